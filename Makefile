@@ -1,0 +1,40 @@
+# Two commands. Both set up an environment of their own in .venv, with Python ≥ 3.11 and pip alone.
+#
+#   make demo    train the lecture's network on real data and draw it; results in out/
+#   make test    run the tests
+#   make check   lint and types
+
+PYTHON ?= python3
+BIN = .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo demos test check figures clean
+
+demo: .venv/demo
+	$(BIN)/python demos/two_layer_net.py
+
+demos: .venv/demo
+	for demo in demos/*.py; do $(BIN)/python $$demo || exit 1; done
+
+test: .venv/test
+	$(BIN)/python -m pytest
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/demo: .venv/made
+	$(INSTALL) --editable '.[draw, demo]'
+	@touch $@
+
+.venv/test: .venv/made
+	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+.venv/made: setup.cfg pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+clean:
+	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache

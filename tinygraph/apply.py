@@ -1,0 +1,220 @@
+"""Declaring an op, and what happens when it is applied: compute, and record a node.
+
+Applying an op has three forms, by the number of inputs: the commonest are spared loops and empty parameters.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from sys import _getframe
+from types import FrameType
+from typing import Any, Concatenate, ParamSpec, cast
+
+import numpy as np
+
+from . import errors
+from .errors import Operand, ShapeError
+from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
+from .places import Site, locate
+from .table import NUMBERS, OPS, Op, Rule
+
+P = ParamSpec("P")
+
+
+def op(
+    kind: str,
+    *vjps: Rule | None,
+    notation: str = "",
+    binding: int = 100,
+    run: Rule | None = None,
+    variadic: bool = False,
+    operators: Sequence[str] = (),
+    aside: Mapping[int, int] | None = None,
+    check: Callable[[Tensor, Site, FrameType], None] | None = None,
+    samples: Any = None,
+) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
+    """Declare an op: the decorated function is its forward rule, the arguments are the rest of its record.
+
+    The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters.
+    `operators` are the special methods of `Tensor` that apply it, the reflected one second. `run` is the forward for
+    numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers.
+    """
+
+    def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
+        name = forward.__name__.rstrip("_")
+        names = forward.__code__.co_varnames[1 : forward.__code__.co_argcount + forward.__code__.co_kwonlyargcount]
+        record = Op(
+            name=name,
+            kind=kind,
+            forward=forward,
+            run=run or getattr(np, name, None) or partial(forward, NUMBERS),
+            vjps=vjps,
+            variadic=variadic,
+            params=names if variadic else names[len(vjps) :],
+            notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(len(vjps)))})",
+            binding=binding,
+            aside=aside or {},
+            check=check,
+            samples=samples,
+        )
+        if record.params or variadic or len(vjps) > 2:
+            apply = _apply_general(record)
+        else:
+            apply = (_apply_unary if len(vjps) == 1 else _apply_binary)(record)
+        apply.__name__ = apply.__qualname__ = forward.__name__
+        apply.__doc__, apply.__module__ = forward.__doc__, forward.__module__
+        apply.__wrapped__ = _without_namespace(forward)  # type: ignore[attr-defined]
+        OPS[name] = record
+        setattr(NUMBERS, name, record.run)
+        for special, function in zip(operators, (apply, lambda x, y: apply(y, x, depth=2)), strict=False):
+            setattr(Tensor, special, function)
+        return cast(Callable[P, "Tensor"], apply)
+
+    return declare
+
+
+def _without_namespace(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A stand-in that carries the public signature, for `help` and `inspect.signature`."""
+    signature = inspect.signature(forward)
+    parameters = list(signature.parameters.values())[1:]
+    stand_in: Callable[..., Any] = partial(forward, NUMBERS)
+    stand_in.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return stand_in
+
+
+def _apply_unary(record: Op) -> Callable[..., Tensor]:
+    run, differentiable = record.run, record.differentiable
+
+    def apply(x: Any) -> Tensor:
+        if type(x) is not Tensor:
+            x = constant(x)
+        a = x._array
+        if a is None:
+            a = x._settle()
+        try:
+            y = run(a)
+        except Exception as error:
+            raise _explained(error, record, (x,), _getframe(1)) from None
+        return make_node(record, (x,), (a,), NO_PARAMS, y, differentiable and x._requires_grad, _getframe(1))
+
+    return apply
+
+
+def _apply_binary(record: Op) -> Callable[..., Tensor]:
+    run, differentiable = record.run, record.differentiable
+
+    def apply(x: Any, y: Any, *, depth: int = 1) -> Tensor:
+        requires_grad = False
+        if type(x) is Tensor:
+            a = x._array
+            if a is None:
+                a = x._settle()
+            requires_grad = x._requires_grad
+        elif type(x) in LITERALS and type(y) is Tensor:
+            a = x
+        else:
+            (x, y), (a, b), requires_grad = _operands((x, y))
+        if type(y) is Tensor:
+            b = y._array  # after x, which may be the same
+            if b is None:
+                b = y._settle()
+            requires_grad = requires_grad or y._requires_grad
+        elif type(y) in LITERALS:
+            b = y
+        else:
+            (x, y), (a, b), requires_grad = _operands((x, y))
+        try:
+            z = run(a, b)
+        except Exception as error:
+            raise _explained(error, record, (x, y), _getframe(depth)) from None
+        return make_node(record, (x, y), (a, b), NO_PARAMS, z, differentiable and requires_grad, _getframe(depth))
+
+    return apply
+
+
+def _apply_general(record: Op) -> Callable[..., Tensor]:
+    run, differentiable, names = record.run, record.differentiable, record.params
+    defaults = dict(zip(reversed(names), reversed(record.forward.__defaults__ or ()), strict=False))
+    defaults.update(record.forward.__kwdefaults__ or {})
+    count, variadic = len(record.vjps), record.variadic
+
+    def apply(*operands: Any, **given: Any) -> Tensor:
+        params = {**defaults, **given} if names else NO_PARAMS
+        if len(operands) > count and not variadic:
+            params.update(zip(names, operands[count:], strict=False))  # type: ignore[attr-defined]
+            operands = operands[:count]
+        inputs, args, requires_grad = _operands(operands)
+        try:
+            y = run(*args, **params)
+        except Exception as error:
+            raise _explained(error, record, inputs, _getframe(1)) from None
+        return make_node(record, inputs, args, params, y, differentiable and requires_grad, _getframe(1))
+
+    return apply
+
+
+def _operands(given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+    """The inputs of a node, what to compute with, and whether any of them requires a gradient.
+
+    Arrays become constants. Python numbers stay what they are, so as not to widen the dtype of the others; but where
+    there is nothing else, the first becomes a constant too.
+    """
+    inputs: list[Any] = []
+    args: list[Any] = []
+    requires_grad = literal = False
+    for x in given:
+        if type(x) is not Tensor:
+            if type(x) in LITERALS:
+                literal = True
+                inputs.append(x)
+                args.append(x)
+                continue
+            x = constant(x)
+        inputs.append(x)
+        args.append(x._array if x._array is not None else x._settle())
+        requires_grad = requires_grad or x._requires_grad
+    if literal and not any(type(x) is Tensor for x in inputs):
+        return _operands((constant(inputs[0]), *inputs[1:]))
+    return tuple(inputs), tuple(args), requires_grad
+
+
+def constant(data: Any) -> Tensor:
+    """A plain array or number among the operands, as a leaf; the text of the operand will name it."""
+    tensor = Tensor(data)  # not returned at once, or an assignment of the result would name it
+    return tensor  # noqa: RET504
+
+
+_LONGEST_OPERAND = 30  # a longer expression does not help as a name
+
+
+def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: FrameType) -> Exception:
+    """The error of a forward rule, as the user should see it."""
+    site = locate(frame)
+    expression = site.text or f"{record.name}({', '.join(describe(x) for x in inputs)})"
+    fits = record.kind == "elementwise" and errors.broadcastable(
+        *(x.shape if isinstance(x, Tensor) else () for x in inputs)
+    )
+    if not isinstance(error, ValueError) or fits:
+        error.add_note(f"in {expression}, {site.where}")
+        return error
+    operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
+    hints: list[str] = []
+    if record.kind == "contraction":
+        reason, hints = errors.matmul_mismatch(operands[0], operands[1])
+    elif record.kind == "elementwise":
+        reason, hints = errors.broadcast_mismatch(operands)
+    else:
+        reason = str(error)
+    where = f"{site.where}: {site.source}" if site.source else site.where
+    return ShapeError(errors.shape_message(expression, operands, reason, hints, where))
+
+
+def described_operand(x: Any, site: Site, position: int) -> Operand:
+    """What an error at `site` says about one of the operands there."""
+    text, _ = site.operand(position)
+    text = text if len(text) <= _LONGEST_OPERAND else ""
+    if not isinstance(x, Tensor):
+        return Operand(text or repr(x), ())
+    return Operand(x._name or text or x.name or f"operand {position + 1}", x.shape, origin(x))

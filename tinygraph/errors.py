@@ -1,0 +1,156 @@
+"""The exceptions, and how their messages are put together.
+
+Every error that tinygraph raises on purpose is a `TinygraphError` and also the built-in exception that a
+NumPy user would expect. The functions below turn facts (names, shapes, places) into text; they know nothing of
+tensors, so that any file may use them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+Shape = tuple[int, ...]
+
+
+class TinygraphError(Exception):
+    """The base of all errors that tinygraph raises."""
+
+
+class ShapeError(TinygraphError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class ArgumentError(TinygraphError, ValueError):
+    """A value that an operation cannot work with, such as a label outside [0, 1]."""
+
+
+class DTypeError(TinygraphError, TypeError):
+    """A dtype that cannot be used, such as integers that are to require a gradient."""
+
+
+class UnsupportedError(TinygraphError, TypeError):
+    """Something that would fall out of the graph, or that has no gradient rule."""
+
+
+class GraphError(TinygraphError, RuntimeError):
+    """A graph in a state in which the answer would be wrong, such as one already used by `backward`."""
+
+
+class DependencyError(TinygraphError, ImportError):
+    """An optional package or program is missing; the message says how to get it."""
+
+
+class BroadcastWarning(UserWarning):
+    """A bias that broadcasts along the wrong axis without an error.
+
+    Switch it off with ``warnings.simplefilter("ignore", tinygraph.BroadcastWarning)``.
+    """
+
+
+class Operand(NamedTuple):
+    """What an error message says about one operand."""
+
+    name: str
+    shape: Shape
+    origin: str = ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that looks most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; the nearest thing that does is {close[0]}" if close else ""
+
+
+def shape_message(expression: str, operands: Sequence[Operand], reason: str, hints: Sequence[str], where: str) -> str:
+    """Lay out a shape error: what failed, the operands and where each came from, why, what to try."""
+    wide = max((len(operand.name) for operand in operands), default=0)
+    shapes = max((len(str(operand.shape)) for operand in operands), default=0)
+    lines = [f"{expression}: {reason}"]
+    for name, shape, origin in operands:
+        lines.append(f"  {name:<{wide}}  {shape!s:<{shapes}}  {origin}".rstrip())
+    lines += [f"  try: {hint}" for hint in hints]
+    if where:
+        lines.append(f"  at {where}")
+    return "\n".join(lines)
+
+
+def matmul_mismatch(left: Operand, right: Operand) -> tuple[str, list[str]]:
+    """Why two shapes have no matrix product, and which transposes or swaps would have one."""
+    if not left.shape or not right.shape:
+        scalar = left if not left.shape else right
+        return f"a matrix product needs at least one axis, {scalar.name} has none", ["multiply with *"]
+    columns, rows = left.shape[-1], right.shape[-2] if len(right.shape) > 1 else right.shape[0]
+    if columns == rows:
+        return f"the leading axes {left.shape[:-2]} and {right.shape[:-2]} do not broadcast together", []
+    reason = (
+        f"{left.name} has {_count(columns, 'column')} but {right.name} has {_count(rows, 'row')}"
+        f" ({columns} ≠ {rows}), and a matrix product sums over them"
+    )
+    a, b = _atom(left.name), _atom(right.name)
+    turned_left, turned_right = _turned(left.shape), _turned(right.shape)
+    candidates = [
+        (f"{a}.T @ {b}", turned_left, right.shape),
+        (f"{a} @ {b}.T", left.shape, turned_right),
+        (f"{b} @ {a}", right.shape, left.shape),
+        (f"{a}.T @ {b}.T", turned_left, turned_right),
+    ]
+    hints = [f"{text}, of shape {result}" for text, x, y in candidates if (result := _product(x, y)) is not None]
+    if hints:
+        return reason, hints[:2]
+    return reason, [
+        f"no transpose fits: give {left.name} the shape {(*left.shape[:-1], rows)}"
+        f" or {right.name} {_count(columns, 'row')}"
+    ]
+
+
+def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
+    """Why shapes do not broadcast, counting axes from the right, and what would mend it."""
+    shapes = [operand.shape for operand in operands]
+    depth = max(map(len, shapes))
+    clashes = []
+    for axis in range(1, depth + 1):
+        sizes = {shape[-axis] for shape in shapes if len(shape) >= axis} - {1}
+        if len(sizes) > 1:
+            clashes.append(f"axis −{axis} ({' ≠ '.join(map(str, sorted(sizes)))})")
+    reason = f"the sizes differ in {' and '.join(clashes)}, counted from the right"
+    hints = []
+    for one in operands:
+        for other in operands:
+            if one is other or len(one.shape) > len(other.shape):
+                continue
+            if len(one.shape) == 1 and len(other.shape) == 2 and one.shape[0] == other.shape[0]:
+                hints.append(
+                    f"a column: give {one.name} the shape ({one.shape[0]}, 1), as with {_atom(one.name)}.reshape(-1, 1)"
+                )
+            elif len(one.shape) == 2 and broadcastable(_turned(one.shape), other.shape):
+                hints.append(f"{_atom(one.name)}.T, of shape {_turned(one.shape)}")
+    return reason, hints[:2]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _atom(text: str) -> str:
+    """The text as one unit before `.T` or `@`."""
+    simple = text.replace("_", "a").replace(".", "a").replace("[", "a").replace("]", "a").isalnum()
+    return text if simple else f"({text})"
+
+
+def _turned(shape: Shape) -> Shape:
+    return (*shape[:-2], shape[-1], shape[-2]) if len(shape) > 1 else shape
+
+
+def _product(left: Shape, right: Shape) -> Shape | None:
+    if len(left) != 2 or len(right) != 2 or left[1] != right[0]:
+        return None
+    return (left[0], right[1])
+
+
+def broadcastable(*shapes: Shape) -> bool:
+    """Whether shapes broadcast together."""
+    columns = itertools.zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+    return all(len(set(sizes) - {1}) <= 1 for sizes in columns)

@@ -1,0 +1,558 @@
+"""The graph: tensors, its nodes.
+
+A `Tensor` is a node. A leaf holds data that the user gave; any other node holds what its op made of its inputs.
+Nodes know their inputs and never their readers, so a graph is freed as soon as its root is dropped, and an input is
+always older than its readers, so sorting by age is a topological order.
+
+Values that a gradient may still need cannot change under it. A node keeps the arrays it has read. What it has read
+from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
+that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), copying it
+if the user kept a reference.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from sys import _getframe, getrefcount
+from types import FrameType, MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import errors
+from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
+from .places import ORDINARY, Site, locate
+from .recording import STATE
+from .table import FUNCTIONS, Op
+
+Array: TypeAlias = NDArray[Any]
+Literal: TypeAlias = bool | int | float
+ArrayLike: TypeAlias = "Tensor | NDArray[Any] | np.generic | Literal | Sequence[Any]"
+Params: TypeAlias = Mapping[str, Any]
+
+LITERALS = frozenset({bool, int, float})
+NO_PARAMS: Params = MappingProxyType({})
+_counter = itertools.count()
+
+
+@final
+class Tensor:
+    """A node of the graph: a value, and how it was made.
+
+    ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
+    NumPy makes a boolean, integer or real floating array of; its dtype and shape are kept. With ``copy=False`` the
+    array is taken as it is, and copied only when an op first reads it while somebody else could still write to it.
+
+    Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
+    hashing is by identity.
+
+    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient.
+
+    >>> import tinygraph as tg
+    >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_array",  # the value as ops read it: never written to; None while lent
+        "_grad",  # the gradient as the user has seen it
+        "_lent",  # a leaf's value while the user may write to it
+        "_name",
+        "_requires_grad",
+        "_spare",  # a leaf's former array, to be written over once no graph holds it
+        "_staged",  # the gradient as backward left it, not yet looked at: may share memory
+        "_used",  # whether a backward has passed
+        "age",
+        "args",
+        "inputs",
+        "op",
+        "params",
+        "scope",
+        "site",
+    )
+
+    _array: Any
+    _grad: Array | None
+    _lent: Array | None
+    _name: str | None
+    _requires_grad: bool
+    _spare: Any
+    _staged: Any
+    _used: bool
+    age: int
+    """Nodes are numbered as they are made."""
+    args: tuple[Any, ...]
+    """The arrays and literals that the op read."""
+    inputs: tuple[Tensor | Literal, ...]
+    """The operands: tensors, and Python numbers as they were written."""
+    op: Op | None
+    """The record of the op that made this node; None for a leaf."""
+    params: Params
+    """The static parameters of the op, such as ``axis``."""
+    scope: tuple[str, ...]
+    """The names of the `scope` blocks around it, outermost first."""
+    site: Site
+    """Where it was made."""
+
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = False, name: str | None = None, *, copy: bool = True
+    ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
+        if isinstance(data, Tensor):
+            data = cast(Array, data._seen)
+        try:
+            array = np.array(data, copy=True if copy else None)
+        except ValueError as error:
+            raise ShapeError(f"no array can be made of this data: {error}") from None
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(unusable(array.dtype))
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        make_leaf(self, None, _getframe(1), name)
+        self._lent = array
+        self.requires_grad = requires_grad
+
+    # -- the value ---------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The value, a NumPy array. A leaf's may be written to (``p.data -= lr * p.grad``); other nodes' are read-only.
+
+        An op that reads a leaf sees what was written before, never after: hold no reference to `data` across it.
+        """
+        if self.op is None:
+            return self._lent if self._lent is not None else self._lend()
+        array = self._array
+        if type(array) is not np.ndarray:
+            array = self._array = np.asarray(array)
+        array.flags.writeable = False
+        return array  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, value: ArrayLike) -> None:
+        if self.op is not None:
+            raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
+        if value is self._lent:
+            return
+        if isinstance(value, Tensor):
+            value = value.data
+        array = np.array(value, dtype=self.dtype)
+        if array.shape != self.shape:
+            raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
+        self._lent, self._array = array, None
+
+    def _lend(self) -> Array:
+        """Let the user write: to the settled array, or to a copy where a node or a view still holds it.
+
+        In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
+        """
+        array, lent = self._array, self._spare
+        if array.ndim == 0 or array.base is not None:
+            lent = np.array(array)
+        elif getrefcount(self._array) == _ALONE + 1:
+            lent = array
+        elif lent is not None and getrefcount(self._spare) == _ALONE + 1:
+            lent[...] = array
+            self._spare = array
+        else:
+            lent = np.array(array)
+            self._spare = array
+        self._lent, self._array = lent, None
+        return lent  # type: ignore[no-any-return]
+
+    def _settle(self) -> Any:
+        """Take back the lent array, or a copy where the user could still write to it; for ops to read."""
+        array: Any = self._lent
+        if array.ndim == 0:
+            array = array[()]  # a NumPy scalar: cannot be written to, and faster
+        elif (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array):
+            array = array.copy(order="K")
+        self._array, self._lent = array, None
+        return array
+
+    @property
+    def value(self) -> Any:
+        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        return self._array if self._array is not None else self._settle()
+
+    @property
+    def _seen(self) -> Any:
+        """The value for a look at it, which does not end a loan."""
+        return self._array if self._array is not None else self._lent
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._seen.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._seen.dtype  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """The only element, as a Python number: the way out of the graph for ``J.item()``."""
+        return self._seen.item()
+
+    def detach(self) -> Tensor:
+        """A leaf with the same value that requires no gradient."""
+        return make_leaf(_new(Tensor), self.value, _getframe(1))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self._refuse_exit("np.asarray")
+        return np.array(self._seen, dtype=dtype, copy=True)
+
+    def __float__(self) -> float:
+        self._refuse_exit("float")
+        return float(self._seen)
+
+    def __int__(self) -> int:
+        self._refuse_exit("int")
+        return int(self._seen)
+
+    def __index__(self) -> int:
+        self._refuse_exit("an index")
+        return cast(int, self._seen.__index__())
+
+    def _refuse_exit(self, how: str) -> None:
+        if self._requires_grad and STATE.get().recording:
+            raise UnsupportedError(
+                f"{how}({describe(self)}) would leave the graph and lose the gradient;"
+                " take .data, .item() or .detach() if that is what you want"
+            )
+
+    def __bool__(self) -> bool:
+        return bool(self._seen)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("a tensor without axes cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._seen
+
+    # -- the gradient ------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` computes a gradient here. May be set on leaves with floating data."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.op is not None:
+            raise GraphError(f"{describe(self)} was computed: whether it requires a gradient follows from its inputs")
+        if wanted and self.dtype.kind != "f":
+            raise DTypeError(
+                f"{describe(self)} holds {self.dtype}, and only floating data can require a gradient;"
+                " convert it first, as with np.asarray(data, dtype=float)"
+            )
+        self._requires_grad = bool(wanted)
+
+    @property
+    def grad(self) -> Array | None:
+        """The gradient that `backward` left, of the shape and dtype of `data`; None where none has run.
+
+        The array is yours alone. Setting it to None starts the accumulation anew.
+        """
+        if self._staged is not None:
+            if callable(self._staged):
+                self._staged = self._staged()
+            if getrefcount(self._staged) > _ALONE or self._staged.base is not None or self._staged.ndim == 0:
+                self._staged = np.array(self._staged)
+            self._grad, self._staged = self._staged, None
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: ArrayLike | None) -> None:
+        if value is not None:
+            value = np.array(value.data if isinstance(value, Tensor) else value, dtype=self.dtype)
+            if value.shape != self.shape:
+                raise ShapeError(gradient_shape_message(self, value.shape))
+        self._grad, self._staged = value, None
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """The name given with ``name=`` or by assignment in the source; None where it has none."""
+        return self._name if self._name is not None else self.site.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
+        self._name = name
+
+    def __repr__(self) -> str:
+        value = np.array2string(
+            np.asarray(self._seen), separator=", ", prefix="Tensor(", threshold=50, edgeitems=2, precision=4
+        )
+        parts = [value]
+        if self.dtype not in (np.float64, np.int64, np.bool_):
+            parts.append(f"dtype={self.dtype}")
+        if self._name is not None:
+            parts.append(f"name={self._name!r}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif self._requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    # -- copying -----------------------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are leaves with data of their own: the graph stays behind, as in PyTorch."""
+        return _rebuilt, (np.array(self._seen), self._requires_grad, self._name, self.grad)
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:  # the ops bind these as they are declared, autodiff and protocols the last three
+        # fmt: off
+        def __add__(self, other: ArrayLike) -> Tensor: ...
+        def __radd__(self, other: ArrayLike) -> Tensor: ...
+        def __sub__(self, other: ArrayLike) -> Tensor: ...
+        def __rsub__(self, other: ArrayLike) -> Tensor: ...
+        def __mul__(self, other: ArrayLike) -> Tensor: ...
+        def __rmul__(self, other: ArrayLike) -> Tensor: ...
+        def __truediv__(self, other: ArrayLike) -> Tensor: ...
+        def __rtruediv__(self, other: ArrayLike) -> Tensor: ...
+        def __pow__(self, other: ArrayLike) -> Tensor: ...
+        def __rpow__(self, other: ArrayLike) -> Tensor: ...
+        def __matmul__(self, other: ArrayLike) -> Tensor: ...
+        def __rmatmul__(self, other: ArrayLike) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: ArrayLike) -> Tensor: ...
+        def __le__(self, other: ArrayLike) -> Tensor: ...
+        def __gt__(self, other: ArrayLike) -> Tensor: ...
+        def __ge__(self, other: ArrayLike) -> Tensor: ...
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
+        def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any: ...
+        def backward(  # noqa: D102
+            self, grad: ArrayLike | None = None, *, retain_graph: bool = False, retain_grads: bool = True
+        ) -> None: ...
+        # fmt: on
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return FUNCTIONS["getitem"](self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise UnsupportedError(
+            "a tensor cannot be changed in place, since earlier results depend on it;"
+            " build a new one, as with where(mask, new, old), or write to the .data of a leaf between steps"
+        )
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return FUNCTIONS["matrix_transpose"](self) if self.ndim == 2 else FUNCTIONS["permute_dims"](self, None)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return FUNCTIONS["matrix_transpose"](self)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.sum`."""
+        return FUNCTIONS["sum"](self, axis, keepdims)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.mean`."""
+        return FUNCTIONS["mean"](self, axis, keepdims)
+
+    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.max`."""
+        return FUNCTIONS["max"](self, axis, keepdims)
+
+    def min(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.min`."""
+        return FUNCTIONS["min"](self, axis, keepdims)
+
+    def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
+        """See `tinygraph.reshape`; the shape may be given as one tuple or as separate numbers."""
+        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: int | tuple[int, ...]) -> Tensor:
+        """See `tinygraph.permute_dims`; without axes, `T`."""
+        return FUNCTIONS["permute_dims"](self, axes[0] if len(axes) == 1 else axes or None)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """See `tinygraph.astype`."""
+        return FUNCTIONS["astype"](self, dtype)
+
+
+_new = Tensor.__new__
+
+
+def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
+    """A leaf that requires a gradient: ``Tensor(data, requires_grad=True)``.
+
+    >>> import tinygraph as tg
+    >>> W1 = tg.parameter([[1.0, 2.0]])
+    >>> W1.name, W1.shape, W1.requires_grad
+    ('W1', (1, 2), True)
+    """
+    return Tensor(data, requires_grad=True, name=name)
+
+
+def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
+    """Set all slots of a new tensor as a leaf's that requires no gradient."""
+    tensor._array = array
+    tensor._lent = tensor._spare = tensor._grad = tensor._staged = tensor.op = None
+    tensor._name = name
+    tensor._requires_grad = tensor._used = False
+    tensor.age = next(_counter)
+    tensor.inputs = tensor.args = ()
+    tensor.params = NO_PARAMS
+    tensor.scope = STATE.get().scope
+    tensor.site = locate(frame)
+    return tensor
+
+
+def make_node(
+    record: Op,
+    inputs: tuple[Any, ...],
+    args: tuple[Any, ...],
+    params: Params,
+    value: Any,
+    requires_grad: bool,
+    frame: FrameType,
+) -> Tensor:
+    """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
+    recording, scope = STATE.get()
+    tensor = _new(Tensor)
+    if not recording:
+        return make_leaf(tensor, value, frame)
+    tensor._array = value
+    tensor._lent = tensor._grad = tensor._staged = tensor._name = None
+    tensor._requires_grad = requires_grad
+    tensor._used = False
+    tensor.op = record
+    tensor.inputs = inputs
+    tensor.args = args
+    tensor.params = params
+    tensor.age = next(_counter)
+    tensor.scope = scope
+    tensor.site = site = ORDINARY.get((id(frame.f_code), frame.f_lasti)) or locate(frame)
+    if record.check is not None:
+        record.check(tensor, site, frame)
+    return tensor
+
+
+def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | None) -> Tensor:
+    tensor = Tensor(data, requires_grad, name, copy=False)
+    tensor.grad = grad
+    return tensor
+
+
+def _writable(array: Array) -> bool:
+    """Whether anybody can write to the memory of `array`, be it through what it is a view of."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return owner is not None
+
+
+def unusable(dtype: np.dtype[Any]) -> str:
+    """Why a tensor cannot hold this dtype."""
+    if dtype.kind == "c":
+        return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
+    return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
+
+
+# How many references getrefcount sees to an array that only its tensor holds; it depends on the interpreter.
+_probe = Tensor([0.0, 0.0])
+_probe._array, _probe._lent = np.zeros(2), None
+_ALONE = getrefcount(_probe._array)
+
+
+def toposort(*outputs: Tensor) -> list[Tensor]:
+    """All nodes that `outputs` were computed from, and themselves; inputs before their readers.
+
+    The order is the order in which they were made, so it is the same on every run.
+
+    >>> import tinygraph as tg
+    >>> x = tg.parameter(2.0)
+    >>> [node.name for node in tg.toposort(x * x + 1)]
+    ['x', None, None]
+    """
+    seen = set(outputs)
+    stack = list(outputs)
+    while stack:
+        for x in stack.pop().inputs:
+            if type(x) is Tensor and x not in seen:
+                seen.add(x)
+                if x.op is not None:
+                    stack.append(x)
+    return sorted(seen, key=_age)
+
+
+_age = attrgetter("age")
+
+
+def origin(x: Tensor) -> str:
+    """Where a tensor came from: ``A1 = tanh(Z1), net.py:20``."""
+    if x.op is None and x.site.anonymous:
+        return "a plain array"
+    text = x.site.text or (x.op.name if x.op is not None else "")
+    made = f"{x.name} = {text}" if x.name and text else text
+    return f"{made}, {x.site.where}" if made else x.site.where
+
+
+def describe(x: Any) -> str:
+    """A tensor in a sentence: its name, or what it is."""
+    if not isinstance(x, Tensor):
+        return repr(x)
+    return x.name or ("a tensor" if x.op is None else f"the result of {x.op.name}")
+
+
+def gradient_shape_message(x: Tensor, shape: tuple[int, ...]) -> str:
+    """Why a gradient of this shape is not one of `x`: foo and dfoo always have the same shape."""
+    name = describe(x)
+    gradient = f"d{name}" if name.isidentifier() else "its gradient"
+    hints = []
+    if shape == x.shape[::-1]:
+        hints.append(f"{gradient}.T, of shape {x.shape}")
+    elif len(shape) == len(x.shape) and errors.broadcastable(shape, x.shape):
+        axes = [i for i, (a, b) in enumerate(zip(shape, x.shape, strict=True)) if a != b and b == 1]
+        if axes:
+            hints.append(f"sum over axis {axes[0]} with keepdims=True, where {name} was broadcast")
+    operands = [Operand(name, x.shape, origin(x)), Operand(gradient, shape)]
+    reason = "a tensor and its gradient always have the same shape"
+    return errors.shape_message(gradient, operands, reason, hints, "")

@@ -1,0 +1,5 @@
+"""What networks are built from."""
+
+from . import init
+
+__all__ = ["init"]

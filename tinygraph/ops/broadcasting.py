@@ -1,0 +1,39 @@
+"""Undoing broadcasts: the cotangent of a broadcast operand is the sum over the axes along which it was repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Shape = tuple[int, ...]
+
+
+def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
+    """Sum `g` over the axes along which `shape` was broadcast to the shape of `g`.
+
+    >>> import numpy as np
+    >>> unbroadcast(np, np.ones((2, 3)), (2, 1))
+    array([[3.],
+           [3.]])
+    """
+    if g.shape == shape:
+        return g
+    leading = g.ndim - len(shape)
+    axes = (*range(leading), *[i for i, n in enumerate(shape, leading) if n == 1 and g.shape[i] != 1])
+    g = xp.sum(g, axis=axes, keepdims=True)
+    return xp.reshape(g, shape) if leading else g
+
+
+def kept(shape: Shape, axis: int | Shape | None) -> Shape:
+    """The shape of a reduction over `axis` with the reduced axes kept as ones."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def reduced_count(shape: Shape, axis: int | Shape | None) -> int:
+    """How many elements go into each element of a reduction over `axis`."""
+    count = 1
+    for n, m in zip(shape, kept(shape, axis), strict=True):
+        count *= n if m == 1 else 1
+    return count

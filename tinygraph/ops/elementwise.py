@@ -1,0 +1,516 @@
+"""Operations that work element by element and broadcast their operands, with their derivatives.
+
+In the rules g is the cotangent of the output, y (or z, where y is an input) the output. A derivative is written in
+terms of the output where textbooks do.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..apply import described_operand, op
+from ..errors import BroadcastWarning, DTypeError
+from ..graph import ArrayLike, Tensor, unusable
+from ..places import Site
+from ..samples import Domain, Sample
+
+__all__ = [
+    "abs",
+    "add",
+    "astype",
+    "divide",
+    "equal",
+    "exp",
+    "expm1",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pow",
+    "relu",
+    "sigmoid",
+    "sign",
+    "softplus",
+    "sqrt",
+    "square",
+    "subtract",
+    "tanh",
+    "where",
+]
+
+# How tightly notations bind.
+COMPARISON, SUM, PRODUCT, SIGN, POWER = 10, 20, 30, 35, 40
+
+_nonzero = Domain(0.5, 2.0, signs=True)
+_positive = Domain(0.5, 2.0)
+_not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
+
+
+# -- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def _warn_of_bias(node: Tensor, site: Site, frame: FrameType) -> None:
+    """Warn of a bias (n,) on an (n, n) product of a weight and columns: it is spread along the wrong axis."""
+    if node._array.ndim != 2 or len(node._array) != node._array.shape[1]:
+        return
+    for i, (bias, product) in enumerate((node.inputs, node.inputs[::-1])):
+        if type(bias) is Tensor and type(product) is Tensor and bias.shape == product.shape[1:]:
+            if bias.requires_grad and _is_weight_times_columns(product):
+                name = described_operand(bias, site, i).name
+                n = len(bias)
+                warnings.warn_explicit(
+                    f"{site.text or 'add'}: {name} of shape ({n},) is added along the last axis of {product.shape}, one"
+                    f" number for each column; for one number for each row give it the shape ({n}, 1)."
+                    " To switch this off: warnings.simplefilter('ignore', tinygraph.BroadcastWarning)",
+                    BroadcastWarning,
+                    site.filename,
+                    site.line,
+                    registry=frame.f_globals.setdefault("__warningregistry__", {}),
+                )
+
+
+def _is_weight_times_columns(product: Tensor) -> bool:
+    """Whether this is W @ X with W a parameter: then examples are columns. In X @ W they are rows."""
+    if product.op is None or product.op.name != "matmul":
+        return False
+    return [type(x) is Tensor and x.op is None and x.requires_grad for x in product.inputs] == [True, False]
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: g,
+    notation="{0} + {1}",
+    binding=SUM,
+    run=operator.add,
+    operators=("__add__", "__radd__"),
+    check=_warn_of_bias,
+)
+def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x + y, elementwise.
+
+    >>> tg.add([1.0, 2.0], 10.0)
+    Tensor([11., 12.], op=add)
+    """
+    return xp.add(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -g,
+    notation="{0} − {1}",
+    binding=SUM,
+    run=operator.sub,
+    operators=("__sub__", "__rsub__"),
+)
+def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − y, elementwise.
+
+    >>> tg.subtract([1.0, 2.0], 1.0)
+    Tensor([0., 1.], op=subtract)
+    """
+    return xp.subtract(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * y,
+    lambda xp, g, z, x, y: g * x,
+    notation="{0} ∗ {1}",
+    binding=PRODUCT,
+    run=operator.mul,
+    operators=("__mul__", "__rmul__"),
+)
+def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
+
+    >>> tg.multiply([1.0, 2.0], [3.0, 4.0])
+    Tensor([3., 8.], op=multiply)
+    """
+    return xp.multiply(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g / y,
+    lambda xp, g, z, x, y: -g * (z / y),
+    notation="{0} / {1}",
+    binding=PRODUCT,
+    run=operator.truediv,
+    operators=("__truediv__", "__rtruediv__"),
+    samples=(_nonzero, _nonzero),
+)
+def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x / y, elementwise; integers give floats.
+
+    >>> tg.divide([1.0, 2.0], 4.0)
+    Tensor([0.25, 0.5 ], op=divide)
+    """
+    return xp.divide(x, y)
+
+
+@op("elementwise", lambda xp, g, y, x: -g, notation="−{0}", binding=SIGN, run=operator.neg, operators=("__neg__",))
+def negative(xp: Any, x: ArrayLike) -> Any:
+    """y = −x, elementwise.
+
+    >>> tg.negative([1.0, -2.0])
+    Tensor([-1.,  2.], op=negative)
+    """
+    return xp.negative(x)
+
+
+def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """y x^(y−1), in its simplest form where the exponent is a number in the source."""
+    if isinstance(y, (int, float)):
+        if y == 0:
+            return g * 0.0
+        return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
+    return g * xp.where(y == 0, 0.0, y * x ** xp.where(y == 0, 1.0, y - 1.0))
+
+
+def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """z log x, and 0 where x = 0: there z is 0 on both sides, or 1 at y = 0."""
+    if isinstance(x, (int, float)):
+        return g * (z * float(np.log(x))) if x > 0 else g * (z * 0.0) if x == 0 else g * (z * float("nan"))
+    return g * (z * xp.log(xp.where(x == 0, 1.0, x)))
+
+
+@op(
+    "elementwise",
+    _pow_base,
+    _pow_exponent,
+    notation="{0}^{1}",
+    binding=POWER,
+    run=operator.pow,
+    operators=("__pow__", "__rpow__"),
+    samples=(_positive, None),
+)
+def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
+
+    >>> tg.pow([1.0, 2.0, 3.0], 2)
+    Tensor([1., 4., 9.], op=pow)
+    """
+    return xp.pow(x, y)
+
+
+@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER)
+def square(xp: Any, x: ArrayLike) -> Any:
+    """y = x², elementwise.
+
+    >>> tg.square([1.0, -2.0])
+    Tensor([1., 4.], op=square)
+    """
+    return xp.square(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (2 * y), notation="√{0}", binding=SIGN, samples=(_positive,))
+def sqrt(xp: Any, x: ArrayLike) -> Any:
+    """y = √x, elementwise; the derivative at 0 is inf.
+
+    >>> tg.sqrt([1.0, 4.0])
+    Tensor([1., 2.], op=sqrt)
+    """
+    return xp.sqrt(x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * xp.sign(x),
+    notation="|{0}|",
+    run=np.absolute,
+    operators=("__abs__",),
+    samples=(_not_flat,),
+)
+def abs(xp: Any, x: ArrayLike) -> Any:
+    """y = |x|, elementwise; the derivative at 0 is 0.
+
+    >>> tg.abs([1.0, -2.0])
+    Tensor([1., 2.], op=abs)
+    """
+    return xp.abs(x)
+
+
+@op("elementwise", None, notation="sign {0}", samples=(_not_flat,))
+def sign(xp: Any, x: ArrayLike) -> Any:
+    """−1, 0 or 1, elementwise. Recorded, without a gradient.
+
+    >>> tg.sign([-3.0, 0.0, 2.0])
+    Tensor([-1.,  0.,  1.], op=sign)
+    """
+    return xp.sign(x)
+
+
+# -- exponentials and logarithms -----------------------------------------------------------------------------------
+
+
+@op("elementwise", lambda xp, g, y, x: g * y, notation="exp({0})")
+def exp(xp: Any, x: ArrayLike) -> Any:
+    """y = eˣ, elementwise.
+
+    >>> tg.exp([0.0, 1.0])
+    Tensor([1.    , 2.7183], op=exp)
+    """
+    return xp.exp(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g * (y + 1.0))
+def expm1(xp: Any, x: ArrayLike) -> Any:
+    """y = eˣ − 1, elementwise, precise near 0.
+
+    >>> tg.expm1([0.0, 1e-12]).data.tolist()
+    [0.0, 1.0000000000005e-12]
+    """
+    return xp.expm1(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / x, notation="log({0})", samples=(_positive,))
+def log(xp: Any, x: ArrayLike) -> Any:
+    """y = log x, the natural logarithm, elementwise.
+
+    >>> tg.log([1.0, 2.0])
+    Tensor([0.    , 0.6931], op=log)
+    """
+    return xp.log(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (1.0 + x), samples=(_positive,))
+def log1p(xp: Any, x: ArrayLike) -> Any:
+    """y = log(1 + x), elementwise, precise near 0.
+
+    >>> tg.log1p([0.0, 1e-12]).data.tolist()
+    [0.0, 9.999999999995e-13]
+    """
+    return xp.log1p(x)
+
+
+# -- activations ---------------------------------------------------------------------------------------------------
+
+
+@op("elementwise", lambda xp, g, y, x: g * (1.0 - y * y), notation="tanh({0})")
+def tanh(xp: Any, x: ArrayLike) -> Any:
+    """y = tanh x, elementwise, with y′ = 1 − y².
+
+    >>> tg.tanh([0.0, 1.0])
+    Tensor([0.    , 0.7616], op=tanh)
+    """
+    return xp.tanh(x)
+
+
+# Above this e^x would overflow, and long before it e^x / (1 + e^x) has become 1.
+_LARGEST_EXPONENT = {np.dtype(t): float(np.floor(np.log(np.finfo(t).max))) - 1 for t in (np.float16, np.float32)}
+
+
+def _sigmoid(x: Any) -> Any:
+    """e^x / (1 + e^x): precise in both tails, without overflow, in four passes."""
+    e = np.exp(np.minimum(x, _LARGEST_EXPONENT.get(x.dtype, 708.0)))
+    if e.ndim == 0:
+        return e / (1.0 + e)
+    d = e + 1.0
+    return np.divide(e, d, d)
+
+
+@op("elementwise", lambda xp, g, y, x: g * (y * (1.0 - y)), notation="σ({0})", run=_sigmoid)
+def sigmoid(xp: Any, x: ArrayLike) -> Any:
+    """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
+
+    >>> tg.sigmoid([-1000.0, 0.0, 1000.0])
+    Tensor([0. , 0.5, 1. ], op=sigmoid)
+    """
+    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: xp.where(y <= 0, 0.0, g),
+    notation="relu({0})",
+    samples=(_not_flat,),
+)
+def relu(xp: Any, x: ArrayLike) -> Any:
+    """y = max(x, 0), elementwise; the derivative at 0 is 0.
+
+    >>> tg.relu([-1.0, 0.0, 2.0])
+    Tensor([0., 0., 2.], op=relu)
+    """
+    return xp.maximum(x, 0.0)
+
+
+@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x))
+def softplus(xp: Any, x: ArrayLike) -> Any:
+    """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
+
+    >>> tg.softplus([-1000.0, 0.0, 1000.0]).data.tolist()
+    [0.0, 0.6931471805599453, 1000.0]
+    """
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+# -- choosing ------------------------------------------------------------------------------------------------------
+
+
+def _larger(xp: Any, g: Any, x: Any, y: Any) -> Any:
+    """The share of g that goes to x in max(x, y): all, nothing, or half at a tie."""
+    return xp.where(x == y, g / 2, xp.where(x < y, 0.0, g))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _larger(xp, g, x, y),
+    lambda xp, g, z, x, y: _larger(xp, g, y, x),
+    notation="max({0}, {1})",
+)
+def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = max(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
+
+    >>> tg.maximum([1.0, 5.0], 3.0)
+    Tensor([3., 5.], op=maximum)
+    """
+    return xp.maximum(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _larger(xp, g, y, x),
+    lambda xp, g, z, x, y: _larger(xp, g, x, y),
+    notation="min({0}, {1})",
+)
+def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = min(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
+
+    >>> tg.minimum([1.0, 5.0], 3.0)
+    Tensor([1., 3.], op=minimum)
+    """
+    return xp.minimum(x, y)
+
+
+@op(
+    "elementwise",
+    None,
+    lambda xp, g, z, condition, x, y: xp.where(condition, g, 0.0),
+    lambda xp, g, z, condition, x, y: xp.where(condition, 0.0, g),
+    samples=(Domain(boolean=True), None, None),
+)
+def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x where the condition holds, else y; elementwise.
+
+    A NaN or inf in the gradient of the branch not taken stays there: write
+    ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)`` rather than ``where(x > 0, sqrt(x), 0)``.
+
+    >>> tg.where([True, False], [1.0, 2.0], 0.0)
+    Tensor([1., 0.], op=where)
+    """
+    return xp.where(condition, x, y)
+
+
+# -- comparisons: recorded, so that a graph run again compares anew; without gradient ------------------------------
+
+
+@op("elementwise", None, None, notation="{0} < {1}", binding=COMPARISON, run=operator.lt, operators=("__lt__",))
+def less(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x < y, elementwise.
+
+    >>> tg.less([1.0, 3.0], 2.0)
+    Tensor([ True, False], op=less)
+    """
+    return xp.less(x, y)
+
+
+@op("elementwise", None, None, notation="{0} ≤ {1}", binding=COMPARISON, run=operator.le, operators=("__le__",))
+def less_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x ≤ y, elementwise.
+
+    >>> tg.less_equal([1.0, 3.0], 3.0)
+    Tensor([ True,  True], op=less_equal)
+    """
+    return xp.less_equal(x, y)
+
+
+@op("elementwise", None, None, notation="{0} > {1}", binding=COMPARISON, run=operator.gt, operators=("__gt__",))
+def greater(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x > y, elementwise.
+
+    >>> tg.greater([1.0, 3.0], 2.0)
+    Tensor([False,  True], op=greater)
+    """
+    return xp.greater(x, y)
+
+
+@op("elementwise", None, None, notation="{0} ≥ {1}", binding=COMPARISON, run=operator.ge, operators=("__ge__",))
+def greater_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x ≥ y, elementwise.
+
+    >>> tg.greater_equal([1.0, 3.0], 3.0)
+    Tensor([False,  True], op=greater_equal)
+    """
+    return xp.greater_equal(x, y)
+
+
+@op("elementwise", None, None, notation="{0} = {1}", binding=COMPARISON, run=np.equal, operators=("__eq__",))
+def equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x = y, elementwise.
+
+    >>> tg.equal([1.0, 3.0], 3.0)
+    Tensor([False,  True], op=equal)
+    """
+    return xp.equal(x, y)
+
+
+@op("elementwise", None, None, notation="{0} ≠ {1}", binding=COMPARISON, run=np.not_equal, operators=("__ne__",))
+def not_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x ≠ y, elementwise.
+
+    >>> tg.not_equal([1.0, 3.0], 3.0)
+    Tensor([ True, False], op=not_equal)
+    """
+    return xp.not_equal(x, y)
+
+
+# -- dtypes --------------------------------------------------------------------------------------------------------
+
+
+def _astype(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, dtype: g,
+    notation="{0}",
+    run=_astype,
+    samples=(Sample(((2, 3),), {"dtype": np.float32}),),
+)
+def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
+    """x in another floating dtype; the gradient comes back in the dtype of x."""
+    return xp.astype(x, dtype)
+
+
+@op("elementwise", None, notation="{0}", run=_astype, samples=(Sample(((2, 3),), {"dtype": np.int64}),))
+def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
+    """x as integers or booleans: no gradient comes back."""
+    return xp.astype(x, dtype)
+
+
+def astype(x: ArrayLike, dtype: Any) -> Tensor:
+    """`x` in another dtype. The gradient comes back in the dtype of `x`; from integers and booleans none does.
+
+    >>> import tinygraph as tg
+    >>> tg.astype([1.0, 2.0], "float32").dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biuf":
+        raise DTypeError(unusable(dtype))
+    return (astype_ if dtype.kind == "f" else discretize_)(x, dtype)

@@ -1,0 +1,152 @@
+"""Losses."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..apply import constant, op
+from ..errors import ArgumentError, ShapeError
+from ..graph import ArrayLike, Tensor, describe
+from ..samples import Domain, Sample
+from ..table import NUMBERS
+
+__all__ = [
+    "log_loss",
+]
+
+_probability = Domain(0.1, 0.9)
+_samples = tuple(
+    Sample(((shape), (shape)), {"reduction": reduction}, (_probability, _probability))
+    for shape in ((), (1, 4), (3, 2))
+    for reduction in ("mean", "sum", "none")
+)
+
+
+def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    return xp.mean(losses) if reduction == "mean" else xp.sum(losses)
+
+
+def _share(g: Any, a: Any, reduction: str) -> Any:
+    """What the loss of each element contributes to the result: 1/m of it in a mean over m."""
+    return g / np.prod(a.shape).item() if reduction == "mean" and a.shape else g
+
+
+def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) -> Any:
+    """da = −y/a + (1 − y)/(1 − a), where a term with the factor 0 is 0 also when it divides by 0."""
+    missed = xp.where(y == 0, 0.0, y / xp.where(y == 0, 1.0, a))
+    alarmed = xp.where(y == 1, 0.0, (1 - y) / xp.where(y == 1, 1.0, 1 - a))
+    return (alarmed - missed) * _share(g, a, reduction)
+
+
+@op(
+    "loss",
+    _of_probability,
+    lambda xp, g, loss, a, y, reduction: (xp.log1p(-a) - xp.log(a)) * _share(g, a, reduction),
+    notation="log loss({0}, {1})",
+    samples=_samples,
+)
+def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
+    """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
+    missed = xp.where(y == 0, 0.0, y * xp.log(xp.where(y == 0, 1.0, a)))
+    alarmed = xp.where(y == 1, 0.0, (1 - y) * xp.log1p(-xp.where(y == 1, 0.0, a)))  # type: ignore[operator]
+    return _reduced(xp, -(missed + alarmed), reduction)
+
+
+def _losses_of_logit(xp: Any, y: Any, z: Any) -> Any:
+    """log(1 + e^z) − z y, as log(1 + e^−|z|) and what z lacks of ±∞ on the wrong side: exact for every z."""
+    missed = xp.where(y == 0, 0.0, y * xp.maximum(-z, 0.0))
+    alarmed = xp.where(y == 1, 0.0, (1 - y) * xp.maximum(z, 0.0))
+    return missed + alarmed + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
+    """The same in fewer passes over memory."""
+    if z.ndim == 0:
+        return _losses_of_logit(NUMBERS, y, z)
+    losses = np.copysign(z, -1.0)
+    np.exp(losses, losses)
+    np.log1p(losses, losses)
+    beyond = np.maximum(z, 0.0)
+    beyond -= z * y
+    losses = losses + beyond
+    total = np.add.reduce(losses, None)
+    if total != total:  # an infinite z, or a NaN
+        return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
+    return losses if reduction == "none" else total / losses.size if reduction == "mean" else total
+
+
+@op(
+    "loss",
+    lambda xp, g, loss, a, y, z, reduction: _of_probability(xp, g, loss, a, y, reduction),
+    lambda xp, g, loss, a, y, z, reduction: -z * _share(g, a, reduction),
+    lambda xp, g, loss, a, y, z, reduction: (a - y) * _share(g, a, reduction),
+    notation="log loss({0}, {1})",
+    run=_log_loss_of_sigmoid,
+    aside={0: 2},
+)
+def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
+    """The log loss of a = σ(z), computed from z, with dz = a − y."""
+    return _reduced(xp, _losses_of_logit(xp, y, z), reduction)
+
+
+def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
+    """The log loss (binary cross-entropy) of probabilities `a` for labels `y` of the same shape.
+
+    L = −(y log a + (1 − y) log(1 − a)) for each element, with 0 log 0 = 0. Labels are in [0, 1], hard or soft.
+    `reduction` is "mean" over all elements, which for one output unit is the lecture's J = (1/m) Σ L, in rows or in
+    columns; "sum"; or "none".
+
+    Where ``a = sigmoid(z)``, value and gradient are computed from z: exact and finite for any finite z, with
+    dz = a − y (times 1/m in a mean) as in the lecture. ``a.grad`` is still there for whoever reads it.
+
+    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels outside [0, 1] or another `reduction`.
+
+    >>> import tinygraph as tg
+    >>> z = tg.parameter([[0.0, 1000.0, -1000.0]])
+    >>> J = tg.log_loss(tg.sigmoid(z), [[1.0, 1.0, 1.0]], reduction="sum")
+    >>> J.backward()
+    >>> J.item(), z.grad
+    (1000.6931471805599, array([[-0.5,  0. , -1. ]]))
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
+    a = a if isinstance(a, Tensor) else constant(a)
+    y = y if isinstance(y, Tensor) else constant(y)
+    labels = y.value
+    if a.value.shape != labels.shape:
+        raise ShapeError(
+            f"log_loss compares each probability with its own label, but {describe(a)} has shape {a.shape}"
+            f" and {describe(y)} has shape {y.shape}{_label_hint(a.shape, y.shape)}"
+        )
+    if not (_checked is not None and _checked() is labels):
+        _check_labels(y)
+    if a.op is not None and a.op.name == "sigmoid":
+        return log_loss_of_sigmoid_(a, y, a.inputs[0], reduction)
+    return log_loss_(a, y, reduction)
+
+
+def _label_hint(a: tuple[int, ...], y: tuple[int, ...]) -> str:
+    if np.prod(a) == np.prod(y):
+        return f"; try y.reshape{a}"
+    return ""
+
+
+_checked: weakref.ref[Any] | None = None
+
+
+def _check_labels(y: Tensor) -> None:
+    """Labels are in [0, 1]. Settled arrays do not change, so the labels of a training loop are looked at once."""
+    global _checked
+    labels = y.value
+    if not ((labels >= 0) & (labels <= 1)).all():
+        wrong = np.asarray(labels)[~((labels >= 0) & (labels <= 1))]
+        raise ArgumentError(
+            f"labels are between 0 and 1, but {describe(y)} has {wrong.flat[0]} (and {wrong.size - 1} more outside)"
+        )
+    if isinstance(labels, np.ndarray):
+        _checked = weakref.ref(labels)

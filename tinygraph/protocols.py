@@ -1,0 +1,89 @@
+"""NumPy's functions on tensors: they record, or refuse and say what to use; nothing leaves the graph in silence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .errors import UnsupportedError, nearest
+from .graph import Tensor
+from .table import FUNCTIONS
+
+# What NumPy calls differently from the Array API's names, where the function is not the same object.
+_NAMES = {"true_divide": "divide", "power": "pow", "absolute": "abs", "amax": "max", "amin": "min"}
+# Questions whose answers are not tensors.
+_QUESTIONS: dict[Any, Callable[[Any], Any]] = {
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x: x.size,
+}
+_NO_CHANGE = {"out": (None,), "where": (True,), "dtype": (None,), "casting": ("same_kind",), "order": ("K", "C")}
+
+
+@cache
+def _known() -> dict[Any, Callable[..., Tensor]]:
+    """For each NumPy function the function of ours that records it."""
+    known = {getattr(np, name): function for name, function in FUNCTIONS.items() if hasattr(np, name)}
+    known.update({getattr(np, theirs): FUNCTIONS[ours] for theirs, ours in _NAMES.items() if hasattr(np, theirs)})
+    return known
+
+
+def _found(function: Any) -> Callable[..., Tensor]:
+    if function in _known():
+        return _known()[function]
+    name = getattr(function, "__name__", str(function))
+    module = getattr(function, "__module__", None) or "numpy"
+    full = f"{module.replace('numpy', 'np', 1)}.{name}"
+    raise UnsupportedError(
+        f"{full} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
+        " To leave the graph, give it the .data of the tensor"
+    )
+
+
+def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments that mean something; those that would write elsewhere or skip elements are refused."""
+    given = {}
+    for key, value in kwargs.items():
+        if key not in _NO_CHANGE:
+            given[key] = value
+        elif not any(value is harmless for harmless in _NO_CHANGE[key]):
+            raise UnsupportedError(
+                f"np.{function.__name__}(…, {key}=…) cannot be recorded; use the result, without {key}="
+            )
+    return given
+
+
+def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """``np.tanh(t)``, ``array * t``."""
+    if method != "__call__":
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.{method} cannot be recorded{nearest(method, FUNCTIONS)};"
+            " to leave the graph, give it the .data of the tensor"
+        )
+    if kwargs.get("out") is not None:
+        raise UnsupportedError(
+            f"np.{ufunc.__name__} cannot write a tensor into an array, also not as in `array += tensor`;"
+            " write `array = array + tensor`, or use the .data of the tensor"
+        )
+    return _found(ufunc)(*inputs, **_given(ufunc, kwargs))
+
+
+def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``np.sum(t, axis=0)``, ``np.concatenate([t, t])``."""
+    if func in _QUESTIONS:
+        return _QUESTIONS[func](*args, **kwargs)
+    function = _found(func)
+    given = _given(func, kwargs)
+    try:
+        inspect.signature(function).bind(*args, **given)
+    except TypeError as error:
+        raise UnsupportedError(f"np.{func.__name__} on a tensor takes the arguments of tinygraph's: {error}") from None
+    return function(*args, **given)
+
+
+Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]
+Tensor.__array_function__ = array_function  # type: ignore[method-assign]

@@ -1,0 +1,23 @@
+"""What to test an op on, as data: a part of the op's record that `tinygraph.testing` turns into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Domain(NamedTuple):
+    """Where the numbers of one input come from: ±[low, high), away from kinks and poles."""
+
+    low: float = -2.0
+    high: float = 2.0
+    signs: bool = False
+    boolean: bool = False
+
+
+class Sample(NamedTuple):
+    """Shapes of the inputs, static parameters, and the domains of the inputs where they are not the default."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    params: Mapping[str, Any] = {}
+    domains: tuple[Domain | None, ...] = ()

@@ -1,0 +1,81 @@
+"""The record of an op, and the table of ops. The families in `ops/` fill it; every reading of a graph reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import FrameType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from .graph import Tensor
+    from .places import Site
+
+Rule: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """The record of an op: all that the readings of a graph need to know about it, in one place.
+
+    Rules are written against an array namespace ``xp`` in the Array API's spelling. With numbers for ``xp`` they
+    compute numbers; with `tinygraph.ops` they record nodes, which can be differentiated again.
+    """
+
+    name: str
+    """The name in the Array API standard, or in PyTorch where the standard has none."""
+    kind: str
+    """elementwise, reduction, shape, indexing, contraction or loss. Only elementwise ops broadcast."""
+    forward: Rule
+    """``forward(xp, *inputs, **params)``"""
+    run: Rule
+    """The forward for numbers, ``run(*inputs, **params)``; the fastest one NumPy has."""
+    vjps: tuple[Rule | None, ...]
+    """For each input ``vjp(xp, g, y, *inputs, **params)``: the cotangent of that input, given the cotangent g of the
+    output y. None where the output does not depend smoothly on the input. A variadic op has one rule for all of its
+    inputs, ``vjp(xp, g, y, i, *inputs, **params)``."""
+    variadic: bool = False
+    params: tuple[str, ...] = ()
+    notation: str = ""
+    """How it is written: ``{0}``, ``{1}`` are the inputs, ``{axis}`` a parameter, ``^{1}`` a superscript."""
+    binding: int = 100
+    """How tightly the notation binds: an operand that binds less is put in parentheses."""
+    aside: Mapping[int, int] = field(default_factory=dict)
+    """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at
+    i and propagated from j only; pictures and equations show i."""
+    check: Callable[[Tensor, Site, FrameType], None] | None = None
+    """Called with each new node; for warnings."""
+    samples: Any = None
+    """What to test it on; see `tinygraph.testing`."""
+
+    differentiable: bool = field(init=False)
+    """Whether any input has a gradient rule."""
+    propagating: tuple[Rule | None, ...] = field(init=False)
+    """The rules without those whose result stays aside."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "differentiable", any(self.vjps))
+        object.__setattr__(
+            self, "propagating", tuple(None if i in self.aside else rule for i, rule in enumerate(self.vjps))
+        )
+
+    def rules(self, count: int) -> tuple[Rule | None, ...]:
+        """The rule for each of `count` inputs."""
+        if not self.variadic:
+            return self.vjps
+
+        def rule_for(i: int) -> Rule:
+            return lambda xp, g, y, *inputs, **params: self.vjps[0](xp, g, y, i, *inputs, **params)  # type: ignore[misc]
+
+        return tuple(map(rule_for, range(count)))
+
+
+OPS: dict[str, Op] = {}
+"""The op table, filled by `tinygraph.ops`."""
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {}
+"""The public functions of `tinygraph.ops` by name, for the methods of `Tensor` and the NumPy protocols."""
+
+
+NUMBERS: Any = SimpleNamespace()
+"""The namespace for numbers, filled with the ops: NumPy completed, and sped up where its own functions are slow."""
