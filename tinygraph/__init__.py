@@ -2,8 +2,7 @@
 
 from . import nn, ops, protocols
 from .autodiff import gradients
-
-# draw
+from .draw import Picture, draw
 from .errors import (
     ArgumentError,
     BroadcastWarning,

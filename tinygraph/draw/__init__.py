@@ -1,0 +1,100 @@
+"""Pictures of graphs: the lecture's slide, drawn from the user's own model."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from sys import _getframe
+from typing import Any
+
+from ..errors import ArgumentError, DependencyError
+from ..graph import Tensor
+from ..notation import Span, Spans, as_text
+from .boxes import Drawing, drawing_of
+from .dot import dot_source
+from .render import rendered, save
+
+__all__ = ["Picture", "draw"]
+
+
+class Picture:
+    """A drawn graph. Shows itself in a notebook; `save` writes it to a file; `source` is its DOT."""
+
+    def __init__(self, drawing: Drawing, title: Spans | None, direction: str) -> None:
+        self._drawing = drawing
+        self._title = title
+        self._direction = direction
+
+    @cached_property
+    def source(self) -> str:
+        """The picture in the language of Graphviz."""
+        return dot_source(self._drawing, self._title, self._direction)
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as SVG."""
+        return rendered(self.source, "svg").decode()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture to a file, in the format of its suffix: .png, .svg, .pdf or .dot.
+
+        Raises `ArgumentError` for another suffix or a place that cannot be written to, and then leaves no file;
+        `DependencyError` where Graphviz is missing.
+        """
+        return save(self.source, path)
+
+    def __str__(self) -> str:
+        boxes = self._drawing.boxes
+        titles = [as_text(box.title) for box in boxes]
+        wide = max(map(len, titles))
+        lines = []
+        for box, title in zip(boxes, titles, strict=True):
+            gradient = as_text(box.gradient) if box.gradient is not None else ""
+            lines.append(f"{title:<{wide}}   {box.value:<28} {gradient}".rstrip())
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        text = str(self)
+        try:
+            return {"image/svg+xml": self.svg, "text/plain": text}
+        except DependencyError as error:
+            return {"text/plain": f"{text}\n\n{error}"}
+
+
+def draw(output: Tensor, *, title: str | None = None, detail: str = "names", direction: str = "LR") -> Picture:
+    """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
+
+    Each named tensor is a box with its op inside; what has no name stands within the expression of its reader.
+    Constants have round blue corners, parameters are square and orange, targets dashed, the loss has a double border.
+    Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a frame.
+    With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
+
+    >>> import tinygraph as tg
+    >>> w, x = tg.parameter(2.0), tg.Tensor(3.0)
+    >>> J = w * x + 1
+    >>> J.backward()
+    >>> tg.draw(J)
+    w               2                            dw   3
+    x               3
+    J = w · x + 1   7                            dJ   1
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"draw shows the graph of a tensor, not of {type(output).__name__}")
+    if detail not in ("names", "ops"):
+        raise ArgumentError(f'detail is "names" or "ops", not {detail!r}')
+    if direction not in ("LR", "TB"):
+        raise ArgumentError(f'direction is "LR" or "TB", not {direction!r}')
+    drawing = drawing_of(output, _getframe(1), detail)
+    return Picture(drawing, [Span(title)] if title else _default_title(drawing), direction)
+
+
+def _default_title(drawing: Drawing) -> Spans | None:
+    """``J = 0.3021``, for a scalar that has a name."""
+    box = drawing.boxes[-1]
+    if box.node.shape != ():
+        return None
+    left = [span for span in box.title[: next((i for i, s in enumerate(box.title) if s.text == " = "), None)]]
+    return [*left, Span(f" = {box.value}")]

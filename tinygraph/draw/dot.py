@@ -1,0 +1,102 @@
+"""A drawing as DOT.
+
+Text from the user goes only into HTML-like labels, escaped; the ids of nodes are our own, so that nothing a user
+writes can be markup, an attribute or a link.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from ..notation import Span, Spans, clean
+from .boxes import Box, Drawing
+
+BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
+_FONT = "Helvetica,Arial,sans-serif"
+
+# Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
+_STYLES: dict[str, dict[str, str]] = {
+    "input": {"style": "rounded,filled", "fillcolor": "#E8F1F8", "color": BLUE},
+    "parameter": {"style": "filled", "fillcolor": "#FFF4DC", "color": ORANGE, "penwidth": "1.8"},
+    "operation": {"style": "rounded,filled", "fillcolor": "white", "color": "#555555"},
+    "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
+    "loss": {"style": "filled", "fillcolor": "#FDE9E0", "color": VERMILLION, "peripheries": "2"},
+}
+
+
+def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
+    """The drawing in the language of Graphviz."""
+    import graphviz
+
+    graph = graphviz.Digraph(
+        graph_attr={
+            "rankdir": direction,
+            "fontname": _FONT,
+            "labelloc": "t",
+            "nodesep": "0.3",
+            "ranksep": "0.55",
+            "pad": "0.15",
+            "bgcolor": "white",
+        },
+        node_attr={"shape": "box", "fontname": _FONT, "margin": "0.08,0.03", "penwidth": "1.4"},
+        edge_attr={"fontname": _FONT, "fontsize": "9", "arrowsize": "0.7", "color": BLUE, "fontcolor": BLUE},
+    )
+    if title is not None:
+        back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
+        way = [Span(f"forward in blue{back}")]
+        graph.attr(label=_html([_font(_markup(title), 15, "black"), _font(_markup(way), 10, GREY)]))
+    ids = {box: f"n{i}" for i, box in enumerate(drawing.boxes)}
+    _add_scope(graph, drawing.boxes, ids, ())
+    for edge in drawing.edges:
+        graph.edge(ids[edge.source], ids[edge.target], label=f" {edge.label} " if edge.label else "", weight="2")
+        if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
+            seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
+            graph.edge(ids[edge.source], ids[edge.target], dir="back", weight="0", **seen)
+    return str(graph.source)
+
+
+def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[str, ...]) -> None:
+    """The boxes of a scope, and inside it the scopes within."""
+    depth = len(scope)
+    inner: dict[str, list[Box]] = {}
+    for box in boxes:
+        if len(box.scope) > depth:
+            inner.setdefault(box.scope[depth], []).append(box)
+        else:
+            graph.node(ids[box], label=_label(box), **_STYLES[box.role])
+    for name, members in inner.items():
+        with graph.subgraph(name=f"cluster_{ids[members[0]]}_{depth}") as cluster:
+            cluster.attr(
+                label=_html([_font(_markup([Span(clean(name) or "scope")]), 11, GREY)]),
+                style="rounded",
+                color="#BBBBBB",
+                labeljust="l",
+                margin="10",
+            )
+            _add_scope(cluster, members, ids, (*scope, name))
+
+
+def _label(box: Box) -> str:
+    lines = [_font(_markup(box.title), 14, "black"), _font(_markup([Span(box.value)]), 10, BLUE)]
+    if box.gradient is not None:
+        lines.append(_font(_markup(box.gradient), 10, RED))
+    return _html(lines)
+
+
+def _html(lines: list[str]) -> str:
+    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
+
+
+def _font(text: str, size: int, color: str) -> str:
+    return f'<FONT POINT-SIZE="{size}" COLOR="{color}">{text}</FONT>'
+
+
+def _markup(spans: Spans) -> str:
+    out = []
+    for text, italic, level in spans:
+        part = html.escape(text).replace("\\", "&#92;")
+        part = f"<I>{part}</I>" if italic else part
+        out.append(f"<SUP>{part}</SUP>" if level > 0 else f"<SUB>{part}</SUB>" if level < 0 else part)
+    return "".join(out)

@@ -1,0 +1,94 @@
+"""DOT to pictures: with the `dot` program, or with the Graphviz that the pygraphviz wheel carries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ..errors import ArgumentError, DependencyError, TinygraphError
+
+FORMATS = ("png", "svg", "pdf", "dot")
+_SECONDS = 60
+_DPI = "144"
+
+# In a process of its own, so that there is a time limit and a crash costs nothing. Its warnings (about fonts) are not
+# the user's concern.
+_PYGRAPHVIZ = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
+sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot", args=" ".join(sys.argv[2:])))
+"""
+
+
+def rendered(source: str, form: str) -> bytes:
+    """The picture in one of the formats.
+
+    Raises `DependencyError` where Graphviz is missing, `TinygraphError` where it fails or takes too long.
+    """
+    if form == "dot":
+        return source.encode()
+    command = [*_command(form), *([f"-Gdpi={_DPI}"] if form == "png" else [])]
+    try:
+        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise TinygraphError(
+            f"Graphviz has not laid the graph out in {_SECONDS} s: it is too large to draw in full"
+        ) from None
+    if done.returncode or not done.stdout:
+        raise TinygraphError(f"Graphviz failed: {done.stderr.decode(errors='replace').strip() or done.returncode}")
+    return done.stdout
+
+
+def _command(form: str) -> list[str]:
+    program = shutil.which("dot")
+    if program is not None:
+        return [program, f"-T{form}"]
+    if importlib.util.find_spec("pygraphviz") is not None:
+        return [sys.executable, "-c", _PYGRAPHVIZ, form]
+    raise DependencyError(
+        "drawing needs Graphviz, which is not here. Either of these brings it:\n"
+        "  pip install 'tinygraph[draw]'   (the pygraphviz wheel carries it)\n"
+        "  your system's package manager, as in: apt install graphviz, brew install graphviz"
+    )
+
+
+def save(source: str, path: str | os.PathLike[str]) -> Path:
+    """Write the picture in the format that the suffix names: whole, or not at all."""
+    target = Path(path)
+    form = target.suffix[1:].lower()
+    if form not in FORMATS:
+        known = ", ".join(f".{known}" for known in FORMATS)
+        raise ArgumentError(f"the suffix of {str(target)!r} says no known format; use one of {known}")
+    if target.is_dir():
+        raise ArgumentError(f"{str(target)!r} is a folder; give the picture a file name")
+    if not target.parent.is_dir():
+        raise ArgumentError(f"the folder {str(target.parent)!r} does not exist")
+    content = rendered(source, form)
+    try:
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=".tinygraph-", suffix=target.suffix)
+    except OSError as error:
+        raise ArgumentError(f"the folder {str(target.parent)!r} cannot be written to: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(part, 0o666 & ~_umask())
+        os.replace(part, target)
+    except BaseException as error:
+        Path(part).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
+        raise
+    return target
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,114 @@
+"""What the nodes of a graph are called, for pictures and equations.
+
+In this order: ``name=``; the variable, attribute or key that the node was stored in; what the asking frame calls it;
+for a leaf, the text of the operand where it was first used. Nodes are told apart by identity: two of one name become
+Z₁ and Z₂. A name that was bound anew to what was computed from it alone, as in ``z = w @ x; z = z + b``, is the last
+one's only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from .graph import Tensor
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Tensor, str]:
+    """The names of the nodes that have one; `order` is their topological order, `frame` the one that asks."""
+    asked = dict(_called(frame.f_locals)) if frame is not None else {}
+    found: dict[Tensor, str] = {}
+    for node in order:
+        name = _visible(node.name) or asked.get(id(node))
+        if name:
+            found[node] = name
+    readers = readers_of(order)
+    for node in order:
+        if node not in found and node.op is None and (name := _first_operand(node, readers.get(node, ()))):
+            found[node] = name
+    for node in order:
+        if node.op is not None and node in found and _rebound(node, found, readers):
+            del found[node]
+    return _told_apart(found)
+
+
+def readers_of(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
+    """For each node the nodes that read it, each once."""
+    readers: dict[Tensor, list[Tensor]] = {}
+    for node in order:
+        for x in dict.fromkeys(x for x in shown_inputs(node) if isinstance(x, Tensor)):
+            readers.setdefault(x, []).append(node)
+    return readers
+
+
+def shown_inputs(node: Tensor) -> tuple[Any, ...]:
+    """The inputs as the user wrote them: without those that stand in for one whose gradient is aside."""
+    if node.op is None or not node.op.aside:
+        return node.inputs
+    hidden = set(node.op.aside.values())
+    return tuple(x for i, x in enumerate(node.inputs) if i not in hidden)
+
+
+def literal_name(node: Tensor, position: int) -> str | None:
+    """What the source calls a number among the operands, such as the m in ``loss / m``."""
+    return node.site.operand(position)[1] if not node.site.anonymous else None
+
+
+def _visible(name: str | None) -> str | None:
+    return name if name and name.strip() else None
+
+
+def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Tensors among the variables, their items and attributes, one level deep. The outermost name counts."""
+    inner: list[tuple[int, str]] = []
+    outer: list[tuple[int, str]] = []
+    for name, value in variables.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, Tensor):
+            outer.append((id(value), name))
+            continue
+        inside = value if isinstance(value, dict) else getattr(value, "__dict__", None)
+        if isinstance(inside, dict) and not hasattr(value, "__path__") and not hasattr(value, "__file__"):
+            for key, item in inside.items():
+                if isinstance(item, Tensor) and isinstance(key, str) and key.isidentifier() and key[0] != "_":
+                    inner.append((id(item), key))
+    # of several names for one tensor the first stays; later entries of a dict overwrite, so the first comes last
+    return iter([*reversed(inner), *reversed(outer)])
+
+
+def _first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
+    for reader in readers[:1]:
+        for i, x in enumerate(reader.inputs):
+            if x is leaf:
+                keyword = (
+                    reader.op.forward.__code__.co_varnames[1 + i] if reader.op and not reader.op.variadic else None
+                )
+                return reader.site.operand(i, keyword)[1]
+    return None
+
+
+def _rebound(node: Tensor, found: Mapping[Tensor, str], readers: Mapping[Tensor, Sequence[Tensor]]) -> bool:
+    """Whether the name now belongs to what was computed from this node, its only reader, in the same function."""
+    reading = readers.get(node, ())
+    return (
+        len(reading) == 1
+        and node._name is None
+        and found.get(reading[0]) == found[node]
+        and reading[0].site.code is node.site.code
+        and reading[0].site.line != node.site.line
+    )
+
+
+def _told_apart(found: Mapping[Tensor, str]) -> dict[Tensor, str]:
+    count = Counter(found.values())
+    seen: Counter[str] = Counter()
+    names = {}
+    for node, name in found.items():
+        seen[name] += 1
+        names[node] = name if count[name] == 1 else name + str(seen[name]).translate(_SUBSCRIPTS)
+    return names
