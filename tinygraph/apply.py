@@ -18,7 +18,7 @@ from . import errors
 from .errors import Operand, ShapeError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
-from .table import NUMBERS, OPS, Op, Rule
+from .table import APPLY, NUMBERS, OPS, Op, Rule
 
 P = ParamSpec("P")
 
@@ -66,8 +66,9 @@ def op(
         apply.__name__ = apply.__qualname__ = forward.__name__
         apply.__doc__, apply.__module__ = forward.__doc__, forward.__module__
         apply.__wrapped__ = _without_namespace(forward)  # type: ignore[attr-defined]
-        OPS[name] = record
-        setattr(NUMBERS, name, record.run)
+        OPS[name], APPLY[name] = record, apply
+        # a namespace takes the operands of a variadic function as one sequence, as NumPy does
+        setattr(NUMBERS, name, getattr(np, name, record.run) if variadic else record.run)
         for special, function in zip(operators, (apply, lambda x, y: apply(y, x, depth=2)), strict=False):
             setattr(Tensor, special, function)
         return cast(Callable[P, "Tensor"], apply)
@@ -139,10 +140,13 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     defaults = dict(zip(reversed(names), reversed(record.forward.__defaults__ or ()), strict=False))
     defaults.update(record.forward.__kwdefaults__ or {})
     count, variadic = len(record.vjps), record.variadic
+    signature = _without_namespace(record.forward).__signature__  # type: ignore[attr-defined]
 
     def apply(*operands: Any, **given: Any) -> Tensor:
         params = {**defaults, **given} if names else NO_PARAMS
         if len(operands) > count and not variadic:
+            if len(operands) > count + len(names) or not given.keys().isdisjoint(names[: len(operands) - count]):
+                raise TypeError(f"{record.name} takes {signature}; an argument is given twice or one too many")
             params.update(zip(names, operands[count:], strict=False))  # type: ignore[attr-defined]
             operands = operands[:count]
         inputs, args, requires_grad = _operands(operands)
@@ -183,7 +187,7 @@ def _operands(given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...],
 def constant(data: Any) -> Tensor:
     """A plain array or number among the operands, as a leaf; the text of the operand will name it."""
     tensor = Tensor(data)  # not returned at once, or an assignment of the result would name it
-    return tensor  # noqa: RET504
+    return tensor
 
 
 _LONGEST_OPERAND = 30  # a longer expression does not help as a name
@@ -192,23 +196,31 @@ _LONGEST_OPERAND = 30  # a longer expression does not help as a name
 def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: FrameType) -> Exception:
     """The error of a forward rule, as the user should see it."""
     site = locate(frame)
-    expression = site.text or f"{record.name}({', '.join(describe(x) for x in inputs)})"
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
     )
     if not isinstance(error, ValueError) or fits:
-        error.add_note(f"in {expression}, {site.where}")
+        error.add_note(f"in {_expression(record.name, inputs, site)}, {site.where}")
         return error
-    operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
-    hints: list[str] = []
     if record.kind == "contraction":
-        reason, hints = errors.matmul_mismatch(operands[0], operands[1])
-    elif record.kind == "elementwise":
-        reason, hints = errors.broadcast_mismatch(operands)
-    else:
-        reason = str(error)
+        return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
+    if record.kind == "elementwise":
+        return shape_error(record.name, inputs, site, errors.broadcast_mismatch)
+    return shape_error(record.name, inputs, site, lambda operands: (str(error), []))
+
+
+def shape_error(
+    name: str, inputs: Sequence[Any], site: Site, explain: Callable[[list[Operand]], tuple[str, list[str]]]
+) -> ShapeError:
+    """The error of operands at `site` that do not fit; `explain` gives the reason and what might mend it."""
+    operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
+    reason, hints = explain(operands)
     where = f"{site.where}: {site.source}" if site.source else site.where
-    return ShapeError(errors.shape_message(expression, operands, reason, hints, where))
+    return ShapeError(errors.shape_message(_expression(name, inputs, site), operands, reason, hints, where))
+
+
+def _expression(name: str, inputs: Sequence[Any], site: Site) -> str:
+    return site.text or f"{name}({', '.join(map(describe, inputs))})"
 
 
 def described_operand(x: Any, site: Site, position: int) -> Operand:

@@ -43,10 +43,7 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
     while pending:
         node = heappop(pending)[1]
         if node._used and wanted is None:
-            raise GraphError(
-                f"an earlier backward has used {describe(node)} ({node.site.where}); build the graph anew,"
-                " or call the earlier one with retain_graph=True"
-            )
+            raise _used_before(node)
         op: Any = node.op
         g = found[node]
         inputs: tuple[Any, ...] = node.inputs
@@ -58,6 +55,8 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
         elif op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
+                    if wanted is None and inputs[i]._used:
+                        raise _used_before(inputs[i])
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(rules[i], xp, g, y, *values, **params))
             rules = op.propagating
@@ -88,6 +87,13 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
     return _Cotangents(found, aside)
 
 
+def _used_before(node: Tensor) -> GraphError:
+    return GraphError(
+        f"an earlier backward has used {describe(node)} ({node.site.where}); build the graph anew,"
+        " or call the earlier one with retain_graph=True"
+    )
+
+
 def backward(
     output: Tensor, grad: ArrayLike | None = None, *, retain_graph: bool = False, retain_grads: bool = True
 ) -> None:
@@ -114,7 +120,7 @@ def backward(
     seed = _seed(output, grad)
     gradient_of, aside = _traverse(output, seed, None, NUMBERS)
     for node, parts in aside.items():
-        gradient_of[node] = partial(_with_aside, gradient_of.get(node), parts)
+        gradient_of[node] = partial(_with_aside, gradient_of.get(node), parts, node.dtype)
     used = list(gradient_of)
     if not retain_grads:
         gradient_of = {node: g for node, g in gradient_of.items() if node.op is None}
@@ -126,12 +132,13 @@ def backward(
         _commit(_USED, used, repeat(True))
 
 
-def _with_aside(propagated: Any, parts: Sequence[Callable[[], Any]]) -> Any:
+def _with_aside(propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:
     """The gradient of a node that has parts aside; left in the node as a function until somebody reads it."""
     total = propagated
-    for part in parts:
-        total = part() if total is None else total + part()
-    return total
+    with np.errstate(all="ignore"):  # the reader of a gradient did not ask for this to be computed
+        for part in parts:
+            total = part() if total is None else total + part()
+    return total.astype(dtype, copy=False)
 
 
 def _computed(gradient: Any) -> Any:
@@ -207,7 +214,8 @@ def gradients(
         parts = [part() for part in aside.get(x, ())]
         if x in found:
             parts.append(found[x])
-        results.append(sum(parts[1:], parts[0]) if parts else Tensor(np.zeros(x.shape, x.dtype)))
+        total = sum(parts[1:], parts[0]) if parts else Tensor(np.zeros(x.shape, x.dtype))
+        results.append(total if total.dtype == x.dtype else ops.astype(total, x.dtype))
     return results if several else results[0]
 
 

@@ -7,8 +7,8 @@ tensors, so that any file may use them.
 
 from __future__ import annotations
 
-import difflib
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -60,6 +60,8 @@ class Operand(NamedTuple):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint at the known name that looks most like `name`, or nothing."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; the nearest thing that does is {close[0]}" if close else ""
 
@@ -128,6 +130,16 @@ def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
             elif len(one.shape) == 2 and broadcastable(_turned(one.shape), other.shape):
                 hints.append(f"{_atom(one.name)}.T, of shape {_turned(one.shape)}")
     return reason, hints[:2]
+
+
+def label_mismatch(probabilities: Operand, labels: Operand) -> tuple[str, list[str]]:
+    """Why labels do not go with probabilities, and how they might be turned to."""
+    hints = []
+    if labels.shape == probabilities.shape[::-1]:
+        hints.append(f"{_atom(labels.name)}.T, of shape {probabilities.shape}")
+    elif math.prod(labels.shape) == math.prod(probabilities.shape):
+        hints.append(f"{_atom(labels.name)}.reshape{probabilities.shape}")
+    return "each probability is compared with a label of its own, so the shapes must be the same", hints
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, index
 from sys import _getframe, getrefcount
 from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, final
@@ -109,7 +109,7 @@ class Tensor:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         if isinstance(data, Tensor):
-            data = cast(Array, data._seen)
+            data, copy = cast(Array, data._seen), True  # nodes may hold its array
         try:
             array = np.array(data, copy=True if copy else None)
         except ValueError as error:
@@ -144,9 +144,7 @@ class Tensor:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         if value is self._lent:
             return
-        if isinstance(value, Tensor):
-            value = value.data
-        array = np.array(value, dtype=self.dtype)
+        array = np.array(value._seen if isinstance(value, Tensor) else value, dtype=self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
         self._lent, self._array = array, None
@@ -157,7 +155,7 @@ class Tensor:
         In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
         """
         array, lent = self._array, self._spare
-        if array.ndim == 0 or array.base is not None:
+        if array.ndim == 0 or array.base is not None or not array.flags.writeable:
             lent = np.array(array)
         elif getrefcount(self._array) == _ALONE + 1:
             lent = array
@@ -220,7 +218,9 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._refuse_exit("np.asarray")
-        return np.array(self._seen, dtype=dtype, copy=True)
+        if copy is False:
+            raise ValueError("a tensor gives NumPy a copy of its data; .data is the array itself")
+        return np.array(self._seen, dtype=dtype)
 
     def __float__(self) -> float:
         self._refuse_exit("float")
@@ -231,8 +231,7 @@ class Tensor:
         return int(self._seen)
 
     def __index__(self) -> int:
-        self._refuse_exit("an index")
-        return cast(int, self._seen.__index__())
+        return index(self._seen)  # integers never require a gradient
 
     def _refuse_exit(self, how: str) -> None:
         if self._requires_grad and STATE.get().recording:
@@ -240,6 +239,10 @@ class Tensor:
                 f"{how}({describe(self)}) would leave the graph and lose the gradient;"
                 " take .data, .item() or .detach() if that is what you want"
             )
+
+    def __format__(self, spec: str) -> str:
+        """``f"{J:.4f}"`` writes the number, as NumPy does."""
+        return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
         return bool(self._seen)
@@ -292,7 +295,7 @@ class Tensor:
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
-            value = np.array(value.data if isinstance(value, Tensor) else value, dtype=self.dtype)
+            value = np.array(value._seen if isinstance(value, Tensor) else value, dtype=self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(gradient_shape_message(self, value.shape))
         self._grad, self._staged = value, None
@@ -453,7 +456,7 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    recording, scope = STATE.get()
+    recording, scope, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not recording:
         return make_leaf(tensor, value, frame)

@@ -16,12 +16,22 @@ from .table import FUNCTIONS
 # What NumPy calls differently from the Array API's names, where the function is not the same object.
 _NAMES = {"true_divide": "divide", "power": "pow", "absolute": "abs", "amax": "max", "amin": "min"}
 # Questions whose answers are not tensors.
-_QUESTIONS: dict[Any, Callable[[Any], Any]] = {
-    np.shape: lambda x: x.shape,
-    np.ndim: lambda x: x.ndim,
-    np.size: lambda x: x.size,
+_QUESTIONS: dict[Any, Callable[..., Any]] = {
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
 }
-_NO_CHANGE = {"out": (None,), "where": (True,), "dtype": (None,), "casting": ("same_kind",), "order": ("K", "C")}
+_REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+_NO_CHANGE = {
+    "out": (None,),
+    "where": (True,),
+    "dtype": (None,),
+    "casting": ("same_kind",),
+    "order": (None, "K", "C"),
+    "subok": (True, False),
+    "copy": (True, None),
+    "device": (None, "cpu"),
+}
 
 
 @cache
@@ -60,9 +70,10 @@ def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``np.tanh(t)``, ``array * t``."""
     if method != "__call__":
+        instead = _REDUCTIONS.get(ufunc.__name__) if method == "reduce" else None
         raise UnsupportedError(
-            f"np.{ufunc.__name__}.{method} cannot be recorded{nearest(method, FUNCTIONS)};"
-            " to leave the graph, give it the .data of the tensor"
+            f"np.{ufunc.__name__}.{method} cannot be recorded{f'; use np.{instead}' if instead else ''}."
+            " To leave the graph, give it the .data of the tensor"
         )
     if kwargs.get("out") is not None:
         raise UnsupportedError(
@@ -77,12 +88,27 @@ def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) 
     if func in _QUESTIONS:
         return _QUESTIONS[func](*args, **kwargs)
     function = _found(func)
+    signature = inspect.signature(function)
+    if names := _names(func):  # the operands have other names than ours, and the rest has another order
+        count = sum(p.default is p.empty for p in signature.parameters.values())
+        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
+        args = [kwargs.pop(name) for name in names[:count] if name in kwargs]
     given = _given(func, kwargs)
     try:
-        inspect.signature(function).bind(*args, **given)
+        signature.bind(*args, **given)
     except TypeError as error:
         raise UnsupportedError(f"np.{func.__name__} on a tensor takes the arguments of tinygraph's: {error}") from None
     return function(*args, **given)
+
+
+@cache
+def _names(function: Any) -> tuple[str, ...]:
+    """The arguments that a function of NumPy takes by position; none where it does not say."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return ()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class State(NamedTuple):
-    """What the next operation asks before it records."""
+    """What the next operation asks before it records, and what to go back to."""
 
     recording: bool = True
     scope: tuple[str, ...] = ()
+    change: _Change | None = None
+    outer: State | None = None
 
 
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
@@ -24,19 +26,26 @@ STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noq
 class _Change:
     """A context manager and decorator that changes the state for a while."""
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[State]] = []  # one for each entry: the same object may be entered again inside
-
     def _changed(self, state: State) -> State:
         raise NotImplementedError
 
     def __enter__(self) -> None:
-        self._tokens.append(STATE.set(self._changed(STATE.get())))
+        state = STATE.get()
+        STATE.set(self._changed(state)._replace(change=self, outer=state))
 
     def __exit__(self, *exception: object) -> None:
-        STATE.reset(self._tokens.pop())
+        # what was entered inside and not left, by a suspended generator, ends too; what has ended so, has no effect
+        state: State | None = STATE.get()
+        while state is not None and state.change is not self:
+            state = state.outer
+        if state is not None and state.outer is not None:
+            STATE.set(state.outer)
 
     def __call__(self, function: Function) -> Function:
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(f"{type(self).__name__} cannot decorate an async generator; use it with `with` inside")
+        if inspect.iscoroutinefunction(function):
+            return cast(Function, self._while_awaited(function))
         if inspect.isgeneratorfunction(function):
             return cast(Function, self._each_resumption(function))
 
@@ -46,6 +55,14 @@ class _Change:
                 return function(*args, **kwargs)
 
         return cast(Function, changed)
+
+    def _while_awaited(self, function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def changed(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        return changed
 
     def _each_resumption(self, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
         """Decorate a generator so that the change does not leak to its caller while it is suspended."""
@@ -63,7 +80,8 @@ class _Change:
                 try:
                     resume = functools.partial(generator.send, (yield value))
                 except GeneratorExit:
-                    generator.close()
+                    with self:
+                        generator.close()
                     raise
                 except BaseException as error:
                     resume = functools.partial(generator.throw, error)
@@ -113,7 +131,6 @@ class scope(_Change):  # noqa: N801
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__()
         if not isinstance(name, str):
             raise TypeError(f"a scope is named by a string, not {type(name).__name__}")
         self._name = name

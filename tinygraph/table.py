@@ -73,6 +73,9 @@ class Op:
 OPS: dict[str, Op] = {}
 """The op table, filled by `tinygraph.ops`."""
 
+APPLY: dict[str, Callable[..., Tensor]] = {}
+"""For each op what applies it to operands and records a node."""
+
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {}
 """The public functions of `tinygraph.ops` by name, for the methods of `Tensor` and the NumPy protocols."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from functools import cached_property
 from pathlib import Path
@@ -69,8 +70,8 @@ def draw(output: Tensor, *, title: str | None = None, detail: str = "names", dir
 
     Each named tensor is a box with its op inside; what has no name stands within the expression of its reader.
     Constants have round blue corners, parameters are square and orange, targets dashed, the loss has a double border.
-    Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a frame.
-    With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
+    Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a
+    frame. With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
 
     >>> import tinygraph as tg
     >>> w, x = tg.parameter(2.0), tg.Tensor(3.0)
@@ -96,5 +97,5 @@ def _default_title(drawing: Drawing) -> Spans | None:
     box = drawing.boxes[-1]
     if box.node.shape != ():
         return None
-    left = [span for span in box.title[: next((i for i, s in enumerate(box.title) if s.text == " = "), None)]]
+    left = itertools.takewhile(lambda span: span.text != " = ", box.title)
     return [*left, Span(f" = {box.value}")]

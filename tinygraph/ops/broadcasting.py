@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     """Sum `g` over the axes along which `shape` was broadcast to the shape of `g`.
 
-    >>> import numpy as np
+    >>> from tinygraph.ops.broadcasting import unbroadcast
     >>> unbroadcast(np, np.ones((2, 3)), (2, 1))
     array([[3.],
            [3.]])
@@ -25,7 +25,7 @@ def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
 
 def kept(shape: Shape, axis: int | Shape | None) -> Shape:
     """The shape of a reduction over `axis` with the reduced axes kept as ones."""
-    if axis is None:
+    if axis is None or not shape:  # NumPy lets a number have an axis 0
         return (1,) * len(shape)
     axes = {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))

@@ -490,7 +490,7 @@ def _astype(x: Any, dtype: Any) -> Any:
     lambda xp, g, y, x, dtype: g,
     notation="{0}",
     run=_astype,
-    samples=(Sample(((2, 3),), {"dtype": np.float32}),),
+    samples=(Sample(((2, 3),), {"dtype": np.float64}),),
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""

@@ -5,6 +5,7 @@ In a key, slices, integers, None and ``...`` are static; index arrays and masks 
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def getitem(x: ArrayLike, key: Any) -> Tensor:
         elif part is None or part is Ellipsis or isinstance(part, (int, np.integer)):
             parts.append(int(part) if isinstance(part, np.integer) else part)
         elif isinstance(part, slice):
-            parts.append(slice(*(None if end is None else int(end) for end in (part.start, part.stop, part.step))))
+            parts.append(slice(*(None if end is None else index(end) for end in (part.start, part.stop, part.step))))
         else:
             raise UnsupportedError(
                 f"a tensor is indexed by integers, slices, None, ... and integer or boolean arrays,"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
+from sys import _getframe
 from typing import Any
 
 import numpy as np
 
-from ..apply import constant, op
-from ..errors import ArgumentError, ShapeError
+from ..apply import constant, op, shape_error
+from ..errors import ArgumentError, label_mismatch
 from ..graph import ArrayLike, Tensor, describe
+from ..places import locate
 from ..samples import Domain, Sample
 from ..table import NUMBERS
 
@@ -57,6 +58,13 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     return _reduced(xp, -(missed + alarmed), reduction)
 
 
+def _of_probability_of_logit(xp: Any, g: Any, loss: Any, a: Any, y: Any, z: Any, reduction: str) -> Any:
+    """The same from z, where a has been rounded to 0 or 1: 1/a = 1 + e^−z and 1/(1 − a) = 1 + e^z."""
+    missed = xp.where(y == 0, 0.0, y * (1.0 + xp.exp(-z)))
+    alarmed = xp.where(y == 1, 0.0, (1 - y) * (1.0 + xp.exp(z)))
+    return (alarmed - missed) * _share(g, a, reduction)
+
+
 def _losses_of_logit(xp: Any, y: Any, z: Any) -> Any:
     """log(1 + e^z) − z y, as log(1 + e^−|z|) and what z lacks of ±∞ on the wrong side: exact for every z."""
     missed = xp.where(y == 0, 0.0, y * xp.maximum(-z, 0.0))
@@ -71,23 +79,27 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
     losses = np.copysign(z, -1.0)
     np.exp(losses, losses)
     np.log1p(losses, losses)
-    beyond = np.maximum(z, 0.0)
-    beyond -= z * y
-    losses = losses + beyond
-    total = np.add.reduce(losses, None)
-    if total != total:  # an infinite z, or a NaN
-        return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ at an infinite z, which the slower way gets right
+        beyond = np.maximum(z, 0.0)
+        beyond -= z * y
+        losses = losses + beyond
+        total = np.add.reduce(losses, None)
+        if total != total:
+            return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
     return losses if reduction == "none" else total / losses.size if reduction == "mean" else total
 
 
 @op(
     "loss",
-    lambda xp, g, loss, a, y, z, reduction: _of_probability(xp, g, loss, a, y, reduction),
+    _of_probability_of_logit,
     lambda xp, g, loss, a, y, z, reduction: -z * _share(g, a, reduction),
     lambda xp, g, loss, a, y, z, reduction: (a - y) * _share(g, a, reduction),
     notation="log loss({0}, {1})",
     run=_log_loss_of_sigmoid,
     aside={0: 2},
+    samples=tuple(
+        Sample((*sample.shapes, sample.shapes[0]), sample.params, (*sample.domains, None)) for sample in _samples
+    ),
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""
@@ -119,28 +131,19 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     y = y if isinstance(y, Tensor) else constant(y)
     labels = y.value
     if a.value.shape != labels.shape:
-        raise ShapeError(
-            f"log_loss compares each probability with its own label, but {describe(a)} has shape {a.shape}"
-            f" and {describe(y)} has shape {y.shape}{_label_hint(a.shape, y.shape)}"
-        )
-    if not (_checked is not None and _checked() is labels):
+        raise shape_error("log_loss", (a, y), locate(_getframe(1)), lambda operands: label_mismatch(*operands))
+    if labels is not _checked:
         _check_labels(y)
     if a.op is not None and a.op.name == "sigmoid":
         return log_loss_of_sigmoid_(a, y, a.inputs[0], reduction)
     return log_loss_(a, y, reduction)
 
 
-def _label_hint(a: tuple[int, ...], y: tuple[int, ...]) -> str:
-    if np.prod(a) == np.prod(y):
-        return f"; try y.reshape{a}"
-    return ""
-
-
-_checked: weakref.ref[Any] | None = None
+_checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)
 
 
 def _check_labels(y: Tensor) -> None:
-    """Labels are in [0, 1]. Settled arrays do not change, so the labels of a training loop are looked at once."""
+    """Labels are in [0, 1]; those of a training loop are looked at once."""
     global _checked
     labels = y.value
     if not ((labels >= 0) & (labels <= 1)).all():
@@ -148,5 +151,4 @@ def _check_labels(y: Tensor) -> None:
         raise ArgumentError(
             f"labels are between 0 and 1, but {describe(y)} has {wrong.flat[0]} (and {wrong.size - 1} more outside)"
         )
-    if isinstance(labels, np.ndarray):
-        _checked = weakref.ref(labels)
+    _checked = labels
