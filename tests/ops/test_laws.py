@@ -1,0 +1,48 @@
+"""Every op in the table, by every law."""
+
+import numpy as np
+import pytest
+
+from tinygraph import testing
+from tinygraph.table import OPS, Op
+
+CASES = [
+    pytest.param(OPS[name], inputs, params, id=f"{name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
+    for name in OPS
+    for inputs, params in testing.samples(OPS[name])
+]
+
+
+@pytest.mark.parametrize("law", testing.LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize(("op", "inputs", "params"), CASES)
+def test_law(law, op: Op, inputs, params):
+    law(op, inputs, params)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_special_values(name):
+    testing.law_special_values(OPS[name])
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_op_has_samples_with_an_axis_of_length_zero_or_one(name):
+    shapes = [x.shape for inputs, _ in testing.samples(OPS[name]) for x in inputs]
+    assert shapes
+    if OPS[name].kind in ("elementwise", "contraction") and not OPS[name].params:
+        assert any(0 in shape for shape in shapes)
+
+
+def test_a_wrong_rule_breaks_a_law():
+    import dataclasses
+
+    right = OPS["tanh"]
+    wrong = dataclasses.replace(right, vjps=(lambda xp, g, y, x: g * (1.0 + y * y),))
+    applied = testing.APPLY["tanh"]
+    try:
+        from tinygraph.apply import _apply_unary
+
+        testing.APPLY["tanh"] = _apply_unary(wrong)
+        with pytest.raises(testing.LawError, match=r"central differences"):
+            testing.law_gradient(wrong, [np.array([0.5, 1.0])], {})
+    finally:
+        testing.APPLY["tanh"] = applied

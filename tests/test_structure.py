@@ -1,0 +1,81 @@
+"""Imports point one way: a file imports only what its row names. Data flows down the table."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tinygraph"
+
+# Each file or folder, and what of tinygraph it may import; a folder stands for all files in it, and its files may
+# import each other.
+ALLOWED = {
+    "errors": set(),
+    "samples": set(),
+    "places": set(),
+    "recording": set(),
+    "table": set(),
+    "graph": {"errors", "places", "recording", "table"},
+    "apply": {"errors", "places", "table", "graph"},
+    "ops": {"errors", "places", "samples", "table", "graph", "apply"},
+    "autodiff": {"errors", "table", "graph", "ops"},
+    "protocols": {"errors", "table", "graph"},
+    "evaluate": {"errors", "table", "graph"},
+    "names": {"graph"},
+    "notation": {"table", "graph", "names"},
+    "draw": {"errors", "graph", "names", "notation"},
+    "nn": {"errors"},
+    "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate"},
+    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "draw", "nn"},
+}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The rooms that a file imports from at run time, other than its own."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):  # imports for types alone point where they like
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body.clear()
+    package = ("tinygraph", *path.relative_to(PACKAGE).parent.parts)
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            full = [*base, *(node.module or "").split(".")] if node.module else [*base]
+            names = [[*full, alias.name] for alias in node.names] if not node.module else [full]
+            found |= {name[1] for name in names if len(name) > 1}
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            assert not any(module.partition(".")[0] == "tinygraph" for module in modules), f"{path}: import relatively"
+    return found - {room(path)}
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_what_its_row_names(path):
+    assert imports(path) <= ALLOWED[room(path)]
+
+
+def test_the_table_has_no_cycle_and_no_empty_row():
+    rows = list(ALLOWED)
+    for row, allowed in ALLOWED.items():
+        assert all(rows.index(name) < rows.index(row) for name in allowed), row
+    used: dict[str, set[str]] = {name: set() for name in ALLOWED}
+    for path in FILES:
+        used[room(path)] |= imports(path)
+    assert used == ALLOWED
+
+
+def test_rules_do_not_import_the_tensor():
+    """A rule works on any namespace: the only op files that know Tensor are those with a public function around."""
+    for path in (PACKAGE / "ops").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Lambda):
+                names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+                assert "Tensor" not in names, f"{path}:{node.lineno}"

@@ -1,0 +1,42 @@
+"""Running a recorded graph again, with other data or in another array namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import ShapeError
+from .graph import Tensor, describe, toposort
+from .table import NUMBERS
+
+
+def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = None, xp: Any = NUMBERS) -> list[Any]:
+    """The values of `outputs`, computed anew from their leaves.
+
+    `values` replaces the values of some nodes, by default of none; what they were computed from is then not needed.
+    `xp` is the array namespace to compute in: numbers; `tinygraph.ops`, which records a new graph; or any other with
+    the Array API's names that has the ops of this graph.
+
+    Raises `ShapeError` where a replacement has another shape than the node that it stands for.
+
+    >>> import tinygraph as tg
+    >>> from tinygraph.evaluate import evaluate
+    >>> x = tg.parameter(2.0)
+    >>> y = x * x + 1
+    >>> evaluate([y], {x: np.float64(3.0)})
+    [np.float64(10.0)]
+    """
+    known = dict(values or {})
+    for node, value in known.items():
+        if value.shape != node.shape:
+            raise ShapeError(f"{describe(node)} has shape {node.shape}; {value.shape} cannot stand for it")
+    for node in toposort(*outputs):
+        if node in known:
+            continue
+        if node.op is None:
+            known[node] = node if xp is not NUMBERS and not hasattr(xp, "asarray") else node.value
+        else:
+            inputs = [known[x] if isinstance(x, Tensor) else x for x in node.inputs]
+            run = node.op.run if xp is NUMBERS else node.op.forward
+            known[node] = run(*inputs, **node.params) if xp is NUMBERS else run(xp, *inputs, **node.params)
+    return [known[output] for output in outputs]

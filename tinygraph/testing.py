@@ -1,0 +1,330 @@
+"""Checking derivatives: `check_grads` for any function, and the laws that every op in the table must pass."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .autodiff import gradients
+from .evaluate import evaluate
+from .graph import Tensor
+from .samples import Domain, Sample
+from .table import APPLY, NUMBERS, OPS, Op
+
+_STEP = 1e-6
+
+
+class LawError(AssertionError):
+    """An op, or a function, that breaks a law; the message says which, and on what."""
+
+
+def check_grads(function: Callable[..., Any], *args: Any, order: int = 2, rtol: float = 1e-5) -> None:
+    """Check the derivatives of `function` at floating arrays `args` against central differences, up to `order`.
+
+    `function` takes tensors and returns one. Its derivatives are compared element by element, through a random
+    cotangent for the output, so that each entry of the Jacobian counts.
+
+    Raises `LawError` with the worst element, its index and both numbers.
+
+    >>> from tinygraph.testing import check_grads
+    >>> check_grads(lambda x, y: tg.tanh(x) * y, np.array([0.1, 0.2]), np.array([1.0, -2.0]))
+    """
+    arrays = [np.asarray(x, dtype=float) for x in args]
+    output = function(*[Tensor(x) for x in arrays])
+    cotangent = _rng("cotangent").standard_normal(output.shape)
+
+    def total(*xs: Tensor) -> Tensor:
+        return ops.sum(function(*xs) * cotangent)
+
+    leaves = [Tensor(x, requires_grad=True) for x in arrays]
+    computed = gradients(total(*leaves), leaves)
+    for i, (x, gradient) in enumerate(zip(arrays, computed, strict=True)):
+        estimated = _central_differences(lambda *xs: total(*map(Tensor, xs)).item(), arrays, i)
+        _compare(gradient.data, estimated, x, rtol, f"argument {i}")
+    if order > 1:
+        for i in range(len(arrays)):
+
+            def derivative(*xs: Any, i: int = i) -> Tensor:
+                return gradients(total(*xs), xs)[i]
+
+            check_grads(derivative, *arrays, order=order - 1, rtol=rtol * 10)
+
+
+def _central_differences(function: Callable[..., float], arrays: Sequence[Any], i: int) -> Any:
+    """The derivative with respect to each element of the i-th array."""
+    result = np.zeros(arrays[i].shape)
+    for index in np.ndindex(arrays[i].shape):
+        moved = []
+        for sign in (1, -1):
+            xs = [x.copy() for x in arrays]
+            xs[i][index] += sign * _STEP
+            moved.append(function(*xs))
+        result[index] = (moved[0] - moved[1]) / (2 * _STEP)
+    return result
+
+
+def _compare(computed: Any, estimated: Any, at: Any, rtol: float, what: str) -> None:
+    error = np.abs(computed - estimated) - rtol * (1 + np.abs(estimated))
+    if error.size and not error.max() <= 0:
+        worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+        index = tuple(map(int, worst))
+        raise LawError(
+            f"the gradient of {what} at {index}, where it is {at[worst]}, is {computed[worst]};"
+            f" central differences give {estimated[worst]}"
+        )
+
+
+# -- what to test an op on -----------------------------------------------------------------------------------------
+
+_SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
+    1: [((2, 3),), ((),), ((1,),), ((0,),), ((2, 1, 3),)],
+    2: [
+        ((2, 3), (2, 3)),
+        ((), ()),
+        ((2, 3), ()),
+        ((3,), (2, 3)),
+        ((2, 1), (1, 3)),
+        ((2, 1, 3), (4, 1)),
+        ((0, 3), (3,)),
+        ((3, 1), (1, 0)),
+    ],
+    3: [((2, 3), (2, 3), (2, 3)), ((3,), (2, 1), ()), ((), (), ()), ((0, 1), (1, 3), (3,))],
+}
+
+
+def samples(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:
+    """Inputs and parameters to test an op on; the same on every run."""
+    given: Sequence[Any] = op.samples or ()
+    if not given or isinstance(given[0], Domain):
+        domains = tuple(given)
+        given = [Sample(shapes, {}, domains) for shapes in _SHAPES[len(op.vjps)]]
+    for sample in given:
+        rng = _rng(f"{op.name} {sample.shapes} {sample.params}")
+        inputs = [
+            _drawn(rng, shape, domain or Domain())
+            for shape, domain in itertools.zip_longest(sample.shapes, sample.domains)
+        ]
+        yield inputs, dict(sample.params)
+
+
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> Any:
+    if domain.boolean:
+        return np.asarray(rng.random(shape) < 0.5)
+    x = rng.uniform(domain.low, domain.high, shape)
+    return np.asarray(x * rng.choice([-1.0, 1.0], shape) if domain.signs else x)
+
+
+def _rng(text: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(text.encode()))
+
+
+# -- the laws ------------------------------------------------------------------------------------------------------
+
+
+def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
+    return [Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
+
+
+def _applied(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
+    return APPLY[op.name](*inputs, **params)
+
+
+def _require(condition: Any, op: Op, message: str, inputs: Sequence[Any], params: dict[str, Any]) -> None:
+    if not condition:
+        shapes = ", ".join(f"{np.asarray(x).dtype}{np.shape(x)}" for x in inputs)
+        raise LawError(f"{op.name}({shapes}, {params}): {message}")
+
+
+def _same(x: Any, y: Any, rtol: float = 1e-12) -> bool:
+    x, y = np.asarray(x), np.asarray(y)
+    return x.shape == y.shape and x.dtype == y.dtype and np.allclose(x, y, rtol=rtol, atol=rtol, equal_nan=True)
+
+
+def law_forward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """The forward for numbers, the rule run on numbers, the recorded value and NumPy's function all agree."""
+    value = op.run(*inputs, **params)
+    _require(_same(op.forward(NUMBERS, *inputs, **params), value), op, "the rule and run differ", inputs, params)
+    recorded = _applied(op, _tensors(inputs), params)
+    _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
+    _require(_same(evaluate([recorded])[0], value), op, "evaluated anew it differs", inputs, params)
+    theirs = getattr(np, op.name, None)
+    if theirs is not None and not op.variadic and op.name != "astype":
+        _require(_same(theirs(*inputs, **params), value), op, "NumPy's value differs", inputs, params)
+
+
+def law_rule_in_graph(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """The forward rule run on nodes gives the same value as on numbers."""
+    value = op.run(*inputs, **params)
+    recorded = op.forward(ops, *_tensors(inputs), **params)
+    _require(_same(recorded.data, value), op, "the rule on nodes differs", inputs, params)
+
+
+def law_gradient(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """First and second derivatives agree with central differences."""
+    if not op.differentiable:
+        recorded = _applied(op, _tensors(inputs), params)
+        _require(not recorded.requires_grad, op, "it has no rule, yet requires a gradient", inputs, params)
+        return
+    floats = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
+
+    def function(*xs: Any) -> Tensor:
+        given = list(inputs)
+        for i, x in zip(floats, xs, strict=True):
+            given[i] = x
+        return _applied(op, _consistent(op, given), params)
+
+    try:
+        check_grads(function, *[inputs[i] for i in floats])
+    except LawError as error:
+        raise LawError(f"{op.name}, {params}: {error}") from None
+
+
+def _consistent(op: Op, inputs: list[Any]) -> list[Any]:
+    """Inputs of which one is computed from another, as the op demands: a = σ(z)."""
+    given = list(inputs)
+    for reported, carrier in op.aside.items():
+        given[reported] = ops.sigmoid(given[carrier])
+    return given
+
+
+def law_backward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """Numbers and nodes give the same gradients, of the shape and dtype of their inputs; nothing is changed."""
+    before = [x.copy() for x in inputs]
+    tensors = _tensors(inputs)
+    output = _applied(op, tensors, params)
+    if not output.requires_grad:
+        return
+    seed = np.asarray(_rng(op.name).standard_normal(output.shape))
+    kept = seed.copy()
+    sought = [x for x in tensors if x.requires_grad]
+    nodes = gradients(output, sought, seed)
+    output.backward(seed)
+    for x, node in zip(sought, nodes, strict=True):
+        _require(x.grad is not None and _same(x.grad, node.data), op, "numbers and nodes differ", inputs, params)
+        _require(x.grad.shape == x.shape and x.grad.dtype == x.dtype, op, "foo and dfoo differ", inputs, params)  # type: ignore[union-attr]
+    arrays = [x.grad for x in sought] + [output.grad, seed]
+    shared = any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+    _require(not shared, op, "two gradients share memory", inputs, params)
+    unchanged = all(map(np.array_equal, [*before, kept], [*inputs, seed]))
+    _require(unchanged, op, "an input or the seed was changed", inputs, params)
+
+
+def law_float32(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """float32 in, float32 out, and gradients too."""
+    if "dtype" in params:
+        return
+    tensors = _tensors([x.astype(np.float32) if x.dtype.kind == "f" else x for x in inputs])
+    output = _applied(op, tensors, params)
+    if output.dtype.kind != "f":
+        return
+    _require(output.dtype == np.float32, op, f"float32 became {output.dtype}", inputs, params)
+    if output.requires_grad:
+        output.backward(np.ones(output.shape))
+        for x in tensors:
+            _require(x.grad is None or x.grad.dtype == np.float32, op, "its gradient is not float32", inputs, params)
+
+
+def law_layouts(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """Strides, byte order and write protection of the inputs change nothing."""
+    value = op.run(*inputs, **params)
+    for layout in (_reversed_strides, _column_major, _every_other, _read_only, _other_byte_order):
+        arranged = [layout(x) for x in inputs]
+        recorded = _applied(op, [Tensor(x) for x in arranged], params)
+        _require(_same(recorded.data, value), op, f"with{layout.__name__.replace('_', ' ')}", inputs, params)
+
+
+def _reversed_strides(x: Any) -> Any:
+    flip = (slice(None, None, -1),) * x.ndim
+    return np.ascontiguousarray(x[flip])[flip] if x.ndim else x
+
+
+def _column_major(x: Any) -> Any:
+    return np.array(x, order="F")
+
+
+def _every_other(x: Any) -> Any:
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
+
+
+def _read_only(x: Any) -> Any:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def _other_byte_order(x: Any) -> Any:
+    return x.astype(x.dtype.newbyteorder())
+
+
+def law_same_operand_twice(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+    """One tensor in every place gets the sum of the gradients of all places."""
+    shapes = {x.shape for x in inputs}
+    floats = all(x.dtype.kind == "f" for x in inputs)
+    if len(inputs) < 2 or len(shapes) > 1 or not floats or op.aside or not op.differentiable:
+        return
+    several = [Tensor(inputs[0], requires_grad=True) for _ in inputs]
+    output = _applied(op, several, params)
+    output.backward(np.ones(output.shape))
+    one = Tensor(inputs[0], requires_grad=True)
+    output = _applied(op, [one] * len(inputs), params)
+    output.backward(np.ones(output.shape))
+    total = sum(x.grad for x in several if x.grad is not None)
+    _require(one.grad is not None and _same(one.grad, total), op, "one tensor twice", inputs, params)
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 1e-308, 1000.0, -1000.0]
+
+
+def law_special_values(op: Op) -> None:
+    """On 0, ±inf, NaN and the ends of the range: NumPy's value, and the same gradient from numbers and nodes."""
+    if op.kind != "elementwise" or op.params:
+        return
+    count = len(op.vjps)
+    first = np.array(SPECIAL)
+    inputs = [first.reshape((-1,) + (1,) * i) for i in reversed(range(count))]
+    if op.samples and isinstance(op.samples[0], Domain) and op.samples[0].boolean:
+        inputs[0] = inputs[0] > 0
+    with np.errstate(all="ignore"):
+        theirs = getattr(np, op.name, None)
+        value = op.run(*inputs)
+        _require(theirs is None or _same(theirs(*inputs), value), op, "differs from NumPy", inputs, {})
+        tensors = _tensors(inputs)
+        output = _applied(op, tensors, {})
+        _require(_same(output.data, value), op, "the recorded value differs", inputs, {})
+        if not output.requires_grad:
+            return
+        sought = [x for x in tensors if x.requires_grad]
+        nodes = gradients(output, sought, np.ones(output.shape))
+        output.backward(np.ones(output.shape))
+        for x, node in zip(sought, nodes, strict=True):
+            _require(_same(x.grad, node.data), op, "numbers and nodes differ", inputs, {})
+
+
+LAWS: tuple[Callable[[Op, list[Any], dict[str, Any]], None], ...] = (
+    law_forward,
+    law_rule_in_graph,
+    law_gradient,
+    law_backward,
+    law_float32,
+    law_layouts,
+    law_same_operand_twice,
+)
+"""The laws on each sample of an op; `law_special_values` is on the op as a whole."""
+
+
+def check_op(name: str) -> None:
+    """Check an op of the table on all its samples by all laws. For whoever adds an op.
+
+    >>> from tinygraph.testing import check_op
+    >>> check_op("tanh")
+    """
+    op = OPS[name]
+    for inputs, params in samples(op):
+        for law in LAWS:
+            law(op, inputs, params)
+    law_special_values(op)
