@@ -1,0 +1,70 @@
+"""Each demo runs, says what it should, and leaves its pictures."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMOS = Path(__file__).parent.parent / "demos"
+PICTURES = {
+    "two_layer_net": [
+        *("two_layer_net.png", "two_layer_net.svg", "two_layer_net.pdf"),
+        *("cost_curve.png", "decision_boundary.png"),
+    ],
+    "logistic_regression": ["logistic_regression.png"],
+}
+
+
+def run(name: str, folder: Path) -> str:
+    command = [sys.executable, "-W", "error", str(DEMOS / f"{name}.py")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    pytest.importorskip("sklearn", reason="the demos need the extra `demo`")
+    folder = tmp_path_factory.mktemp("demos")
+    return folder, {path.stem: run(path.stem, folder) for path in sorted(DEMOS.glob("*.py"))}
+
+
+def test_the_main_demo_learns(outputs):
+    _, said = outputs
+    match = re.search(r"([\d.]+)% on the \d+ training examples, ([\d.]+)% on the \d+ held out", said["two_layer_net"])
+    assert match
+    assert float(match[2]) > 95
+    flower = re.search(r"flower: ([\d.]+)%", said["two_layer_net"])
+    assert flower
+    assert float(flower[1]) > 90
+
+
+def test_the_main_demo_prints_the_six_gradients_shapes(outputs):
+    shapes = re.findall(r"^  (\w+) (\(.*?\)) +d\1 (\(.*?\))$", outputs[1]["two_layer_net"], re.MULTILINE)
+    assert [name for name, *_ in shapes] == ["Z2", "W2", "b2", "Z1", "W1", "b1"]
+    assert all(foo == dfoo for _, foo, dfoo in shapes)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_pictures_are_there(outputs, name):
+    folder, _ = outputs
+    for picture in PICTURES[name]:
+        assert (folder / "out" / picture).stat().st_size > 5_000
+
+
+def test_the_gradients_by_hand_agree(outputs):
+    said = outputs[1]["logistic_regression"]
+    assert len(set(re.findall(r"dz = (?:a − y, in one step     = )?(-?[\d.]+)", said))) == 1
+
+
+def test_a_loop_and_columns_agree_and_columns_are_faster(outputs):
+    said = outputs[1]["vectorisation"]
+    assert all(float(difference) < 1e-14 for difference in re.findall(r"difference (\S+)", said))
+    assert int(re.search(r"(\d+) times faster", said)[1]) > 5
+
+
+def test_units_that_start_equal_stay_equal(outputs):
+    units = dict(re.findall(r"^(zeros|all 0.5|small normal|Xavier|He) +(\d) of 4", outputs[1]["initialisation"], re.M))
+    assert units == {"zeros": "1", "all 0.5": "1", "small normal": "4", "Xavier": "4", "He": "4"}
