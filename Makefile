@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo demos test check figures clean
+.PHONY: demo demos test check clean
 
 demo: .venv/demo
 	$(BIN)/python demos/two_layer_net.py

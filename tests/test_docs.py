@@ -1,0 +1,79 @@
+"""Every example in a docstring runs, every code block of the README runs, every public name is documented."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.table import FUNCTIONS, OPS
+
+ROOT = Path(__file__).parent.parent
+MODULES = ["tinygraph", *(m.name for m in pkgutil.walk_packages(tg.__path__, "tinygraph."))]
+
+
+def documented(module):
+    """The functions and classes that a module defines, also those that the op decorator has wrapped."""
+    yield module.__name__, module
+    for name, value in vars(module).items():
+        if getattr(value, "__module__", None) == module.__name__ and callable(value):
+            yield name, value
+            if inspect.isclass(value):
+                yield from (
+                    (f"{name}.{key}", member)
+                    for key, member in vars(value).items()
+                    if inspect.isfunction(member) and member.__doc__
+                )
+
+
+EXAMPLES = [
+    pytest.param(test, id=f"{module}.{name}")
+    for module in MODULES
+    for name, value in documented(importlib.import_module(module))
+    for test in doctest.DocTestFinder(recurse=False).find(value, name, module=False, globs={"tg": tg, "np": np})
+    if test.examples
+]
+
+
+@pytest.mark.parametrize("test", EXAMPLES)
+def test_example_in_docstring(test):
+    report = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))
+def test_code_block_of_the_readme(code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    if ">>>" in code:
+        test = doctest.DocTestParser().get_doctest(code, {}, "README", "README.md", 0)
+        report = []
+        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+        assert not report, "".join(report)
+    else:
+        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.parametrize("name", [name for name in dir(tg) if not name.startswith("_")])
+def test_public_name_is_documented(name):
+    value = getattr(tg, name)
+    assert inspect.getdoc(value), name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_op_has_an_example(name):
+    assert ">>>" in (FUNCTIONS[name].__doc__ or ""), name
+
+
+def test_every_op_of_the_table_is_public_or_behind_a_public_function():
+    behind = {"log_loss_of_sigmoid": "log_loss", "discretize": "astype"}
+    for name in OPS:
+        assert behind.get(name, name) in FUNCTIONS
