@@ -8,10 +8,9 @@ cotangent of each input that needs one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from itertools import repeat
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -30,10 +29,13 @@ class _Cotangents(NamedTuple):
     aside: dict[Tensor, list[Callable[[], Any]]]
 
 
-def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) -> _Cotangents:
-    """Propagate `seed` from `output` to the `wanted` nodes, or with None to all that require a gradient.
+def _traverse(
+    output: Tensor, seed: Any, xp: Any, *, wanted: set[Tensor] | None = None, used: list[bool] | None = None
+) -> _Cotangents:
+    """Propagate `seed` from `output` to the `wanted` nodes, or without these to all that require a gradient.
 
-    The youngest node that has a cotangent is next: all its readers are younger, so its cotangent is complete.
+    The youngest node that has a cotangent is next: all its readers are younger, so its cotangent is complete. With
+    `used`, nodes are marked with it, and those that another traversal has used are refused.
     """
     numbers = xp is NUMBERS
     found: dict[Tensor, Any] = {output: seed}
@@ -42,8 +44,8 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
     pending: list[tuple[int, Tensor]] = [(-output.age, output)] if output.op is not None else []
     while pending:
         node = heappop(pending)[1]
-        if node._used and wanted is None:
-            raise _used_before(node)
+        if used is not None:
+            _mark(node, used)
         op: Any = node.op
         g = found[node]
         inputs: tuple[Any, ...] = node.inputs
@@ -55,8 +57,8 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
         elif op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
-                    if wanted is None and inputs[i]._used:
-                        raise _used_before(inputs[i])
+                    if used is not None:
+                        _mark(inputs[i], used)
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(rules[i], xp, g, y, *values, **params))
             rules = op.propagating
@@ -87,11 +89,14 @@ def _traverse(output: Tensor, seed: Any, wanted: set[Tensor] | None, xp: Any) ->
     return _Cotangents(found, aside)
 
 
-def _used_before(node: Tensor) -> GraphError:
-    return GraphError(
-        f"an earlier backward has used {describe(node)} ({node.site.where}); build the graph anew,"
-        " or call the earlier one with retain_graph=True"
-    )
+def _mark(node: Tensor, used: list[bool]) -> None:
+    """Mark a node as used, once the traversal has come to its end and sets ``used[0]``."""
+    if node._used is not None and node._used[0]:
+        raise GraphError(
+            f"an earlier backward has used {describe(node)} ({node.site.where}); build the graph anew,"
+            " or call the earlier one with retain_graph=True"
+        )
+    node._used = used
 
 
 def backward(
@@ -118,18 +123,19 @@ def backward(
     if not output._requires_grad:
         raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
     seed = _seed(output, grad)
-    gradient_of, aside = _traverse(output, seed, None, NUMBERS)
+    used = [False]
+    gradient_of, aside = _traverse(output, seed, NUMBERS, used=used)
     for node, parts in aside.items():
         gradient_of[node] = partial(_with_aside, gradient_of.get(node), parts, node.dtype)
-    used = list(gradient_of)
     if not retain_grads:
         gradient_of = {node: g for node, g in gradient_of.items() if node.op is None}
     for node in gradient_of:
         if node._staged is not None or node._grad is not None:
             gradient_of[node] = node.grad + _computed(gradient_of[node])
-    _commit(_STAGED, gradient_of.keys(), gradient_of.values())
-    if not retain_graph:
-        _commit(_USED, used, repeat(True))
+    # all at once: between these two lines and within the call into C, no signal handler can run
+    commit = map(_stage, gradient_of.keys(), gradient_of.values())
+    used[0] = not retain_graph
+    deque(commit, maxlen=0)
 
 
 def _with_aside(propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:
@@ -145,13 +151,7 @@ def _computed(gradient: Any) -> Any:
     return gradient() if callable(gradient) else gradient
 
 
-_STAGED: Any = vars(Tensor)["_staged"]
-_USED: Any = vars(Tensor)["_used"]
-
-
-def _commit(slot: Any, nodes: Iterable[Tensor], values: Iterable[Any]) -> None:
-    """Set a slot of many nodes in one call into C, where no signal handler can run in the middle."""
-    deque(map(slot.__set__, nodes, values), maxlen=0)
+_stage: Any = vars(Tensor)["_staged"].__set__
 
 
 def _seed(output: Tensor, grad: ArrayLike | None) -> Any:
@@ -208,7 +208,7 @@ def gradients(
     wanted = _on_the_way(order, set(sought))
     for node in order:
         _check_unchanged(node, wanted)
-    found, aside = _traverse(output, seed, wanted, ops)
+    found, aside = _traverse(output, seed, ops, wanted=wanted)
     results = []
     for x in sought:
         parts = [part() for part in aside.get(x, ())]

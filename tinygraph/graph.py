@@ -70,7 +70,7 @@ class Tensor:
         "_requires_grad",
         "_spare",  # a leaf's former array, to be written over once no graph holds it
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
-        "_used",  # whether a backward has passed
+        "_used",  # the backward that has passed, as a list that says whether it came to its end
         "age",
         "args",
         "inputs",
@@ -87,7 +87,7 @@ class Tensor:
     _requires_grad: bool
     _spare: Any
     _staged: Any
-    _used: bool
+    _used: list[bool] | None
     age: int
     """Nodes are numbered as they are made."""
     args: tuple[Any, ...]
@@ -435,9 +435,9 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
 def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
     """Set all slots of a new tensor as a leaf's that requires no gradient."""
     tensor._array = array
-    tensor._lent = tensor._spare = tensor._grad = tensor._staged = tensor.op = None
+    tensor._lent = tensor._spare = tensor._grad = tensor._staged = tensor._used = tensor.op = None
     tensor._name = name
-    tensor._requires_grad = tensor._used = False
+    tensor._requires_grad = False
     tensor.age = next(_counter)
     tensor.inputs = tensor.args = ()
     tensor.params = NO_PARAMS
@@ -461,9 +461,8 @@ def make_node(
     if not recording:
         return make_leaf(tensor, value, frame)
     tensor._array = value
-    tensor._lent = tensor._grad = tensor._staged = tensor._name = None
+    tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None
     tensor._requires_grad = requires_grad
-    tensor._used = False
     tensor.op = record
     tensor.inputs = inputs
     tensor.args = args

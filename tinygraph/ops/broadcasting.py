@@ -18,7 +18,7 @@ def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     if g.shape == shape:
         return g
     leading = g.ndim - len(shape)
-    axes = (*range(leading), *[i for i, n in enumerate(shape, leading) if n == 1 and g.shape[i] != 1])
+    axes = tuple([i for i, n in enumerate((1,) * leading + shape) if n == 1])
     g = xp.sum(g, axis=axes, keepdims=True)
     return xp.reshape(g, shape) if leading else g
 

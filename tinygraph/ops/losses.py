@@ -34,7 +34,7 @@ def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
 
 def _share(g: Any, a: Any, reduction: str) -> Any:
     """What the loss of each element contributes to the result: 1/m of it in a mean over m."""
-    return g / np.prod(a.shape).item() if reduction == "mean" and a.shape else g
+    return g / a.size if reduction == "mean" else g
 
 
 def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) -> Any:
@@ -77,16 +77,15 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
     if z.ndim == 0:
         return _losses_of_logit(NUMBERS, y, z)
     losses = np.copysign(z, -1.0)
+    if not np.minimum.reduce(losses, None, initial=0.0) > -np.inf:  # an infinite z meets ∞ − ∞ below
+        with np.errstate(invalid="ignore"):
+            return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
     np.exp(losses, losses)
     np.log1p(losses, losses)
-    with np.errstate(invalid="ignore"):  # ∞ − ∞ at an infinite z, which the slower way gets right
-        beyond = np.maximum(z, 0.0)
-        beyond -= z * y
-        losses = losses + beyond
-        total = np.add.reduce(losses, None)
-        if total != total:
-            return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
-    return losses if reduction == "none" else total / losses.size if reduction == "mean" else total
+    beyond = np.maximum(z, 0.0)
+    beyond -= z * y
+    losses = losses + beyond
+    return _reduced(NUMBERS, losses, reduction)
 
 
 @op(
