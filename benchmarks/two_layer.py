@@ -93,7 +93,8 @@ def torch(weights: list[Any], X: Any, Y: Any, loss: str) -> Callable[[], Any]:
         A1 = torch.tanh(W1 @ X + b1)
         A2 = torch.sigmoid(W2 @ A1 + b2)
         if loss == "log_loss":
-            J = torch.nn.functional.binary_cross_entropy(A2, Y, reduction="sum") / m
+            bce = torch.nn.functional.binary_cross_entropy
+            J = bce(A2, Y) if len(Y) == 1 else bce(A2, Y, reduction="sum") / m
         else:
             J = -torch.sum(Y * torch.log(A2) + (1 - Y) * torch.log(1 - A2)) / m
         J.backward()

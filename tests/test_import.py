@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-OPTIONAL = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax", "difflib", "dis"]
+OPTIONAL = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax", "difflib", "dis", "subprocess", "tempfile"]
 
 
 def test_importing_tinygraph_imports_no_extra():

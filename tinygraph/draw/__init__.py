@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import os
 from functools import cached_property
-from pathlib import Path
 from sys import _getframe
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DependencyError
 from ..graph import Tensor
 from ..notation import Span, Spans, as_text
 from .boxes import Drawing, drawing_of
 from .dot import dot_source
-from .render import rendered, save
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
 
 __all__ = ["Picture", "draw"]
 
@@ -35,6 +36,8 @@ class Picture:
     @cached_property
     def svg(self) -> str:
         """The picture as SVG."""
+        from .render import rendered  # here, since it starts processes and importing what that takes is slow
+
         return rendered(self.source, "svg").decode()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -43,6 +46,8 @@ class Picture:
         Raises `ArgumentError` for another suffix or a place that cannot be written to, and then leaves no file;
         `DependencyError` where Graphviz is missing.
         """
+        from .render import save
+
         return save(self.source, path)
 
     def __str__(self) -> str:
