@@ -6,8 +6,8 @@ always older than its readers, so sorting by age is a topological order.
 
 Values that a gradient may still need cannot change under it. A node keeps the arrays it has read. What it has read
 from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
-that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), copying it
-if the user kept a reference.
+that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
+copy while the user still holds it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Tensor:
 
     ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
     NumPy makes a boolean, integer or real floating array of; its dtype and shape are kept. With ``copy=False`` the
-    array is taken as it is, and copied only when an op first reads it while somebody else could still write to it.
+    tensor shares the array with you, and ops read copies of it for as long as somebody else could write to it.
 
     Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
     hashing is by identity.
@@ -128,7 +128,8 @@ class Tensor:
     def data(self) -> Array:
         """The value, a NumPy array. A leaf's may be written to (``p.data -= lr * p.grad``); other nodes' are read-only.
 
-        An op that reads a leaf sees what was written before, never after: hold no reference to `data` across it.
+        An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
+        ops read copies of it.
         """
         if self.op is None:
             return self._lent if self._lent is not None else self._lend()
@@ -169,18 +170,20 @@ class Tensor:
         return lent  # type: ignore[no-any-return]
 
     def _settle(self) -> Any:
-        """Take back the lent array, or a copy where the user could still write to it; for ops to read."""
+        """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
         array: Any = self._lent
+        held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
         if array.ndim == 0:
             array = array[()]  # a NumPy scalar: cannot be written to, and faster
-        elif (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array):
+        elif held:
             array = array.copy(order="K")
-        self._array, self._lent = array, None
+        if not held:
+            self._array, self._lent = array, None
         return array
 
     @property
     def value(self) -> Any:
-        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
         return self._array if self._array is not None else self._settle()
 
     @property
