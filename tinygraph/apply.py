@@ -65,7 +65,7 @@ def op(
             apply = (_apply_unary if len(vjps) == 1 else _apply_binary)(record)
         apply.__name__ = apply.__qualname__ = forward.__name__
         apply.__doc__, apply.__module__ = forward.__doc__, forward.__module__
-        apply.__wrapped__ = _without_namespace(forward)  # type: ignore[attr-defined]
+        apply.__wrapped__ = _without_namespace(forward, len(vjps))  # type: ignore[attr-defined]
         OPS[name], APPLY[name] = record, apply
         # a namespace takes the operands of a variadic function as one sequence, as NumPy does
         setattr(NUMBERS, name, getattr(np, name, record.run) if variadic else record.run)
@@ -76,12 +76,18 @@ def op(
     return declare
 
 
-def _without_namespace(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A stand-in that carries the public signature, for `help` and `inspect.signature`."""
+def _without_namespace(forward: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """A stand-in that carries the public signature, for `help` and `inspect.signature`: the inputs are positional."""
     signature = inspect.signature(forward)
     parameters = list(signature.parameters.values())[1:]
+    parameters[:count] = [
+        parameter.replace(kind=parameter.POSITIONAL_ONLY)
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        else parameter
+        for parameter in parameters[:count]
+    ]
     stand_in: Callable[..., Any] = partial(forward, NUMBERS)
-    stand_in.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    stand_in.__signature__ = signature.replace(parameters=parameters, return_annotation="Tensor")  # type: ignore[attr-defined]
     return stand_in
 
 
@@ -140,13 +146,16 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     defaults = dict(zip(reversed(names), reversed(record.forward.__defaults__ or ()), strict=False))
     defaults.update(record.forward.__kwdefaults__ or {})
     count, variadic = len(record.vjps), record.variadic
-    signature = _without_namespace(record.forward).__signature__  # type: ignore[attr-defined]
+    signature = _without_namespace(record.forward, count).__signature__  # type: ignore[attr-defined]
 
     def apply(*operands: Any, **given: Any) -> Tensor:
         params = {**defaults, **given} if names else NO_PARAMS
-        if len(operands) > count and not variadic:
-            if len(operands) > count + len(names) or not given.keys().isdisjoint(names[: len(operands) - count]):
-                raise TypeError(f"{record.name} takes {signature}; an argument is given twice or one too many")
+        if len(operands) != count and not variadic:
+            further = len(operands) - count
+            if not 0 < further <= len(names) or not given.keys().isdisjoint(names[:further]):
+                raise TypeError(
+                    f"{record.name} takes {signature}; an argument is missing, given twice, or one too many"
+                )
             params.update(zip(names, operands[count:], strict=False))  # type: ignore[attr-defined]
             operands = operands[:count]
         inputs, args, requires_grad = _operands(operands)

@@ -78,10 +78,10 @@ class Site:
     @property
     def text(self) -> str:
         """The expression that made the node, as in ``tanh(Z1)``, or nothing where there is no source."""
-        expression = self._expression
+        expression, file = self._expression, self._file
         if isinstance(expression, ast.AugAssign):
-            return f"{ast.unparse(expression.target)} {_sign(expression.op)} {ast.unparse(expression.value)}"
-        return ast.unparse(expression) if expression is not None else ""
+            return f"{file.text(expression.target)} {_sign(expression.op)} {file.text(expression.value)}"
+        return file.text(expression) if expression is not None else ""
 
     @cached_property
     def name(self) -> str | None:
@@ -98,7 +98,7 @@ class Site:
         node = _operand(self._expression, position, keyword, self._file.imported) if self._expression else None
         if node is None:
             return "", None
-        return ast.unparse(node), _target_name(node)
+        return self._file.text(node), _target_name(node)
 
     def _name_from_syntax(self, node: ast.AST) -> str | None:
         if isinstance(node, ast.AugAssign):
@@ -208,13 +208,21 @@ def _following(code: CodeType, offset: int) -> int:
 class _Syntax(NamedTuple):
     """A file's syntax tree, by position; each node knows its parent. And the names that imports bind."""
 
+    lines: list[str]
     nodes: dict[tuple[int, int, int, int], ast.AST]
     imported: set[str]
+
+    def text(self, node: Any) -> str:
+        """What stands in the source, on one line."""
+        if node.lineno != node.end_lineno:
+            return ast.unparse(node)
+        line: bytes = self.lines[node.lineno - 1].encode()  # columns count bytes
+        return line[node.col_offset : node.end_col_offset].decode()
 
 
 @lru_cache(maxsize=64)
 def _syntax(source: str) -> _Syntax:
-    syntax = _Syntax({}, set())
+    syntax = _Syntax(source.splitlines(), {}, set())
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

@@ -1,0 +1,34 @@
+"""The table of conventions in the documentation is what the engine does."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+
+TABLE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `(.+?)` \| (\S+) \| (.+?) \|", TABLE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("expression", "at", "derivative"), ROWS)
+def test_convention(expression, at, derivative):
+    x = tg.parameter(float(at))
+    with np.errstate(all="ignore"):
+        y = eval(expression, {"tg": tg, "x": x})
+        dx = tg.gradients(y, x)
+        y.backward()
+    expected = eval(derivative, {"inf": np.inf})
+    assert dx.item() == x.grad == pytest.approx(expected)
+
+
+def test_the_table_is_not_empty():
+    assert len(ROWS) > 15
+
+
+def test_the_branch_not_taken():
+    x = tg.parameter(0.0)
+    with np.errstate(all="ignore"):
+        assert np.isnan(tg.gradients(tg.where(x > 0, tg.sqrt(x), 0.0), x).item())
+    assert tg.gradients(tg.where(x > 0, tg.sqrt(tg.where(x > 0, x, 1.0)), 0.0), x).item() == 0

@@ -1,0 +1,97 @@
+"""Declaring and applying ops: arguments, operands, signatures."""
+
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph import table, testing
+from tinygraph.ops import elementwise
+
+CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda x: tg.sum(x, 0, True, 3), "sum takes"),
+        (lambda x: tg.sum(x, 0, axis=1), "sum takes"),
+        (lambda x: tg.sum(x, axes=0), "axes"),
+        (lambda x: tg.tanh(x, x), "takes"),
+        (lambda x: tg.add(x), "argument"),
+        (lambda x: tg.tanh(), "argument"),
+        (lambda x: tg.where(x > 0, x), "where takes"),
+        (lambda x: tg.where(x > 0, x=x, y=x), "where takes"),
+        (lambda x: tg.sum(), "sum takes"),
+        (lambda x: tg.reshape(x), "shape"),
+    ],
+)
+def test_a_wrong_call_is_a_type_error(call, error):
+    with pytest.raises(TypeError, match=error):
+        call(tg.parameter([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("name", table.FUNCTIONS)
+def test_every_function_has_a_signature_without_the_namespace(name):
+    parameters = inspect.signature(table.FUNCTIONS[name]).parameters
+    assert parameters
+    assert "xp" not in parameters
+
+
+def test_static_parameters_may_be_given_by_position_or_by_name():
+    x = tg.parameter([[1.0, 2.0]])
+    assert tg.sum(x, 1, True).params == tg.sum(x, keepdims=True, axis=1).params == {"axis": 1, "keepdims": True}
+
+
+@pytest.mark.parametrize("operand", [2, 2.0, True, np.float64(2), np.array(2.0), [2.0, 2.0], (2.0, 2.0), np.ones(2)])
+def test_an_operand_may_be_any_number_or_array(operand):
+    x = tg.parameter([3.0, 4.0])
+    for y, expected in ((x * operand, x.data * operand), (operand * x, operand * x.data)):
+        assert isinstance(y, tg.Tensor)
+        assert np.array_equal(y.data, expected)
+
+
+def test_a_plain_array_is_copied_when_it_is_recorded():
+    x, array = tg.parameter([3.0, 4.0]), np.array([1.0, 2.0])
+    y = x * array
+    array[:] = 100
+    y.backward(np.ones(2))
+    assert x.grad.tolist() == [1.0, 2.0]
+
+
+def test_an_op_on_plain_numbers_alone_is_a_constant_tensor():
+    y = tg.maximum(1.0, 2)
+    assert isinstance(y, tg.Tensor)
+    assert y.item() == 2.0
+    assert not y.requires_grad
+
+
+@pytest.mark.parametrize("operand", [None, "2", object(), {}, 1j])
+def test_what_is_no_operand_is_a_type_error(operand):
+    x = tg.parameter([3.0, 4.0])
+    for attempt in (lambda: x * operand, lambda: operand * x, lambda: tg.maximum(x, operand)):
+        with pytest.raises(TypeError):
+            attempt()
+
+
+def test_a_new_op_needs_nothing_but_its_declaration(monkeypatch):
+    """The example of CONTRIBUTING.md, by all laws."""
+    code = re.search(r"((?:    .*\n|\n)*?    @op\((?:    .*\n|\n)*)", CONTRIBUTING.read_text(encoding="utf-8"))
+    names = {**vars(elementwise)}
+    try:
+        exec(textwrap.dedent(code[1]), names)
+        reciprocal = names["reciprocal"]
+        monkeypatch.setattr(tg.ops, "reciprocal", reciprocal, raising=False)
+        testing.check_op("reciprocal")
+        x = tg.parameter(4.0)
+        y = reciprocal(x)
+        assert tg.gradients(tg.gradients(y, x), x).item() == 2 / 4**3
+        assert "y = 1 / x" in str(tg.draw(y))
+        assert "y′ = −y²" in reciprocal.__doc__
+    finally:
+        table.OPS.pop("reciprocal")
+        table.APPLY.pop("reciprocal")

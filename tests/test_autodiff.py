@@ -1,0 +1,460 @@
+"""The reverse traversal: what backward and gradients compute, keep, refuse and leave alone."""
+
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph import table
+from tinygraph.testing import check_grads
+
+
+def expect(tensor, value):
+    assert tensor.grad is not None
+    np.testing.assert_allclose(tensor.grad, value, rtol=1e-14)
+
+
+# -- what is computed --------------------------------------------------------------------------------------------------
+
+
+def test_a_node_read_twice_gets_the_sum_of_both_ways():
+    x = tg.parameter(3.0)
+    y = x * x
+    z = y * y + y * x
+    z.backward()
+    expect(x, 4 * 27 + 3 * 9)
+    expect(y, 2 * 9 + 3)
+
+
+def test_an_exponential_number_of_paths_takes_linear_time():
+    x = tg.parameter(1.0)
+    y = x
+    for _ in range(200):
+        y = (y + y) * 0.5
+    y.backward()
+    expect(x, 1.0)
+
+
+def test_every_node_that_took_part_has_its_gradient():
+    W, X, b = tg.parameter(np.ones((2, 3))), tg.Tensor(np.ones((3, 4))), tg.parameter(np.zeros((2, 1)))
+    Z = W @ X + b
+    J = tg.sum(tg.tanh(Z))
+    unrelated = W * 2
+    J.backward()
+    for node in tg.toposort(J):
+        assert (node.grad is not None) == node.requires_grad
+    assert J.grad == 1.0
+    assert X.grad is None
+    assert unrelated.grad is None
+
+
+def test_retain_grads_false_fills_leaves_only():
+    x = tg.parameter([1.0, 2.0])
+    y = x * 2
+    J = y.sum()
+    J.backward(retain_grads=False)
+    expect(x, [2.0, 2.0])
+    assert y.grad is None
+    assert J.grad is None
+
+
+def test_gradients_are_in_the_dtype_of_their_node():
+    x = tg.parameter(np.ones(2, np.float32))
+    w = tg.parameter(np.ones(2))
+    z = x * w
+    z.sum().backward()
+    assert z.dtype == np.float64
+    assert x.grad.dtype == np.float32
+    assert w.grad.dtype == np.float64
+
+
+def test_a_seed_is_a_cotangent_of_exactly_the_outputs_shape():
+    x = tg.parameter([1.0, 2.0, 3.0])
+    seed = np.array([1.0, 10.0, 100.0])
+    (x * 2).backward(seed)
+    expect(x, [2.0, 20.0, 200.0])
+    assert seed.tolist() == [1.0, 10.0, 100.0]
+    y = x * 2
+    for wrong in (np.ones((3, 1)), np.ones(2), 1.0):
+        with pytest.raises(tg.ShapeError, match="always have the same shape"):
+            y.backward(wrong)
+    with pytest.raises(tg.ShapeError, match=r"only a scalar has a gradient of its own.*\(3,\)"):
+        y.backward()
+    y.backward(tg.Tensor([1.0, 1.0, 1.0]))
+
+
+def test_a_leaf_is_its_own_gradient():
+    x = tg.parameter(2.0)
+    x.backward()
+    x.backward()
+    expect(x, 2.0)
+
+
+def test_backward_where_nothing_requires_a_gradient_says_so():
+    y = tg.Tensor(1.0) * 2
+    with pytest.raises(tg.UnsupportedError, match="y does not depend on anything that requires a gradient"):
+        y.backward()
+    z = tg.sign(tg.parameter(1.0))
+    with pytest.raises(tg.UnsupportedError, match="z does not depend"):
+        z.backward()
+
+
+# -- accumulation and reuse --------------------------------------------------------------------------------------------
+
+
+def test_leaves_add_up_over_separate_graphs():
+    x = tg.parameter([1.0, 2.0])
+    (x * x).sum().backward()
+    held = x.grad
+    (x * x).sum().backward()
+    expect(x, [4.0, 8.0])
+    assert held.tolist() == [2.0, 4.0]
+    x.grad = None
+    (x * x).sum().backward()
+    expect(x, [2.0, 4.0])
+
+
+def test_a_graph_is_used_once():
+    x = tg.parameter(2.0)
+    y = x * x
+    y.backward()
+    with pytest.raises(tg.GraphError, match=r"an earlier backward has used y .*retain_graph=True"):
+        y.backward()
+    expect(x, 4.0)
+    expect(y, 1.0)
+
+
+def test_a_part_of_a_graph_is_used_once_too():
+    x = tg.parameter(2.0)
+    shared = x * x
+    one, other = shared * 2, shared * 3
+    one.backward()
+    with pytest.raises(tg.GraphError, match="has used shared"):
+        other.backward()
+    expect(x, 8.0)
+    assert other.grad is None
+
+
+def test_a_retained_graph_adds_up_everywhere():
+    x = tg.parameter(2.0)
+    y = x * x
+    J = y * 3
+    J.backward(retain_graph=True)
+    J.backward()
+    expect(x, 24.0)
+    expect(y, 6.0)
+    expect(J, 2.0)
+    with pytest.raises(tg.GraphError):
+        J.backward()
+
+
+def test_the_probability_whose_gradient_is_aside_counts_as_used():
+    z = tg.parameter([0.3])
+    a = tg.sigmoid(z)
+    J = tg.log_loss(a, [1.0])
+    J.backward()
+    before = a.grad.copy()
+    K = (a * a).sum()
+    with pytest.raises(tg.GraphError, match="has used a"):
+        K.backward()
+    assert np.array_equal(a.grad, before)
+
+
+def test_the_graph_stays_drawable_and_computable_after_backward():
+    x = tg.parameter(2.0)
+    y = x * x * x
+    y.backward()
+    assert tg.gradients(y, x).item() == 12.0
+    assert "12" in str(tg.draw(y))
+
+
+# -- all or nothing ----------------------------------------------------------------------------------------------------
+
+
+def failing(name, at):
+    """The op's rules, of which the one for input `at` fails."""
+    import dataclasses
+
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    op = table.OPS[name]
+    rules = tuple(fail if i == at else rule for i, rule in enumerate(op.vjps))
+    return dataclasses.replace(op, vjps=rules)
+
+
+@pytest.mark.parametrize("stop", range(6))
+def test_an_exception_in_any_rule_changes_nothing(stop):
+    W, b = tg.parameter([[1.0, 2.0]]), tg.parameter([[0.5]])
+    b.grad = [[7.0]]
+    nodes = [W @ np.ones((2, 3))]
+    nodes.append(nodes[-1] + b)
+    nodes.append(tg.tanh(nodes[-1]))
+    nodes.append(nodes[-1] * W[0, 0])
+    nodes.append(nodes[-1] - 1.0)
+    nodes.append(tg.sum(nodes[-1]))
+    right = nodes[stop].op
+    nodes[stop].op = failing(right.name, 0)
+    with pytest.raises(KeyboardInterrupt):
+        nodes[-1].backward()
+    assert [node.grad for node in [W, *nodes]] == [None] * 7
+    assert b.grad.tolist() == [[7.0]]
+    nodes[stop].op = right
+    nodes[-1].backward()
+    assert W.grad is not None
+    assert b.grad.tolist() != [[7.0]]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_ctrl_c_at_any_moment_leaves_all_gradients_or_none():
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def handler(*_):
+        raise Stop
+
+    x = tg.parameter(1.0)
+    before = signal.signal(signal.SIGALRM, handler)
+    partly, stopped = 0, 0
+    try:
+        for i in range(300):
+            x.grad = None
+            nodes = [x]
+            for _ in range(60):
+                nodes.append(nodes[-1] * 1.0)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + i * 5e-7)
+                nodes[-1].backward()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                stopped += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            filled = sum(node.grad is not None for node in nodes)
+            used = nodes[-1]._used is not None and nodes[-1]._used[0]
+            partly += filled not in (0, len(nodes)) or used != bool(filled)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert partly == 0
+    assert stopped
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_two_gradients_share_memory():
+    a, b = tg.parameter([1.0, 2.0]), tg.parameter([3.0, 4.0])
+    seed = np.ones(2)
+    y = a + b
+    y.backward(seed)
+    a.grad[...] = 9
+    assert b.grad.tolist() == [1.0, 1.0]
+    assert y.grad.tolist() == [1.0, 1.0]
+    assert seed.tolist() == [1.0, 1.0]
+
+
+def test_a_gradient_that_is_stolen_is_not_added_to_in_place():
+    a, b = tg.parameter([1.0, 1.0]), tg.parameter([1.0, 1.0])
+    y = a + b
+    (y + a).backward(np.ones(2))
+    expect(a, [2.0, 2.0])
+    expect(b, [1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.reshape(2, 2),
+        lambda x: x[:],
+        lambda x: x.reshape(4).T,
+        lambda x: tg.broadcast_to(x, (4,)),
+        lambda x: x.astype(float),
+        lambda x: tg.concat([x]),
+        lambda x: x.sum(axis=()),
+        lambda x: tg.permute_dims(x, (0,)),
+        lambda x: x + 0,
+    ],
+)
+def test_what_may_be_a_view_of_its_input_is_safe_from_writes_to_it(view):
+    x = tg.parameter([1.0, 2.0, 3.0, 4.0])
+    y = view(x)
+    z = y * y
+    x.data += 100
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[...] = 0
+    z.backward(np.ones(z.shape))
+    expect(x, [2.0, 4.0, 6.0, 8.0])
+    x.grad[...] = 0
+    assert np.all(y.grad != 0)
+
+
+# -- order, depth, threads ---------------------------------------------------------------------------------------------
+
+
+def test_gradients_are_the_same_to_the_last_bit_on_every_run(rng):
+    W, X = rng.normal(size=(5, 5)), rng.normal(size=(5, 5))
+
+    def once():
+        w = tg.parameter(W)
+        A = tg.tanh(w @ X)
+        (A.sum() + (A * w).sum() + tg.mean(w @ A) + (w / (1 + A * A)).sum()).backward()
+        return w.grad.tobytes()
+
+    assert len({once() for _ in range(50)}) == 1
+
+
+def test_a_deep_chain_needs_no_recursion():
+    x = tg.parameter(1.0)
+    y = x
+    for _ in range(50_000):
+        y = y * 1.0
+    dy = tg.gradients(y, x)
+    assert dy.item() == 1.0
+    assert len(tg.toposort(dy)) > 50_000
+    y.backward()
+    expect(x, 1.0)
+
+
+def test_threads_differentiate_at_the_same_time():
+    x = tg.parameter(np.ones(10))
+    results, failures = [], []
+
+    def work():
+        try:
+            for _ in range(50):
+                results.append(tg.gradients((x * x).sum(), x).data.tolist())
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert results == [[2.0] * 10] * 200
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_touch_no_grad_and_leave_the_graph_usable():
+    x = tg.parameter(2.0)
+    y = x * x
+    dy = tg.gradients(y, x)
+    assert dy.item() == 4.0
+    assert x.grad is None
+    y.backward()
+    assert tg.gradients(y, [x, y])[1].item() == 1.0
+
+
+def test_gradients_with_respect_to_one_tensor_or_several():
+    x, y = tg.parameter(2.0), tg.Tensor(3.0)
+    z = x * y
+    assert isinstance(tg.gradients(z, x), tg.Tensor)
+    assert [g.item() for g in tg.gradients(z, [x, y])] == [3.0, 2.0]
+    assert [g.item() for g in tg.gradients(z, (y, y))] == [2.0, 2.0]
+    assert tg.gradients(z, []) == []
+
+
+def test_gradients_with_respect_to_a_node_in_the_middle():
+    x = tg.parameter([1.0, 2.0])
+    y = x * x
+    z = (y * 3).sum()
+    assert tg.gradients(z, y).data.tolist() == [3.0, 3.0]
+
+
+def test_what_the_output_does_not_depend_on_has_a_gradient_of_zeros():
+    x, other = tg.parameter([1.0, 2.0]), tg.parameter(np.ones((2, 3), np.float32))
+    d = tg.gradients(x.sum(), other)
+    assert d.shape == (2, 3)
+    assert d.dtype == np.float32
+    assert not d.data.any()
+
+
+def test_gradients_are_in_the_dtype_of_their_input():
+    x = tg.parameter(np.ones(2, np.float32))
+    assert tg.gradients((x * np.ones(2)).sum(), x).dtype == np.float32
+
+
+def test_gradients_refuse_what_has_none():
+    x = tg.parameter(2.0)
+    with pytest.raises(TypeError, match="needs a tensor to differentiate, not float"):
+        tg.gradients(2.0, x)
+    with pytest.raises(TypeError, match="with respect to tensors, not ndarray"):
+        tg.gradients(x * 2, [np.ones(2)])
+    with pytest.raises(tg.DTypeError, match="only floating tensors have a gradient"):
+        tg.gradients(x * 2, tg.Tensor(1))
+    with pytest.raises(tg.UnsupportedError, match="has no gradient"):
+        tg.gradients(x > 1, x)
+    with pytest.raises(tg.ShapeError):
+        tg.gradients(x * np.ones(3), x)
+
+
+def test_a_leaf_that_has_changed_since_is_an_error_for_gradients():
+    x = tg.parameter([1.0, 2.0])
+    y = x * x
+    x.data += 1
+    with pytest.raises(tg.GraphError, match="the data of x has changed since y was computed"):
+        tg.gradients(y.sum(), x)
+    x.data -= 1
+    assert tg.gradients(y.sum(), x).data.tolist() == [2.0, 4.0]
+
+
+def test_a_seed_that_is_a_tensor_is_differentiated_too():
+    x, v = tg.parameter([1.0, 2.0]), tg.parameter([3.0, 4.0])
+    dot = tg.gradients(x * x, x, v)
+    assert tg.gradients(dot.sum(), v).data.tolist() == [2.0, 4.0]
+
+
+def test_tenth_order():
+    x = tg.parameter(1.5)
+    y = x**10
+    for _ in range(10):
+        y = tg.gradients(y, x)
+    assert y.item() == pytest.approx(3628800.0)
+
+
+def test_the_hessian_is_symmetric(rng):
+    w = tg.parameter(rng.normal(size=4))
+    J = tg.sum(tg.tanh(w @ rng.normal(size=(4, 3))) ** 2)
+    (dw,) = tg.gradients(J, [w])
+    hessian = np.array([tg.gradients(dw[i], w).data for i in range(4)])
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-12)
+
+
+def test_backward_through_a_gradient():
+    x = tg.parameter([1.0, 2.0])
+    dx = tg.gradients((x**3).sum(), x)
+    (dx * dx).sum().backward()
+    expect(x, 36 * np.array([1.0, 2.0]) ** 3)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tg.log_loss(tg.sigmoid(x), np.full((2, 3), 0.3)) + 0.3 * (tg.sigmoid(x) ** 2).sum(),
+        lambda x: x[0] * x[::-1].sum() + x.T[1:].mean(),
+        lambda x: tg.concat([x, x * x, tg.exp(x)]).max(axis=0),
+        lambda x: tg.where(x > 0, x, tg.exp(x)) @ x.T,
+        lambda x: tg.stack([x, -x]).min(axis=(0, 2)) * tg.softplus(x).sum(),
+    ],
+)
+def test_programs_against_central_differences(function, rng):
+    check_grads(function, rng.normal(size=(2, 3)))
+
+
+def test_da_of_a_shared_probability_is_the_sum_of_all_its_readers():
+    """J = log_loss(a, y) + 0.3 Σ a²: the loss goes through z, the rest through a, and a.grad has both."""
+    z, y = np.array([0.3, -1.2]), np.array([1.0, 0.0])
+    Z = tg.parameter(z)
+    a = tg.sigmoid(Z)
+    J = tg.log_loss(a, y, reduction="sum") + 0.3 * tg.sum(a * a)
+    (da,) = tg.gradients(J, [a])
+    J.backward()
+    A = 1 / (1 + np.exp(-z))
+    expect(Z, A - y + 0.6 * A * A * (1 - A))
+    np.testing.assert_allclose(a.grad, -y / A + (1 - y) / (1 - A) + 0.6 * A, rtol=1e-13)
+    np.testing.assert_allclose(da.data, a.grad, rtol=1e-13)
