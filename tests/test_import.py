@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-OPTIONAL = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax", "difflib", "dis", "subprocess", "tempfile"]
+EXTRAS = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax"]
+SLOW = ["difflib", "dis", "subprocess", "tempfile"]
+OPTIONAL = EXTRAS + SLOW
 
 
 def test_importing_tinygraph_imports_no_extra():

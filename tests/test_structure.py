@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "tinygraph"
 ALLOWED = {
     "errors": set(),
     "samples": set(),
-    "places": set(),
+    "source": set(),
+    "places": {"source"},
     "recording": set(),
     "table": set(),
     "graph": {"errors", "places", "recording", "table"},

@@ -18,7 +18,7 @@ from . import errors
 from .errors import Operand, ShapeError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
-from .table import APPLY, NUMBERS, OPS, Op, Rule
+from .table import APPLY, NUMBERS, OPS, TIGHTEST, Op, Rule
 
 P = ParamSpec("P")
 
@@ -27,7 +27,7 @@ def op(
     kind: str,
     *vjps: Rule | None,
     notation: str = "",
-    binding: int = 100,
+    binding: int = TIGHTEST,
     run: Rule | None = None,
     variadic: bool = False,
     operators: Sequence[str] = (),

@@ -8,13 +8,16 @@ one's only.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 from .graph import Tensor
 
+_LONGEST_NAME = 60
+_SPACES = "\n\r\t\u2028\u2029"
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -58,8 +61,18 @@ def literal_name(node: Tensor, position: int) -> str | None:
     return node.site.operand(position)[1] if not node.site.anonymous else None
 
 
+def clean(text: str) -> str:
+    """Text that is safe to show anywhere: without control, format and unassigned characters, and not too long."""
+    visible = "".join(
+        " " if character in _SPACES else character
+        for character in text
+        if character in _SPACES or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    return visible if len(visible) <= _LONGEST_NAME else visible[: _LONGEST_NAME - 1] + "…"
+
+
 def _visible(name: str | None) -> str | None:
-    return name if name and name.strip() else None
+    return name if name and clean(name).strip() else None
 
 
 def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -67,13 +80,13 @@ def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     inner: list[tuple[int, str]] = []
     outer: list[tuple[int, str]] = []
     for name, value in variables.items():
-        if name.startswith("_"):
+        if name.startswith("_") or not name.isidentifier():  # pytest stores parts of an assert as @py_assert1
             continue
         if isinstance(value, Tensor):
             outer.append((id(value), name))
             continue
         inside = value if isinstance(value, dict) else getattr(value, "__dict__", None)
-        if isinstance(inside, dict) and not hasattr(value, "__path__") and not hasattr(value, "__file__"):
+        if isinstance(inside, dict) and not isinstance(value, ModuleType):
             for key, item in inside.items():
                 if isinstance(item, Tensor) and isinstance(key, str) and key.isidentifier() and key[0] != "_":
                     inner.append((id(item), key))
@@ -83,6 +96,8 @@ def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 
 def _first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
     for reader in readers[:1]:
+        if reader.site.anonymous:
+            return None
         for i, x in enumerate(reader.inputs):
             if x is leaf:
                 keyword = (
@@ -100,7 +115,7 @@ def _rebound(node: Tensor, found: Mapping[Tensor, str], readers: Mapping[Tensor,
         and node._name is None
         and found.get(reading[0]) == found[node]
         and reading[0].site.code is node.site.code
-        and reading[0].site.line != node.site.line
+        and (reading[0].site.line != node.site.line or node.site.folds)
     )
 
 
@@ -109,6 +124,9 @@ def _told_apart(found: Mapping[Tensor, str]) -> dict[Tensor, str]:
     seen: Counter[str] = Counter()
     names = {}
     for node, name in found.items():
-        seen[name] += 1
-        names[node] = name if count[name] == 1 else name + str(seen[name]).translate(_SUBSCRIPTS)
+        numbered = name
+        while count[name] > 1 and (numbered == name or numbered in count):
+            seen[name] += 1
+            numbered = name + str(seen[name]).translate(_SUBSCRIPTS)
+        names[node] = numbered
     return names

@@ -7,13 +7,15 @@ follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .graph import Tensor
-from .names import literal_name, shown_inputs
-from .table import Op
+from .names import clean, literal_name, shown_inputs
+from .table import COMPARISON, INDEX, MATRIX_PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 
 class Span(NamedTuple):
@@ -27,22 +29,12 @@ class Span(NamedTuple):
 
 Spans = list[Span]
 
-_LONGEST_NAME = 60
 _LAYERED = re.compile(r"(d?[WbZAwza])([0-9]+)")
+_LAYER = re.compile(r"\[[0-9]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(\w)")
 _ASSOCIATIVE = {"add", "multiply", "matmul"}
-_TIGHTEST = 100
-
-
-def clean(text: str) -> str:
-    """Text that is safe to show anywhere: without control, format and unassigned characters, and not too long."""
-    visible = "".join(
-        " " if character in "\n\r\t" else character
-        for character in text
-        if character in "\n\r\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
-    return visible if len(visible) <= _LONGEST_NAME else visible[: _LONGEST_NAME - 1] + "…"
+_MOST_OPERANDS = 8  # of a function that takes any number
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
@@ -57,7 +49,7 @@ def symbol(name: str, prefix: str = "") -> Spans:
 
 def number(value: Any) -> str:
     """A number in few digits."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
     return text.replace("-", "−")
 
 
@@ -72,11 +64,13 @@ class Writer:
         """One operand of `reader`, and how tightly it binds."""
         if not isinstance(x, Tensor):
             name = literal_name(reader, position)
-            return (symbol(name) if name else [Span(number(x))]), _TIGHTEST if name or x >= 0 else 20
+            return (symbol(name), TIGHTEST) if name else _number(x)
         if not self._inline(x):
-            return symbol(self._names[x]), _TIGHTEST
+            return symbol(self._names[x]), TIGHTEST
         if x.op is None:
-            return [Span(number(x.item()))], _TIGHTEST
+            return _number(x.item())
+        if x.op.notation == "{0}":
+            return self.operand(x.inputs[0], x, 0)
         return self.expression(x), x.op.binding
 
     def expression(self, node: Tensor) -> Spans:
@@ -100,23 +94,47 @@ class Writer:
             elif match[2].isdigit():
                 i = int(match[2])
                 inner, binding = operands[i]
-                if level == 0 and binding < _needed(op, i, node.inputs[i]):
+                if binding < _needed(op, i, node.inputs[i]) or (i == 1 and _begins_with_sign(op, inner)):
                     inner = [Span("("), *inner, Span(")")]
-                spans += [Span(s.text, s.italic, level or s.level) for s in inner]
+                spans += _raised(inner) if level else inner
             else:
-                spans += _parameter(match[2], node.params.get(match[2]), level)
+                parameter = _parameter(match[2], node.params.get(match[2]), level)
+                if not parameter and spans[-1].text == ", ":
+                    spans.pop()
+                spans += parameter
         spans.append(Span(template[end:]))
         return [span for span in spans if span.text]
 
 
 def _needed(op: Op, position: int, x: Any) -> int:
     """How tightly an operand must bind to stand without parentheses."""
-    if op.binding >= _TIGHTEST:
+    if op.binding == TIGHTEST:
         return 0
-    if position == 0:
-        return op.binding + (op.notation.startswith("{0}^"))
-    same = isinstance(x, Tensor) and x.op is not None and op.name in _ASSOCIATIVE
-    return op.binding + (not same)
+    if position == 0:  # a power of a power, and a comparison of one, would read from the right
+        return op.binding + (op.notation.startswith("{0}^") or op.binding == COMPARISON)
+    if "^{1}" in op.notation:
+        return INDEX if not isinstance(x, (int, float)) else 0
+    applied = isinstance(x, Tensor) and x.op is not None
+    if op.binding == MATRIX_PRODUCT:  # side by side, a sign would read as a difference
+        return MATRIX_PRODUCT if applied and x.op.binding == MATRIX_PRODUCT else SIGN + 1
+    if op.notation == "{0} / {1}":
+        return MATRIX_PRODUCT + 1
+    return op.binding + (not applied or op.name not in _ASSOCIATIVE)
+
+
+def _begins_with_sign(op: Op, operand: Spans) -> bool:
+    return op.binding == MATRIX_PRODUCT and operand[0].text.startswith("−")
+
+
+def _number(value: Any) -> tuple[Spans, int]:
+    return [Span(number(value))], SUM if value < 0 else TIGHTEST
+
+
+def _raised(exponent: Spans) -> Spans:
+    """An exponent; superscripts within it are written as in the source, since levels do not nest."""
+    if any(span.level for span in exponent):
+        return [Span(as_text(exponent), True, 1)]
+    return [Span(text, italic, 1) for text, italic, _ in exponent]
 
 
 def _parameter(name: str, value: Any, level: int) -> Spans:
@@ -136,6 +154,8 @@ def _index(part: Any) -> str:
 
 
 def _joined(parts: list[Spans]) -> Spans:
+    if len(parts) > _MOST_OPERANDS:
+        parts = [*parts[:3], [Span("…")], parts[-1]]
     spans: Spans = []
     for i, part in enumerate(parts):
         spans += [Span(", "), *part] if i else part
@@ -148,14 +168,22 @@ _SUPERSCRIPTS = str.maketrans("0123456789+-−()nTi", "⁰¹²³⁴⁵⁶⁷⁸�
 def as_text(spans: Spans) -> str:
     """Spans as one line of Unicode text, in which names stand as in the source: ``Z1 = W1 X + b1``."""
     out = []
-    for text, _, level in spans:
-        if level > 0 and not text.startswith("["):
-            raised = text.translate(_SUPERSCRIPTS)
-            out.append(raised if raised.isascii() is False and not set(raised) & set(text) else f"^{text}")
-        elif level > 0:
+    for level, group in groupby(spans, key=_level):
+        stretch = list(group)
+        text = "".join(span.text for span in stretch)
+        if level > 1:
             out.append(text[1:-1])
+        elif level > 0:
+            raised = text.translate(_SUPERSCRIPTS)
+            plain = not any(span.italic for span in stretch) and not set(raised) & set(text)
+            out.append(raised if plain else f"^{text}")
         elif level < 0 and not text.isdigit():
             out.append(f"[{text}]")
         else:
             out.append(text)
     return "".join(out)
+
+
+def _level(span: Span) -> int:
+    """The level, where the [1] of a layer is one of its own."""
+    return 2 if span.level > 0 and _LAYER.fullmatch(span.text) else span.level

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Rule: TypeAlias = Callable[..., Any]
 
+# How tightly a notation binds its operands, for parentheses.
+COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
@@ -38,7 +41,7 @@ class Op:
     params: tuple[str, ...] = ()
     notation: str = ""
     """How it is written: ``{0}``, ``{1}`` are the inputs, ``{axis}`` a parameter, ``^{1}`` a superscript."""
-    binding: int = 100
+    binding: int = TIGHTEST
     """How tightly the notation binds: an operand that binds less is put in parentheses."""
     aside: Mapping[int, int] = field(default_factory=dict)
     """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at

@@ -7,8 +7,9 @@ from functools import cached_property
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DependencyError
+from ..errors import ArgumentError, TinygraphError
 from ..graph import Tensor
+from ..names import clean
 from ..notation import Span, Spans, as_text
 from .boxes import Drawing, drawing_of
 from .dot import dot_source
@@ -53,11 +54,11 @@ class Picture:
     def __str__(self) -> str:
         boxes = self._drawing.boxes
         titles = [as_text(box.title) for box in boxes]
-        wide = max(map(len, titles))
+        wide, wide_value = max(map(len, titles)), max(len(box.value) for box in boxes)
         lines = []
         for box, title in zip(boxes, titles, strict=True):
             gradient = as_text(box.gradient) if box.gradient is not None else ""
-            lines.append(f"{title:<{wide}}   {box.value:<28} {gradient}".rstrip())
+            lines.append(f"{title:<{wide}}   {box.value:<{wide_value}}   {gradient}".rstrip())
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -66,7 +67,7 @@ class Picture:
         text = str(self)
         try:
             return {"image/svg+xml": self.svg, "text/plain": text}
-        except DependencyError as error:
+        except TinygraphError as error:
             return {"text/plain": f"{text}\n\n{error}"}
 
 
@@ -83,9 +84,9 @@ def draw(output: Tensor, *, title: str | None = None, detail: str = "names", dir
     >>> J = w * x + 1
     >>> J.backward()
     >>> tg.draw(J)
-    w               2                            dw   3
+    w               2   dw   3
     x               3
-    J = w · x + 1   7                            dJ   1
+    J = w · x + 1   7   dJ   1
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"draw shows the graph of a tensor, not of {type(output).__name__}")
@@ -93,8 +94,11 @@ def draw(output: Tensor, *, title: str | None = None, detail: str = "names", dir
         raise ArgumentError(f'detail is "names" or "ops", not {detail!r}')
     if direction not in ("LR", "TB"):
         raise ArgumentError(f'direction is "LR" or "TB", not {direction!r}')
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"a title is a string, not {type(title).__name__}")
     drawing = drawing_of(output, _getframe(1), detail)
-    return Picture(drawing, [Span(title)] if title else _default_title(drawing), direction)
+    heading = clean(title or "").strip()
+    return Picture(drawing, [Span(heading)] if heading else _default_title(drawing), direction)
 
 
 def _default_title(drawing: Drawing) -> Spans | None:

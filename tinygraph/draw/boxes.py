@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -13,8 +13,12 @@ from ..graph import Tensor, toposort
 from ..names import names_of, readers_of, shown_inputs
 from ..notation import Span, Spans, Writer, as_text, number, symbol
 
-_LONGEST_EXPRESSION = 44  # characters; what is longer is cut into parts that get boxes of their own
-_IN_FULL = 4  # elements
+# an expression that is longer is cut into parts that get boxes of their own
+_LONGEST_EXPRESSION = 44  # characters
+_MOST_OPS = 8
+# arrays that are larger are summarised
+_LARGEST_VALUE = 4  # elements
+_LARGEST_GRADIENT = 2
 
 
 @dataclass(eq=False)
@@ -27,6 +31,8 @@ class Box:
     title: Spans
     value: str
     gradient: Spans | None
+    widest_gradient: int
+    """How many characters any gradient of this shape takes."""
     scope: tuple[str, ...]
 
 
@@ -59,19 +65,27 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
     readers = readers_of(order)
     drawing = Drawing()
     box_of: dict[Tensor, Box] = {}
-    roles = _roles(output, boxed, writer)
+    roles = _roles(order, boxed)
     for node in order:
         if node not in boxed:
             continue
         title = symbol(names[node])
         if node.op is not None:
             title = [*title, Span(" = "), *writer.expression(node)]
-        box = Box(node, roles[node], title, _value(node), _gradient(node, names[node]), _scope(node, readers))
+        box = Box(
+            node,
+            roles[node],
+            title,
+            _value(_as_read(node, readers)),
+            _gradient(node, names[node]),
+            2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
+            _scope(node, readers),
+        )
         box_of[node] = box
         drawing.boxes.append(box)
         for x in _sources(node, boxed):
             differentiable = x.requires_grad and node.requires_grad
-            backward = differentiable and x.grad is not None
+            backward = differentiable and x.grad is not None and node.grad is not None
             label = _shape(x.shape) if x.shape else ""
             drawing.edges.append(Edge(box_of[x], box, label, differentiable, backward))
     return drawing
@@ -86,6 +100,7 @@ def _boxed(
     taken = set(names.values())
     boxed: set[Tensor] = set()
     writer = Writer(names, lambda x: x not in boxed)
+    ops: dict[Tensor, int] = {}  # in the expression of each node
     count = 0
 
     def add(node: Tensor) -> None:
@@ -98,16 +113,18 @@ def _boxed(
 
     for node in order:
         if node.op is None:
-            if node in names or node.shape or node.requires_grad:
+            if node in names or node.shape or node.requires_grad or node is output:
                 add(node)
         elif node in names or node is output or detail == "ops" or len(readers.get(node, ())) > 1:
             add(node)
         if node.op is not None:
             parts = {x for x in shown_inputs(node) if isinstance(x, Tensor) and x.op is not None and x not in boxed}
-            while parts and len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION:
+            ops[node] = 1 + sum(ops[x] for x in parts)
+            while parts and (ops[node] > _MOST_OPS or len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION):
                 longest = max(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
                 parts.remove(longest)
                 add(longest)
+                ops[node] -= ops[longest]
     return boxed, names, writer
 
 
@@ -126,15 +143,19 @@ def _sources(node: Tensor, boxed: set[Tensor]) -> list[Tensor]:
     return list(found)
 
 
-def _roles(output: Tensor, boxed: set[Tensor], writer: Writer) -> dict[Tensor, str]:
-    """What each box is. A target is a constant that only the loss reads, beside what the network has computed."""
-    read_by: dict[Tensor, list[Tensor]] = {}
-    for node in boxed:
-        for x in _sources(node, boxed):
-            read_by.setdefault(x, []).append(node)
-    into_output = _sources(output, boxed)
+def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
+    """What each box is. A target is a constant that meets what the network has computed, and then no parameter."""
+    output = order[-1]
     is_loss = output.op is not None and output.shape == () and output.requires_grad
-    has_network = any(x.op is not None and x.requires_grad for x in into_output)
+    meets_parameter: dict[Tensor, bool] = dict.fromkeys(order, False)
+    meets_network: dict[Tensor, bool] = dict.fromkeys(order, False)
+    for node in reversed(order):
+        inputs = [x for x in node.inputs if isinstance(x, Tensor)]
+        parameter = meets_parameter[node] or any(x.op is None and x.requires_grad for x in inputs)
+        network = meets_network[node] or any(x.op is not None and x.requires_grad for x in inputs)
+        for x in inputs:
+            meets_parameter[x] |= parameter
+            meets_network[x] |= network
     roles = {}
     for node in boxed:
         if node is output and is_loss:
@@ -143,7 +164,7 @@ def _roles(output: Tensor, boxed: set[Tensor], writer: Writer) -> dict[Tensor, s
             role = "operation"
         elif node.requires_grad:
             role = "parameter"
-        elif is_loss and has_network and set(read_by.get(node, ())) == {output}:
+        elif is_loss and meets_network[node] and not meets_parameter[node]:
             role = "target"
         else:
             role = "input"
@@ -160,35 +181,48 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) if shape else "scalar"
+    return str(shape) if len(shape) == 1 else " × ".join(map(str, shape))
 
 
-def _value(node: Tensor) -> str:
+def _as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
+    """The value that the graph has read: the data of a leaf may have changed since."""
+    for reader in readers.get(node, ()):
+        return np.asarray(next(a for x, a in zip(reader.inputs, reader.args, strict=True) if x is node))
+    return np.asarray(node._seen)
+
+
+def _value(array: np.ndarray[Any, Any]) -> str:
     """Shape and value: small arrays in full, larger ones as mean and spread."""
-    array = np.asarray(node._seen)
     return f"{_shape(array.shape)}   {_summary(array)}" if array.shape else _summary(array)
 
 
 def _summary(array: np.ndarray[Any, Any], norm: bool = False) -> str:
     if array.size == 0:
         return "empty"
-    if array.size <= _IN_FULL:
+    if array.size <= (_LARGEST_GRADIENT if norm else _LARGEST_VALUE):
         return _in_full(array)
-    numbers = array.astype(float)
+    with np.errstate(over="ignore"):
+        numbers = array.astype(float)
     if not np.isfinite(numbers).all():
         bad = int(np.isnan(numbers).sum())
         return f"{bad} NaN" if bad else f"{int(np.isinf(numbers).sum())} inf"
-    if norm:
-        return f"‖·‖ {number(float(np.linalg.norm(numbers)))}"
+    first, largest = numbers.flat[0].item(), np.abs(numbers).max().item()
+    if norm:  # scaled, as are the others, so that squares and sums cannot overflow
+        return f"‖·‖ {number(largest * float(np.linalg.norm(numbers / (largest or 1.0))))}"
+    if (numbers == first).all():
+        return f"all {_short(first)}"
     if ((numbers == 0) | (numbers == 1)).all():
         return f"{int(numbers.sum())} ones"
-    return f"μ {_short(numbers.mean().item())}   σ {_short(numbers.std().item())}"
+    mean, spread = (numbers / largest).mean().item(), (numbers / largest).std().item()
+    if abs(mean) < 1e-12 * spread:  # what rounding leaves of a mean of 0
+        mean = 0.0
+    return f"μ {_short(mean * largest)}   σ {_short(spread * largest)}"
 
 
 def _in_full(array: np.ndarray[Any, Any]) -> str:
     """All elements; a column is a row transposed, as on paper."""
     if array.ndim == 0:
-        return number(array.item())
+        return number(float(array) if array.dtype.kind == "f" else array.item())
     if array.ndim == 2 and array.shape[1] == 1 and len(array) > 1:
         return f"{_in_full(array[:, 0])}ᵀ"
     if array.ndim == 2 and len(array) == 1:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from ..notation import Span, Spans, clean
+from ..names import clean
+from ..notation import Span, Spans, as_text
 from .boxes import Box, Drawing
 
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
+_CHARACTER = 6.2  # points, of one in the size of gradients
+_MANY_EDGES = 60
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
 _STYLES: dict[str, dict[str, str]] = {
-    "input": {"style": "rounded,filled", "fillcolor": "#E8F1F8", "color": BLUE},
+    "input": {"style": "rounded,filled", "fillcolor": "#E8F1F8", "color": BLUE, "penwidth": "1.8"},
     "parameter": {"style": "filled", "fillcolor": "#FFF4DC", "color": ORANGE, "penwidth": "1.8"},
     "operation": {"style": "rounded,filled", "fillcolor": "white", "color": "#555555"},
     "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
-    "loss": {"style": "filled", "fillcolor": "#FDE9E0", "color": VERMILLION, "peripheries": "2"},
+    "loss": {"style": "filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "peripheries": "2"},
 }
 
 
@@ -42,14 +45,17 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
         node_attr={"shape": "box", "fontname": _FONT, "margin": "0.08,0.03", "penwidth": "1.4"},
         edge_attr={"fontname": _FONT, "fontsize": "9", "arrowsize": "0.7", "color": BLUE, "fontcolor": BLUE},
     )
-    if title is not None:
-        back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
-        way = [Span(f"forward in blue{back}")]
-        graph.attr(label=_html([_font(_markup(title), 15, "black"), _font(_markup(way), 10, GREY)]))
+    back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
+    heading = [_line(title, 15, "black")] if title else []
+    graph.attr(label=_html([*heading, _line([Span(f"forward in blue{back}")], 10, GREY)]))
+    crowded = len(drawing.edges) > _MANY_EDGES
+    if crowded:  # the network simplex of dot takes minutes on a fan of a hundred edges
+        graph.attr(nslimit="1")
     ids = {box: f"n{i}" for i, box in enumerate(drawing.boxes)}
     _add_scope(graph, drawing.boxes, ids, ())
     for edge in drawing.edges:
-        graph.edge(ids[edge.source], ids[edge.target], label=f" {edge.label} " if edge.label else "", weight="2")
+        label = f" {edge.label} " if edge.label and not crowded else ""
+        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2")
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             graph.edge(ids[edge.source], ids[edge.target], dir="back", weight="0", **seen)
@@ -68,7 +74,7 @@ def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[s
     for name, members in inner.items():
         with graph.subgraph(name=f"cluster_{ids[members[0]]}_{depth}") as cluster:
             cluster.attr(
-                label=_html([_font(_markup([Span(clean(name) or "scope")]), 11, GREY)]),
+                label=_html([_line([Span(clean(name) or "scope")], 11, GREY)]),
                 style="rounded",
                 color="#BBBBBB",
                 labeljust="l",
@@ -78,25 +84,27 @@ def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[s
 
 
 def _label(box: Box) -> str:
-    lines = [_font(_markup(box.title), 14, "black"), _font(_markup([Span(box.value)]), 10, BLUE)]
-    if box.gradient is not None:
-        lines.append(_font(_markup(box.gradient), 10, RED))
-    return _html(lines)
+    lines = [_line(box.title, 14, "black"), _line([Span(box.value)], 10, BLUE)]
+    if box.gradient is None:
+        return _html(lines)
+    lines.append(_line(box.gradient, 10, RED))
+    # room for any gradient, so that backward does not move the layout
+    return _html(lines, width=round(_CHARACTER * (len(as_text(box.gradient[:-1])) + box.widest_gradient)))
 
 
-def _html(lines: list[str]) -> str:
-    rows = "".join(f"<TR><TD>{line}</TD></TR>" for line in lines)
+def _html(lines: list[str], width: int = 0) -> str:
+    rows = "".join(f'<TR><TD WIDTH="{width}">{line}</TD></TR>' for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 
-def _font(text: str, size: int, color: str) -> str:
-    return f'<FONT POINT-SIZE="{size}" COLOR="{color}">{text}</FONT>'
-
-
-def _markup(spans: Spans) -> str:
+def _line(spans: Spans, size: int, color: str) -> str:
+    """A line of a label; superscripts and subscripts are smaller, which Graphviz leaves to us."""
     out = []
     for text, italic, level in spans:
-        part = html.escape(text).replace("\\", "&#92;")
+        part = html.escape(text).replace("\\", "&#92;" * 2)  # one of which Graphviz takes away
         part = f"<I>{part}</I>" if italic else part
-        out.append(f"<SUP>{part}</SUP>" if level > 0 else f"<SUB>{part}</SUB>" if level < 0 else part)
-    return "".join(out)
+        if level:
+            tag = "SUP" if level > 0 else "SUB"
+            part = f'<{tag}><FONT POINT-SIZE="{round(0.7 * size)}">{part}</FONT></{tag}>'
+        out.append(part)
+    return f'<FONT POINT-SIZE="{size}" COLOR="{color}">{"".join(out)}</FONT>'

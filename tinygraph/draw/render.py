@@ -41,8 +41,11 @@ def rendered(source: str, form: str) -> bytes:
         raise TinygraphError(
             f"Graphviz has not laid the graph out in {_SECONDS} s: it is too large to draw in full"
         ) from None
+    except OSError as error:
+        raise TinygraphError(f"Graphviz cannot be run: {command[0]}: {error.strerror}") from None
     if done.returncode or not done.stdout:
-        raise TinygraphError(f"Graphviz failed: {done.stderr.decode(errors='replace').strip() or done.returncode}")
+        said = done.stderr.decode(errors="replace").strip()
+        raise TinygraphError(f"Graphviz failed: {said or f'it has printed nothing, with status {done.returncode}'}")
     return done.stdout
 
 
@@ -51,7 +54,7 @@ def _command(form: str) -> list[str]:
     if program is not None:
         return [program, f"-T{form}"]
     if importlib.util.find_spec("pygraphviz") is not None:
-        return [sys.executable, "-c", _PYGRAPHVIZ, form]
+        return [sys.executable, "-P", "-c", _PYGRAPHVIZ, form]  # -P: without the modules of the working folder
     raise DependencyError(
         "drawing needs Graphviz, which is not here. Either of these brings it:\n"
         "  pip install 'tinygraph[draw]'   (the pygraphviz wheel carries it)\n"
@@ -66,26 +69,31 @@ def save(source: str, path: str | os.PathLike[str]) -> Path:
     if form not in FORMATS:
         known = ", ".join(f".{known}" for known in FORMATS)
         raise ArgumentError(f"the suffix of {str(target)!r} says no known format; use one of {known}")
-    if target.is_dir():
+    if "\0" in str(target):
+        raise ArgumentError(f"{str(target)!r} cannot be the name of a file")
+    if os.path.isdir(target):
         raise ArgumentError(f"{str(target)!r} is a folder; give the picture a file name")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise ArgumentError(f"the folder {str(target.parent)!r} does not exist")
     content = rendered(source, form)
     try:
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=".tinygraph-", suffix=target.suffix)
+        _write_whole(content, target)
     except OSError as error:
-        raise ArgumentError(f"the folder {str(target.parent)!r} cannot be written to: {error.strerror}") from None
+        raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
+    return target
+
+
+def _write_whole(content: bytes, target: Path) -> None:
+    """Write a file beside the target, then put it in the target's place."""
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=".tinygraph-", suffix=target.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.chmod(part, 0o666 & ~_umask())
         os.replace(part, target)
-    except BaseException as error:
+    except BaseException:
         Path(part).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
         raise
-    return target
 
 
 def _umask() -> int:

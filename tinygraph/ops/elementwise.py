@@ -18,6 +18,7 @@ from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
 from ..samples import Domain, Sample
+from ..table import COMPARISON, POWER, PRODUCT, SIGN, SUM
 
 __all__ = [
     "abs",
@@ -49,9 +50,6 @@ __all__ = [
     "tanh",
     "where",
 ]
-
-# How tightly notations bind.
-COMPARISON, SUM, PRODUCT, SIGN, POWER = 10, 20, 30, 35, 40
 
 _nonzero = Domain(0.5, 2.0, signs=True)
 _positive = Domain(0.5, 2.0)
@@ -244,7 +242,7 @@ def abs(xp: Any, x: ArrayLike) -> Any:
     return xp.abs(x)
 
 
-@op("elementwise", None, notation="sign {0}", samples=(_not_flat,))
+@op("elementwise", None, notation="sign({0})", samples=(_not_flat,))
 def sign(xp: Any, x: ArrayLike) -> Any:
     """−1, 0 or 1, elementwise. Recorded, without a gradient.
 

@@ -14,6 +14,7 @@ from ..apply import op
 from ..errors import UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
+from ..table import INDEX
 from .broadcasting import Shape
 
 __all__ = [
@@ -61,6 +62,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     "indexing",
     lambda xp, g, y, i, x, *arrays, key: xp.scatter_add(g, *arrays, key=key, shape=x.shape) if i == 0 else None,
     notation="{0}[{key}]",
+    binding=INDEX,
     variadic=True,
     run=_getitem,
     samples=_samples,

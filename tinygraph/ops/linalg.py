@@ -8,6 +8,7 @@ from typing import Any
 from ..apply import op
 from ..graph import ArrayLike
 from ..samples import Sample
+from ..table import MATRIX_PRODUCT
 from .broadcasting import unbroadcast
 
 __all__ = [
@@ -50,7 +51,7 @@ def _row_shape(g: Any) -> tuple[int, ...]:
     _matmul_left,
     _matmul_right,
     notation="{0} {1}",
-    binding=30,
+    binding=MATRIX_PRODUCT,
     run=operator.matmul,
     operators=("__matmul__", "__rmatmul__"),
     samples=tuple(

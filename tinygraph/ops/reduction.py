@@ -9,6 +9,7 @@ import numpy as np
 from ..apply import op
 from ..graph import ArrayLike
 from ..samples import Sample
+from ..table import BIG_SUM
 from .broadcasting import Shape, kept, reduced_count
 
 __all__ = [
@@ -60,8 +61,8 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 @op(
     "reduction",
     lambda xp, g, y, x, axis, keepdims: _spread(xp, g, x.shape, axis, keepdims),
-    notation="Σ{axis} {0}",
-    binding=30,
+    notation="Σ_{axis} {0}",
+    binding=BIG_SUM,
     run=_sum,
     samples=_with_empty,
 )
@@ -77,7 +78,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 @op(
     "reduction",
     lambda xp, g, y, x, axis, keepdims: _spread(xp, g / reduced_count(x.shape, axis), x.shape, axis, keepdims),
-    notation="mean{axis}({0})",
+    notation="mean_{axis}({0})",
     run=_mean,
     samples=_samples,
 )
@@ -100,7 +101,7 @@ def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
 @op(
     "reduction",
     _of_extreme,
-    notation="max{axis}({0})",
+    notation="max_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _maximum(x, axis, None, None, keepdims),
     samples=_samples,
 )
@@ -116,7 +117,7 @@ def max(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 @op(
     "reduction",
     _of_extreme,
-    notation="min{axis}({0})",
+    notation="min_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _minimum(x, axis, None, None, keepdims),
     samples=_samples,
 )

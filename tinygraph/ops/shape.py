@@ -10,6 +10,7 @@ import numpy as np
 from ..apply import op
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
+from ..table import POWER
 from .broadcasting import Shape, unbroadcast
 
 __all__ = [
@@ -73,7 +74,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     "shape",
     lambda xp, g, y, x: g.mT,
     notation="{0}^T",
-    binding=40,
+    binding=POWER,
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
 )

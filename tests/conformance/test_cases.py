@@ -1,0 +1,174 @@
+"""The expressions of cases.json, which have broken autograd engines, against what PyTorch, JAX and NumPy agree on."""
+
+import ast
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph import ops
+from tinygraph.table import FUNCTIONS
+
+CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
+
+CONTRADICTS_NUMPY = {
+    "dt_f32_i64": "dtypes follow NumPy 2, which promotes float32 with an int64 array to float64; the case says float32"
+}
+
+
+def functions(expression):
+    """The names that an expression takes from xp."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(expression))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "xp"
+    }
+
+
+def numbers(data):
+    """Nested lists in which numbers that JSON lacks are strings."""
+    if isinstance(data, list):
+        return [numbers(x) for x in data]
+    if isinstance(data, str):
+        return complex(data) if "j" in data else float(data)
+    return data
+
+
+def array(data, dtype="float64", shape=None):
+    x = np.array(numbers(data), dtype=dtype)
+    return x if shape is None else x.reshape(shape)
+
+
+LAYOUTS = {
+    "F": np.asfortranarray,
+    "step2": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "negstride": lambda x: np.ascontiguousarray(x[..., ::-1])[..., ::-1],
+    "broadcast0": lambda x: np.broadcast_to(x.flat[0], x.shape),
+    "readonly": np.copy,
+    "bigendian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+}
+
+
+def arranged(spec):
+    x = array(spec["data"], spec["dtype"], spec.get("shape"))
+    if layout := spec.get("layout"):
+        y = LAYOUTS[layout](x)
+        assert np.array_equal(x, y)
+        if layout == "readonly":
+            y.flags.writeable = False
+        return y
+    return x
+
+
+class Run:
+    """A case, carried out as far as it says."""
+
+    def __init__(self, case):
+        self.case = case
+        self.arrays = {name: arranged(spec) for name, spec in case["inputs"].items()}
+
+    def construct(self):
+        wrt = self.case["wrt"]
+        self.inputs = {
+            name: tg.Tensor(x, requires_grad=name in wrt) if x.dtype.kind in "fc" or name in wrt else x
+            for name, x in self.arrays.items()
+        }
+        self.wrt = [self.inputs[name] for name in wrt]
+
+    def forward(self):
+        names = {**self.inputs, "xp": ops, "reduce": functools.reduce, "range": range, "inf": float("inf")}
+        self.result = eval(self.case["expr"], names)
+
+    def backward(self):
+        seed = self.case["seed"]
+        self.seed = np.ones(self.result.shape) if seed is None else np.array(numbers(seed))
+        self.result.backward(self.seed, retain_graph=True)
+
+
+def agrees(computed, expected, shape, case):
+    __tracebackhide__ = True
+    assert list(computed.shape) == shape
+    expected = array(expected, shape=shape)
+    np.testing.assert_allclose(computed.astype(np.float64), expected, rtol=case["rtol"], atol=1e-15)
+
+
+def parameters():
+    for case in CASES:
+        marks = []
+        complex_ = any(spec["dtype"].startswith("complex") for spec in case["inputs"].values())
+        missing = sorted(functions(case["expr"]) - FUNCTIONS.keys())
+        if missing and not complex_:
+            names = ", ".join(f"xp.{name}" for name in missing)
+            marks.append(pytest.mark.skip(reason=f"tinygraph has no {names} yet; it comes with a later issue"))
+        if reason := CONTRADICTS_NUMPY.get(case["id"]):
+            marks.append(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+        yield pytest.param(case, id=case["id"], marks=marks)
+
+
+@pytest.mark.parametrize("case", list(parameters()))
+def test_case(case):
+    run = Run(case)
+    # dividing by zero on purpose, as the cases do, warns as in NumPy; overflow is never meant
+    with np.errstate(divide="ignore", invalid="ignore", over="raise"):
+        if any(x.dtype.kind == "c" for x in run.arrays.values()):
+            with pytest.raises(TypeError, match=r"complex .* not supported"):
+                run.construct()
+        elif case["policy"] == "error":
+            refused_where_it_says(run)
+        else:
+            has_the_value_and_the_gradients(run)
+
+
+def refused_where_it_says(run):
+    for step in ("construct", "forward", "backward"):
+        if step == run.case["error"]:
+            with pytest.raises((TypeError, ValueError, IndexError)):
+                getattr(run, step)()
+            return
+        getattr(run, step)()
+    pytest.fail("the case does not say where it must raise")
+
+
+def has_the_value_and_the_gradients(run):
+    case = run.case
+    before = {name: x.copy() for name, x in run.arrays.items()}
+    run.construct()
+    run.forward()
+    agrees(run.result.data, case["value"], case["value_shape"], case)
+    assert run.result.dtype == case.get("value_dtype", "float64")
+
+    run.backward()
+    nodes = tg.gradients(run.result, run.wrt, run.seed)
+    dtypes = case.get("grad_dtypes", {})
+    for name, x, node in zip(case["wrt"], run.wrt, nodes, strict=True):
+        expected = case["grads"][name], case["grad_shapes"][name], case
+        agrees(node.data, *expected)
+        assert node.dtype == dtypes.get(name, "float64")
+        if x.grad is None:  # no path leads there
+            assert not np.any(node.data)
+            continue
+        agrees(x.grad, *expected)
+        assert x.grad.dtype == node.dtype
+        x.grad[...] = 0.0  # it is the user's own, whatever the layout of x
+
+    if "grads2" in case:
+        second = tg.gradients(sum(node.sum() for node in nodes), run.wrt)
+        for name, node in zip(case["wrt"], second, strict=True):
+            agrees(node.data, case["grads2"][name], case["grad_shapes"][name], case)
+    for name, x in run.arrays.items():
+        np.testing.assert_array_equal(x, before[name])
+
+
+def test_every_kind_of_case_is_known():
+    assert {case["policy"] for case in CASES} == {"exact", "convention", "error"}
+    layouts = {spec["layout"] for case in CASES for spec in case["inputs"].values() if "layout" in spec}
+    assert layouts <= LAYOUTS.keys()
+    assert len({case["id"] for case in CASES}) == len(CASES) == 114
+
+
+def test_most_of_what_the_first_issue_promises_is_run():
+    run = [case for case in CASES if functions(case["expr"]) <= FUNCTIONS.keys()]
+    assert len(run) > 75
