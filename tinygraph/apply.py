@@ -69,8 +69,10 @@ def op(
         OPS[name], APPLY[name] = record, apply
         # a namespace takes the operands of a variadic function as one sequence, as NumPy does
         setattr(NUMBERS, name, getattr(np, name, record.run) if variadic else record.run)
-        for special, function in zip(operators, (apply, lambda x, y: apply(y, x, depth=2)), strict=False):
-            setattr(Tensor, special, function)
+        if operators:
+            operator = _apply_binary(record, operator=True) if len(vjps) == 2 else apply
+            for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
+                setattr(Tensor, special, function)
         return cast(Callable[P, "Tensor"], apply)
 
     return declare
@@ -109,7 +111,7 @@ def _apply_unary(record: Op) -> Callable[..., Tensor]:
     return apply
 
 
-def _apply_binary(record: Op) -> Callable[..., Tensor]:
+def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
     run, differentiable = record.run, record.differentiable
 
     def apply(x: Any, y: Any, *, depth: int = 1) -> Tensor:
@@ -121,6 +123,8 @@ def _apply_binary(record: Op) -> Callable[..., Tensor]:
             requires_grad = x._requires_grad
         elif type(x) in LITERALS and type(y) is Tensor:
             a = x
+        elif operator and not _is_operand(x):
+            return NotImplemented  # type: ignore[no-any-return]
         else:
             (x, y), (a, b), requires_grad = _operands((x, y))
         if type(y) is Tensor:
@@ -130,6 +134,8 @@ def _apply_binary(record: Op) -> Callable[..., Tensor]:
             requires_grad = requires_grad or y._requires_grad
         elif type(y) in LITERALS:
             b = y
+        elif operator and not _is_operand(y):
+            return NotImplemented  # type: ignore[no-any-return]
         else:
             (x, y), (a, b), requires_grad = _operands((x, y))
         try:
@@ -149,14 +155,14 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     signature = _without_namespace(record.forward, count).__signature__  # type: ignore[attr-defined]
 
     def apply(*operands: Any, **given: Any) -> Tensor:
-        params = {**defaults, **given} if names else NO_PARAMS
+        params = {**defaults, **{key: _static(value) for key, value in given.items()}} if names else NO_PARAMS
         if len(operands) != count and not variadic:
             further = len(operands) - count
             if not 0 < further <= len(names) or not given.keys().isdisjoint(names[:further]):
                 raise TypeError(
                     f"{record.name} takes {signature}; an argument is missing, given twice, or one too many"
                 )
-            params.update(zip(names, operands[count:], strict=False))  # type: ignore[attr-defined]
+            params.update(zip(names, map(_static, operands[count:]), strict=False))  # type: ignore[attr-defined]
             operands = operands[:count]
         inputs, args, requires_grad = _operands(operands)
         try:
@@ -166,6 +172,25 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         return make_node(record, inputs, args, params, y, differentiable and requires_grad, _getframe(1))
 
     return apply
+
+
+def _static(value: Any) -> Any:
+    """A static parameter that the caller cannot change afterwards."""
+    if type(value) in (list, np.ndarray):
+        return tuple(value) if np.ndim(value) else value.item()
+    return value
+
+
+def _is_operand(value: Any) -> bool:
+    """Whether an operator takes a value; where not, Python asks the value itself, as NumPy lets it."""
+    if isinstance(value, np.ndarray):
+        return True  # or an error that says why not
+    if getattr(value, "__array_ufunc__", True) is None:
+        return False
+    try:
+        return np.asarray(value).dtype.kind in "biufc"
+    except ValueError:
+        return True
 
 
 def _operands(given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:

@@ -59,11 +59,9 @@ class Operand(NamedTuple):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that looks most like `name`, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; the nearest thing that does is {close[0]}" if close else ""
+    """A hint at the longest known name within `name`, as log in log2 and tanh in arctanh, or nothing."""
+    within = [candidate for candidate in known if len(candidate) > 2 and candidate in name]
+    return f"; the nearest thing that does is {max(within, key=len)}" if within else ""
 
 
 def shape_message(expression: str, operands: Sequence[Operand], reason: str, hints: Sequence[str], where: str) -> str:

@@ -110,6 +110,8 @@ class Tensor:
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         if isinstance(data, Tensor):
             data, copy = cast(Array, data._seen), True  # nodes may hold its array
+        if type(data) is not np.ndarray and np.any(getattr(data, "mask", False)):
+            raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
         try:
             array = np.array(data, copy=True if copy else None)
         except ValueError as error:

@@ -8,6 +8,8 @@ one's only.
 
 from __future__ import annotations
 
+import inspect
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +25,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Tensor, str]:
     """The names of the nodes that have one; `order` is their topological order, `frame` the one that asks."""
-    asked = dict(_called(frame.f_locals)) if frame is not None else {}
+    asked = dict(_called(_variables(frame))) if frame is not None else {}
     found: dict[Tensor, str] = {}
     for node in order:
         name = _visible(node.name) or asked.get(id(node))
@@ -73,6 +75,18 @@ def clean(text: str) -> str:
 
 def _visible(name: str | None) -> str | None:
     return name if name and clean(name).strip() else None
+
+
+def _variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame."""
+    snapshot = frame.f_locals
+    variables = dict(snapshot)
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        # the snapshot stays with the frame, and would keep the graph alive until the function returns
+        for name, value in variables.items():
+            if isinstance(value, Tensor):
+                del snapshot[name]
+    return variables
 
 
 def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -19,7 +19,7 @@ _NAMES = {"true_divide": "divide", "power": "pow", "absolute": "abs", "amax": "m
 _QUESTIONS: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
-    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.size: lambda a, axis=None: np.size(np.broadcast_to(False, a.shape), axis),
 }
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 _NO_CHANGE = {
@@ -61,10 +61,12 @@ def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         if key not in _NO_CHANGE:
             given[key] = value
         elif not any(value is harmless for harmless in _NO_CHANGE[key]):
-            raise UnsupportedError(
-                f"np.{function.__name__}(…, {key}=…) cannot be recorded; use the result, without {key}="
-            )
+            raise _unrecorded(function, key)
     return given
+
+
+def _unrecorded(function: Any, key: str) -> UnsupportedError:
+    return UnsupportedError(f"np.{function.__name__}(…, {key}=…) cannot be recorded; use the result, without {key}=")
 
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -80,7 +82,9 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
             f"np.{ufunc.__name__} cannot write a tensor into an array, also not as in `array += tensor`;"
             " write `array = array + tensor`, or use the .data of the tensor"
         )
-    return _found(ufunc)(*inputs, **_given(ufunc, kwargs))
+    for key in _given(ufunc, kwargs):
+        raise _unrecorded(ufunc, key)
+    return _found(ufunc)(*inputs)
 
 
 def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

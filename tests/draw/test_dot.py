@@ -60,7 +60,7 @@ def test_each_box_has_three_lines_and_constants_have_no_gradient(before):
 def test_the_parts_of_a_name_are_raised_and_lowered(before):
     assert '<I>W</I><SUP><FONT POINT-SIZE="10">[1]</FONT></SUP>' in before.source
     x12 = tg.parameter(1.0)
-    assert "<I>x</I><SUB>12</SUB>" in tg.draw(x12 * 2).source
+    assert '<I>x</I><SUB><FONT POINT-SIZE="10">12</FONT></SUB>' in tg.draw(x12 * 2).source
 
 
 def test_forward_edges_are_solid_and_blue_and_carry_shapes(before):
