@@ -8,10 +8,10 @@ cotangent of each input that needs one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,32 +22,27 @@ from .ops.broadcasting import unbroadcast
 from .table import NUMBERS
 
 
-class _Cotangents(NamedTuple):
-    """What a traversal found: cotangents that were propagated, and functions that compute those that stay aside."""
-
-    propagated: dict[Tensor, Any]
-    aside: dict[Tensor, list[Callable[[], Any]]]
-
-
 def _traverse(
     output: Tensor, seed: Any, xp: Any, *, wanted: set[Tensor] | None = None, used: list[bool] | None = None
-) -> _Cotangents:
+) -> Iterator[tuple[Tensor, Any]]:
     """Propagate `seed` from `output` to the `wanted` nodes, or without these to all that require a gradient.
 
-    The youngest node that has a cotangent is next: all its readers are younger, so its cotangent is complete. With
-    `used`, nodes are marked with it, and those that another traversal has used are refused.
+    Yields each node with its cotangent, or with a function that computes it where a part was left aside. The youngest
+    node that has a cotangent is next: all its readers are younger, so its cotangent is complete. With `used`, nodes are
+    marked with it, and those that another traversal has used are refused.
     """
     numbers = xp is NUMBERS
-    found: dict[Tensor, Any] = {output: seed}
+    growing: dict[Tensor, Any] = {output: seed}
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
-    get = found.get
+    get, pop = growing.get, growing.pop
     pending: list[tuple[int, Tensor]] = [(-output.age, output)] if output.op is not None else []
     while pending:
         node = heappop(pending)[1]
         if used is not None:
             _mark(node, used)
         op: Any = node.op
-        g = found[node]
+        g = pop(node)
+        yield node, g if node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
         args, params = node.args, node.params
         y, values = (node._array, args) if numbers else (node, inputs)
@@ -81,12 +76,14 @@ def _traverse(
                 cotangent = xp.astype(cotangent, a.dtype)
             earlier = get(x)
             if earlier is not None:
-                found[x] = earlier + cotangent
+                growing[x] = earlier + cotangent
             else:
-                found[x] = cotangent
+                growing[x] = cotangent
                 if x.op is not None:
                     heappush(pending, (-x.age, x))
-    return _Cotangents(found, aside)
+    yield from growing.items()
+    for node, parts in aside.items():
+        yield node, partial(_with_aside, xp, None, parts, node.dtype)
 
 
 def _mark(node: Tensor, used: list[bool]) -> None:
@@ -124,27 +121,26 @@ def backward(
         raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
     seed = _seed(output, grad)
     used = [False]
-    gradient_of, aside = _traverse(output, seed, NUMBERS, used=used)
-    for node, parts in aside.items():
-        gradient_of[node] = partial(_with_aside, gradient_of.get(node), parts, node.dtype)
-    if not retain_grads:
-        gradient_of = {node: g for node, g in gradient_of.items() if node.op is None}
-    for node in gradient_of:
-        if node._staged is not None or node._grad is not None:
-            gradient_of[node] = node.grad + _computed(gradient_of[node])
+    nodes, gradients = [], []
+    for node, gradient in _traverse(output, seed, NUMBERS, used=used):
+        if retain_grads or node.op is None:
+            if node._staged is not None or node._grad is not None:
+                gradient = node.grad + _computed(gradient)
+            nodes.append(node)
+            gradients.append(gradient)
     # all at once: between these two lines and within the call into C, no signal handler can run
-    commit = map(_stage, gradient_of.keys(), gradient_of.values())
+    commit = map(_stage, nodes, gradients)
     used[0] = not retain_graph
     deque(commit, maxlen=0)
 
 
-def _with_aside(propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:
+def _with_aside(xp: Any, propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:
     """The gradient of a node that has parts aside; left in the node as a function until somebody reads it."""
     total = propagated
     with np.errstate(all="ignore"):  # the reader of a gradient did not ask for this to be computed
         for part in parts:
             total = part() if total is None else total + part()
-    return total.astype(dtype, copy=False)
+    return total if total.dtype == dtype else xp.astype(total, dtype)
 
 
 def _computed(gradient: Any) -> Any:
@@ -205,17 +201,12 @@ def gradients(
         raise UnsupportedError(f"{describe(output)} holds {output.dtype} and has no gradient")
     seed = grad if isinstance(grad, Tensor) and grad.shape == output.shape else Tensor(_seed(output, grad))
     order = toposort(output)
-    wanted = _on_the_way(order, set(sought))
+    these = set(sought)
+    wanted = _on_the_way(order, these)
     for node in order:
         _check_unchanged(node, wanted)
-    found, aside = _traverse(output, seed, ops, wanted=wanted)
-    results = []
-    for x in sought:
-        parts = [part() for part in aside.get(x, ())]
-        if x in found:
-            parts.append(found[x])
-        total = sum(parts[1:], parts[0]) if parts else Tensor(np.zeros(x.shape, x.dtype))
-        results.append(total if total.dtype == x.dtype else ops.astype(total, x.dtype))
+    found = {x: _computed(g) for x, g in _traverse(output, seed, ops, wanted=wanted) if x in these}
+    results = [found[x] if x in found else Tensor(np.zeros(x.shape, x.dtype)) for x in sought]
     return results if several else results[0]
 
 
