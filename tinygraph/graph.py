@@ -509,6 +509,12 @@ _probe._array, _probe._lent = np.zeros(2), None
 _ALONE = getrefcount(_probe._array)
 
 
+# Each step of a training loop frees a whole graph at once. glibc would give that memory back to the system and fetch it
+# again page by page in the next step, which can double its time; having once freed a block of this size, it keeps as
+# much.
+np.empty(31 << 20, np.uint8)
+
+
 def toposort(*outputs: Tensor) -> list[Tensor]:
     """All nodes that `outputs` were computed from, and themselves; inputs before their readers.
 
