@@ -7,14 +7,14 @@ follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .graph import Tensor
-from .names import clean, literal_name, shown_inputs
+from .names import clean, literal_name, readers_of, shown_inputs
 from .table import COMPARISON, INDEX, MATRIX_PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 
@@ -35,6 +35,9 @@ _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(\w)")
 _ASSOCIATIVE = {"add", "multiply", "matmul"}
 _MOST_OPERANDS = 8  # of a function that takes any number
+# an expression that is longer is cut into parts that get symbols of their own
+_LONGEST_EXPRESSION = 44  # characters
+_MOST_OPS = 8
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
@@ -160,6 +163,62 @@ def _joined(parts: list[Spans]) -> Spans:
     for i, part in enumerate(parts):
         spans += [Span(", "), *part] if i else part
     return spans
+
+
+def with_symbols(
+    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False
+) -> tuple[set[Tensor], dict[Tensor, str]]:
+    """The nodes that stand as symbols, and the names of all.
+
+    These have a name already, or are read more than once, or cut what would be too long an expression, or are the last
+    of `order`; what has no name is t1, t2, … All others stand within the expressions of their readers.
+    """
+    readers = readers_of(order)
+    names = dict(names)
+    taken = set(names.values())
+    shown: set[Tensor] = set()
+    writer = Writer(names, lambda x: x not in shown)
+    ops: dict[Tensor, int] = {}  # in the expression of each node
+    count = 0
+
+    def show(node: Tensor) -> None:
+        nonlocal count
+        shown.add(node)
+        while node not in names:
+            count += 1
+            if f"t{count}" not in taken:
+                names[node] = f"t{count}"
+
+    for node in order:
+        if node.op is None:
+            if node in names or node.shape or node.requires_grad or node is order[-1]:
+                show(node)
+            continue
+        if node in names or node is order[-1] or every_op or len(readers.get(node, ())) > 1:
+            show(node)
+        parts = {x for x in shown_inputs(node) if isinstance(x, Tensor) and x.op is not None and x not in shown}
+        ops[node] = 1 + sum(ops[x] for x in parts)
+        while parts and (ops[node] > _MOST_OPS or len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION):
+            longest = max(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
+            parts.remove(longest)
+            show(longest)
+            ops[node] -= ops[longest]
+    return shown, names
+
+
+def sources(node: Tensor, shown: Set[Tensor]) -> list[Tensor]:
+    """The symbols that stand in the expression of a node, each once, in reading order."""
+    found: dict[Tensor, None] = {}
+    stack = list(reversed(shown_inputs(node)))
+    while stack:
+        x = stack.pop()
+        if not isinstance(x, Tensor):
+            continue
+        if x in shown:
+            found[x] = None
+        else:
+            stack.extend(reversed(shown_inputs(x)))
+    return list(found)
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789+-−()nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿᵀⁱ")

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..graph import Tensor, toposort
-from ..names import names_of, readers_of, shown_inputs
-from ..notation import Span, Spans, Writer, as_text, number, symbol
+from ..names import names_of, readers_of
+from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbols
 
-# an expression that is longer is cut into parts that get boxes of their own
-_LONGEST_EXPRESSION = 44  # characters
-_MOST_OPS = 8
 # arrays that are larger are summarised
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
@@ -61,7 +58,8 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
     """The drawing of everything that `output` was computed from."""
     order = toposort(output)
     names = names_of(order, frame)
-    boxed, names, writer = _boxed(order, output, names, detail)
+    boxed, names = with_symbols(order, names, every_op=detail == "ops")
+    writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
     drawing = Drawing()
     box_of: dict[Tensor, Box] = {}
@@ -83,64 +81,12 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
         )
         box_of[node] = box
         drawing.boxes.append(box)
-        for x in _sources(node, boxed):
+        for x in sources(node, boxed):
             differentiable = x.requires_grad and node.requires_grad
             backward = differentiable and x.grad is not None and node.grad is not None
             label = _shape(x.shape) if x.shape else ""
             drawing.edges.append(Edge(box_of[x], box, label, differentiable, backward))
     return drawing
-
-
-def _boxed(
-    order: Sequence[Tensor], output: Tensor, names: dict[Tensor, str], detail: str
-) -> tuple[set[Tensor], dict[Tensor, str], Writer]:
-    """The nodes that get a box, their names, and a writer of their expressions."""
-    readers = readers_of(order)
-    names = dict(names)
-    taken = set(names.values())
-    boxed: set[Tensor] = set()
-    writer = Writer(names, lambda x: x not in boxed)
-    ops: dict[Tensor, int] = {}  # in the expression of each node
-    count = 0
-
-    def add(node: Tensor) -> None:
-        nonlocal count
-        boxed.add(node)
-        while node not in names:
-            count += 1
-            if f"t{count}" not in taken:
-                names[node] = f"t{count}"
-
-    for node in order:
-        if node.op is None:
-            if node in names or node.shape or node.requires_grad or node is output:
-                add(node)
-        elif node in names or node is output or detail == "ops" or len(readers.get(node, ())) > 1:
-            add(node)
-        if node.op is not None:
-            parts = {x for x in shown_inputs(node) if isinstance(x, Tensor) and x.op is not None and x not in boxed}
-            ops[node] = 1 + sum(ops[x] for x in parts)
-            while parts and (ops[node] > _MOST_OPS or len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION):
-                longest = max(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
-                parts.remove(longest)
-                add(longest)
-                ops[node] -= ops[longest]
-    return boxed, names, writer
-
-
-def _sources(node: Tensor, boxed: set[Tensor]) -> list[Tensor]:
-    """The boxed nodes that stand in the expression of a node, each once, in reading order."""
-    found: dict[Tensor, None] = {}
-    stack = list(reversed(shown_inputs(node)))
-    while stack:
-        x = stack.pop()
-        if not isinstance(x, Tensor):
-            continue
-        if x in boxed:
-            found[x] = None
-        else:
-            stack.extend(reversed(shown_inputs(x)))
-    return list(found)
 
 
 def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
