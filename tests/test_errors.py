@@ -54,7 +54,7 @@ def test_a_matrix_product_that_a_transpose_or_a_swap_mends(left, right, mend):
     assert f"try: {mend}" in message(lambda: A @ B)
 
 
-@pytest.mark.parametrize(("left", "right"), [((), (3,)), ((3, 2), ())])
+@pytest.mark.parametrize(("left", "right"), [((), (3,)), ((3, 2), ()), ((), ())])
 def test_a_matrix_product_with_a_scalar(left, right):
     A, B = parameters(left, right)
     text = message(lambda: A @ B)

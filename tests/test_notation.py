@@ -405,7 +405,8 @@ class Reader:
             return -self.signed()
         value = self.power()
         while self.next == "(" or (self.next.isalnum() and self.next.isascii()):
-            value = value @ self.power()
+            right = self.power()
+            value = value @ right if np.ndim(value) else value * right  # a number before a factor, as in (1/m) x
         return value
 
     def power(self):

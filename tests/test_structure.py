@@ -22,12 +22,14 @@ ALLOWED = {
     "autodiff": {"errors", "table", "graph", "ops"},
     "protocols": {"errors", "table", "graph"},
     "evaluate": {"errors", "table", "graph"},
+    "simplify": {"table", "graph", "ops"},
     "names": {"graph"},
     "notation": {"table", "graph", "names"},
+    "derive": {"errors", "graph", "ops", "autodiff", "evaluate", "simplify", "names", "notation"},
     "draw": {"errors", "graph", "names", "notation"},
     "nn": {"errors"},
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate"},
-    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "draw", "nn"},
+    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "derive", "draw", "nn"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from . import nn, ops, protocols
 from .autodiff import gradients
+from .derive import Derivation, Equation, derive
 from .draw import Picture, draw
 from .errors import (
     ArgumentError,

@@ -125,7 +125,7 @@ def backward(
     for node, gradient in _traverse(output, seed, NUMBERS, used=used):
         if retain_grads or node.op is None:
             if node._staged is not None or node._grad is not None:
-                gradient = node.grad + _computed(gradient)
+                gradient = node.grad + computed(gradient)
             nodes.append(node)
             gradients.append(gradient)
     # all at once: between these two lines and within the call into C, no signal handler can run
@@ -143,7 +143,8 @@ def _with_aside(xp: Any, propagated: Any, parts: Sequence[Callable[[], Any]], dt
     return total if total.dtype == dtype else xp.astype(total, dtype)
 
 
-def _computed(gradient: Any) -> Any:
+def computed(gradient: Any) -> Any:
+    """A cotangent, if need be made now."""
     return gradient() if callable(gradient) else gradient
 
 
@@ -200,14 +201,22 @@ def gradients(
     if output.dtype.kind != "f":
         raise UnsupportedError(f"{describe(output)} holds {output.dtype} and has no gradient")
     seed = grad if isinstance(grad, Tensor) and grad.shape == output.shape else Tensor(_seed(output, grad))
-    order = toposort(output)
     these = set(sought)
-    wanted = _on_the_way(order, these)
-    for node in order:
-        _check_unchanged(node, wanted)
-    found = {x: _computed(g) for x, g in _traverse(output, seed, ops, wanted=wanted) if x in these}
+    found = {x: computed(g) for x, g in cotangents(output, these, seed) if x in these}
     results = [found[x] if x in found else Tensor(np.zeros(x.shape, x.dtype)) for x in sought]
     return results if several else results[0]
+
+
+def cotangents(output: Tensor, inputs: set[Tensor], seed: Tensor) -> Iterator[tuple[Tensor, Any]]:
+    """Each node on the way back from `output` to `inputs` with its cotangent as a node; the youngest first.
+
+    In place of a cotangent of which a part is aside stands a function that makes it: see `computed`.
+    """
+    order = toposort(output)
+    wanted = _on_the_way(order, inputs)
+    for node in order:
+        _check_unchanged(node, wanted)
+    return _traverse(output, seed, ops, wanted=wanted)
 
 
 def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:

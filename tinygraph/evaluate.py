@@ -30,7 +30,7 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
     for node, value in known.items():
         if value.shape != node.shape:
             raise ShapeError(f"{describe(node)} has shape {node.shape}; {value.shape} cannot stand for it")
-    for node in toposort(*outputs):
+    for node in toposort(*outputs, stop=known.copy()):
         if node in known:
             continue
         if node.op is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from operator import attrgetter, index
 from sys import _getframe, getrefcount
 from types import FrameType, MappingProxyType
@@ -515,10 +515,11 @@ _ALONE = getrefcount(_probe._array)
 np.empty(31 << 20, np.uint8)
 
 
-def toposort(*outputs: Tensor) -> list[Tensor]:
+def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
     """All nodes that `outputs` were computed from, and themselves; inputs before their readers.
 
-    The order is the order in which they were made, so it is the same on every run.
+    The order is the order in which they were made, so it is the same on every run. What the nodes in `stop` were
+    computed from is left out.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter(2.0)
@@ -526,12 +527,12 @@ def toposort(*outputs: Tensor) -> list[Tensor]:
     ['x', None, None]
     """
     seen = set(outputs)
-    stack = list(outputs)
+    stack = [x for x in outputs if x not in stop]
     while stack:
         for x in stack.pop().inputs:
             if type(x) is Tensor and x not in seen:
                 seen.add(x)
-                if x.op is not None:
+                if x.op is not None and x not in stop:
                     stack.append(x)
     return sorted(seen, key=_age)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from .graph import Tensor
 from .names import clean, literal_name, readers_of, shown_inputs
-from .table import COMPARISON, INDEX, MATRIX_PRODUCT, SIGN, SUM, TIGHTEST, Op
+from .table import BIG_SUM, COMPARISON, INDEX, MATRIX_PRODUCT, PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 
 class Span(NamedTuple):
@@ -59,9 +59,10 @@ def number(value: Any) -> str:
 class Writer:
     """Writes the expressions of nodes; `names` says which nodes are written as symbols."""
 
-    def __init__(self, names: Mapping[Tensor, str], inline: Callable[[Tensor], bool]) -> None:
+    def __init__(self, names: Mapping[Tensor, str], inline: Callable[[Tensor], bool], axes: bool = True) -> None:
         self._names = names
         self._inline = inline
+        self._axes = axes  # whether sums say along which
 
     def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
         """One operand of `reader`, and how tightly it binds."""
@@ -74,7 +75,25 @@ class Writer:
             return _number(x.item())
         if x.op.notation == "{0}":
             return self.operand(x.inputs[0], x, 0)
-        return self.expression(x), x.op.binding
+        written = self.expression(x)
+        return written, BIG_SUM if self._factor(x) and _ends_in_sum(written) else x.op.binding
+
+    def _factor(self, node: Tensor) -> Tensor | None:
+        """The scalar quotient that a product begins with, which is written as in (1/m) x."""
+        if node.op is None or node.op.name != "multiply":
+            return None
+        x = node.inputs[0]
+        if isinstance(x, Tensor) and x.op is not None and x.op.name == "divide" and x.shape == () and self._inline(x):
+            return x
+        return None
+
+    def right_hand_side(self, x: Any) -> Spans:
+        """What stands to the right of an equals sign: an expression, a symbol or a number."""
+        if not isinstance(x, Tensor):
+            return _number(x)[0]
+        if not self._inline(x):
+            return symbol(self._names[x])
+        return self.expression(x) if x.op is not None else _number(x.item())[0]
 
     def expression(self, node: Tensor) -> Spans:
         """The right-hand side of a node's equation."""
@@ -82,6 +101,14 @@ class Writer:
         assert op is not None
         operands = [self.operand(x, node, i) for i, x in enumerate(node.inputs)]
         template = op.notation
+        if (factor := self._factor(node)) is not None:
+            above, below = (self.operand(x, factor, i) for i, x in enumerate(factor.inputs))
+            rest, binding = operands[1]
+            if binding < PRODUCT and not _begins_with_sum(rest):
+                rest = [Span("("), *rest, Span(")")]
+            return [Span("("), *above[0], Span("/"), *_grouped(*below), Span(") "), *rest]
+        if op.name == "negative" and isinstance(x := node.inputs[0], Tensor) and self._inline(x) and self._factor(x):
+            return [Span("−"), *self.expression(x)]
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
         spans: Spans = []
@@ -101,7 +128,8 @@ class Writer:
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
-                parameter = _parameter(match[2], node.params.get(match[2]), level)
+                hidden = not self._axes and match[2] == "axis" and op.name == "sum"
+                parameter = [] if hidden else _parameter(match[2], node.params.get(match[2]), level)
                 if not parameter and spans[-1].text == ", ":
                     spans.pop()
                 spans += parameter
@@ -123,6 +151,19 @@ def _needed(op: Op, position: int, x: Any) -> int:
     if op.notation == "{0} / {1}":
         return MATRIX_PRODUCT + 1
     return op.binding + (not applied or op.name not in _ASSOCIATIVE)
+
+
+def _grouped(spans: Spans, binding: int) -> Spans:
+    return spans if binding == TIGHTEST else [Span("("), *spans, Span(")")]
+
+
+def _begins_with_sum(spans: Spans) -> bool:
+    return spans[0].text.startswith("Σ")
+
+
+def _ends_in_sum(spans: Spans) -> bool:
+    """Whether a Σ stands at the top level of a product, and so reaches to its end."""
+    return any(span.text.startswith("Σ") for span in spans)
 
 
 def _begins_with_sign(op: Op, operand: Spans) -> bool:
@@ -246,3 +287,46 @@ def as_text(spans: Spans) -> str:
 def _level(span: Span) -> int:
     """The level, where the [1] of a layer is one of its own."""
     return 2 if span.level > 0 and _LAYER.fullmatch(span.text) else span.level
+
+
+_LATEX = {
+    "∗": r"\ast ",
+    "·": r"\cdot ",
+    "σ": r"\sigma ",
+    "Σ": r"\sum ",
+    "√": r"\surd ",
+    "−": "-",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "…": r"\ldots ",
+    "‖": r"\| ",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "\\": r"\backslash ",
+    "^": r"\hat{}",
+    "~": r"\sim ",
+}
+
+
+def as_latex(spans: Spans) -> str:
+    """Spans in LaTeX, for mathematics mode."""
+    out: list[str] = []
+    for level, group in groupby(spans, key=lambda span: span.level):
+        text = "".join(_latex(span) for span in group)  # two superscripts in a row are one
+        out.append(f"^{{{text}}}" if level > 0 else f"_{{{text}}}" if level < 0 else text)
+    return "".join(out)
+
+
+def _latex(span: Span) -> str:
+    style = "mathit" if span.italic else "mathrm"
+    parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
+    for i, part in enumerate(parts):
+        escaped = "".join(_LATEX.get(character, character) for character in part)
+        parts[i] = rf"\{style}{{{escaped}}}".replace(" ", r"\ ") if i % 2 else escaped
+    return "".join(parts)

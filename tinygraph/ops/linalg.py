@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from ..apply import op
@@ -52,7 +51,6 @@ def _row_shape(g: Any) -> tuple[int, ...]:
     _matmul_right,
     notation="{0} {1}",
     binding=MATRIX_PRODUCT,
-    run=operator.matmul,
     operators=("__matmul__", "__rmatmul__"),
     samples=tuple(
         map(

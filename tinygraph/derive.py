@@ -1,0 +1,395 @@
+"""The gradient equations of a graph in closed form, as a textbook prints them, worked out from the graph itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from sys import _getframe
+from types import FrameType
+from typing import Any, overload
+
+import numpy as np
+
+from . import ops
+from .autodiff import computed, cotangents
+from .errors import ArgumentError, UnsupportedError
+from .evaluate import evaluate
+from .graph import Tensor, describe, toposort
+from .names import literal_name, names_of, shown_inputs
+from .notation import Spans, Writer, as_latex, as_text, number, sources, symbol, with_symbols
+from .simplify import (
+    ONE,
+    Call,
+    Product,
+    Reader,
+    Sum,
+    Symbol,
+    as_product,
+    multiplied,
+    power,
+    shortest,
+    simplified,
+    written,
+)
+from .simplify import number as number_term
+from .simplify import symbol as symbol_term
+
+_CLOSE = 1e-9  # how far an equation may be from the engine's gradient, relative to its largest element
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """One equation: a name, what it equals, and its value.
+
+    ``value == scale * gradient`` for an equation of a gradient; of a forward equation the scale is 1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float
+    value: np.ndarray[Any, Any]
+    op_count: int
+    """Operations in the right-hand side as printed."""
+    steps: tuple[tuple[str, str], ...]
+    """From the raw chain rule to the equation: each line with the reason for it."""
+    node: Tensor = field(repr=False)
+    """The right-hand side as a graph."""
+    _left: Spans = field(repr=False)
+    _right: Spans = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The equation on one line of Unicode text."""
+        return f"{as_text(self._left)} = {as_text(self._right)}"
+
+    @property
+    def latex(self) -> str:
+        """The equation in LaTeX, for mathematics mode."""
+        return f"{as_latex(self._left)} = {as_latex(self._right)}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Derivation(Sequence[Equation]):
+    """Equations, forward then backward; by position or by name."""
+
+    def __init__(self, equations: Sequence[Equation], heading: str) -> None:
+        self._equations = tuple(equations)
+        self.heading = heading
+
+    @overload
+    def __getitem__(self, key: int | str) -> Equation: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[Equation]: ...
+    def __getitem__(self, key: int | str | slice) -> Equation | Sequence[Equation]:
+        if not isinstance(key, str):
+            return self._equations[key]
+        found = [equation for equation in self._equations if equation.name == key]
+        if not found:
+            raise KeyError(f"there is no equation for {key}; there are {', '.join(e.name for e in self._equations)}")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._equations)
+
+    def __str__(self) -> str:
+        texts = [equation.text for equation in self._equations]
+        wide = max(map(len, texts), default=0)
+        lines = [f"{t:<{wide}}   {e.shape or 'scalar'}" for t, e in zip(texts, self._equations, strict=True)]
+        return "\n".join([self.heading, "", *lines])
+
+    __repr__ = __str__
+
+    @cached_property
+    def latex(self) -> str:
+        """All equations as one ``aligned`` block."""
+        lines = [f"{as_latex(e._left)} &= {as_latex(e._right)}" for e in self._equations]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex}\n$$"
+
+
+def derive(
+    output: Tensor, wrt: Sequence[Tensor] | None = None, convention: str = "lecture", expand: bool = False
+) -> Derivation:
+    """The equations of `output` and of its gradients, simplified, in your own names.
+
+    First the forward equations, then the backward ones, for all parameters or for `wrt`. With
+    ``convention="lecture"`` the gradients of activations are those of each example's loss, and the common factor, such
+    as 1/m, enters with the parameters; with ``"exact"`` every dV is ∂J/∂V. The gradient of an activation function's
+    result is merged into that of its argument where that is no longer; ``expand=True`` keeps both.
+
+    Every equation is evaluated and compared with the engine's gradient before it is given out.
+
+    Raises `UnsupportedError` where `output` does not depend on a parameter, `ArgumentError` for another convention.
+
+    >>> import tinygraph as tg
+    >>> w, x, y = tg.parameter([[1.0, 2.0]]), tg.Tensor([[0.5], [1.0]]), tg.Tensor([[1.0]])
+    >>> a = tg.sigmoid(w @ x)
+    >>> L = tg.log_loss(a, y)
+    >>> tg.derive(L)["dw"].text
+    'dw = (a − y) xᵀ'
+    """
+    if not isinstance(output, Tensor):
+        raise TypeError(f"derive takes a tensor, not {type(output).__name__}")
+    if convention not in ("lecture", "exact"):
+        raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
+    if output.shape != ():
+        raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations are derived of a scalar")
+    order = toposort(output)
+    sought = set(wrt) if wrt is not None else {x for x in order if x.op is None and x.requires_grad}
+    if not sought or output.op is None:
+        raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
+    derivation = _Derivation(output, order, sought, _getframe(1), expand)
+    return derivation.run(lecture=convention == "lecture")
+
+
+class _Derivation:
+    """The work of `derive` on one graph."""
+
+    def __init__(
+        self, output: Tensor, order: list[Tensor], sought: set[Tensor], frame: FrameType, expand: bool
+    ) -> None:
+        self.output, self.order, self.sought, self.expand = output, order, sought, expand
+        self.shown, self.names = with_symbols(order, names_of(order, frame))
+        self.scalars = _named_scalars(order, set(self.names.values()))
+        found = list(cotangents(output, sought, Tensor(1.0)))
+        self.cotangents = [(node, computed(g)) for node, g in found]
+        # of probabilities that a loss looks through: da, which is not propagated
+        self.aside = {node: computed(g) for node, g in found if callable(g)}
+
+    def run(self, lecture: bool) -> Derivation:
+        """Derive; where activations have different common factors, exactly."""
+        names = {**self.names, **dict(self.scalars.values())}
+        writer = Writer(names, lambda x: x not in names, axes=False)
+        forward = [self._forward(node) for node in self.order if node in self.shown and node.op is not None]
+        reader = Reader({node: symbol_term(node) for node in self.shown}, self._literal)
+        for node in self.order:
+            if node.op is not None and node in self.shown:
+                _remember(reader, node)
+        shares: set[Product] = set()
+        backward: dict[Tensor, Equation] = {}
+        count = 0
+        for node, g in self.cotangents:
+            if node is self.output or not (node in self.shown or _branches(node)):
+                continue
+            term = shortest(reader.read(g))
+            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
+                continue  # a number: what reads it reads the number
+            if node in self.shown:
+                if self._merges(node):
+                    continue
+                name = f"d{self.names[node]}"
+            elif g in reader.atoms or not term.operations:
+                continue
+            else:
+                count += 1
+                while f"t{count}" in names.values():
+                    count += 1
+                name = f"t{count}"
+            share = self._share(term) if lecture and node.op is not None else ONE
+            if node.op is not None:
+                shares.add(share)
+            backward[node] = self._equation(name, node, g, share, reader, writer)
+            if node.op is not None and g not in reader.atoms:
+                leaf = Tensor(g.data * backward[node].scale)
+                names[leaf] = name
+                reader.atoms[g] = Sum((share.times(as_product(symbol_term(leaf))),))
+                reader.forget()
+        if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
+            return self.run(lecture=False)
+        return Derivation([*forward, *self._in_order(backward)], _heading(shares, self.scalars))
+
+    def _literal(self, value: float) -> Sum:
+        """A number of the graph, by its name where it or its reciprocal has one."""
+        sign = number_term(-1 if value < 0 else 1)
+        for known, (leaf, _) in self.scalars.items():
+            if abs(value) == known:
+                return multiplied(sign, symbol_term(leaf))
+            if value and abs(value) == 1 / known:
+                return multiplied(sign, power(symbol_term(leaf), -1))
+        return number_term(value)
+
+    def _forward(self, node: Tensor) -> Equation:
+        writer = Writer(self.names, lambda x: x not in self.shown)
+        count = sum(1 for _ in _inner(node, self.shown))
+        return Equation(
+            self.names[node],
+            node.shape,
+            1.0,
+            node.data,
+            count,
+            (),
+            node,
+            symbol(self.names[node]),
+            writer.expression(node),
+        )
+
+    def _merges(self, node: Tensor) -> bool:
+        """Whether the gradient of an activation goes into that of its argument, where it makes that no longer."""
+        if self.expand or node in self.sought or node.op is None or node.op.kind != "elementwise":
+            return False
+        arguments = [x for x in node.inputs if isinstance(x, Tensor) and x.requires_grad]
+        return len(arguments) == 1 and arguments[0].op is not None and len(node.inputs) == 1
+
+    def _share(self, term: Sum) -> Product:
+        """The named scalars that all of a gradient has in common."""
+        leaves = {leaf for leaf, _ in self.scalars.values()}
+        powers = [p for p in as_product(term).powers if isinstance(p[0], Symbol) and p[0].node in leaves]
+        return Product(ONE.coefficient, tuple(powers))
+
+    def _equation(self, name: str, node: Tensor, g: Tensor, share: Product, reader: Reader, writer: Writer) -> Equation:
+        """The equation of a gradient, its `share` of the common factor set aside, with the way there."""
+        left = symbol(name)
+        lines = [(self._raw(g, reader), "chain rule")]
+        looked_through = [a for a in self.aside if any(x is node for x in a.inputs)]
+        for a in looked_through:
+            through = a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
+            lines = [(written(reader.read(through)), f"chain rule: d{self.names.get(a, 'a')} times its derivative")]
+        read = reader.read(g)
+        form, reason = simplified(read)
+        if looked_through:
+            reason = "multiplied out, and equal terms cancel"
+        else:
+            lines.append((written(read), "scalars to the front, equal factors as powers, known values by name"))
+        lines.append((written(form), reason))
+        own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
+        lines.append((written(own), "of each example's loss"))
+        scale = float(1 / _value(Sum((share,))))
+        value = np.broadcast_to(_value(own), node.shape)
+        _check(name, value, g.data * scale)
+        texts = [(writer.right_hand_side(graph), reason) for graph, reason in lines]
+        steps = [(f"{as_text(left)} = {as_text(texts[0][0])}", texts[0][1])]
+        for (earlier, _), (later, reason) in pairwise(texts):
+            if as_text(later) != as_text(earlier):
+                steps.append((f"{as_text(left)} = {as_text(later)}", reason))
+        graph = lines[-1][0] if isinstance(lines[-1][0], Tensor) else Tensor(lines[-1][0])
+        return Equation(name, node.shape, scale, value, own.operations, tuple(steps), graph, left, texts[-1][0])
+
+    def _raw(self, g: Tensor, reader: Reader) -> Tensor:
+        """A cotangent as the rules wrote it, over the forward nodes and the gradients that have a name."""
+        known = {node: node for node in self.shown} | {x: _as_tensor(written(term)) for x, term in reader.atoms.items()}
+        raw: Tensor = known[g] if g in known else evaluate([g], known, ops)[0]
+        return raw
+
+    def _in_order(self, backward: dict[Tensor, Equation]) -> Iterator[Equation]:
+        """As the lecture does it: after the gradient of a result those of the parameters in it."""
+        parts = {node: sources(node, self.shown) for node in self.order if node in self.shown and node.op is not None}
+        waiting = Counter(x for inputs in parts.values() for x in inputs)
+        for node in reversed(parts):
+            if node in backward:
+                yield backward[node]
+            for x in _inner(node, self.shown):
+                if x is not node and x in backward:
+                    yield backward[x]
+            for x in parts[node]:
+                waiting[x] -= 1
+                if x.op is None and x in backward and not waiting[x]:
+                    yield backward[x]
+
+
+def _remember(reader: Reader, node: Tensor) -> None:
+    """Have the expression of a named node read as its name."""
+    symbolic = reader.atoms.pop(node)
+    term = reader.read(node)
+    reader.atoms[node] = symbolic
+    reader.forget()
+    if len(term.products) == 1:
+        (product,) = term.products
+        if product.coefficient == 1 and len(product.powers) == 1 and isinstance(product.powers[0][0], Call):
+            base, power = product.powers[0]
+            if power == 1:
+                reader.known[base] = symbolic
+
+
+def _branches(node: Tensor) -> bool:
+    """Whether the gradient of a node goes on to more than one of its inputs."""
+    return node.op is not None and sum(isinstance(x, Tensor) and x.requires_grad for x in shown_inputs(node)) > 1
+
+
+def _symbols(term: Sum) -> set[Tensor]:
+    found: set[Tensor] = set()
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Symbol):
+            found.add(x.node)
+        elif isinstance(x, Call):
+            stack += x.operands
+        elif isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+    return found
+
+
+def _value(term: Sum) -> Any:
+    graph = written(term)
+    return graph.data if isinstance(graph, Tensor) else graph
+
+
+def _as_tensor(graph: Any) -> Tensor:
+    return graph if isinstance(graph, Tensor) else Tensor(graph)
+
+
+def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
+    """The ops that stand in the expression of a node."""
+    stack = [node]
+    while stack:
+        x = stack.pop()
+        yield x
+        stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
+
+
+def _named_scalars(order: Sequence[Tensor], taken: set[str]) -> dict[float, tuple[Tensor, str]]:
+    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over."""
+    found: dict[float, tuple[Tensor, str]] = {}
+    for node in order:
+        for i, x in enumerate(node.inputs):
+            if not isinstance(x, Tensor) and abs(x) not in (0, 1, 2) and x not in found:
+                name = literal_name(node, i)
+                if name:
+                    found[x] = (Tensor(float(x)), name)
+    factors = [node for node in order if node.op is not None and node.op.name in ("multiply", "divide")]
+    literals = {abs(x) for node in factors for x in node.inputs if not isinstance(x, Tensor)}
+    for node in order:
+        if node.op is None or node.op.kind not in ("reduction", "loss") or "m" in taken:
+            continue
+        counted = node.inputs[0]
+        assert isinstance(counted, Tensor)
+        lengths = [n for n in counted.shape if n != 1]
+        divided = "mean" in (node.op.name, node.params.get("reduction")) or (
+            len(lengths) == 1 and bool({lengths[0], 1 / lengths[0]} & literals)
+        )
+        if divided and len(lengths) == 1 and lengths[0] > 2 and lengths[0] not in found:
+            found[lengths[0]] = (Tensor(float(lengths[0])), "m")
+            taken = taken | {"m"}
+    return found
+
+
+def _check(name: str, value: Any, gradient: Any) -> None:
+    """No equation is given out that disagrees with the engine."""
+    expected = np.asarray(gradient)
+    finite = np.isfinite(expected)
+    with np.errstate(all="ignore"):
+        off = np.asarray(np.abs(value - expected))[finite].max(initial=0.0)
+    if not off <= _CLOSE * np.abs(expected[finite]).max(initial=1e-300):
+        raise AssertionError(f"the equation derived for {name} is {off} off from the gradient of the engine")
+
+
+def _heading(shares: set[Product], scalars: Mapping[float, tuple[Tensor, str]]) -> str:
+    """Which convention the equations follow, and what the named scalars are."""
+    named = ", ".join(f"{name} = {number(value)}" for value, (_, name) in scalars.items())
+    values = f"; {named}" if named else ""
+    for share in shares - {ONE}:
+        factor = as_text(
+            Writer(dict(scalars.values()), lambda x: x.op is not None).right_hand_side(written(Sum((share,))))
+        )
+        return (
+            "gradients of activations are those of each example's loss;"
+            f" the factor {factor.replace(' ', '')} enters with the parameters{values}"
+        )
+    return f"dV is the derivative of the output with respect to V{values}"
