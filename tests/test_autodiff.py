@@ -458,3 +458,48 @@ def test_da_of_a_shared_probability_is_the_sum_of_all_its_readers():
     expect(Z, A - y + 0.6 * A * A * (1 - A))
     np.testing.assert_allclose(a.grad, -y / A + (1 - y) / (1 - A) + 0.6 * A, rtol=1e-13)
     np.testing.assert_allclose(da.data, a.grad, rtol=1e-13)
+
+
+def test_threads_read_a_parameter_at_the_same_time_after_an_update():
+    failures = []
+
+    def read(w, barrier):
+        barrier.wait()
+        try:
+            (w * w).sum().backward
+        except Exception as error:
+            failures.append(error)
+
+    for _ in range(100):
+        w, barrier = tg.parameter(np.ones(4)), threading.Barrier(3)
+        w.data -= 1
+        threads = [threading.Thread(target=read, args=(w, barrier)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures
+
+
+def test_a_seed_of_another_dtype_is_converted():
+    x = tg.parameter(np.ones(2, np.float32))
+    for seed in (tg.Tensor([1, 2]), tg.Tensor([1.0, 2.0])):
+        assert tg.gradients(x, x, seed).dtype == np.float32
+
+
+@pytest.mark.parametrize("join", [tg.concat, tg.stack])
+def test_joining_many_costs_no_more_for_each(join):
+    parts = [tg.parameter([float(i)]) for i in range(5000)]
+    join(parts).sum().backward()
+    assert all(part.grad == 1 for part in parts)
+
+
+def test_masks_are_refused_wherever_data_comes_in():
+    x, masked = tg.parameter([1.0, 2.0]), np.ma.array([1.0, 2.0], mask=[True, False])
+    for attempt in (
+        lambda: setattr(x, "data", masked),
+        lambda: setattr(x, "grad", masked),
+        lambda: (x * 2).backward(masked),
+    ):
+        with pytest.raises(tg.DTypeError, match="fill the masked elements"):
+            attempt()

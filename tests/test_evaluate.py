@@ -53,3 +53,18 @@ def test_a_mask_is_computed_anew():
     x = tg.parameter([-1.0, 2.0])
     y = tg.where(x > 0, x, 0.0)
     assert evaluate([y], {x: np.array([5.0, -3.0])})[0].tolist() == [5.0, 0.0]
+
+
+def test_what_is_read_through_another_is_replaced_with_it_or_not_at_all():
+    z = tg.parameter([0.3])
+    a = tg.sigmoid(z)
+    J = tg.log_loss(a, [1.0])
+    with pytest.raises(tg.GraphError, match="J reads z in place of a: replace z too"):
+        evaluate([J], {a: np.array([0.5])})
+    (value,) = evaluate([J], {a: np.array([0.5]), z: np.array([0.0])})
+    assert value == pytest.approx(np.log(2))
+
+
+def test_a_plain_number_may_stand_for_a_scalar():
+    x = tg.parameter(2.0)
+    assert evaluate([x * x], {x: 3.0}) == [9.0]

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import ArrayLike, Tensor, describe, gradient_shape_message, toposort
+from .graph import ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
 from .table import NUMBERS
 
@@ -42,21 +42,20 @@ def _traverse(
             _mark(node, used)
         op: Any = node.op
         g = pop(node)
-        yield node, g if node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
+        yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
         args, params = node.args, node.params
         y, values = (node._array, args) if numbers else (node, inputs)
-        rules = op.vjps
+        rules = op.propagating
         if op.variadic:
-            rules = op.rules(len(inputs))
-        elif op.aside:
+            rules = [c if c is None else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
+        if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
                     if used is not None:
                         _mark(inputs[i], used)
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
-                    aside.setdefault(inputs[i], []).append(partial(rules[i], xp, g, y, *values, **params))
-            rules = op.propagating
+                    aside.setdefault(inputs[i], []).append(partial(op.vjps[i], xp, g, y, *values, **params))
         for x, a, rule in zip(inputs, args, rules):  # noqa: B905  (they match, and this is the innermost loop)
             if rule is None or type(x) is not Tensor:
                 continue
@@ -84,6 +83,11 @@ def _traverse(
     yield from growing.items()
     for node, parts in aside.items():
         yield node, partial(_with_aside, xp, None, parts, node.dtype)
+
+
+def _giving(cotangent: Any) -> Callable[..., Any]:
+    """A rule that has its answer already."""
+    return lambda *_, **__: cotangent
 
 
 def _mark(node: Tensor, used: list[bool]) -> None:
@@ -161,7 +165,7 @@ def _seed(output: Tensor, grad: ArrayLike | None) -> Any:
             f"{describe(output)} has shape {output.shape}; only a scalar has a gradient of its own."
             f" Sum it first, or give grad= an array of shape {output.shape}"
         )
-    seed = np.array(grad.data if isinstance(grad, Tensor) else grad, dtype=output.dtype)
+    seed = array_of(grad, output.dtype)
     if seed.shape != output.shape:
         raise ShapeError(gradient_shape_message(output, seed.shape))
     return seed if seed.ndim else seed[()]
@@ -200,7 +204,10 @@ def gradients(
             raise DTypeError(f"{describe(x)} holds {x.dtype}; only floating tensors have a gradient")
     if output.dtype.kind != "f":
         raise UnsupportedError(f"{describe(output)} holds {output.dtype} and has no gradient")
-    seed = grad if isinstance(grad, Tensor) and grad.shape == output.shape else Tensor(_seed(output, grad))
+    if isinstance(grad, Tensor) and grad.shape == output.shape:
+        seed = grad if grad.dtype == output.dtype else ops.astype(grad, output.dtype)
+    else:
+        seed = Tensor(_seed(output, grad))
     these = set(sought)
     found = {x: computed(g) for x, g in cotangents(output, these, seed) if x in these}
     results = [found[x] if x in found else Tensor(np.zeros(x.shape, x.dtype)) for x in sought]

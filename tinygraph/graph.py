@@ -108,14 +108,8 @@ class Tensor:
     ) -> None:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
-        if isinstance(data, Tensor):
-            data, copy = cast(Array, data._seen), True  # nodes may hold its array
-        if type(data) is not np.ndarray and np.any(getattr(data, "mask", False)):
-            raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
-        try:
-            array = np.array(data, copy=True if copy else None)
-        except ValueError as error:
-            raise ShapeError(f"no array can be made of this data: {error}") from None
+        copy = copy or isinstance(data, Tensor)  # nodes may hold its array
+        array = array_of(data, copy=True if copy else None)
         if array.dtype.kind not in "biuf":
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
@@ -147,7 +141,7 @@ class Tensor:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         if value is self._lent:
             return
-        array = np.array(value._seen if isinstance(value, Tensor) else value, dtype=self.dtype)
+        array = array_of(value, self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
         self._lent, self._array = array, None
@@ -174,6 +168,8 @@ class Tensor:
     def _settle(self) -> Any:
         """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
         array: Any = self._lent
+        if array is None:  # another thread was faster
+            return self._array
         held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
         if array.ndim == 0:
             array = array[()]  # a NumPy scalar: cannot be written to, and faster
@@ -186,12 +182,14 @@ class Tensor:
     @property
     def value(self) -> Any:
         """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
-        return self._array if self._array is not None else self._settle()
+        array = self._array
+        return array if array is not None else self._settle()
 
     @property
     def _seen(self) -> Any:
         """The value for a look at it, which does not end a loan."""
-        return self._array if self._array is not None else self._lent
+        array = self._array
+        return array if array is not None else self._lent
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -300,7 +298,7 @@ class Tensor:
     @grad.setter
     def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
-            value = np.array(value._seen if isinstance(value, Tensor) else value, dtype=self.dtype)
+            value = array_of(value, self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(gradient_shape_message(self, value.shape))
         self._grad, self._staged = value, None
@@ -336,8 +334,9 @@ class Tensor:
     # -- copying -----------------------------------------------------------------------------------------------
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are leaves with data of their own: the graph stays behind, as in PyTorch."""
-        return _rebuilt, (np.array(self._seen), self._requires_grad, self._name, self.grad)
+        """Copies and pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        leaf = self.op is None
+        return _rebuilt, (np.array(self._seen), leaf and self._requires_grad, self._name, self.grad if leaf else None)
 
     # -- operations --------------------------------------------------------------------------------------------
 
@@ -426,6 +425,23 @@ class Tensor:
 _new = Tensor.__new__
 
 
+def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True) -> Array:
+    """An array of what may stand for one, checked."""
+    if isinstance(data, Tensor):
+        data = cast(Array, data._seen)
+    if type(data) is not np.ndarray and np.any(getattr(data, "mask", False)):
+        raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
+    try:
+        return np.array(data, dtype, copy=copy)
+    except ValueError as error:
+        raise ShapeError(f"no array can be made of this data: {error}") from None
+    except UnsupportedError:
+        raise UnsupportedError(
+            "an array of tensors would leave the graph; make one tensor of them with stack,"
+            " or take .data, .item() or .detach() of each"
+        ) from None
+
+
 def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
     """A leaf that requires a gradient: ``Tensor(data, requires_grad=True)``.
 
@@ -507,6 +523,7 @@ def unusable(dtype: np.dtype[Any]) -> str:
 _probe = Tensor([0.0, 0.0])
 _probe._array, _probe._lent = np.zeros(2), None
 _ALONE = getrefcount(_probe._array)
+del _probe
 
 
 # Each step of a training loop frees a whole graph at once. glibc would give that memory back to the system and fetch it

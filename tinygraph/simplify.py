@@ -327,18 +327,6 @@ class Reader:
                 self._read[x] = self.atoms[x] if x in self.atoms else self._combined(x)
         return self._read[node]
 
-    def _by_sigmoid(self, term: Sum) -> Sum:
-        """1 + e^−z is 1/a, and 1 + e^z is 1/(1 − a), where a = σ(z) has a name."""
-        match sorted(term.products, key=lambda product: len(product.powers)):
-            case [Product(1, ()), Product(1, ((Call("exp", (exponent,), _, _), 1),))]:
-                a = self.known.get(Call("sigmoid", (exponent,), Params(), exponent.shape))
-                if a is not None:
-                    return power(added((number(1), multiplied(number(-1), a))), -1)
-                a = self.known.get(Call("sigmoid", (multiplied(number(-1), exponent),), Params(), exponent.shape))
-                if a is not None:
-                    return power(a, -1)
-        return term
-
     def forget(self) -> None:
         """Read anew, after a change of the atoms."""
         self._read.clear()
@@ -354,7 +342,7 @@ class Reader:
             return number(values[0]) if values.size == 1 else _symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self._literal(x) for x in node.inputs]
         rule = _RULES.get(node.op.name, _call)
-        term = self._by_sigmoid(rule(node, *operands))
+        term = rule(node, *operands)
         if len(term.products) == 1:
             (product,) = term.products
             for base, exponent in product.powers:
@@ -555,6 +543,7 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "sum": _sum,
     "broadcast_to": _broadcast_to,
     "where": _where,
+    "complement_of_sigmoid": lambda node, a, z: added((number(1), multiplied(number(-1), a))),
     "reshape": _reshape,
 }
 

@@ -35,8 +35,8 @@ class Op:
     """The forward for numbers, ``run(*inputs, **params)``; the fastest one NumPy has."""
     vjps: tuple[Rule | None, ...]
     """For each input ``vjp(xp, g, y, *inputs, **params)``: the cotangent of that input, given the cotangent g of the
-    output y. None where the output does not depend smoothly on the input. A variadic op has one rule for all of its
-    inputs, ``vjp(xp, g, y, i, *inputs, **params)``."""
+    output y. None where the output does not depend smoothly on the input. A variadic op has one rule that gives the
+    cotangents of all its inputs, or None for those that have none."""
     variadic: bool = False
     params: tuple[str, ...] = ()
     notation: str = ""
@@ -61,16 +61,6 @@ class Op:
         object.__setattr__(
             self, "propagating", tuple(None if i in self.aside else rule for i, rule in enumerate(self.vjps))
         )
-
-    def rules(self, count: int) -> tuple[Rule | None, ...]:
-        """The rule for each of `count` inputs."""
-        if not self.variadic:
-            return self.vjps
-
-        def rule_for(i: int) -> Rule:
-            return lambda xp, g, y, *inputs, **params: self.vjps[0](xp, g, y, i, *inputs, **params)  # type: ignore[misc]
-
-        return tuple(map(rule_for, range(count)))
 
 
 OPS: dict[str, Op] = {}

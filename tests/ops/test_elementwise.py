@@ -80,3 +80,17 @@ def test_bias_and_column_sums():
     b = tg.parameter(np.zeros((3, 1)))
     (b + np.ones((2, 3, 4))).sum().backward()
     assert b.grad.tolist() == [[8.0]] * 3
+
+
+def test_second_derivatives_of_a_power_at_the_exponent_0():
+    x, y = tg.parameter(2.0), tg.parameter(0.0)
+    dx, dy = tg.gradients(x**y, [x, y])
+    assert tg.gradients(dx, y).item() == tg.gradients(dy, x).item() == 0.5
+
+
+@pytest.mark.parametrize("base", [0.0, tg.Tensor(0.0)])
+@pytest.mark.parametrize(("exponent", "derivative"), [(2.0, 0.0), (0.0, 0.0), (-1.0, -np.inf)])
+def test_zero_to_a_power(base, exponent, derivative):
+    y = tg.parameter(exponent)
+    with np.errstate(divide="ignore"):
+        assert tg.gradients(base**y, y).item() == derivative

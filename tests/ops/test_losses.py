@@ -127,3 +127,61 @@ def test_shapes_that_do_not_match_are_refused(shape):
 def test_an_unknown_reduction_is_refused():
     with pytest.raises(tg.ArgumentError, match="avg"):
         tg.log_loss([0.5], [1.0], reduction="avg")
+
+
+# -- z changed, second order, dtypes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[1.0], [0.0], [0.4]])
+def test_a_logit_changed_after_the_sigmoid_does_not_change_the_loss(labels):
+    z = tg.parameter([0.0])
+    a = tg.sigmoid(z)
+    z.data[...] = 5
+    J = tg.log_loss(a, labels)
+    J.backward()
+    assert J.item() == pytest.approx(np.log(2))
+    assert z.grad == pytest.approx(0.5 - labels[0])
+
+
+def second(J, x, y):
+    return tg.gradients(tg.gradients(J, x).sum(), y).data
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("through_z", [True, False])
+def test_second_derivatives_of_the_loss(through_z, reduction):
+    """∂²L/∂a² = y/a² + (1 − y)/(1 − a)², ∂²L/∂a∂y = −1/(a (1 − a)), also at hard labels."""
+    z, y = tg.parameter([0.3, -1.2, 2.0]), tg.parameter([0.0, 1.0, 0.4])
+    a = tg.sigmoid(z) if through_z else tg.parameter(tg.sigmoid(z).data)
+    J = tg.log_loss(a, y, reduction)
+    A, Y, count = a.data, y.data, 3 if reduction == "mean" else 1
+    np.testing.assert_allclose(second(J, a, a), (Y / A**2 + (1 - Y) / (1 - A) ** 2) / count, rtol=1e-12)
+    np.testing.assert_allclose(second(J, a, y), -1 / (A * (1 - A)) / count, rtol=1e-12)
+    np.testing.assert_allclose(second(J, y, a), -1 / (A * (1 - A)) / count, rtol=1e-12)
+    if through_z:
+        np.testing.assert_allclose(second(J, z, z), A * (1 - A) / count, rtol=1e-12)
+        np.testing.assert_allclose(second(J, z, y), np.full(3, -1 / count), rtol=1e-12)
+        np.testing.assert_allclose(second(J, y, z), np.full(3, -1 / count), rtol=1e-12)
+
+
+def test_da_is_exact_where_a_is_rounded_to_one():
+    z = tg.parameter([40.0])
+    a = tg.sigmoid(z)
+    tg.log_loss(a, [0.0]).backward()
+    assert a.data == 1.0
+    assert a.grad == pytest.approx(1 + np.exp(40.0))
+
+
+@pytest.mark.parametrize("labels", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_dtypes_are_the_same_through_z_and_through_a(labels, shape):
+    z = np.zeros(shape, np.float32)
+    y = np.ones(shape, labels)
+    a = tg.sigmoid(tg.Tensor(z))
+    assert tg.log_loss(a, y).dtype == tg.log_loss(tg.Tensor(a.data), y).dtype
+
+
+def test_the_loss_of_the_sigmoid_of_integers_and_booleans():
+    for data in ([True, False], [3, -3]):
+        a = tg.sigmoid(tg.Tensor(data))
+        assert np.isfinite(tg.log_loss(a, [1.0, 0.0]).item())

@@ -10,7 +10,7 @@ without one every call draws anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,8 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import ShapeError
 
 Shape = tuple[int, ...]
-if TYPE_CHECKING:  # np.random is slow to import, and not needed until somebody draws
-    Random: TypeAlias = np.random.Generator | int | None
+Random: TypeAlias = "np.random.Generator | int | None"  # np.random is slow to import, and not needed until one draws
 
 
 def zeros(shape: int | Shape, dtype: DTypeLike = np.float64) -> NDArray[Any]:

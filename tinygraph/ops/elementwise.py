@@ -6,6 +6,7 @@ terms of the output where textbooks do.
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from types import FrameType
@@ -176,14 +177,14 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
         if y == 0:
             return g * 0.0
         return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
-    return g * xp.where(y == 0, 0.0, y * x ** xp.where(y == 0, 1.0, y - 1.0))
+    return g * (y * xp.where(y == 0, xp.where(x == 0, 1.0, x), x) ** (y - 1.0))
 
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """z log x, and 0 where x = 0: there z is 0 on both sides, or 1 at y = 0."""
-    if isinstance(x, (int, float)):
-        return g * (z * float(np.log(x))) if x > 0 else g * (z * 0.0) if x == 0 else g * (z * float("nan"))
-    return g * (z * xp.log(xp.where(x == 0, 1.0, x)))
+    """z log x, and 0 at 0^y where y ≥ 0."""
+    if isinstance(x, (int, float)) and x != 0:
+        return g * (z * (math.log(x) if x > 0 else math.nan))
+    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, 0.0), x)))
 
 
 @op(

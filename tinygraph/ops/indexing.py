@@ -53,14 +53,12 @@ _samples = tuple(Sample(((3, 4),), {"key": key}) for key in _keys)
 
 
 def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
-    # one part stands for itself: a NumPy scalar takes (), not ((),)
-    found = x[_filled(key, arrays)]
-    return found[...] if found is x else found
+    return x[_filled(key, arrays)]
 
 
 @op(
     "indexing",
-    lambda xp, g, y, i, x, *arrays, key: xp.scatter_add(g, *arrays, key=key, shape=x.shape) if i == 0 else None,
+    lambda xp, g, y, x, *arrays, key: (xp.scatter_add(g, *arrays, key=key, shape=x.shape), *(None for _ in arrays)),
     notation="{0}[{key}]",
     binding=INDEX,
     variadic=True,
@@ -82,7 +80,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
 
 @op(
     "indexing",
-    lambda xp, g, y, i, x, *arrays, key, shape: g[_filled(key, arrays)] if i == 0 else None,
+    lambda xp, g, y, x, *arrays, key, shape: (g[_filled(key, arrays)], *(None for _ in arrays)),
     notation="scatter({0}, {key})",
     variadic=True,
     run=_scatter_add,

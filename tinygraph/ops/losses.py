@@ -12,7 +12,7 @@ from ..errors import ArgumentError, label_mismatch
 from ..graph import ArrayLike, Tensor, describe
 from ..places import locate
 from ..samples import Domain, Sample
-from ..table import NUMBERS
+from ..table import NUMBERS, SUM
 
 __all__ = [
     "log_loss",
@@ -37,11 +37,13 @@ def _share(g: Any, a: Any, reduction: str) -> Any:
     return g / a.size if reduction == "mean" else g
 
 
+def _slope(xp: Any, a: Any, b: Any, y: Any) -> Any:
+    """(1 − y)/b − y/a where b = 1 − a; 0/0 counts as 0, and nothing else is guarded, so that it differentiates by y."""
+    return (1 - y) / xp.where(b + (1 - y) == 0, 1.0, b) - y / xp.where(a + y == 0, 1.0, a)
+
+
 def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) -> Any:
-    """da = −y/a + (1 − y)/(1 − a), where a term with the factor 0 is 0 also when it divides by 0."""
-    missed = xp.where(y == 0, 0.0, y / xp.where(y == 0, 1.0, a))
-    alarmed = xp.where(y == 1, 0.0, (1 - y) / xp.where(y == 1, 1.0, 1 - a))
-    return (alarmed - missed) * _share(g, a, reduction)
+    return _slope(xp, a, 1.0 - a, y) * _share(g, a, reduction)
 
 
 @op(
@@ -58,11 +60,38 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     return _reduced(xp, -(missed + alarmed), reduction)
 
 
+# What the gradients of the loss of a = σ(z) need of z, as functions of a whose gradient z carries.
+
+
+@op(
+    "loss",
+    lambda xp, g, b, a, z: -g,
+    lambda xp, g, b, a, z: -(g * (a * b)),
+    notation="1 − {0}",
+    binding=SUM,
+    aside={0: 1},
+    samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
+)
+def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
+    """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""
+    return xp.sigmoid(-z)  # type: ignore[operator]
+
+
+@op(
+    "loss",
+    lambda xp, g, z_of_a, a, z: g / (a * xp.complement_of_sigmoid(a, z)),
+    lambda xp, g, z_of_a, a, z: g,
+    notation="logit({0})",
+    aside={0: 1},
+    samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
+)
+def logit_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
+    """z as a function of a = σ(z)."""
+    return z * 1.0  # type: ignore[operator]
+
+
 def _of_probability_of_logit(xp: Any, g: Any, loss: Any, a: Any, y: Any, z: Any, reduction: str) -> Any:
-    """The same from z, where a has been rounded to 0 or 1: 1/a = 1 + e^−z and 1/(1 − a) = 1 + e^z."""
-    missed = xp.where(y == 0, 0.0, y * (1.0 + xp.exp(-z)))
-    alarmed = xp.where(y == 1, 0.0, (1 - y) * (1.0 + xp.exp(z)))
-    return (alarmed - missed) * _share(g, a, reduction)
+    return _slope(xp, a, xp.complement_of_sigmoid(a, z), y) * _share(g, a, reduction)
 
 
 def _losses_of_logit(xp: Any, y: Any, z: Any) -> Any:
@@ -82,16 +111,14 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
             return _reduced(NUMBERS, _losses_of_logit(NUMBERS, y, z), reduction)
     np.exp(losses, losses)
     np.log1p(losses, losses)
-    beyond = np.maximum(z, 0.0)
-    beyond -= z * y
-    losses = losses + beyond
+    losses = losses + (np.maximum(z, 0.0) - z * y)
     return _reduced(NUMBERS, losses, reduction)
 
 
 @op(
     "loss",
     _of_probability_of_logit,
-    lambda xp, g, loss, a, y, z, reduction: -z * _share(g, a, reduction),
+    lambda xp, g, loss, a, y, z, reduction: -xp.logit_of_sigmoid(a, z) * _share(g, a, reduction),
     lambda xp, g, loss, a, y, z, reduction: (a - y) * _share(g, a, reduction),
     notation="log loss({0}, {1})",
     run=_log_loss_of_sigmoid,
@@ -133,8 +160,10 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         raise shape_error("log_loss", (a, y), locate(_getframe(1)), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
         _check_labels(y)
-    if a.op is not None and a.op.name == "sigmoid":
-        return log_loss_of_sigmoid_(a, y, a.inputs[0], reduction)
+    if a.op is not None and a.op.name == "sigmoid" and a.dtype.kind == "f":
+        z: Any = a.inputs[0]
+        if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
+            return log_loss_of_sigmoid_(a, y, z, reduction)
     return log_loss_(a, y, reduction)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -119,23 +121,18 @@ def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     return xp.broadcast_to(x, shape)
 
 
-def _part(xp: Any, g: Any, y: Any, i: int, *xs: Any, axis: int | None) -> Any:
-    """The slice of g that came from the i-th array."""
-    if axis is None:
-        start = sum(_size(x) for x in xs[:i])
-        return xp.reshape(g[start : start + _size(xs[i])], xs[i].shape)
-    axis %= g.ndim
-    start = sum(x.shape[axis] for x in xs[:i])
-    return g[(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),)]
-
-
-def _size(x: Any) -> int:
-    return int(np.prod(x.shape, dtype=int))
+def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
+    """The slices of g that came from each array."""
+    before = (slice(None),) * (0 if axis is None else axis % g.ndim)
+    lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
+    ends = itertools.accumulate(lengths)
+    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
+    return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
 
 
 @op(
     "shape",
-    _part,
+    _parts,
     notation="concat({*})",
     variadic=True,
     run=lambda *xs, axis: np.concatenate(xs, axis),
@@ -163,7 +160,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
 
 @op(
     "shape",
-    lambda xp, g, y, i, *xs, axis: g[(slice(None),) * (axis % g.ndim) + (i,)],
+    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
     notation="stack({*})",
     variadic=True,
     run=lambda *xs, axis: np.stack(xs, axis),
