@@ -14,7 +14,7 @@ demo: .venv/demo
 	$(BIN)/python demos/two_layer_net.py
 
 demos: .venv/demo
-	for demo in demos/*.py; do $(BIN)/python $$demo || exit 1; done
+	@for demo in demos/*.py; do echo "== $$demo"; $(BIN)/python $$demo || exit 1; done
 
 test: .venv/test
 	$(BIN)/python -m pytest
@@ -33,6 +33,7 @@ check: .venv/test
 	@touch $@
 
 .venv/made: setup.cfg pyproject.toml
+	@echo "setting up .venv, which takes half a minute"
 	$(PYTHON) -m venv --clear .venv
 	@touch $@
 

@@ -371,7 +371,7 @@ def test_what_has_no_derivation_says_so():
         tg.derive(2.0)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::tinygraph.BroadcastWarning")
 @pytest.mark.parametrize("seeds", [range(i, i + 50) for i in range(0, 1000, 50)], ids=lambda r: f"{r.start}-{r.stop}")
 def test_random_graphs_are_derived_and_checked(seeds):
     for seed in seeds:

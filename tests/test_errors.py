@@ -172,6 +172,14 @@ def test_a_bias_that_broadcasts_along_the_wrong_axis_is_worth_a_warning():
         b + W @ X
 
 
+def test_a_vector_and_a_column_that_give_every_pair_are_worth_a_warning():
+    W, b = parameters((4, 2), (4, 1))
+    x, y = tg.Tensor(np.ones(2)), tg.Tensor(np.ones((4, 1)))
+    for result in (lambda: W @ x + b, lambda: b + W @ x, lambda: W @ x - y, lambda: y - W @ x):
+        with pytest.warns(tg.BroadcastWarning, match=r"[by] of shape \(4, 1\) .* every pair; give [by] the shape"):
+            result()
+
+
 def test_the_warning_comes_once_for_each_line_and_can_be_switched_off():
     W, b = parameters((4, 3), (4,))
     X = np.ones((3, 4))
@@ -195,6 +203,9 @@ def test_the_warning_comes_once_for_each_line_and_can_be_switched_off():
         lambda W, b, X: (W @ X.T).sum(axis=0) + b,
         lambda W, b, X: W @ W + b,
         lambda W, b, X: W @ X.T + b.data,
+        lambda W, b, X: b.reshape(-1, 1) - b,
+        lambda W, b, X: b[:, None] - b,
+        lambda W, b, X: (W @ b)[:, None] - b,
     ],
 )
 def test_what_is_right_is_not_warned_of(harmless):

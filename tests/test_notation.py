@@ -55,9 +55,14 @@ def test_other_names_are_one_span_in_italics(name):
     assert symbol(name) == [Span(name, italic=True)]
 
 
-@pytest.mark.parametrize("name", ["weights of the encoder", "a<b", "Z₁", "W1 ", "1 + 1", "<b>&amp;</b>"])
+@pytest.mark.parametrize("name", ["weights of the encoder", "a<b", "W1 ", "1 + 1", "<b>&amp;</b>"])
 def test_what_is_no_identifier_is_upright(name):
     assert symbol(name) == [Span(name)]
+
+
+def test_of_several_nodes_of_one_name_the_letter_is_in_italics():
+    assert symbol("Z₁") == [Span("Z", italic=True), Span("₁")]
+    assert as_text(symbol("Z₁", "d")) == "dZ₁"
 
 
 def test_the_gradients_symbol_has_a_d_before_it():

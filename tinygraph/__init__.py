@@ -1,22 +1,65 @@
-"""tinygraph: an autograd engine on NumPy that you can see through."""
+"""tinygraph: an autograd engine on NumPy that you can see through.
 
-from . import nn, ops, protocols
-from .autodiff import gradients
-from .derive import Derivation, Equation, derive
-from .draw import Picture, draw
-from .errors import (
-    ArgumentError,
-    BroadcastWarning,
-    DependencyError,
-    DTypeError,
-    GraphError,
-    ShapeError,
-    TinygraphError,
-    UnsupportedError,
-)
-from .graph import Tensor, parameter, toposort
-from .nn import init
+Wrap arrays, compute with them as with NumPy's, and ask for gradients, equations and the picture:
+
+>>> import tinygraph as tg
+>>> w, x = tg.parameter([[1.0, 2.0]]), tg.Tensor([[0.5], [1.0]])
+>>> a = tg.sigmoid(w @ x)
+>>> L = tg.log_loss(a, [[1.0]])
+>>> L.backward()
+>>> w.grad.round(4)
+array([[-0.0379, -0.0759]])
+
+Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
+Recording      no_grad, enable_grad, scope
+Gradients      Tensor.backward, gradients
+Seeing         draw, derive
+Weights        init
+Errors         TinygraphError and its kinds, BroadcastWarning
+"""
+
+from types import ModuleType as _Module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+# `as` says that a name is exported, which type checkers cannot read off a computed __all__
+from . import nn as nn
+from . import ops as ops
+from . import protocols
+from .autodiff import gradients as gradients
+from .derive import Derivation as Derivation
+from .derive import Equation as Equation
+from .derive import derive as derive
+from .draw import Picture as Picture
+from .draw import draw as draw
+from .errors import ArgumentError as ArgumentError
+from .errors import BroadcastWarning as BroadcastWarning
+from .errors import DependencyError as DependencyError
+from .errors import DTypeError as DTypeError
+from .errors import GraphError as GraphError
+from .errors import ShapeError as ShapeError
+from .errors import TinygraphError as TinygraphError
+from .errors import UnsupportedError as UnsupportedError
+from .graph import Tensor as Tensor
+from .graph import parameter as parameter
+from .graph import toposort as toposort
+from .nn import init as init
 from .ops import *
-from .recording import enable_grad, no_grad, scope
+from .recording import enable_grad as enable_grad
+from .recording import no_grad as no_grad
+from .recording import scope as scope
 
 __version__ = "0.1.0"
+
+if not _TYPE_CHECKING:
+    __all__ = [
+        name
+        for name, value in globals().items()
+        if name in ("init", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
+    ]
+
+for _family in ops.FAMILIES:
+    __doc__ += f"{_family.__name__.rpartition('.')[2].capitalize():<14} {', '.join(_family.__all__)}\n"
+
+
+def __dir__() -> list[str]:
+    return __all__

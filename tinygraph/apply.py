@@ -151,19 +151,24 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     run, differentiable, names = record.run, record.differentiable, record.params
     defaults = dict(zip(reversed(names), reversed(record.forward.__defaults__ or ()), strict=False))
     defaults.update(record.forward.__kwdefaults__ or {})
-    count, variadic = len(record.vjps), record.variadic
+    count, variadic, allowed = len(record.vjps), record.variadic, set(names)
     signature = _without_namespace(record.forward, count).__signature__  # type: ignore[attr-defined]
 
     def apply(*operands: Any, **given: Any) -> Tensor:
-        params = {**defaults, **{key: _static(value) for key, value in given.items()}} if names else NO_PARAMS
+        params = {**defaults, **given} if names else NO_PARAMS
         if len(operands) != count and not variadic:
             further = len(operands) - count
             if not 0 < further <= len(names) or not given.keys().isdisjoint(names[:further]):
                 raise TypeError(
                     f"{record.name} takes {signature}; an argument is missing, given twice, or one too many"
                 )
-            params.update(zip(names, map(_static, operands[count:]), strict=False))  # type: ignore[attr-defined]
+            params.update(zip(names, operands[count:]))  # type: ignore[attr-defined]  # noqa: B905  (the rest have defaults)
             operands = operands[:count]
+        for key, value in params.items():
+            if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
+                params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
+        if given and not given.keys() <= allowed:
+            raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
         inputs, args, requires_grad = _operands(operands)
         try:
             y = run(*args, **params)
@@ -172,13 +177,6 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         return make_node(record, inputs, args, params, y, differentiable and requires_grad, _getframe(1))
 
     return apply
-
-
-def _static(value: Any) -> Any:
-    """A static parameter that the caller cannot change afterwards."""
-    if type(value) in (list, np.ndarray):
-        return tuple(value) if np.ndim(value) else value.item()
-    return value
 
 
 def _is_operand(value: Any) -> bool:

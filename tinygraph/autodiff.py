@@ -93,10 +93,12 @@ def _giving(cotangent: Any) -> Callable[..., Any]:
 def _mark(node: Tensor, used: list[bool]) -> None:
     """Mark a node as used, once the traversal has come to its end and sets ``used[0]``."""
     if node._used is not None and node._used[0]:
-        raise GraphError(
-            f"an earlier backward has used {describe(node)} ({node.site.where}); build the graph anew,"
-            " or call the earlier one with retain_graph=True"
-        )
+        name = node.name
+        if any(isinstance(x, Tensor) and name and x.name == name for x in node.inputs):  # W = W − 0.1 W.grad
+            mend = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
+        else:
+            mend = "build the graph anew, or call the earlier one with retain_graph=True"
+        raise GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
     node._used = used
 
 
@@ -122,7 +124,10 @@ def backward(
     (array([3., 4.]), None)
     """
     if not output._requires_grad:
-        raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
+        raise UnsupportedError(
+            f"{describe(output)} does not depend on anything that requires a gradient;"
+            " what is to be learned is made with parameter(…)"
+        )
     seed = _seed(output, grad)
     used = [False]
     nodes, gradients = [], []

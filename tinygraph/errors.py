@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 Shape = tuple[int, ...]
@@ -58,10 +59,21 @@ class Operand(NamedTuple):
     origin: str = ""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the longest known name within `name`, as log in log2 and tanh in arctanh, or nothing."""
-    within = [candidate for candidate in known if len(candidate) > 2 and candidate in name]
-    return f"; the nearest thing that does is {max(within, key=len)}" if within else ""
+# What does the work of a function of NumPy, where the name does not say.
+_INSTEAD: dict[str, tuple[str, ...]] = {
+    "matmul": ("dot", "inner", "vdot", "einsum"),
+    "concat": ("hstack", "vstack", "append", "column_stack"),
+}
+_INSTEAD |= {"reshape": ("squeeze", "ravel", "expand_dims", "atleast_1d", "atleast_2d", "resize"), "abs": ("fabs",)}
+_VARIANT = re.compile(r"(?:nan|arc|f|m)?([a-z]{3,}?)(?:1p|2|10)?")
+
+
+def nearest(name: str, known: Container[str]) -> str:
+    """A hint at a known function that does such a thing, as log for log2 and matmul for dot, or nothing."""
+    variant = _VARIANT.fullmatch(name)
+    by_name = variant[1] if variant and variant[1] in known else ""
+    found = next((ours for ours, theirs in _INSTEAD.items() if name in theirs and ours in known), by_name)
+    return f"; the nearest thing that does is {found}" if found else ""
 
 
 def shape_message(expression: str, operands: Sequence[Operand], reason: str, hints: Sequence[str], where: str) -> str:
@@ -92,10 +104,10 @@ def matmul_mismatch(left: Operand, right: Operand) -> tuple[str, list[str]]:
     a, b = _atom(left.name), _atom(right.name)
     turned_left, turned_right = _turned(left.shape), _turned(right.shape)
     candidates = [
-        (f"{a}.T @ {b}", turned_left, right.shape),
-        (f"{a} @ {b}.T", left.shape, turned_right),
+        (f"{_turned_text(a)} @ {b}", turned_left, right.shape),
+        (f"{a} @ {_turned_text(b)}", left.shape, turned_right),
         (f"{b} @ {a}", right.shape, left.shape),
-        (f"{a}.T @ {b}.T", turned_left, turned_right),
+        (f"{_turned_text(a)} @ {_turned_text(b)}", turned_left, turned_right),
     ]
     hints = [f"{text}, of shape {result}" for text, x, y in candidates if (result := _product(x, y)) is not None]
     if hints:
@@ -117,7 +129,7 @@ def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
             clashes.append(f"axis −{axis} ({' ≠ '.join(map(str, sorted(sizes)))})")
     reason = f"the sizes differ in {' and '.join(clashes)}, counted from the right"
     hints = []
-    for one in operands:
+    for one in sorted(operands, key=lambda operand: math.prod(operand.shape)):  # rather the bias than the product
         for other in operands:
             if one is other or len(one.shape) > len(other.shape):
                 continue
@@ -126,7 +138,9 @@ def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
                     f"a column: give {one.name} the shape ({one.shape[0]}, 1), as with {_atom(one.name)}.reshape(-1, 1)"
                 )
             elif len(one.shape) == 2 and broadcastable(_turned(one.shape), other.shape):
-                hints.append(f"{_atom(one.name)}.T, of shape {_turned(one.shape)}")
+                hints.append(f"{_turned_text(_atom(one.name))}, of shape {_turned(one.shape)}")
+    if len(operands) == 2 and (result := _product(*shapes)) is not None:
+        hints.append(f"{_atom(operands[0].name)} @ {_atom(operands[1].name)}, the matrix product, of shape {result}")
     return reason, hints[:2]
 
 
@@ -148,6 +162,10 @@ def _atom(text: str) -> str:
     """The text as one unit before `.T` or `@`."""
     simple = text.replace("_", "a").replace(".", "a").replace("[", "a").replace("]", "a").isalnum()
     return text if simple else f"({text})"
+
+
+def _turned_text(text: str) -> str:
+    return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
 
 
 def _turned(shape: Shape) -> Shape:

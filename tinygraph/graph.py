@@ -570,7 +570,10 @@ def describe(x: Any) -> str:
     """A tensor in a sentence: its name, or what it is."""
     if not isinstance(x, Tensor):
         return repr(x)
-    return x.name or ("a tensor" if x.op is None else f"the result of {x.op.name}")
+    if x.name or x.op is None:
+        return x.name or "a tensor"
+    inputs = (y.name or "…" if isinstance(y, Tensor) else repr(y) for y in x.inputs)
+    return f"{x.op.name}({', '.join(inputs)})"
 
 
 def gradient_shape_message(x: Tensor, shape: tuple[int, ...]) -> str:

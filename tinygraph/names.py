@@ -38,7 +38,7 @@ def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Te
     for node in order:
         if node.op is not None and node in found and _rebound(node, found, readers):
             del found[node]
-    return _told_apart(found)
+    return _told_apart({node: found[node] for node in order if node in found})
 
 
 def readers_of(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
@@ -60,7 +60,8 @@ def shown_inputs(node: Tensor) -> tuple[Any, ...]:
 
 def literal_name(node: Tensor, position: int) -> str | None:
     """What the source calls a number among the operands, such as the m in ``loss / m``."""
-    return node.site.operand(position)[1] if not node.site.anonymous else None
+    name = node.site.operand(position)[1] if not node.site.anonymous else None
+    return name if name != node.name else None  # as in J += loss, where J was the number 0
 
 
 def clean(text: str) -> str:

@@ -30,14 +30,15 @@ class Span(NamedTuple):
 Spans = list[Span]
 
 _LAYERED = re.compile(r"(d?[WbZAwza])([0-9]+)")
+_SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
 _LAYER = re.compile(r"\[[0-9]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(\w)")
 _ASSOCIATIVE = {"add", "multiply", "matmul"}
 _MOST_OPERANDS = 8  # of a function that takes any number
 # an expression that is longer is cut into parts that get symbols of their own
-_LONGEST_EXPRESSION = 44  # characters
-_MOST_OPS = 8
+_LONGEST_EXPRESSION = 48  # characters
+_MOST_OPS = 10
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
@@ -47,6 +48,8 @@ def symbol(name: str, prefix: str = "") -> Spans:
         return [Span(prefix + match[1], True), Span(f"[{match[2]}]", False, 1)]
     if match := _NUMBERED.fullmatch(name):
         return [Span(prefix + match[1], True), Span(match[2], False, -1)]
+    if match := _SUBSCRIPTED.fullmatch(name):
+        return [Span(prefix + match[1], True), Span(match[2])]
     return [Span(prefix + name, len(name) == 1 or name.isidentifier())]
 
 

@@ -111,7 +111,7 @@ class Site:
         if expression is None or self._file.calls_back(expression):
             return "", None
         node = source.operand(expression, position, keyword, self.method)
-        return ("", None) if node is None else (self._file.text(node), source.target_name(node))
+        return ("", None) if node is None else (self._file.text(node), source.operand_name(node))
 
     def _destination(self, path: list[Step]) -> str | Returned | None:
         stored = _stored(self.code, self.offset)

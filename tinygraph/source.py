@@ -161,6 +161,15 @@ def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
             return None
 
 
+def operand_name(node: ast.AST) -> str | None:
+    """The name in an operand; in ``W[i]`` that of the list."""
+    match node:
+        case ast.Subscript(value=value, slice=key) if not isinstance(key, ast.Constant) or isinstance(key.value, int):
+            return operand_name(value)
+        case _:
+            return target_name(node)
+
+
 def usable(name: object) -> str | None:
     """The name, if it is an identifier and not a throw-away one."""
     return name if isinstance(name, str) and name.isidentifier() and not name.startswith("_") else None
@@ -174,8 +183,9 @@ def operand(expression: ast.AST, position: int, keyword: str | None, method: boo
             operands = [left, right]
         case ast.AugAssign(target=target, value=value):
             operands = [target, value]
-        case ast.Compare(left=left, comparators=[right]):
-            operands = [left, right]
+        case ast.Compare(left=left, ops=[sign], comparators=[right]) if not isinstance(sign, (ast.In, ast.NotIn)):
+            if not isinstance(left, (ast.Tuple, ast.List)) and not isinstance(right, (ast.Tuple, ast.List)):
+                operands = [left, right]
         case ast.UnaryOp(operand=one) | ast.Subscript(value=one) | ast.Attribute(value=one):
             operands = [one]
         case ast.Call(args=args, keywords=keywords):

@@ -305,6 +305,5 @@ def test_long_names_and_titles_are_cut():
 
 @pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
 def test_a_name_of_which_nothing_can_be_seen_is_none(text):
-    w = [tg.parameter([1.0, 2.0], name=text)]
-    y = w[0] * 2
+    (y,) = [tg.parameter([1.0, 2.0], name=text) * 2]
     assert set(Dot(tg.draw(y).source).nodes) == {"t1", "y"}

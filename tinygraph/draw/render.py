@@ -64,7 +64,7 @@ def _command(form: str) -> list[str]:
 
 def save(source: str, path: str | os.PathLike[str]) -> Path:
     """Write the picture in the format that the suffix names: whole, or not at all."""
-    target = Path(path)
+    target = Path(path).expanduser()
     form = target.suffix[1:].lower()
     if form not in FORMATS:
         known = ", ".join(f".{known}" for known in FORMATS)

@@ -3,6 +3,8 @@
 Each family is a file, and importing it fills the op table. Rules that get this package as their ``xp`` record nodes.
 """
 
+from typing import TYPE_CHECKING
+
 from ..table import APPLY, FUNCTIONS
 from . import elementwise, indexing, linalg, losses, reduction, shape
 from .elementwise import *
@@ -12,9 +14,11 @@ from .losses import *
 from .reduction import *
 from .shape import *
 
-for _family in (elementwise, indexing, linalg, losses, reduction, shape):
-    FUNCTIONS.update({name: getattr(_family, name) for name in _family.__all__})
+FAMILIES = (elementwise, reduction, shape, indexing, linalg, losses)
 
-__all__ = list(FUNCTIONS)
+if not TYPE_CHECKING:  # which takes what the families export
+    __all__ = [name for family in FAMILIES for name in family.__all__]
+
+FUNCTIONS.update({name: getattr(family, name) for family in FAMILIES for name in family.__all__})
 for _name, _apply in APPLY.items():  # rules reach also the ops that have no public function
     globals().setdefault(_name, _apply)

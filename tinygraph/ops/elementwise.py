@@ -60,24 +60,39 @@ _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
 # -- arithmetic ----------------------------------------------------------------------------------------------------
 
 
-def _warn_of_bias(node: Tensor, site: Site, frame: FrameType) -> None:
-    """Warn of a bias (n,) on an (n, n) product of a weight and columns: it is spread along the wrong axis."""
-    if node._array.ndim != 2 or len(node._array) != node._array.shape[1]:
+def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
+    """Warn where a bias, or labels, fit by accident, along the wrong axis, and the result is (n, n)."""
+    if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
         return
-    for i, (bias, product) in enumerate((node.inputs, node.inputs[::-1])):
-        if type(bias) is Tensor and type(product) is Tensor and bias.shape == product.shape[1:]:
-            if bias.requires_grad and _is_weight_times_columns(product):
-                name = described_operand(bias, site, i).name
-                n = len(bias)
-                warnings.warn_explicit(
-                    f"{site.text or 'add'}: {name} of shape ({n},) is added along the last axis of {product.shape}, one"
-                    f" number for each column; for one number for each row give it the shape ({n}, 1)."
-                    " To switch this off: warnings.simplefilter('ignore', tinygraph.BroadcastWarning)",
-                    BroadcastWarning,
-                    site.filename,
-                    site.line,
-                    registry=frame.f_globals.setdefault("__warningregistry__", {}),
-                )
+    n = len(node._array)
+    for i, (leaf, computed) in enumerate((node.inputs, node.inputs[::-1])):
+        if type(leaf) is not Tensor or type(computed) is not Tensor or leaf.op is not None or computed.op is None:
+            continue
+        name = described_operand(leaf, site, i).name
+        if leaf.shape == (n,) and computed.shape == (n, n):
+            if not leaf.requires_grad or not _is_weight_times_columns(computed):
+                continue
+            problem = (
+                f"{name} of shape ({n},) is added along the last axis of ({n}, {n}), one number for each column;"
+                f" for one number for each row give it the shape ({n}, 1)"
+            )
+        elif {leaf.shape, computed.shape} == {(n,), (n, 1)} and computed.requires_grad:
+            if computed.op.kind in ("shape", "indexing"):  # the way to ask for every pair
+                continue
+            problem = (
+                f"{name} of shape {leaf.shape} and a result of shape {computed.shape} give ({n}, {n}), every pair;"
+                f" give {name} the shape {computed.shape}"
+            )
+        else:
+            continue
+        warnings.warn_explicit(
+            f"{site.text or node.op.name}: {problem}."  # type: ignore[union-attr]
+            " To switch this off: warnings.simplefilter('ignore', tinygraph.BroadcastWarning)",
+            BroadcastWarning,
+            site.filename,
+            site.line,
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
 
 
 def _is_weight_times_columns(product: Tensor) -> bool:
@@ -95,7 +110,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     binding=SUM,
     run=operator.add,
     operators=("__add__", "__radd__"),
-    check=_warn_of_bias,
+    check=_warn_of_spreading,
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -114,6 +129,7 @@ def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     binding=SUM,
     run=operator.sub,
     operators=("__sub__", "__rsub__"),
+    check=_warn_of_spreading,
 )
 def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − y, elementwise.

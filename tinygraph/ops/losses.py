@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sys import _getframe
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..apply import constant, op, shape_error
+from ..apply import constant, described_operand, op, shape_error
 from ..errors import ArgumentError, label_mismatch
-from ..graph import ArrayLike, Tensor, describe
+from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
 from ..table import NUMBERS, SUM
@@ -142,7 +143,8 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     Where ``a = sigmoid(z)``, value and gradient are computed from z: exact and finite for any finite z, with
     dz = a − y (times 1/m in a mean) as in the lecture. ``a.grad`` is still there for whoever reads it.
 
-    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels outside [0, 1] or another `reduction`.
+    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels or probabilities outside [0, 1] and for
+    another `reduction`.
 
     >>> import tinygraph as tg
     >>> z = tg.parameter([[0.0, 1000.0, -1000.0]])
@@ -159,24 +161,37 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     if a.value.shape != labels.shape:
         raise shape_error("log_loss", (a, y), locate(_getframe(1)), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
-        _check_labels(y)
+        _check_labels(y, _getframe(1))
     if a.op is not None and a.op.name == "sigmoid" and a.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
+    probabilities = a.value
+    if ((probabilities < 0) | (probabilities > 1)).any():
+        name = described_operand(a, locate(_getframe(1)), 0).name
+        raise ArgumentError(
+            f"probabilities are between 0 and 1, but {name} has {_outside(probabilities)}; is its sigmoid missing?"
+        )
     return log_loss_(a, y, reduction)
 
 
 _checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)
 
 
-def _check_labels(y: Tensor) -> None:
+def _check_labels(y: Tensor, frame: FrameType) -> None:
     """Labels are in [0, 1]; those of a training loop are looked at once."""
     global _checked
     labels = y.value
     if not ((labels >= 0) & (labels <= 1)).all():
-        wrong = np.asarray(labels)[~((labels >= 0) & (labels <= 1))]
-        raise ArgumentError(
-            f"labels are between 0 and 1, but {describe(y)} has {wrong.flat[0]} (and {wrong.size - 1} more outside)"
-        )
+        name = described_operand(y, locate(frame), 1).name
+        signs = np.isin(labels, (-1, 1)).all()
+        mend = f"; for labels of −1 and 1 take ({name} + 1) / 2" if signs else ""
+        raise ArgumentError(f"labels are between 0 and 1, but {name} has {_outside(labels)}{mend}")
     _checked = labels
+
+
+def _outside(values: Any) -> str:
+    """The first of the values outside [0, 1], and how many more there are."""
+    wrong = np.asarray(values)[~((values >= 0) & (values <= 1))]
+    more = f" and {wrong.size - 1} more outside" if wrong.size > 1 else ""
+    return f"{wrong.flat[0]}{more}"
