@@ -126,14 +126,14 @@ def main():
 
     W1, b1, W2, b2 = parameters
     Z1, Z2 = (node for node in tg.toposort(J) if node.name in ("Z1", "Z2"))
-    print("foo and dfoo have the same shape:")
+    print("a tensor and its gradient always have the same shape:")
     for node in (Z2, W2, b2, Z1, W1, b1):
         print(f"  {node.name} {node.shape!s:10}  d{node.name} {node.grad.shape}")
 
     picture = tg.draw(J, title="two-layer network on the breast-cancer data")
     for suffix in ("png", "svg", "pdf"):
         picture.save(OUT / f"two_layer_net.{suffix}")
-    print(f"\n{picture}\n")
+    print(f"\n{picture}\n\n{tg.derive(J)}\n")
     plot_costs(costs)
 
     X, Y = flower(400, rng)
