@@ -1,5 +1,7 @@
 """Derived equations are the textbook's, and true."""
 
+import re
+
 import numpy as np
 import pytest
 from graphs import random_graph
@@ -259,6 +261,50 @@ def names(J):
     from tinygraph.names import names_of
 
     return names_of(tg.toposort(J))
+
+
+@pytest.mark.parametrize("expand", [False, True])
+@pytest.mark.parametrize("model", TEXTBOOK, ids=lambda model: model.__name__)
+def test_the_source_computes_the_same(model, expand, rng):
+    J, _ = model(rng)
+    derivation = tg.derive(J, expand=expand)
+    variables = {}
+    exec(derivation.source, variables)
+    leaves = {name: node.data for node, name in names(J).items() if node.op is None}
+    results = variables["equations"](*[leaves[name] for name in arguments(derivation.source)])
+    assert results
+    for name, value in results.items():
+        np.testing.assert_allclose(value, derivation[name].value, rtol=1e-10, atol=1e-13)
+
+
+def arguments(source):
+    return re.search(r"def equations\((.*)\)", source)[1].split(", ")
+
+
+def test_the_source_is_what_one_writes_by_hand(rng):
+    J, _ = two_layers_with_tanh(rng)
+    assert tg.derive(J).source == SOURCE
+
+
+SOURCE = """\
+import numpy as np
+
+
+def equations(W1, b1, X, W2, b2, Y):
+    m = 6
+    Z1 = W1 @ X + b1
+    A1 = np.tanh(Z1)
+    Z2 = W2 @ A1 + b2
+    A2 = 1 / (1 + np.exp(-Z2))
+    J = np.mean(-(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)))
+    dZ2 = A2 - Y
+    dW2 = 1 / m * (dZ2 @ A1.T)
+    db2 = 1 / m * np.sum(dZ2, axis=1, keepdims=True)
+    dZ1 = W2.T @ dZ2 * (1 - A1 ** 2)
+    dW1 = 1 / m * (dZ1 @ X.T)
+    db1 = 1 / m * np.sum(dZ1, axis=1, keepdims=True)
+    return {'dZ2': dZ2, 'dW2': dW2, 'db2': db2, 'dZ1': dZ1, 'dW1': dW1, 'db1': db1}
+"""
 
 
 def test_forward_comes_first_in_the_order_of_the_program(rng):

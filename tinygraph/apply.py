@@ -44,7 +44,8 @@ def op(
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         name = forward.__name__.rstrip("_")
-        names = forward.__code__.co_varnames[1 : forward.__code__.co_argcount + forward.__code__.co_kwonlyargcount]
+        code = forward.__code__
+        names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
         record = Op(
             name=name,
             kind=kind,

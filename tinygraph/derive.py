@@ -15,6 +15,7 @@ import numpy as np
 
 from . import ops
 from .autodiff import computed, cotangents
+from .codegen import expression, function, identifiers
 from .errors import ArgumentError, UnsupportedError
 from .evaluate import evaluate
 from .graph import Tensor, describe, toposort
@@ -77,8 +78,11 @@ class Equation:
 class Derivation(Sequence[Equation]):
     """Equations, forward then backward; by position or by name."""
 
-    def __init__(self, equations: Sequence[Equation], heading: str) -> None:
+    def __init__(
+        self, equations: Sequence[Equation], heading: str, names: Mapping[Tensor, str], scalars: Mapping[Tensor, str]
+    ) -> None:
         self._equations = tuple(equations)
+        self._names, self._scalars = names, scalars
         self.heading = heading
 
     @overload
@@ -109,6 +113,29 @@ class Derivation(Sequence[Equation]):
         """All equations as one ``aligned`` block."""
         lines = [f"{as_latex(e._left)} &= {as_latex(e._right)}" for e in self._equations]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    @cached_property
+    def source(self) -> str:
+        """The same as a NumPy function, to be pasted and run: from the leaves to all gradients by name."""
+        names = identifiers(self._names)
+        ids = {name: names[node] for node, name in self._names.items()}
+        leaves = [
+            node for node in self._names if node.op is None and node not in self._scalars and node in self._leaves
+        ]
+        lines = [(names[leaf], f"{leaf.item():g}") for leaf in self._scalars]
+        for equation in self._equations:
+            right = expression(equation.node, names)
+            if equation.node.shape != equation.shape:
+                right = f"np.broadcast_to({right}, {equation.shape})"
+            lines.append((ids[equation.name], right))
+        gradients = [ids[equation.name] for equation in self._equations if equation.steps]
+        return function("equations", [names[leaf] for leaf in leaves], lines, gradients)
+
+    @property
+    def _leaves(self) -> set[Tensor]:
+        """The leaves of the forward equations."""
+        forward = [equation.node for equation in self._equations if not equation.steps]
+        return {x for x in toposort(*forward) if x.op is None}
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex}\n$$"
@@ -196,14 +223,15 @@ class _Derivation:
             if node.op is not None:
                 shares.add(share)
             backward[node] = self._equation(name, node, g, share, reader, writer)
+            leaf = Tensor(g.data * backward[node].scale)
+            names[leaf] = name
             if node.op is not None and g not in reader.atoms:
-                leaf = Tensor(g.data * backward[node].scale)
-                names[leaf] = name
                 reader.atoms[g] = Sum((share.times(as_product(symbol_term(leaf))),))
                 reader.forget()
         if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
             return self.run(lecture=False)
-        return Derivation([*forward, *self._in_order(backward)], _heading(shares, self.scalars))
+        equations = [*forward, *self._in_order(backward)]
+        return Derivation(equations, _heading(shares, self.scalars), names, dict(self.scalars.values()))
 
     def _literal(self, value: float) -> Sum:
         """A number of the graph, by its name where it or its reciprocal has one."""

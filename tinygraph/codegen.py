@@ -1,0 +1,154 @@
+"""Graphs as NumPy source that can be pasted and run."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .graph import Tensor
+from .names import shown_inputs
+from .ops.indexing import SLOT
+from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST
+
+# How an op is written with NumPy, and how tightly that binds in Python, where it is not np.name(operands, parameters).
+_TEMPLATES: dict[str, tuple[str, int]] = {
+    "add": ("{0} + {1}", SUM),
+    "subtract": ("{0} - {1}", SUM),
+    "multiply": ("{0} * {1}", PRODUCT),
+    "divide": ("{0} / {1}", PRODUCT),
+    "matmul": ("{0} @ {1}", PRODUCT),
+    "negative": ("-{0}", SIGN),
+    "pow": ("{0} ** {1}", POWER),
+    "square": ("{0} ** 2", POWER),
+    "less": ("{0} < {1}", COMPARISON),
+    "less_equal": ("{0} <= {1}", COMPARISON),
+    "greater": ("{0} > {1}", COMPARISON),
+    "greater_equal": ("{0} >= {1}", COMPARISON),
+    "equal": ("{0} == {1}", COMPARISON),
+    "not_equal": ("{0} != {1}", COMPARISON),
+    "sigmoid": ("1 / (1 + np.exp(-{0}))", PRODUCT),
+    "relu": ("np.maximum({0}, 0)", TIGHTEST),
+    "softplus": ("np.logaddexp({0}, 0)", TIGHTEST),
+    "matrix_transpose": ("{0}.mT", TIGHTEST),
+    "complement_of_sigmoid": ("1 - {0}", SUM),
+    "logit_of_sigmoid": ("{1}", TIGHTEST),
+}
+_LOSSES = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
+_BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
+
+
+def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
+    """The names as Python identifiers, each once."""
+    found: dict[Tensor, str] = {}
+    taken = {"np"}
+    for node, name in names.items():
+        plain = name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
+        plain = re.sub(r"\W", "_", plain)
+        plain = f"_{plain}" if not plain.isidentifier() or keyword.iskeyword(plain) else plain
+        numbered, count = plain, 1
+        while numbered in taken:
+            count += 1
+            numbered = f"{plain}_{count}"
+        taken.add(numbered)
+        found[node] = numbered
+    return found
+
+
+def expression(node: Any, names: Mapping[Tensor, str]) -> str:
+    """What computes a node, over the named ones."""
+    return names[node] if node in names and node.op is None else _written(node, names, inside=False)[0]
+
+
+def _operand(x: Any, names: Mapping[Tensor, str]) -> tuple[str, int]:
+    return _written(x, names, inside=True)
+
+
+def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, int]:
+    if not isinstance(x, Tensor):
+        return _number(x)
+    if inside and x in names:
+        return names[x], TIGHTEST
+    if x.op is None:
+        if x.shape == ():
+            return _number(x.item())
+        return f"np.{np.array_repr(x.data).replace(chr(10), '')}", TIGHTEST
+    template, binding = _template(x)
+    operands = [_operand(y, names) for y in x.inputs]
+    texts = []
+    for i, (text, tight) in enumerate(operands):
+        needed = 0
+        if _BINARY.fullmatch(template):
+            needed = binding + (i > 0 or binding in (POWER, COMPARISON))
+        elif template.startswith("{0}.") or "-{0}" in template or "[" in template[:4]:
+            needed = TIGHTEST
+        elif "*" in template or "1 - " in template:
+            needed = SUM + 1
+        texts.append(f"({text})" if tight < needed else text)
+    return template.format(*texts), binding
+
+
+def _number(value: Any) -> tuple[str, int]:
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e6
+    return repr(int(value) if whole else value), SIGN if value < 0 else TIGHTEST
+
+
+def _template(x: Tensor) -> tuple[str, int]:
+    """The template of a node's op, with its parameters written in."""
+    op = x.op
+    assert op is not None
+    params = {key: x.params[key] for key in op.params}
+    if op.name == "matrix_transpose" and x.ndim == 2:
+        return "{0}.T", TIGHTEST
+    if op.name in _TEMPLATES:
+        return _TEMPLATES[op.name]
+    if op.name in ("log_loss", "log_loss_of_sigmoid"):
+        reduce = params["reduction"]
+        return (_LOSSES, SIGN) if reduce == "none" else (f"np.{reduce}({_LOSSES})", TIGHTEST)
+    count = len(shown_inputs(x))
+    places = [f"{{{i}}}" for i in range(len(x.inputs))]
+    if op.name == "getitem":
+        remaining = iter(places[1:])
+        key = ", ".join(next(remaining) if part is SLOT else _index(part) for part in params["key"])
+        return f"{{0}}[{key or '()'}]", TIGHTEST
+    if op.name == "scatter_add":
+        remaining = iter(places[1:])
+        key = ", ".join(next(remaining) if part is SLOT else _index(part) for part in params["key"])
+        return f"_scatter_add({{0}}, np.s_[{key or '()'}], {params['shape']})", TIGHTEST
+    if op.name in ("astype", "discretize"):
+        return f"{{0}}.astype({np.dtype(params['dtype']).name!r})", TIGHTEST
+    if op.variadic:
+        return f"np.{op.name}([{', '.join(places[:count])}], axis={params['axis']})", TIGHTEST
+    given = [f"{key}={value!r}" for key, value in params.items() if value is not None and value is not False]
+    if op.name in ("reshape", "broadcast_to", "permute_dims"):
+        given = [repr(value) for value in params.values() if value is not None]
+    return f"np.{op.name}({', '.join([*places, *given])})", TIGHTEST
+
+
+def _index(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends if part.step is None else [*ends, str(part.step)])
+    return "..." if part is Ellipsis else str(part)
+
+
+_SCATTER_ADD = """\
+def _scatter_add(g, key, shape):
+    out = np.zeros(shape)
+    np.add.at(out, key, g)
+    return out
+
+
+"""
+
+
+def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:
+    """A function that assigns expressions to names, line by line, and returns some of them by name."""
+    body = [f"    {left} = {right}" for left, right in lines]
+    returned = ", ".join(f"{result!r}: {result}" for result in results)
+    source = "\n".join([f"def {name}({', '.join(arguments)}):", *body, f"    return {{{returned}}}", ""])
+    helper = _SCATTER_ADD if "_scatter_add(" in source else ""
+    return f"import numpy as np\n\n\n{helper}{source}"
