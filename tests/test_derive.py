@@ -362,6 +362,35 @@ def test_losses_with_different_scalars_are_derived_exactly(rng):
     assert all(equation.scale == 1 for equation in derivation)
 
 
+def test_a_function_is_derived_at_its_arguments(rng):
+    def cost(w, X, y):
+        return tg.mean((X @ w - y) ** 2)
+
+    derivation = tg.derive(cost)(rng.normal(size=3), tg.Tensor(rng.normal(size=(m, 3))), tg.Tensor(rng.normal(size=m)))
+    assert derivation["dw"].text == "dw = (2/m) Xᵀ (X w − y)"
+    everything = tg.derive(cost)(rng.normal(size=3), np.ones((m, 3)), y=np.ones(m))
+    assert {"dw", "dX", "dy"} <= {e.name for e in everything}
+
+
+def test_what_a_sum_runs_over_is_noted(rng):
+    J, _ = two_layers_with_tanh(rng)
+    notes = {e.name: e.note for e in tg.derive(J)}
+    assert notes["db1"] == notes["db2"] == "sum over the 6 columns"
+    assert notes["dW1"] == notes["Z1"] == ""
+    assert "sum over the 6 rows" in str(tg.derive(examples_as_rows(rng)[0]))
+
+
+def test_a_deep_network_is_derived_in_time_linear_in_its_layers(rng):
+    A = C(rng, 8, 16)
+    for layer in range(1, 31):
+        W = tg.parameter(rng.normal(size=(8, 8)) / 3, name=f"W{layer}")
+        A = tg.tanh(W @ A)
+        A.name = f"A{layer}"
+    J = tg.mean(A)
+    derivation = tg.derive(J)
+    assert sum(bool(e.steps) for e in derivation) == 59  # all of W and A but the last A, whose gradient is a number
+
+
 def test_with_respect_to_what_is_asked(rng):
     W, X = P(rng, 2, 3), C(rng, 3, 4)
     A = tg.tanh(W @ X)
@@ -393,6 +422,7 @@ def test_text_and_latex(rng):
     derivation = tg.derive(J)
     lines = str(derivation).splitlines()
     assert lines[7] == "dZ2 = A2 − Y                (1, 6)"
+    assert lines[9] == "db2 = (1/m) Σ dZ2           (1, 1)   sum over the 6 columns"
     assert derivation["dZ1"].latex == r"\mathit{dZ}^{[1]} = W^{[2]T} \mathit{dZ}^{[2]} \ast  (1 - A^{[1]2})"
     assert derivation._repr_latex_().startswith("$$\n\\begin{aligned}\n")
 
@@ -413,7 +443,7 @@ def test_what_has_no_derivation_says_so():
         tg.derive(x.sum(), convention="textbook")
     with pytest.raises(tg.UnsupportedError, match="does not depend"):
         tg.derive(tg.Tensor(2.0) * 3)
-    with pytest.raises(TypeError, match="not float"):
+    with pytest.raises(TypeError, match="a tensor or a function, not float"):
         tg.derive(2.0)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -54,6 +55,8 @@ class Equation:
     value: np.ndarray[Any, Any]
     op_count: int
     """Operations in the right-hand side as printed."""
+    note: str
+    """What a Σ in it runs over."""
     steps: tuple[tuple[str, str], ...]
     """From the raw chain rule to the equation: each line with the reason for it."""
     node: Tensor = field(repr=False)
@@ -103,7 +106,12 @@ class Derivation(Sequence[Equation]):
     def __str__(self) -> str:
         texts = [equation.text for equation in self._equations]
         wide = max(map(len, texts), default=0)
-        lines = [f"{t:<{wide}}   {e.shape or 'scalar'}" for t, e in zip(texts, self._equations, strict=True)]
+        shapes = [str(equation.shape or "scalar") for equation in self._equations]
+        column = max(map(len, shapes), default=0)
+        lines = [
+            f"{text:<{wide}}   {shape:<{column}}   {equation.note}".rstrip()
+            for text, shape, equation in zip(texts, shapes, self._equations, strict=True)
+        ]
         return "\n".join([self.heading, "", *lines])
 
     __repr__ = __str__
@@ -141,10 +149,27 @@ class Derivation(Sequence[Equation]):
         return f"$$\n{self.latex}\n$$"
 
 
+@overload
 def derive(
     output: Tensor, wrt: Sequence[Tensor] | None = None, convention: str = "lecture", expand: bool = False
-) -> Derivation:
+) -> Derivation: ...
+@overload
+def derive(
+    output: Callable[..., Tensor],
+    wrt: Sequence[Tensor] | None = None,
+    convention: str = "lecture",
+    expand: bool = False,
+) -> Callable[..., Derivation]: ...
+def derive(
+    output: Tensor | Callable[..., Tensor],
+    wrt: Sequence[Tensor] | None = None,
+    convention: str = "lecture",
+    expand: bool = False,
+) -> Derivation | Callable[..., Derivation]:
     """The equations of `output` and of its gradients, simplified, in your own names.
+
+    `output` is a recorded scalar, or a function that computes one; then so is the result, and floating arrays that it
+    is given become parameters of the function's names for them.
 
     First the forward equations, then the backward ones, for all parameters or for `wrt`. With
     ``convention="lecture"`` the gradients of activations are those of each example's loss, and the common factor, such
@@ -162,8 +187,16 @@ def derive(
     >>> tg.derive(L)["dw"].text
     'dw = (a − y) xᵀ'
     """
+    if callable(output):
+        return _derived(output, wrt, convention, expand)
+    return _derivation(output, wrt, convention, expand, _getframe(1))
+
+
+def _derivation(
+    output: Tensor, wrt: Sequence[Tensor] | None, convention: str, expand: bool, frame: FrameType | None
+) -> Derivation:
     if not isinstance(output, Tensor):
-        raise TypeError(f"derive takes a tensor, not {type(output).__name__}")
+        raise TypeError(f"derive takes a tensor or a function, not {type(output).__name__}")
     if convention not in ("lecture", "exact"):
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():
@@ -172,15 +205,29 @@ def derive(
     sought = set(wrt) if wrt is not None else {x for x in order if x.op is None and x.requires_grad}
     if not sought or output.op is None:
         raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
-    derivation = _Derivation(output, order, sought, _getframe(1), expand)
-    return derivation.run(lecture=convention == "lecture")
+    return _Derivation(output, order, sought, frame, expand).run(lecture=convention == "lecture")
+
+
+def _derived(
+    function: Callable[..., Tensor], wrt: Sequence[Tensor] | None, convention: str, expand: bool
+) -> Callable[..., Derivation]:
+    signature = inspect.signature(function)
+
+    def derived(*args: Any, **kwargs: Any) -> Derivation:
+        given = signature.bind(*args, **kwargs)
+        for name, x in given.arguments.items():
+            if isinstance(x, (np.ndarray, float)):
+                given.arguments[name] = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
+        return _derivation(function(*given.args, **given.kwargs), wrt, convention, expand, None)
+
+    return derived
 
 
 class _Derivation:
     """The work of `derive` on one graph."""
 
     def __init__(
-        self, output: Tensor, order: list[Tensor], sought: set[Tensor], frame: FrameType, expand: bool
+        self, output: Tensor, order: list[Tensor], sought: set[Tensor], frame: FrameType | None, expand: bool
     ) -> None:
         self.output, self.order, self.sought, self.expand = output, order, sought, expand
         self.shown, self.names = with_symbols(order, names_of(order, frame))
@@ -196,6 +243,7 @@ class _Derivation:
         writer = Writer(names, lambda x: x not in names, axes=False)
         forward = [self._forward(node) for node in self.order if node in self.shown and node.op is not None]
         reader = Reader({node: symbol_term(node) for node in self.shown}, self._literal)
+        known = {node: node for node in self.shown}  # what a raw gradient is written over
         for node in self.order:
             if node.op is not None and node in self.shown:
                 _remember(reader, node)
@@ -222,12 +270,13 @@ class _Derivation:
             share = self._share(term) if lecture and node.op is not None else ONE
             if node.op is not None:
                 shares.add(share)
-            backward[node] = self._equation(name, node, g, share, reader, writer)
+            backward[node] = self._equation(name, node, g, share, reader, writer, known)
             leaf = Tensor(g.data * backward[node].scale)
             names[leaf] = name
             if node.op is not None and g not in reader.atoms:
                 reader.atoms[g] = Sum((share.times(as_product(symbol_term(leaf))),))
                 reader.forget()
+                known[g] = _as_tensor(written(reader.atoms[g]))
         if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
             return self.run(lecture=False)
         equations = [*forward, *self._in_order(backward)]
@@ -252,6 +301,7 @@ class _Derivation:
             1.0,
             node.data,
             count,
+            "",
             (),
             node,
             symbol(self.names[node]),
@@ -271,10 +321,19 @@ class _Derivation:
         powers = [p for p in as_product(term).powers if isinstance(p[0], Symbol) and p[0].node in leaves]
         return Product(ONE.coefficient, tuple(powers))
 
-    def _equation(self, name: str, node: Tensor, g: Tensor, share: Product, reader: Reader, writer: Writer) -> Equation:
+    def _equation(
+        self,
+        name: str,
+        node: Tensor,
+        g: Tensor,
+        share: Product,
+        reader: Reader,
+        writer: Writer,
+        known: Mapping[Tensor, Tensor],
+    ) -> Equation:
         """The equation of a gradient, its `share` of the common factor set aside, with the way there."""
         left = symbol(name)
-        lines = [(self._raw(g, reader), "chain rule")]
+        lines = [(known[g] if g in known else evaluate([g], known, ops)[0], "chain rule")]
         looked_through = [a for a in self.aside if any(x is node for x in a.inputs)]
         for a in looked_through:
             through = a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
@@ -297,13 +356,8 @@ class _Derivation:
             if as_text(later) != as_text(earlier):
                 steps.append((f"{as_text(left)} = {as_text(later)}", reason))
         graph = lines[-1][0] if isinstance(lines[-1][0], Tensor) else Tensor(lines[-1][0])
-        return Equation(name, node.shape, scale, value, own.operations, tuple(steps), graph, left, texts[-1][0])
-
-    def _raw(self, g: Tensor, reader: Reader) -> Tensor:
-        """A cotangent as the rules wrote it, over the forward nodes and the gradients that have a name."""
-        known = {node: node for node in self.shown} | {x: _as_tensor(written(term)) for x, term in reader.atoms.items()}
-        raw: Tensor = known[g] if g in known else evaluate([g], known, ops)[0]
-        return raw
+        note = _note(own)
+        return Equation(name, node.shape, scale, value, own.operations, note, tuple(steps), graph, left, texts[-1][0])
 
     def _in_order(self, backward: dict[Tensor, Equation]) -> Iterator[Equation]:
         """As the lecture does it: after the gradient of a result those of the parameters in it."""
@@ -357,6 +411,22 @@ def _symbols(term: Sum) -> set[Tensor]:
 def _value(term: Sum) -> Any:
     graph = written(term)
     return graph.data if isinstance(graph, Tensor) else graph
+
+
+def _note(term: Sum) -> str:
+    """What the first Σ of an equation runs over."""
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop(0)
+        if isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+        elif isinstance(x, Call):
+            axis, shape = x.params.get("axis"), x.operands[0].shape if x.operands else ()
+            if x.op == "sum" and isinstance(axis, int):
+                kind = {(2, 1): "columns", (2, 0): "rows"}.get((len(shape), axis), "elements")
+                return f"sum over the {shape[axis]} {kind}"
+            stack += x.operands
+    return ""
 
 
 def _as_tensor(graph: Any) -> Tensor:
