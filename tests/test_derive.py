@@ -307,6 +307,38 @@ def equations(W1, b1, X, W2, b2, Y):
 """
 
 
+@pytest.mark.parametrize("axis", [0, 1], ids=["columns", "rows"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_softmax_regression_with_labels_that_add_up_to_one(axis, soft, rng):
+    shape = (3, m) if axis == 0 else (m, 3)
+    labels = rng.random(shape) if soft else (rng.random(shape).argsort(axis) == 0).astype(float)
+    Y = tg.Tensor(labels / labels.sum(axis, keepdims=True))
+    W, X = P(rng, *((3, 4) if axis == 0 else (4, 3))), C(rng, *((4, m) if axis == 0 else (m, 4)))
+    Z = W @ X if axis == 0 else X @ W
+    S = tg.softmax(Z, axis=axis)
+    J = -tg.sum(Y * tg.log(S)) / m
+    derivation = tg.derive(J, assume=[tg.sum(Y, axis=axis) == 1])
+    assert derivation["dZ"].text == "dZ = S − Y"
+    assert derivation["dW"].text == ("dW = (1/m) dZ Xᵀ" if axis == 0 else "dW = (1/m) Xᵀ dZ")
+
+
+def test_softmax_regression_from_logits(rng):
+    W, X = P(rng, 3, 4), C(rng, 4, m)
+    Y = tg.Tensor((rng.random((3, m)).argsort(0) == 0).astype(float))
+    Z = W @ X
+    J = tg.sum(tg.logsumexp(Z, axis=0) - tg.sum(Y * Z, axis=0)) / m
+    assert tg.derive(J)["dZ"].value.shape == (3, m)
+
+
+def test_an_assumption_that_does_not_hold_is_refused(rng):
+    w, X, Y = P(rng, 1, 3), C(rng, 3, m), labels(rng, 1, m)
+    J = tg.mean((w @ X - Y) ** 2)
+    with pytest.raises(tg.ArgumentError, match="does not hold for the data"):
+        tg.derive(J, assume=[tg.sum(Y, axis=0) == 7])
+    with pytest.raises(tg.ArgumentError, match="an assumption is an equation"):
+        tg.derive(J, assume=[True])
+
+
 def test_forward_comes_first_in_the_order_of_the_program(rng):
     J, _ = two_layers_with_tanh(rng)
     derivation = tg.derive(J)

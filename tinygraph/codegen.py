@@ -32,6 +32,8 @@ _TEMPLATES: dict[str, tuple[str, int]] = {
     "not_equal": ("{0} != {1}", COMPARISON),
     "sigmoid": ("1 / (1 + np.exp(-{0}))", PRODUCT),
     "relu": ("np.maximum({0}, 0)", TIGHTEST),
+    "softmax": ("_softmax({0}, {axis})", TIGHTEST),
+    "logsumexp": ("_logsumexp({0}, {axis}, {keepdims})", TIGHTEST),
     "softplus": ("np.logaddexp({0}, 0)", TIGHTEST),
     "matrix_transpose": ("{0}.mT", TIGHTEST),
     "complement_of_sigmoid": ("1 - {0}", SUM),
@@ -104,7 +106,10 @@ def _template(x: Tensor) -> tuple[str, int]:
     if op.name == "matrix_transpose" and x.ndim == 2:
         return "{0}.T", TIGHTEST
     if op.name in _TEMPLATES:
-        return _TEMPLATES[op.name]
+        template, binding = _TEMPLATES[op.name]
+        for key, value in params.items():
+            template = template.replace(f"{{{key}}}", repr(value))
+        return template, binding
     if op.name in ("log_loss", "log_loss_of_sigmoid"):
         reduce = params["reduction"]
         return (_LOSSES, SIGN) if reduce == "none" else (f"np.{reduce}({_LOSSES})", TIGHTEST)
@@ -135,14 +140,30 @@ def _index(part: Any) -> str:
     return "..." if part is Ellipsis else str(part)
 
 
-_SCATTER_ADD = """\
+# Functions that NumPy lacks, put before the function that needs them.
+_HELPERS = [
+    """\
 def _scatter_add(g, key, shape):
     out = np.zeros(shape)
     np.add.at(out, key, g)
     return out
 
 
-"""
+""",
+    """\
+def _softmax(x, axis):
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+""",
+    """\
+def _logsumexp(x, axis, keepdims):
+    return np.logaddexp.reduce(x, axis=axis, keepdims=keepdims)
+
+
+""",
+]
 
 
 def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:
@@ -150,5 +171,5 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
     body = [f"    {left} = {right}" for left, right in lines]
     returned = ", ".join(f"{result!r}: {result}" for result in results)
     source = "\n".join([f"def {name}({', '.join(arguments)}):", *body, f"    return {{{returned}}}", ""])
-    helper = _SCATTER_ADD if "_scatter_add(" in source else ""
-    return f"import numpy as np\n\n\n{helper}{source}"
+    helpers = [helper for helper in _HELPERS if helper[len("def ") : helper.index("(") + 1] in source]
+    return f"import numpy as np\n\n\n{''.join(helpers)}{source}"

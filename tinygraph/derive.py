@@ -25,6 +25,7 @@ from .notation import Spans, Writer, as_latex, as_text, number, sources, symbol,
 from .simplify import (
     ONE,
     Call,
+    Params,
     Product,
     Reader,
     Sum,
@@ -151,7 +152,11 @@ class Derivation(Sequence[Equation]):
 
 @overload
 def derive(
-    output: Tensor, wrt: Sequence[Tensor] | None = None, convention: str = "lecture", expand: bool = False
+    output: Tensor,
+    wrt: Sequence[Tensor] | None = None,
+    convention: str = "lecture",
+    expand: bool = False,
+    assume: Sequence[Tensor] = (),
 ) -> Derivation: ...
 @overload
 def derive(
@@ -159,12 +164,14 @@ def derive(
     wrt: Sequence[Tensor] | None = None,
     convention: str = "lecture",
     expand: bool = False,
+    assume: Sequence[Tensor] = (),
 ) -> Callable[..., Derivation]: ...
 def derive(
     output: Tensor | Callable[..., Tensor],
     wrt: Sequence[Tensor] | None = None,
     convention: str = "lecture",
     expand: bool = False,
+    assume: Sequence[Tensor] = (),
 ) -> Derivation | Callable[..., Derivation]:
     """The equations of `output` and of its gradients, simplified, in your own names.
 
@@ -175,6 +182,8 @@ def derive(
     ``convention="lecture"`` the gradients of activations are those of each example's loss, and the common factor, such
     as 1/m, enters with the parameters; with ``"exact"`` every dV is ∂J/∂V. The gradient of an activation function's
     result is merged into that of its argument where that is no longer; ``expand=True`` keeps both.
+
+    `assume` are equations that hold for the data, as in ``assume=[sum(Y, axis=0) == 1]``, checked and then used.
 
     Every equation is evaluated and compared with the engine's gradient before it is given out.
 
@@ -188,12 +197,17 @@ def derive(
     'dw = (a − y) xᵀ'
     """
     if callable(output):
-        return _derived(output, wrt, convention, expand)
-    return _derivation(output, wrt, convention, expand, _getframe(1))
+        return _derived(output, wrt, convention, expand, assume)
+    return _derivation(output, wrt, convention, expand, assume, _getframe(1))
 
 
 def _derivation(
-    output: Tensor, wrt: Sequence[Tensor] | None, convention: str, expand: bool, frame: FrameType | None
+    output: Tensor,
+    wrt: Sequence[Tensor] | None,
+    convention: str,
+    expand: bool,
+    assume: Sequence[Tensor],
+    frame: FrameType | None,
 ) -> Derivation:
     if not isinstance(output, Tensor):
         raise TypeError(f"derive takes a tensor or a function, not {type(output).__name__}")
@@ -205,11 +219,20 @@ def _derivation(
     sought = set(wrt) if wrt is not None else {x for x in order if x.op is None and x.requires_grad}
     if not sought or output.op is None:
         raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
-    return _Derivation(output, order, sought, frame, expand).run(lecture=convention == "lecture")
+    for fact in assume:
+        if not isinstance(fact, Tensor) or fact.op is None or fact.op.name != "equal":
+            raise ArgumentError("an assumption is an equation such as sum(Y, axis=0) == 1")
+        if not np.allclose(*fact.args):
+            raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
+    return _Derivation(output, order, sought, frame, expand, assume).run(lecture=convention == "lecture")
 
 
 def _derived(
-    function: Callable[..., Tensor], wrt: Sequence[Tensor] | None, convention: str, expand: bool
+    function: Callable[..., Tensor],
+    wrt: Sequence[Tensor] | None,
+    convention: str,
+    expand: bool,
+    assume: Sequence[Tensor],
 ) -> Callable[..., Derivation]:
     signature = inspect.signature(function)
 
@@ -218,7 +241,8 @@ def _derived(
         for name, x in given.arguments.items():
             if isinstance(x, (np.ndarray, float)):
                 given.arguments[name] = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
-        return _derivation(function(*given.args, **given.kwargs), wrt, convention, expand, None)
+        result = function(*given.args, **given.kwargs)
+        return _derivation(result, wrt, convention, expand, assume, None)
 
     return derived
 
@@ -227,9 +251,15 @@ class _Derivation:
     """The work of `derive` on one graph."""
 
     def __init__(
-        self, output: Tensor, order: list[Tensor], sought: set[Tensor], frame: FrameType | None, expand: bool
+        self,
+        output: Tensor,
+        order: list[Tensor],
+        sought: set[Tensor],
+        frame: FrameType | None,
+        expand: bool,
+        assume: Sequence[Tensor],
     ) -> None:
-        self.output, self.order, self.sought, self.expand = output, order, sought, expand
+        self.output, self.order, self.sought, self.expand, self.assume = output, order, sought, expand, assume
         self.shown, self.names = with_symbols(order, names_of(order, frame))
         self.scalars = _named_scalars(order, set(self.names.values()))
         found = list(cotangents(output, sought, Tensor(1.0)))
@@ -247,6 +277,8 @@ class _Derivation:
         for node in self.order:
             if node.op is not None and node in self.shown:
                 _remember(reader, node)
+        for fact in self.assume:
+            _assume(reader, fact)
         shares: set[Product] = set()
         backward: dict[Tensor, Equation] = {}
         count = 0
@@ -257,7 +289,7 @@ class _Derivation:
             if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
                 continue  # a number: what reads it reads the number
             if node in self.shown:
-                if self._merges(node):
+                if self._merges(node, g, term, reader):
                     continue
                 name = f"d{self.names[node]}"
             elif g in reader.atoms or not term.operations:
@@ -308,12 +340,22 @@ class _Derivation:
             writer.expression(node),
         )
 
-    def _merges(self, node: Tensor) -> bool:
-        """Whether the gradient of an activation goes into that of its argument, where it makes that no longer."""
-        if self.expand or node in self.sought or node.op is None or node.op.kind != "elementwise":
+    def _merges(self, node: Tensor, g: Tensor, term: Sum, reader: Reader) -> bool:
+        """Whether the gradient of an activation goes into that of its argument: where that makes it no longer."""
+        if self.expand or node in self.sought or node.op is None or len(node.inputs) != 1:
             return False
-        arguments = [x for x in node.inputs if isinstance(x, Tensor) and x.requires_grad]
-        return len(arguments) == 1 and arguments[0].op is not None and len(node.inputs) == 1
+        (argument,) = node.inputs
+        if not isinstance(argument, Tensor) or argument.op is None or not argument.requires_grad:
+            return False
+        if node.op.kind == "elementwise":  # g stands there once
+            return True
+        below = next((g for x, g in self.cotangents if x is argument), None)
+        if below is None or node.op.kind in ("shape", "indexing"):
+            return False
+        apart = Reader({**reader.atoms, g: symbol_term(g)}, self._literal)
+        apart.known = reader.known
+        merged = shortest(reader.read(below)).operations
+        return merged <= term.operations + shortest(apart.read(below)).operations
 
     def _share(self, term: Sum) -> Product:
         """The named scalars that all of a gradient has in common."""
@@ -392,6 +434,22 @@ def _remember(reader: Reader, node: Tensor) -> None:
 def _branches(node: Tensor) -> bool:
     """Whether the gradient of a node goes on to more than one of its inputs."""
     return node.op is not None and sum(isinstance(x, Tensor) and x.requires_grad for x in shown_inputs(node)) > 1
+
+
+def _assume(reader: Reader, fact: Tensor) -> None:
+    """Have what an equation says be read as its right-hand side; of a sum also with its axes kept or not."""
+    left, right = (reader.read(x) for x in fact.inputs)
+    product = as_product(left)
+    if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):
+        raise ArgumentError(f"on the left of the assumption {fact.site.text} stands no sum or the like")
+    call = product.powers[0][0]
+    reader.known[call] = right
+    if call.op == "sum" and isinstance(call.params["axis"], int):
+        (summed,) = call.operands
+        shape = list(summed.shape)
+        shape[call.params["axis"]] = 1
+        kept = Params(axis=call.params["axis"], keepdims=True)
+        reader.known[Call("sum", call.operands, kept, tuple(shape))] = right
 
 
 def _symbols(term: Sum) -> set[Tensor]:

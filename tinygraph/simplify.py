@@ -54,13 +54,17 @@ class Params(dict[str, Any]):
     """Static parameters, compared and hashed as they print: a slice has no hash of its own before Python 3.12."""
 
     def __eq__(self, other: object) -> bool:
-        return repr(self) == repr(other)
+        return isinstance(other, Params) and self._key == other._key
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(self))
+        return hash(self._key)
+
+    @property
+    def _key(self) -> str:
+        return repr(sorted(self.items()))
 
 
 @dataclass(frozen=True)

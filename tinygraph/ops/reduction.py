@@ -13,9 +13,11 @@ from ..table import BIG_SUM
 from .broadcasting import Shape, kept, reduced_count
 
 __all__ = [
+    "logsumexp",
     "max",
     "mean",
     "min",
+    "softmax",
     "sum",
 ]
 
@@ -128,3 +130,48 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     Tensor([1., 3.], op=min)
     """
     return xp.min(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis, keepdims: (
+        _spread(xp, g, x.shape, axis, keepdims) * xp.exp(x - _spread(xp, y, x.shape, axis, keepdims))
+    ),
+    notation="log Σ_{axis} exp({0})",
+    binding=BIG_SUM,
+    samples=_samples,
+)
+def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """log Σ eˣ along `axis`, whose derivative is the softmax. Never overflows.
+
+    >>> tg.logsumexp([1000.0, 1000.0]).item()
+    1000.6931471805599
+    """
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
+    total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else xp.reshape(total, xp.sum(x, axis=axis).shape)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: y * (g - xp.sum(g * y, axis=axis, keepdims=True)),
+    notation="softmax_{axis}({0})",
+    samples=(
+        Sample(((3,),)),
+        Sample(((2, 3),), {"axis": 0}),
+        Sample(((2, 3, 4),), {"axis": (0, 2)}),
+        Sample(((2, 3),), {"axis": None}),
+    ),
+)
+def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
+    """eˣ / Σ eˣ along `axis`: probabilities that add up to 1. Never overflows.
+
+    For examples as columns that is ``axis=0``.
+
+    >>> tg.softmax([[1000.0, 1000.0], [0.0, 0.0]], axis=1)
+    Tensor([[0.5, 0.5],
+            [0.5, 0.5]], op=softmax)
+    """
+    powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return powers / xp.sum(powers, axis=axis, keepdims=True)
