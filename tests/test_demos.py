@@ -65,6 +65,16 @@ def test_a_loop_and_columns_agree_and_columns_are_faster(outputs):
     assert int(re.search(r"(\d+) times faster", said)[1]) > 5
 
 
+def test_the_equations_are_the_lectures_and_agree(outputs):
+    said = outputs[1]["equations"]
+    assert "dZ2 = A2 − Y " in said
+    assert "dW2 = (1/m) dZ2 A1ᵀ " in said
+    assert "dA1 = W2ᵀ dZ2" in said
+    differences = re.findall(r"largest difference (\S+)", said)
+    assert len(differences) == 4
+    assert all(float(difference) < 1e-12 for difference in differences)
+
+
 def test_units_that_start_equal_stay_equal(outputs):
     units = dict(re.findall(r"^(zeros|all 0.5|small normal|Xavier|He) +(\d) of 4", outputs[1]["initialisation"], re.M))
     assert units == {"zeros": "1", "all 0.5": "1", "small normal": "4", "Xavier": "4", "He": "4"}

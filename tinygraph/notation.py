@@ -15,7 +15,7 @@ import numpy as np
 
 from .graph import Tensor
 from .names import clean, literal_name, readers_of, shown_inputs
-from .table import BIG_SUM, COMPARISON, INDEX, MATRIX_PRODUCT, PRODUCT, SIGN, SUM, TIGHTEST, Op
+from .table import BIG_SUM, COMPARISON, INDEX, MATRIX_PRODUCT, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 
 class Span(NamedTuple):
@@ -62,15 +62,22 @@ def number(value: Any) -> str:
 class Writer:
     """Writes the expressions of nodes; `names` says which nodes are written as symbols."""
 
-    def __init__(self, names: Mapping[Tensor, str], inline: Callable[[Tensor], bool], axes: bool = True) -> None:
+    def __init__(
+        self,
+        names: Mapping[Tensor, str],
+        inline: Callable[[Tensor], bool],
+        axes: bool = True,
+        literals: Mapping[float, str] | None = None,
+    ) -> None:
         self._names = names
         self._inline = inline
+        self._literals = literals or {}  # names of numbers
         self._axes = axes  # whether sums say along which
 
     def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
         """One operand of `reader`, and how tightly it binds."""
         if not isinstance(x, Tensor):
-            name = literal_name(reader, position)
+            name = literal_name(reader, position) or self._literals.get(x)
             return (symbol(name), TIGHTEST) if name else _number(x)
         if not self._inline(x):
             return symbol(self._names[x]), TIGHTEST
@@ -157,7 +164,7 @@ def _needed(op: Op, position: int, x: Any) -> int:
 
 
 def _grouped(spans: Spans, binding: int) -> Spans:
-    return spans if binding == TIGHTEST else [Span("("), *spans, Span(")")]
+    return spans if binding >= POWER else [Span("("), *spans, Span(")")]
 
 
 def _begins_with_sum(spans: Spans) -> bool:

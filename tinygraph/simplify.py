@@ -27,6 +27,7 @@ from .table import APPLY, OPS
 Shape = tuple[int, ...]
 Powers: TypeAlias = "tuple[tuple[Base, int], ...]"
 
+_SIMPLE = 10**6  # a number with a larger denominator is written as a decimal
 _MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
 
 
@@ -166,7 +167,7 @@ def number(value: float) -> Sum:
     """A number as a sum: the simplest fraction that is the same floating number."""
     if not np.isfinite(value):
         return _of(Call("number", (), Params(value=value), ()))
-    simple = Fraction(value).limit_denominator(10**6)
+    simple = Fraction(value).limit_denominator(_SIMPLE)
     return Sum((Product(simple if float(simple) == value else Fraction(value), ()),)) if value else ZERO
 
 
@@ -371,7 +372,7 @@ def _of(base: Base) -> Sum:
 
 def _full(term: Sum, x: Any) -> Sum:
     """An operand at the full shape of its node, for ops to which repetition matters."""
-    if not isinstance(x, Tensor) or term.shape == x.shape or not term.products:
+    if not isinstance(x, Tensor) or term.shape == x.shape:
         return term
     return _of(Call("broadcast_to", (term,), Params(shape=x.shape), x.shape))
 
@@ -492,6 +493,19 @@ def _where(node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     return _call(node, condition, x, y)
 
 
+def _exp(node: Tensor, x: Sum) -> Sum:
+    """exp(z − log Σ exp(z)) is softmax(z)."""
+    match sorted(x.products, key=lambda product: -product.coefficient):
+        case [Product(1, _) as z, Product(-1, ((Call() as subtracted, 1),))]:
+            if subtracted.op == "reshape" and len(subtracted.operands[0].products) == 1:
+                match subtracted.operands[0].products[0]:
+                    case Product(1, ((Call() as inner, 1),)):
+                        subtracted = inner
+            if subtracted.op == "logsumexp" and subtracted.operands[0] == Sum((z,)):
+                return _of(Call("softmax", (Sum((z,)),), Params(axis=subtracted.params["axis"]), node.shape))
+    return _call(node, x)
+
+
 def _mask(op: str, operands: tuple[Sum, ...], shape: Shape) -> Sum:
     """A comparison as 0 and 1."""
     comparison = _of(Call(op, operands, Params(), shape))
@@ -505,6 +519,8 @@ def _reshape(node: Tensor, x: Sum) -> Sum:
     if not x.products:
         return ZERO
     inner, outer = _split(as_product(shortest(x)), _has_elements)
+    if not inner.powers:
+        return Sum((outer,))
     term = _full(Sum((inner,)), given)
     inside: Sum | None = None
     match term.products:
@@ -549,6 +565,7 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "where": _where,
     "complement_of_sigmoid": lambda node, a, z: added((number(1), multiplied(number(-1), a))),
     "reshape": _reshape,
+    "exp": _exp,
 }
 
 
@@ -572,8 +589,11 @@ def _written_product(product: Product) -> Any:
     scalars = [(base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol)]
     others = [(base, power) for base, power in product.powers if (base, power) not in scalars]
     positive = abs(product.coefficient)
-    above = _joined(ops.multiply, _plain(positive.numerator), [p for p in scalars if p[1] > 0])
-    below = _joined(ops.multiply, _plain(positive.denominator), [p for p in scalars if p[1] < 0])
+    simple = positive.denominator <= _SIMPLE
+    first = _plain(positive.numerator) if simple else float(positive)
+    above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0])
+    divisor_first = _plain(positive.denominator) if simple else None
+    below = _joined(ops.multiply, divisor_first, [p for p in scalars if p[1] < 0])
     scalar: Any = above if below is None else ops.divide(1 if above is None else above, below)
     sign = product.coefficient < 0
     if sign and isinstance(scalar, (int, float)):
