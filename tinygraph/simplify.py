@@ -344,7 +344,7 @@ class Reader:
             if node.shape == ():
                 return self._literal(node.item())
             values = np.unique(node.value)
-            return number(values[0]) if values.size == 1 else _symbol(node)
+            return number(values[0]) if values.size == 1 else symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self._literal(x) for x in node.inputs]
         rule = _RULES.get(node.op.name, _call)
         term = rule(node, *operands)
@@ -357,13 +357,9 @@ class Reader:
         return term
 
 
-def _symbol(node: Tensor) -> Sum:
-    return Sum((Product(Fraction(1), ((Symbol(node), 1),)),))
-
-
 def symbol(node: Tensor) -> Sum:
     """An atom as a sum."""
-    return _symbol(node)
+    return _of(Symbol(node))
 
 
 def _of(base: Base) -> Sum:
@@ -589,7 +585,7 @@ def _written_product(product: Product) -> Any:
     scalars = [(base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol)]
     others = [(base, power) for base, power in product.powers if (base, power) not in scalars]
     positive = abs(product.coefficient)
-    simple = positive.denominator <= _SIMPLE
+    simple = positive.denominator <= _SIMPLE and not _is_decimal(positive)
     first = _plain(positive.numerator) if simple else float(positive)
     above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0])
     divisor_first = _plain(positive.denominator) if simple else None
@@ -605,6 +601,11 @@ def _written_product(product: Product) -> Any:
         body = ops.divide(1 if body is None else body, divisor)
     body = 1.0 if body is None else body
     return -body if sign else body
+
+
+def _is_decimal(x: Fraction) -> bool:
+    """Whether a number is likely to have been written with a point, as 0.3 was, rather than as a fraction."""
+    return x.denominator % 5 == 0 and 10**6 % x.denominator == 0
 
 
 def _plain(n: int) -> int | None:
@@ -628,8 +629,3 @@ def _written_base(base: Base) -> Any:
         return base.params["value"]
     operands = map(written, base.operands)
     return APPLY[base.op](*operands, **base.params)
-
-
-def covered() -> set[str]:
-    """The ops that are rearranged; all others stand as they are."""
-    return set(_RULES) & set(OPS)
