@@ -334,6 +334,8 @@ def as_latex(spans: Spans) -> str:
 
 
 def _latex(span: Span) -> str:
+    if span.text in (" ", ") "):  # between factors
+        return span.text.strip() + r"\,"
     style = "mathit" if span.italic else "mathrm"
     parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
     for i, part in enumerate(parts):
