@@ -61,57 +61,51 @@ def first_layer(rng, g1):
     return A1
 
 
-def two_layers_with_tanh(rng):
-    A1 = first_layer(rng, tg.tanh)
+def two_layers(rng, g1, cost):
+    A1 = first_layer(rng, g1)
     W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
     Z2 = W2 @ A1 + b2
     A2 = tg.sigmoid(Z2)
-    J = tg.log_loss(A2, Y)
-    return J, network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
+    J = cost(Y, A2, Z2)
+    return J
+
+
+def log_loss(Y, A2, Z2):
+    return tg.log_loss(A2, Y)
+
+
+def two_layers_with_tanh(rng):
+    return two_layers(rng, tg.tanh, log_loss), network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
 
 
 def two_layers_with_sigmoid(rng):
-    A1 = first_layer(rng, tg.sigmoid)
-    W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
-    Z2 = W2 @ A1 + b2
-    A2 = tg.sigmoid(Z2)
-    J = tg.log_loss(A2, Y)
-    return J, network("dZ1 = W2ᵀ dZ2 ∗ A1 ∗ (1 − A1)")
+    return two_layers(rng, tg.sigmoid, log_loss), network("dZ1 = W2ᵀ dZ2 ∗ A1 ∗ (1 − A1)")
 
 
 def two_layers_with_relu(rng):
-    A1 = first_layer(rng, tg.relu)
-    W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
-    Z2 = W2 @ A1 + b2
-    A2 = tg.sigmoid(Z2)
-    J = tg.log_loss(A2, Y)
-    return J, network("dZ1 = W2ᵀ dZ2 ∗ (A1 > 0)")
+    return two_layers(rng, tg.relu, log_loss), network("dZ1 = W2ᵀ dZ2 ∗ (A1 > 0)")
 
 
 def two_layers_with_the_loss_written_out(rng):
-    A1 = first_layer(rng, tg.tanh)
-    W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
-    Z2 = W2 @ A1 + b2
-    A2 = tg.sigmoid(Z2)
-    J = -tg.sum(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2)) / m
-    return J, network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
+    def cost(Y, A2, Z2):
+        return -tg.sum(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2)) / m
+
+    return two_layers(rng, tg.tanh, cost), network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
 
 
 def two_layers_with_the_mean_written_in_front(rng):
-    A1 = first_layer(rng, tg.tanh)
-    W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
-    Z2 = W2 @ A1 + b2
-    A2 = tg.sigmoid(Z2)
-    J = -(1 / m) * tg.sum(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2))
-    return J, network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
+    def cost(Y, A2, Z2):
+        return -(1 / m) * tg.sum(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2))
+
+    return two_layers(rng, tg.tanh, cost), network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")
 
 
 def two_layers_from_logits(rng):
-    A1 = first_layer(rng, tg.tanh)
-    W2, b2, Y = P(rng, 1, 4), P(rng, 1, 1), labels(rng, 1, m)
-    Z2 = W2 @ A1 + b2
-    J = tg.mean(tg.softplus(Z2) - Y * Z2)
-    return J, ["dZ2 = σ(Z2) − Y", *network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")[1:]]
+    def cost(Y, A2, Z2):
+        return tg.mean(tg.softplus(Z2) - Y * Z2)
+
+    expected = ["dZ2 = σ(Z2) − Y", *network("dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)")[1:]]
+    return two_layers(rng, tg.tanh, cost), expected
 
 
 def three_layers(rng):
