@@ -26,11 +26,12 @@ ALLOWED = {
     "names": {"graph"},
     "codegen": {"table", "graph", "names", "ops"},
     "notation": {"table", "graph", "names"},
-    "derive": {"errors", "graph", "ops", "autodiff", "evaluate", "simplify", "names", "notation", "codegen"},
+    "equations": {"graph", "notation", "codegen"},
+    "derive": {"errors", "graph", "ops", "autodiff", "evaluate", "simplify", "names", "notation", "equations"},
     "draw": {"errors", "graph", "names", "notation"},
     "nn": {"errors"},
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate"},
-    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "derive", "draw", "nn"},
+    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "equations", "derive", "draw", "nn"},
 }
 
 

@@ -26,11 +26,11 @@ from . import nn as nn
 from . import ops as ops
 from . import protocols
 from .autodiff import gradients as gradients
-from .derive import Derivation as Derivation
-from .derive import Equation as Equation
 from .derive import derive as derive
 from .draw import Picture as Picture
 from .draw import draw as draw
+from .equations import Derivation as Derivation
+from .equations import Equation as Equation
 from .errors import ArgumentError as ArgumentError
 from .errors import BroadcastWarning as BroadcastWarning
 from .errors import DependencyError as DependencyError

@@ -1,0 +1,121 @@
+"""Equations as results: their text, their LaTeX, their source, their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from .codegen import expression, function, identifiers
+from .graph import Tensor, toposort
+from .notation import Spans, as_latex, as_text
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """One equation: a name, what it equals, and its value.
+
+    ``value == scale * gradient`` for an equation of a gradient; of a forward equation the scale is 1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float
+    value: np.ndarray[Any, Any]
+    op_count: int
+    """Operations in the right-hand side as printed."""
+    note: str
+    """What a Σ in it runs over."""
+    steps: tuple[tuple[str, str], ...]
+    """From the raw chain rule to the equation: each line with the reason for it."""
+    node: Tensor = field(repr=False)
+    """The right-hand side as a graph."""
+    _left: Spans = field(repr=False)
+    _right: Spans = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The equation on one line of Unicode text."""
+        return f"{as_text(self._left)} = {as_text(self._right)}"
+
+    @property
+    def latex(self) -> str:
+        """The equation in LaTeX, for mathematics mode."""
+        return f"{as_latex(self._left)} = {as_latex(self._right)}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Derivation(Sequence[Equation]):
+    """Equations, forward then backward; by position or by name."""
+
+    def __init__(
+        self, equations: Sequence[Equation], heading: str, names: Mapping[Tensor, str], scalars: Mapping[Tensor, str]
+    ) -> None:
+        self._equations = tuple(equations)
+        self._names, self._scalars = names, scalars
+        self.heading = heading
+
+    @overload
+    def __getitem__(self, key: int | str) -> Equation: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[Equation]: ...
+    def __getitem__(self, key: int | str | slice) -> Equation | Sequence[Equation]:
+        if not isinstance(key, str):
+            return self._equations[key]
+        found = [equation for equation in self._equations if equation.name == key]
+        if not found:
+            raise KeyError(f"there is no equation for {key}; there are {', '.join(e.name for e in self._equations)}")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._equations)
+
+    def __str__(self) -> str:
+        texts = [equation.text for equation in self._equations]
+        wide = max(map(len, texts), default=0)
+        shapes = [str(equation.shape or "scalar") for equation in self._equations]
+        column = max(map(len, shapes), default=0)
+        lines = [
+            f"{text:<{wide}}   {shape:<{column}}   {equation.note}".rstrip()
+            for text, shape, equation in zip(texts, shapes, self._equations, strict=True)
+        ]
+        return "\n".join([self.heading, "", *lines])
+
+    __repr__ = __str__
+
+    @cached_property
+    def latex(self) -> str:
+        """All equations as one ``aligned`` block."""
+        lines = [f"{as_latex(e._left)} &= {as_latex(e._right)}" for e in self._equations]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    @cached_property
+    def source(self) -> str:
+        """The same as a NumPy function, to be pasted and run: from the leaves to all gradients by name."""
+        names = identifiers(self._names)
+        ids = {name: names[node] for node, name in self._names.items()}
+        leaves = [
+            node for node in self._names if node.op is None and node not in self._scalars and node in self._leaves
+        ]
+        lines = [(names[leaf], f"{leaf.item():g}") for leaf in self._scalars]
+        for equation in self._equations:
+            right = expression(equation.node, names)
+            if equation.node.shape != equation.shape:
+                right = f"np.broadcast_to({right}, {equation.shape})"
+            lines.append((ids[equation.name], right))
+        gradients = [ids[equation.name] for equation in self._equations if equation.steps]
+        return function("equations", [names[leaf] for leaf in leaves], lines, gradients)
+
+    @property
+    def _leaves(self) -> set[Tensor]:
+        """The leaves of the forward equations."""
+        forward = [equation.node for equation in self._equations if not equation.steps]
+        return {x for x in toposort(*forward) if x.op is None}
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex}\n$$"
