@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 EXTRAS = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax"]
-SLOW = ["difflib", "dis", "subprocess", "tempfile"]
+SLOW = ["difflib", "dis", "fractions", "subprocess", "tempfile"]
 OPTIONAL = EXTRAS + SLOW
 
 

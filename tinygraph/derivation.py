@@ -1,0 +1,370 @@
+"""The work of `derive` on one graph: which gradients get an equation, what it is, and whether it is true."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import pairwise
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .autodiff import computed, cotangents
+from .equations import Derivation, Equation
+from .errors import ArgumentError, ShapeError
+from .evaluate import evaluate
+from .graph import Tensor, toposort
+from .names import literal_name, names_of, shown_inputs
+from .notation import Writer, as_text, number, sources, symbol, with_symbols
+from .simplify import (
+    ONE,
+    Call,
+    Params,
+    Product,
+    Reader,
+    Sum,
+    Symbol,
+    as_product,
+    multiplied,
+    power,
+    shortest,
+    simplified,
+    written,
+)
+from .simplify import number as number_term
+from .simplify import symbol as symbol_term
+
+# how far an equation may be from the engine's gradient, relative to its largest element and to what it is summed from
+_CLOSE, _ROUNDING = 1e-9, 1e-13
+
+
+# The namespace in which raw gradients are written: a number repeated is written as the number.
+_PLAIN = SimpleNamespace(**vars(ops))
+_PLAIN.broadcast_to = lambda x, shape: ops.broadcast_to(x, shape) if getattr(x, "shape", ()) else x
+
+
+class Work:
+    """The work of `derive` on one graph."""
+
+    def __init__(
+        self,
+        output: Tensor,
+        order: list[Tensor],
+        sought: set[Tensor],
+        frame: FrameType | None,
+        expand: bool,
+        assume: Sequence[Tensor],
+    ) -> None:
+        self.output, self.order, self.sought, self.expand, self.assume = output, order, sought, expand, assume
+        self.shown, self.names = with_symbols(order, names_of(order, frame))
+        self.scalars = _named_scalars(order, set(self.names.values()))
+        found = list(cotangents(output, sought, Tensor(1.0)))
+        self.cotangents = [(node, computed(g)) for node, g in found]
+        # of probabilities that a loss looks through: da, which is not propagated
+        self.aside = {node: computed(g) for node, g in found if callable(g)}
+
+    def run(self, lecture: bool) -> Derivation:
+        """Derive; where activations have different common factors, exactly."""
+        names = {**self.names, **dict(self.scalars.values())}
+        literals = {value: name for value, (_, name) in self.scalars.items()}
+        writer = Writer(names, lambda x: x not in names, axes=False, literals=literals)
+        forward = [self._forward(node) for node in self.order if node in self.shown and node.op is not None]
+        reader = Reader({node: symbol_term(node) for node in self.shown}, self._literal)
+        known = {node: node for node in self.shown}  # what a raw gradient is written over
+        for node in self.order:
+            if node.op is not None and node in self.shown:
+                _remember(reader, node)
+        for fact in self.assume:
+            _assume(reader, fact)
+        shares: set[Product] = set()
+        backward: dict[Tensor, Equation] = {}
+        count = 0
+        for node, g in self.cotangents:
+            if node is self.output or not (node in self.shown or _branches(node)):
+                continue
+            term = shortest(reader.read(g))
+            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
+                continue  # a number: what reads it reads the number
+            if node in self.shown:
+                if self._merges(node, g, term, reader):
+                    continue
+                name = f"d{self.names[node]}"
+            elif g in reader.atoms or _is_scaled_symbol(term):
+                continue
+            else:
+                count += 1
+                while f"t{count}" in names.values():
+                    count += 1
+                name = f"t{count}"
+            share = self._share(term) if lecture and node.op is not None else ONE
+            if node.op is not None:
+                shares.add(share)
+            backward[node] = self._equation(name, node, g, share, reader, writer, known)
+            leaf = Tensor(g.data * backward[node].scale)
+            names[leaf] = name
+            if node.op is not None and g not in reader.atoms:
+                reader.atoms[g] = Sum((share.times(as_product(symbol_term(leaf))),))
+                reader.forget()
+                known[g] = _as_tensor(written(reader.atoms[g]))
+        if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
+            return self.run(lecture=False)
+        equations = [*forward, *self._in_order(backward)]
+        return Derivation(equations, _heading(shares, self.scalars), names, dict(self.scalars.values()))
+
+    def _literal(self, value: float) -> Sum:
+        """A number of the graph, by its name where it or its reciprocal has one."""
+        sign = number_term(-1 if value < 0 else 1)
+        for known, (leaf, _) in self.scalars.items():
+            if abs(value) == known:
+                return multiplied(sign, symbol_term(leaf))
+            if value and abs(value) == 1 / known:
+                return multiplied(sign, power(symbol_term(leaf), -1))
+        return number_term(value)
+
+    def _forward(self, node: Tensor) -> Equation:
+        writer = Writer(self.names, lambda x: x not in self.shown)
+        count = sum(1 for _ in _inner(node, self.shown))
+        return Equation(
+            self.names[node],
+            node.shape,
+            1.0,
+            node.data,
+            count,
+            "",
+            (),
+            node,
+            symbol(self.names[node]),
+            writer.expression(node),
+        )
+
+    def _merges(self, node: Tensor, g: Tensor, term: Sum, reader: Reader) -> bool:
+        """Whether the gradient of an activation goes into that of its argument: where that makes it no longer."""
+        if self.expand or node in self.sought or node.op is None or len(node.inputs) != 1:
+            return False
+        (argument,) = node.inputs
+        if not isinstance(argument, Tensor) or argument.op is None or not argument.requires_grad:
+            return False
+        if node.op.kind == "elementwise":  # g stands there once
+            return True
+        below = next((g for x, g in self.cotangents if x is argument), None)
+        if below is None or node.op.kind in ("shape", "indexing"):
+            return False
+        apart = Reader({**reader.atoms, g: symbol_term(g)}, self._literal)
+        apart.known = reader.known
+        merged = shortest(reader.read(below)).operations
+        return merged <= term.operations + shortest(apart.read(below)).operations
+
+    def _share(self, term: Sum) -> Product:
+        """The named scalars that all of a gradient has in common."""
+        leaves = {leaf for leaf, _ in self.scalars.values()}
+        powers = [p for p in as_product(term).powers if isinstance(p[0], Symbol) and p[0].node in leaves]
+        return Product(ONE.coefficient, tuple(powers))
+
+    def _equation(
+        self,
+        name: str,
+        node: Tensor,
+        g: Tensor,
+        share: Product,
+        reader: Reader,
+        writer: Writer,
+        known: Mapping[Tensor, Tensor],
+    ) -> Equation:
+        """The equation of a gradient, its `share` of the common factor set aside, with the way there."""
+        left = symbol(name)
+        lines = [(known[g] if g in known else _raw(g, known), "chain rule")]
+        looked_through = [a for a in self.aside if any(x is node for x in a.inputs)]
+        for a in looked_through:
+            through = a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
+            lines = [(written(reader.read(through)), f"chain rule: d{self.names.get(a, 'a')} times its derivative")]
+        read = reader.read(g)
+        form, reason = simplified(read)
+        if looked_through:
+            reason = "multiplied out, and equal terms cancel"
+        else:
+            lines.append((written(read), "scalars to the front, equal factors as powers, known values by name"))
+        lines.append((written(form), reason))
+        own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
+        lines.append((written(own), "of each example's loss"))
+        scale = float(1 / _value(Sum((share,))))
+        value = np.broadcast_to(_value(own), node.shape)
+        _check(name, value, g, scale, known)
+        texts = [(writer.right_hand_side(graph), reason) for graph, reason in lines]
+        steps = [(f"{as_text(left)} = {as_text(texts[0][0])}", texts[0][1])]
+        for (earlier, _), (later, reason) in pairwise(texts):
+            if as_text(later) != as_text(earlier):
+                steps.append((f"{as_text(left)} = {as_text(later)}", reason))
+        graph = lines[-1][0] if isinstance(lines[-1][0], Tensor) else Tensor(lines[-1][0])
+        note = _note(own)
+        return Equation(name, node.shape, scale, value, own.operations, note, tuple(steps), graph, left, texts[-1][0])
+
+    def _in_order(self, backward: dict[Tensor, Equation]) -> Iterator[Equation]:
+        """As the lecture does it: after the gradient of a result those of the parameters in it."""
+        parts = {node: sources(node, self.shown) for node in self.order if node in self.shown and node.op is not None}
+        waiting = Counter(x for inputs in parts.values() for x in inputs)
+        for node in reversed(parts):
+            if node in backward:
+                yield backward[node]
+            for x in _inner(node, self.shown):
+                if x is not node and x in backward:
+                    yield backward[x]
+            for x in parts[node]:
+                waiting[x] -= 1
+                if x.op is None and x in backward and not waiting[x]:
+                    yield backward[x]
+
+
+def _remember(reader: Reader, node: Tensor) -> None:
+    """Have the expression of a named node read as its name."""
+    symbolic = reader.atoms.pop(node)
+    term = reader.read(node)
+    reader.atoms[node] = symbolic
+    reader.forget()
+    if len(term.products) == 1:
+        (product,) = term.products
+        if product.coefficient == 1 and len(product.powers) == 1 and isinstance(product.powers[0][0], Call):
+            base, power = product.powers[0]
+            if power == 1:
+                reader.known[base] = symbolic
+
+
+def _is_scaled_symbol(term: Sum) -> bool:
+    """Whether a gradient is another one but for scalars, so that a name would say nothing."""
+    arrays = [(base, power) for product in term.products for base, power in product.powers if base.shape != ()]
+    return len(term.products) == 1 and len(arrays) == 1 and isinstance(arrays[0][0], Symbol) and arrays[0][1] == 1
+
+
+def _branches(node: Tensor) -> bool:
+    """Whether the gradient of a node goes on to more than one of its inputs."""
+    return node.op is not None and sum(isinstance(x, Tensor) and x.requires_grad for x in shown_inputs(node)) > 1
+
+
+def _assume(reader: Reader, fact: Tensor) -> None:
+    """Have what an equation says be read as its right-hand side; of a sum also with its axes kept or not."""
+    left, right = (reader.read(x) for x in fact.inputs)
+    product = as_product(left)
+    if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):
+        raise ArgumentError(f"on the left of the assumption {fact.site.text} stands no sum or the like")
+    call = product.powers[0][0]
+    reader.known[call] = right
+    if call.op == "sum" and isinstance(call.params["axis"], int):
+        (summed,) = call.operands
+        shape = list(summed.shape)
+        shape[call.params["axis"]] = 1
+        kept = Params(axis=call.params["axis"], keepdims=True)
+        reader.known[Call("sum", call.operands, kept, tuple(shape))] = right
+
+
+def _symbols(term: Sum) -> set[Tensor]:
+    found: set[Tensor] = set()
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Symbol):
+            found.add(x.node)
+        elif isinstance(x, Call):
+            stack += x.operands
+        elif isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+    return found
+
+
+def _value(term: Sum) -> Any:
+    graph = written(term)
+    return graph.data if isinstance(graph, Tensor) else graph
+
+
+def _note(term: Sum) -> str:
+    """What the first Σ of an equation runs over."""
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop(0)
+        if isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+        elif isinstance(x, Call):
+            axis, shape = x.params.get("axis"), x.operands[0].shape if x.operands else ()
+            if x.op == "sum" and isinstance(axis, int):
+                kind = {(2, 1): "columns", (2, 0): "rows"}.get((len(shape), axis), "elements")
+                return f"sum over the {shape[axis]} {kind}"
+            stack += x.operands
+    return ""
+
+
+def _as_tensor(graph: Any) -> Tensor:
+    return graph if isinstance(graph, Tensor) else Tensor(graph)
+
+
+def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
+    """The ops that stand in the expression of a node."""
+    stack = [node]
+    while stack:
+        x = stack.pop()
+        yield x
+        stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
+
+
+def _named_scalars(order: Sequence[Tensor], taken: set[str]) -> dict[float, tuple[Tensor, str]]:
+    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over."""
+    found: dict[float, tuple[Tensor, str]] = {}
+    for node in order:
+        for i, x in enumerate(node.inputs):
+            if not isinstance(x, Tensor) and abs(x) not in (0, 1, 2) and x not in found:
+                name = literal_name(node, i)
+                if name:
+                    found[x] = (Tensor(float(x)), name)
+    factors = [node for node in order if node.op is not None and node.op.name in ("multiply", "divide")]
+    literals = {abs(x) for node in factors for x in node.inputs if not isinstance(x, Tensor)}
+    for node in order:
+        if node.op is None or node.op.kind not in ("reduction", "loss") or "m" in taken:
+            continue
+        counted = node.inputs[0]
+        assert isinstance(counted, Tensor)
+        lengths = [n for n in counted.shape if n != 1]
+        divided = "mean" in (node.op.name, node.params.get("reduction")) or (
+            len(lengths) == 1 and bool({lengths[0], 1 / lengths[0]} & literals)
+        )
+        if divided and len(lengths) == 1 and lengths[0] > 2 and lengths[0] not in found:
+            found[lengths[0]] = (Tensor(float(lengths[0])), "m")
+            taken = taken | {"m"}
+    return found
+
+
+def _raw(g: Tensor, known: Mapping[Tensor, Tensor]) -> Tensor:
+    """A cotangent as the rules wrote it, over what is known; repetition is left out where it makes no difference."""
+    with contextlib.suppress(ShapeError, IndexError, TypeError):  # a number has no axes
+        plain = evaluate([g], known, _PLAIN)[0]
+        if isinstance(plain, Tensor) and np.allclose(plain.data, g.data, equal_nan=True):
+            return plain
+    raw: Tensor = evaluate([g], known, ops)[0]
+    return raw
+
+
+def _check(name: str, value: Any, g: Tensor, scale: float, known: Container[Tensor]) -> None:
+    """No equation is given out that disagrees with the engine, but for what rounding leaves of sums that cancel."""
+    expected = np.asarray(g.data * scale)
+    finite = np.isfinite(expected)
+    with np.errstate(all="ignore"):
+        off = np.asarray(np.abs(value - expected))[finite].max(initial=0.0)
+    if off <= _CLOSE * np.abs(expected[finite]).max(initial=0.0):
+        return
+    summed = [np.abs(node.data[np.isfinite(node.data)]).max(initial=0.0) for node in toposort(g, stop=known)]
+    if not off <= _ROUNDING * abs(scale) * max(summed):
+        raise AssertionError(f"the equation derived for {name} is {off} off from the gradient of the engine")
+
+
+def _heading(shares: set[Product], scalars: Mapping[float, tuple[Tensor, str]]) -> str:
+    """Which convention the equations follow, and what the named scalars are."""
+    named = ", ".join(f"{name} = {number(value)}" for value, (_, name) in scalars.items())
+    values = f"; {named}" if named else ""
+    for share in shares - {ONE}:
+        factor = as_text(
+            Writer(dict(scalars.values()), lambda x: x.op is not None).right_hand_side(written(Sum((share,))))
+        )
+        return (
+            "gradients of activations are those of each example's loss;"
+            f" the factor {factor.replace(' ', '')} enters with the parameters{values}"
+        )
+    return f"dV is the derivative of the output with respect to V{values}"
