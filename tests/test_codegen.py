@@ -61,3 +61,15 @@ def test_names_become_identifiers_each_once():
     nodes = [tg.Tensor(float(i)) for i in range(6)]
     names = dict(zip(nodes, ["W1", "Z₁", "a b", "a_b", "lambda", "np"], strict=True))
     assert list(identifiers(names).values()) == ["W1", "Z1", "a_b", "a_b_2", "_lambda", "np_2"]
+
+
+def test_constants_are_written_to_the_last_digit():
+    x = tg.Tensor(1.0)
+    large = np.random.default_rng(0).normal(size=2000)
+    odd = np.array([np.inf, -np.inf, np.nan, 0.1], np.float32)
+    for constant in (large, odd, np.arange(3), np.array([True, False])):
+        node = x * constant
+        value = run(node, {x: "x"})
+        assert np.array_equal(value, node.data, equal_nan=True)
+        assert value.dtype == node.dtype
+    assert run(x * float("-inf"), {x: "x"}) == -np.inf

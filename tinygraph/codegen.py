@@ -77,7 +77,7 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
     if x.op is None:
         if x.shape == ():
             return _number(x.item())
-        return f"np.{np.array_repr(x.data).replace(chr(10), '')}", TIGHTEST
+        return f"np.array({_finite_or_named(repr(x.data.tolist()))}, dtype={x.dtype.name!r})", TIGHTEST
     template, binding = _template(x)
     operands = [_operand(y, names) for y in x.inputs]
     texts = []
@@ -95,7 +95,12 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
 
 def _number(value: Any) -> tuple[str, int]:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e6
-    return repr(int(value) if whole else value), SIGN if value < 0 else TIGHTEST
+    return _finite_or_named(repr(int(value) if whole else value)), SIGN if value < 0 else TIGHTEST
+
+
+def _finite_or_named(numbers: str) -> str:
+    """Numbers as Python writes them, where inf and nan are no names of its own."""
+    return re.sub(r"\b(inf|nan)\b", r"np.\1", numbers)
 
 
 def _template(x: Tensor) -> tuple[str, int]:

@@ -6,8 +6,9 @@ product, whose operands are again sums. In that form equal terms cancel by thems
 as it stood, multiplied out, or with common factors taken out again, whichever has the fewest operations; at a tie, as
 it stood.
 
-Scalars are pulled out of linear ops, and transposes in to the atoms. Nothing else is ever rearranged, and rounding is
-the only difference there can be, except where a cancelled factor was 0 or infinite.
+Scalars are pulled out of linear ops, transposes in to the atoms, matrix products with an operand in common become one,
+and a few ops are read as what they are (the rules at the end). Rounding is the only difference there can be, except
+where a cancelled factor was 0 or infinite.
 """
 
 from __future__ import annotations
