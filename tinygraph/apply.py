@@ -232,10 +232,11 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
     )
-    if not isinstance(error, ValueError) or fits:
+    singular = isinstance(error, np.linalg.LinAlgError) and "Singular" in str(error)
+    if not isinstance(error, ValueError) or fits or singular:
         error.add_note(f"in {_expression(record.name, inputs, site)}, {site.where}")
         return error
-    if record.kind == "contraction":
+    if record.name == "matmul":
         return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
     if record.kind == "elementwise":
         return shape_error(record.name, inputs, site, errors.broadcast_mismatch)

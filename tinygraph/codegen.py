@@ -36,6 +36,14 @@ _TEMPLATES: dict[str, tuple[str, int]] = {
     "logsumexp": ("_logsumexp({0}, {axis}, {keepdims})", TIGHTEST),
     "softplus": ("np.logaddexp({0}, 0)", TIGHTEST),
     "matrix_transpose": ("{0}.mT", TIGHTEST),
+    "erf": ("_erf({0})", TIGHTEST),
+    "normal_density": ("np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)", PRODUCT),
+    "ndtr": ("0.5 * _erfc(-{0} / np.sqrt(2))", PRODUCT),
+    "gelu": ("0.5 * {0} * _erfc(-{0} / np.sqrt(2))", PRODUCT),
+    "inv": ("np.linalg.inv({0})", TIGHTEST),
+    "logabsdet": ("np.linalg.slogdet({0}).logabsdet", TIGHTEST),
+    "sign_of_det": ("np.linalg.slogdet({0}).sign", TIGHTEST),
+    "trace": ("np.linalg.trace({0}, offset={offset})", TIGHTEST),
     "complement_of_sigmoid": ("1 - {0}", SUM),
     "logit_of_sigmoid": ("{1}", TIGHTEST),
 }
@@ -147,6 +155,22 @@ def _index(part: Any) -> str:
 
 # Functions that NumPy lacks, put before the function that needs them.
 _HELPERS = [
+    """\
+def _erf(x):
+    import math
+
+    return np.vectorize(math.erf, otypes=[float])(x)
+
+
+""",
+    """\
+def _erfc(x):
+    import math
+
+    return np.vectorize(math.erfc, otypes=[float])(x)
+
+
+""",
     """\
 def _scatter_add(g, key, shape):
     out = np.zeros(shape)

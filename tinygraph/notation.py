@@ -33,7 +33,7 @@ _LAYERED = re.compile(r"(d?[WbZAwza])([0-9]+)")
 _SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
 _LAYER = re.compile(r"\[[0-9]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
-_PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(\w)")
+_PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
 _ASSOCIATIVE = {"add", "multiply", "matmul"}
 _MOST_OPERANDS = 8  # of a function that takes any number
 # an expression that is longer is cut into parts that get symbols of their own
@@ -82,7 +82,7 @@ class Writer:
         if not self._inline(x):
             return symbol(self._names[x]), TIGHTEST
         if x.op is None:
-            return _number(x.item())
+            return _constant(x)
         if x.op.notation == "{0}":
             return self.operand(x.inputs[0], x, 0)
         written = self.expression(x)
@@ -103,7 +103,7 @@ class Writer:
             return _number(x)[0]
         if not self._inline(x):
             return symbol(self._names[x])
-        return self.expression(x) if x.op is not None else _number(x.item())[0]
+        return self.expression(x) if x.op is not None else _constant(x)[0]
 
     def expression(self, node: Tensor) -> Spans:
         """The right-hand side of a node's equation."""
@@ -119,6 +119,9 @@ class Writer:
             return [Span("("), *above[0], Span("/"), *_grouped(*below), Span(") "), *rest]
         if op.name == "negative" and isinstance(x := node.inputs[0], Tensor) and self._inline(x) and self._factor(x):
             return [Span("−"), *self.expression(x)]
+        if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
+            if x.op is not None and x.op.name == "inv":
+                return [*operands[0][0][:-1], Span("−T", False, 1)]
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
         spans: Spans = []
@@ -178,6 +181,13 @@ def _ends_in_sum(spans: Spans) -> bool:
 
 def _begins_with_sign(op: Op, operand: Spans) -> bool:
     return op.binding == MATRIX_PRODUCT and operand[0].text.startswith("−")
+
+
+def _constant(x: Tensor) -> tuple[Spans, int]:
+    """A leaf that has no name."""
+    if x.shape == ():
+        return _number(x.item())
+    return [Span("I", True) if np.array_equal(x.value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")], TIGHTEST
 
 
 def _number(value: Any) -> tuple[Spans, int]:

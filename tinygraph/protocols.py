@@ -37,9 +37,23 @@ _NO_CHANGE = {
 @cache
 def _known() -> dict[Any, Callable[..., Tensor]]:
     """For each NumPy function the function of ours that records it."""
-    known = {getattr(np, name): function for name, function in FUNCTIONS.items() if hasattr(np, name)}
+    known = {
+        getattr(module, name): function
+        for module in (np, np.linalg)
+        for name, function in FUNCTIONS.items()
+        if hasattr(module, name)
+    }
+    known[np.trace] = _trace
     known.update({getattr(np, theirs): FUNCTIONS[ours] for theirs, ours in _NAMES.items() if hasattr(np, theirs)})
     return known
+
+
+def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """np.trace is over the first two axes, where np.linalg.trace and ours are over the last two."""
+    axes = [axis1 % a.ndim, axis2 % a.ndim]
+    rest = [axis for axis in range(a.ndim) if axis not in axes]
+    turned = a if [*rest, *axes] == list(range(a.ndim)) else FUNCTIONS["permute_dims"](a, (*rest, *axes))
+    return FUNCTIONS["trace"](turned, offset=offset)
 
 
 def _found(function: Any) -> Callable[..., Tensor]:

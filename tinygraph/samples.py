@@ -12,6 +12,8 @@ class Domain(NamedTuple):
     low: float = -2.0
     high: float = 2.0
     signs: bool = False
+    diagonal: float = 0.0
+    """Added to the diagonal of matrices, so that they have an inverse."""
     boolean: bool = False
 
 

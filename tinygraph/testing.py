@@ -116,6 +116,8 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> 
     if domain.boolean:
         return np.asarray(rng.random(shape) < 0.5)
     x = rng.uniform(domain.low, domain.high, shape)
+    if domain.diagonal:
+        x = x + domain.diagonal * np.eye(shape[-2], shape[-1])
     return np.asarray(x * rng.choice([-1.0, 1.0], shape) if domain.signs else x)
 
 
@@ -145,6 +147,11 @@ def _same(x: Any, y: Any, rtol: float = 1e-12) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype and np.allclose(x, y, rtol=rtol, atol=rtol, equal_nan=True)
 
 
+def _numpys(op: Op) -> Any:
+    """NumPy's function of the same name, if it has one."""
+    return getattr(np.linalg, op.name, None) or getattr(np, op.name, None)
+
+
 def law_forward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
     """The forward for numbers, the rule run on numbers, the recorded value and NumPy's function all agree."""
     value = op.run(*inputs, **params)
@@ -152,7 +159,7 @@ def law_forward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
     recorded = _applied(op, _tensors(inputs), params)
     _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
     _require(_same(evaluate([recorded])[0], value), op, "evaluated anew it differs", inputs, params)
-    theirs = getattr(np, op.name, None)
+    theirs = _numpys(op)
     if theirs is not None and not op.variadic and op.name != "astype":
         _require(_same(theirs(*inputs, **params), value), op, "NumPy's value differs", inputs, params)
 
@@ -290,7 +297,7 @@ def law_special_values(op: Op) -> None:
     if op.samples and isinstance(op.samples[0], Domain) and op.samples[0].boolean:
         inputs[0] = inputs[0] > 0
     with np.errstate(all="ignore"):
-        theirs = getattr(np, op.name, None)
+        theirs = _numpys(op)
         value = op.run(*inputs)
         _require(theirs is None or _same(theirs(*inputs), value), op, "differs from NumPy", inputs, {})
         tensors = _tensors(inputs)

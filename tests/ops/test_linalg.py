@@ -29,3 +29,19 @@ def test_integers_multiply_too():
 def test_a_product_with_itself():
     check_grads(lambda x: x @ x, np.arange(9.0).reshape(3, 3) / 10)
     check_grads(lambda x: x @ x.T, np.arange(6.0).reshape(2, 3) / 10)
+
+
+def test_what_has_no_inverse_is_refused_in_numpys_words_and_the_users_place():
+    with pytest.raises(np.linalg.LinAlgError, match="Singular matrix") as caught:
+        tg.inv(np.ones((2, 2)))
+    assert "in tg.inv(np.ones((2, 2)))" in caught.value.__notes__[0]
+    with pytest.raises(tg.ShapeError, match="must be square"):
+        tg.inv(np.ones((2, 3)))
+    with pytest.raises(tg.ShapeError, match="one-dimensional"):
+        tg.outer(np.ones((2, 2)), np.ones(2))
+
+
+def test_the_determinant_of_a_singular_matrix_has_the_logarithm_of_zero():
+    sign, logabsdet = tg.slogdet(np.ones((2, 2)))
+    assert (sign.item(), logabsdet.item()) == (0.0, -np.inf)
+    assert not sign.requires_grad

@@ -1,17 +1,23 @@
-"""Contractions: products that sum over an axis."""
+"""Linear algebra: products that sum over an axis, and functions of matrices."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..apply import op
-from ..graph import ArrayLike
-from ..samples import Sample
-from ..table import MATRIX_PRODUCT
+from ..graph import ArrayLike, Tensor
+from ..samples import Domain, Sample
+from ..table import MATRIX_PRODUCT, POWER
 from .broadcasting import unbroadcast
 
 __all__ = [
+    "inv",
     "matmul",
+    "outer",
+    "slogdet",
+    "trace",
 ]
 
 
@@ -82,3 +88,107 @@ def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     Tensor([[11.]], op=matmul)
     """
     return xp.matmul(x, y)
+
+
+@op(
+    "contraction",
+    lambda xp, g, z, x, y: xp.matmul(g, y),
+    lambda xp, g, z, x, y: xp.matmul(x, g),
+    notation="{0} {1}^T",
+    binding=MATRIX_PRODUCT,
+    run=np.linalg.outer,
+    samples=tuple(map(Sample, (((2,), (3,)), ((1,), (1,)), ((0,), (3,))))),
+)
+def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x yᵀ, the outer product of two vectors.
+
+    >>> tg.outer([1.0, 2.0], [3.0, 4.0])
+    Tensor([[3., 4.],
+            [6., 8.]], op=outer)
+    """
+    return xp.outer(x, y)
+
+
+_invertible = tuple(Sample((shape,), {}, (Domain(diagonal=4.0),)) for shape in ((3, 3), (1, 1), (2, 3, 3), (0, 2, 2)))
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x: -xp.matmul(y.mT, xp.matmul(g, y.mT)),
+    notation="{0}^−1",
+    binding=POWER,
+    run=np.linalg.inv,
+    samples=_invertible,
+)
+def inv(xp: Any, x: ArrayLike) -> Any:
+    """y = x⁻¹, the inverse of a matrix, or of each in a stack: dx = −y⁻ᵀ dy y⁻ᵀ with y⁻ᵀ = (x⁻¹)ᵀ.
+
+    Raises NumPy's ``LinAlgError`` for a matrix without one.
+
+    >>> tg.inv([[1.0, 2.0], [0.0, 4.0]])
+    Tensor([[ 1.  , -0.5 ],
+            [ 0.  ,  0.25]], op=inv)
+    """
+    return xp.inv(x)
+
+
+@op("contraction", None, notation="sign det {0}", run=lambda x: np.linalg.slogdet(x).sign, samples=_invertible)
+def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
+    """The sign of the determinant."""
+    return xp.sign_of_det(x)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x: xp.reshape(g, (*g.shape, 1, 1)) * xp.inv(x).mT,
+    notation="log |det {0}|",
+    run=lambda x: np.linalg.slogdet(x).logabsdet,
+    samples=_invertible,
+)
+def logabsdet_(xp: Any, x: ArrayLike) -> Any:
+    """The logarithm of the absolute value of the determinant."""
+    return xp.logabsdet(x)
+
+
+class SlogDet(NamedTuple):
+    """The sign and the logarithm of the absolute value of a determinant."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+def slogdet(x: ArrayLike) -> SlogDet:
+    """The determinant of a matrix, or of each in a stack, as its sign and log |det x|, whose derivative is x⁻ᵀ.
+
+    The logarithm does not overflow where the determinant would.
+
+    >>> import tinygraph as tg
+    >>> X = tg.parameter([[2.0, 0.0], [0.0, 4.0]])
+    >>> tg.slogdet(X).logabsdet.backward()
+    >>> X.grad
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    return SlogDet(sign_of_det_(x), logabsdet_(x))
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x, offset: xp.reshape(g, (*g.shape, 1, 1)) * np.eye(x.shape[-2], x.shape[-1], offset, x.dtype),
+    notation="tr({0})",
+    run=np.linalg.trace,
+    samples=(
+        *(Sample((shape,), {"offset": 0}) for shape in ((3, 3), (2, 3), (4, 2, 2), (0, 2), (2, 0, 3, 3))),
+        Sample(((3, 4),), {"offset": 1}),
+        Sample(((3, 4),), {"offset": -1}),
+    ),
+)
+def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
+    """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.
+
+    As ``np.linalg.trace``, over the last two axes.
+
+    >>> tg.trace([[1.0, 2.0], [3.0, 4.0]])
+    Tensor(5., op=trace)
+    """
+    return xp.trace(x, offset=offset)
