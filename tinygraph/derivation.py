@@ -29,6 +29,7 @@ from .simplify import (
     Symbol,
     as_product,
     multiplied,
+    of,
     power,
     shortest,
     simplified,
@@ -36,9 +37,11 @@ from .simplify import (
 )
 from .simplify import number as number_term
 from .simplify import symbol as symbol_term
+from .table import OPS
 
 # how far an equation may be from the engine's gradient, relative to its largest element and to what it is summed from
 _CLOSE, _ROUNDING = 1e-9, 1e-13
+_LONGEST = 16  # operations of an equation into which others are merged
 
 
 # The namespace in which raw gradients are written: a number repeated is written as the number.
@@ -59,7 +62,8 @@ class Work:
         assume: Sequence[Tensor],
     ) -> None:
         self.output, self.order, self.sought, self.expand, self.assume = output, order, sought, expand, assume
-        self.shown, self.names = with_symbols(order, names_of(order, frame))
+        self.named = names_of(order, frame)  # by the user
+        self.shown, self.names = with_symbols(order, self.named)
         self.scalars = _named_scalars(order, set(self.names.values()))
         found = list(cotangents(output, sought, Tensor(1.0)))
         self.cotangents = [(node, computed(g)) for node, g in found]
@@ -76,24 +80,16 @@ class Work:
         known = {node: node for node in self.shown}  # what a raw gradient is written over
         for node in self.order:
             if node.op is not None and node in self.shown:
-                _remember(reader, node)
+                self._remember(node, reader)
         for fact in self.assume:
             _assume(reader, fact)
         shares: set[Product] = set()
         backward: dict[Tensor, Equation] = {}
         count = 0
-        for node, g in self.cotangents:
-            if node is self.output or not (node in self.shown or _branches(node)):
-                continue
+        for node, g in self._kept(reader):
             term = shortest(reader.read(g))
-            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
-                continue  # a number: what reads it reads the number
             if node in self.shown:
-                if self._merges(node, g, term, reader):
-                    continue
                 name = f"d{self.names[node]}"
-            elif g in reader.atoms or _is_scaled_symbol(term):
-                continue
             else:
                 count += 1
                 while f"t{count}" in names.values():
@@ -113,6 +109,29 @@ class Work:
             return self.run(lecture=False)
         equations = [*forward, *self._in_order(backward)]
         return Derivation(equations, _heading(shares, self.scalars), names, dict(self.scalars.values()))
+
+    def _remember(self, node: Tensor, reader: Reader) -> None:
+        """Have what a named node equals read as its name, and its sums as the constants that they are."""
+        symbolic = reader.atoms.pop(node)
+        term = reader.read(node)
+        constants = [(total, shortest(reader.read(total))) for total in self._constant_sums(node)]
+        reader.atoms[node] = symbolic
+        reader.forget()
+        for total, constant in constants:
+            if not _symbols(constant):
+                reader.remember(reader.read(total), constant)
+        reader.remember(term, symbolic)
+
+    def _constant_sums(self, node: Tensor) -> Iterator[Tensor]:
+        """The sums of a node that seem to be the same everywhere, as those of what is centred, and of a softmax."""
+        for axis in {x.params["axis"] for x in self.order if x.op is not None and x.op.kind == "reduction"}:
+            if isinstance(axis, int) and not -node.ndim <= axis < node.ndim:
+                continue
+            with np.errstate(all="ignore"):
+                total = node.value.sum(axis, keepdims=True)
+                size = np.abs(node.value).sum(axis, keepdims=True)
+            if total.size and np.abs(total - total.flat[0]).max() <= _CLOSE * size.max():
+                yield from (ops.sum(node, axis=axis, keepdims=keepdims) for keepdims in (False, True))
 
     def _literal(self, value: float) -> Sum:
         """A number of the graph, by its name where it or its reciprocal has one."""
@@ -140,22 +159,89 @@ class Work:
             writer.expression(node),
         )
 
-    def _merges(self, node: Tensor, g: Tensor, term: Sum, reader: Reader) -> bool:
-        """Whether the gradient of an activation goes into that of its argument: where that makes it no longer."""
-        if self.expand or node in self.sought or node.op is None or len(node.inputs) != 1:
-            return False
-        (argument,) = node.inputs
-        if not isinstance(argument, Tensor) or argument.op is None or not argument.requires_grad:
-            return False
-        if node.op.kind == "elementwise":  # g stands there once
+    def _kept(self, reader: Reader) -> list[tuple[Tensor, Tensor]]:
+        """The nodes whose gradient gets an equation, with that gradient, the youngest first.
+
+        At first all that have a name, or pass their gradient on to several. Then, from the oldest on, one whose gradient
+        makes no longer equations where it is put into those that read it is merged into them.
+        """
+        apart = reader.over(reader.atoms)
+        terms: dict[Tensor, Sum] = {}
+        cotangent = dict(self.cotangents)
+        owner: dict[Tensor, Tensor] = {}  # of each cotangent that is an atom
+        for node, g in self.cotangents:
+            if node is self.output or not (node in self.shown or _branches(node)):
+                continue
+            term = shortest(apart.read(g))
+            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
+                continue  # a number: what reads it reads the number
+            if node not in self.shown and (g in apart.atoms or _is_scaled_symbol(term)):
+                continue
+            terms[node] = term
+            if node.op is not None and g not in apart.atoms:
+                owner[g] = node
+                apart.atoms[g] = symbol_term(g)
+                apart.forget()
+        readers: dict[Tensor, set[Tensor]] = {g: set() for g in owner}
+        for node, term in terms.items():
+            for g in _symbols(term) & owner.keys():
+                readers[g].add(node)
+
+        def tried(group: list[Tensor]) -> bool:
+            """Whether these cotangents are now merged into those that read them."""
+            nodes = [owner[g] for g in group]
+            symbolic = [apart.atoms.pop(g) for g in group]
+            merged = {}
+            for x in sorted(set.union(*(readers[g] for g in group)) - {*nodes}, key=lambda x: x.age):
+                own = apart.atoms.pop(cotangent[x], None)
+                apart.forget()
+                merged[x] = shortest(apart.read(cotangent[x]))
+                if own is not None:
+                    apart.atoms[cotangent[x]] = own
+            given = {node: terms[node] for node in nodes}
+            if not self._merges(given, [(terms[x], term) for x, term in merged.items()]):
+                apart.atoms.update(zip(group, symbolic, strict=True))
+                return False
+            for g, node in zip(group, nodes, strict=True):
+                del terms[node], owner[g]
+            terms.update(merged)
+            for x, term in merged.items():
+                for y in _symbols(term) & owner.keys():
+                    readers[y].add(x)
+            for reading in readers.values():
+                reading.difference_update(nodes)
             return True
-        below = next((g for x, g in self.cotangents if x is argument), None)
-        if below is None or node.op.kind in ("shape", "indexing"):
+
+        while True:
+            free = [
+                g
+                for g, node in reversed(list(owner.items()))
+                if node not in self.sought and not any(cotangent[x] is g and x is not node for x in terms)
+            ]
+            changed = [tried([g]) for g in free if g in owner]
+            together: dict[Tensor, list[Tensor]] = {}  # those that only one equation reads
+            for g in free:
+                if g in owner and len(readers[g]) == 1:
+                    together.setdefault(*readers[g], []).append(g)
+            changed += [tried(group) for group in together.values() if len(group) > 1 and all(g in owner for g in group)]
+            if not any(changed):
+                break
+        return [(node, cotangent[node]) for node in terms]
+
+    def _merges(self, merged: Mapping[Tensor, Sum], replaced: Sequence[tuple[Sum, Sum]]) -> bool:
+        """Whether the gradients of some nodes go into those that read them, each given before and after."""
+        named = [node for node in merged if node in self.shown and node in self.named]
+        if self.expand and named:
             return False
-        apart = Reader({**reader.atoms, g: symbol_term(g)}, self._literal)
-        apart.known = reader.known
-        merged = shortest(reader.read(below)).operations
-        return merged <= term.operations + shortest(apart.read(below)).operations
+        if all(_passes_on(node) and node.op.kind == "elementwise" for node in merged):  # type: ignore[union-attr]
+            return True  # the lecture's dA, put into dZ
+        if not replaced or any(later.operations > max(_LONGEST, earlier.operations) for earlier, later in replaced):
+            return False
+        before = sum(term.operations for term in merged.values()) + sum(earlier.operations for earlier, _ in replaced)
+        after = sum(later.operations for _, later in replaced)
+        cotangent = dict(self.cotangents)
+        lone = len(replaced) == 1 and not any(_contracts(replaced[0][0], cotangent[node]) for node in merged)
+        return after < before or (after == before and (lone or all(map(_passes_on, named))))
 
     def _share(self, term: Sum) -> Product:
         """The named scalars that all of a gradient has in common."""
@@ -217,20 +303,6 @@ class Work:
                     yield backward[x]
 
 
-def _remember(reader: Reader, node: Tensor) -> None:
-    """Have the expression of a named node read as its name."""
-    symbolic = reader.atoms.pop(node)
-    term = reader.read(node)
-    reader.atoms[node] = symbolic
-    reader.forget()
-    if len(term.products) == 1:
-        (product,) = term.products
-        if product.coefficient == 1 and len(product.powers) == 1 and isinstance(product.powers[0][0], Call):
-            base, power = product.powers[0]
-            if power == 1:
-                reader.known[base] = symbolic
-
-
 def _is_scaled_symbol(term: Sum) -> bool:
     """Whether a gradient is another one but for scalars, so that a name would say nothing."""
     arrays = [(base, power) for product in term.products for base, power in product.powers if base.shape != ()]
@@ -248,14 +320,33 @@ def _assume(reader: Reader, fact: Tensor) -> None:
     product = as_product(left)
     if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):
         raise ArgumentError(f"on the left of the assumption {fact.site.text} stands no sum or the like")
+    reader.remember(left, right)
     call = product.powers[0][0]
-    reader.known[call] = right
-    if call.op == "sum" and isinstance(call.params["axis"], int):
-        (summed,) = call.operands
-        shape = list(summed.shape)
-        shape[call.params["axis"]] = 1
-        kept = Params(axis=call.params["axis"], keepdims=True)
-        reader.known[Call("sum", call.operands, kept, tuple(shape))] = right
+    if call.op == "sum" and isinstance(axis := call.params["axis"], int):
+        shape = list(call.operands[0].shape)
+        shape[axis] = 1
+        reader.remember(of(Call("sum", call.operands, Params(axis=axis, keepdims=True), tuple(shape))), right)
+
+
+def _passes_on(node: Tensor) -> bool:
+    """Whether the gradient of a node goes on to that of one other result, and is not only moved about."""
+    assert node.op is not None
+    (x, *others) = node.inputs
+    return not others and isinstance(x, Tensor) and x.op is not None and node.op.kind not in ("shape", "indexing")
+
+
+def _contracts(term: Sum, g: Tensor) -> bool:
+    """Whether a cotangent stands in a matrix product."""
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+        elif isinstance(x, Call):
+            if OPS[x.op].kind == "contraction" and any(g in _symbols(operand) for operand in x.operands):
+                return True
+            stack += x.operands
+    return False
 
 
 def _symbols(term: Sum) -> set[Tensor]:

@@ -86,6 +86,8 @@ class Writer:
         if x.op.notation == "{0}":
             return self.operand(x.inputs[0], x, 0)
         written = self.expression(x)
+        if x.op.name == "negative":  # −a ∗ b is (−a) ∗ b
+            return written, min(x.op.binding, self.operand(x.inputs[0], x, 0)[1])
         return written, BIG_SUM if self._factor(x) and _ends_in_sum(written) else x.op.binding
 
     def _factor(self, node: Tensor) -> Tensor | None:
@@ -122,6 +124,8 @@ class Writer:
         if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
             if x.op is not None and x.op.name == "inv":
                 return [*operands[0][0][:-1], Span("−T", False, 1)]
+        if op.name == "matmul" and getattr(node.inputs[0], "ndim", 0) == 1:  # a vector on the left is a row
+            template = "{0}^T {1}"
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
         spans: Spans = []
@@ -137,11 +141,12 @@ class Writer:
             elif match[2].isdigit():
                 i = int(match[2])
                 inner, binding = operands[i]
-                if binding < _needed(op, i, node.inputs[i]) or (i == 1 and _begins_with_sign(op, inner)):
+                raised = i == 0 and template.startswith("{0}^")  # a power of a power would read from the right
+                if binding < (POWER + 1 if raised else _needed(op, i, node.inputs[i])) or (i == 1 and _begins_with_sign(op, inner)):
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
-                hidden = not self._axes and match[2] == "axis" and op.name == "sum"
+                hidden = not self._axes and match[2] == "axis" and op.name in ("sum", "mean")
                 parameter = [] if hidden else _parameter(match[2], node.params.get(match[2]), level)
                 if not parameter and spans[-1].text == ", ":
                     spans.pop()
@@ -154,8 +159,10 @@ def _needed(op: Op, position: int, x: Any) -> int:
     """How tightly an operand must bind to stand without parentheses."""
     if op.binding == TIGHTEST:
         return 0
-    if position == 0:  # a power of a power, and a comparison of one, would read from the right
-        return op.binding + (op.notation.startswith("{0}^") or op.binding == COMPARISON)
+    if op.name == "negative":
+        return BIG_SUM
+    if position == 0:  # a comparison of one would read from the right
+        return op.binding + (op.binding == COMPARISON)
     if "^{1}" in op.notation:
         return INDEX if not isinstance(x, (int, float)) else 0
     applied = isinstance(x, Tensor) and x.op is not None

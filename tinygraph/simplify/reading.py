@@ -1,0 +1,367 @@
+"""Recorded nodes as terms, by the rules of arithmetic and by the identities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..graph import Tensor
+from .patterns import filled, heads, matched, patterns
+from .shortest import expanded, shortest
+from .terms import (
+    ONE,
+    ZERO,
+    Base,
+    Call,
+    Params,
+    Product,
+    Shape,
+    Sum,
+    Symbol,
+    added,
+    as_product,
+    has_elements,
+    multiplied,
+    number,
+    of,
+    only_base,
+    power,
+    split,
+    symbol,
+)
+
+
+class Reader:
+    """Reads recorded nodes as sums over `atoms`, which maps a node to what stands for it.
+
+    `remember` gives expressions a name, so that σ(Z2) is read as A2. `used` are the identities applied so far.
+    """
+
+    def __init__(self, atoms: Mapping[Tensor, Sum], literal: Callable[[float], Sum] = number) -> None:
+        self.atoms = dict(atoms)
+        self.literal = literal
+        self.used: dict[str, None] = {}
+        self._names: dict[Base, Sum] = {}
+        self._products: list[tuple[Product, Sum]] = []
+        self._definitions: dict[Base, Sum] = {}
+        self._read: dict[Tensor, Sum] = {}
+
+    def over(self, atoms: Mapping[Tensor, Sum]) -> Reader:
+        """One that knows the same names and has other atoms."""
+        other = Reader(atoms, self.literal)
+        other._names, other._products, other._definitions = self._names, self._products, self._definitions
+        return other
+
+    def read(self, node: Any) -> Sum:
+        """The sum that a node, or a number, is."""
+        if not isinstance(node, Tensor):
+            return self.literal(node)
+        stack = [node]
+        while stack:  # not by recursion, since graphs may be deep
+            x = stack[-1]
+            waiting = [] if x in self.atoms or x in self._read else self._unread(x)
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            if x not in self._read:
+                self._read[x] = self.atoms[x] if x in self.atoms else self._combined(x)
+        return self._read[node]
+
+    def forget(self) -> None:
+        """Read anew, after a change of the atoms."""
+        self._read.clear()
+        self.used.clear()
+
+    def remember(self, term: Sum, name: Sum) -> None:
+        """Have a term read as what is its name, where it stands as a factor or as a product of factors."""
+        if len(term.products) != 1 or not term.products[0].powers:
+            return
+        inner, outer = split(term.products[0], has_elements)
+        if not inner.powers:
+            inner, outer = term.products[0], ONE
+        if len(inner.powers) > 1:
+            self._products.append((term.products[0], name))
+            return
+        ((base, exponent),) = inner.powers
+        if exponent == 1 and not isinstance(base, Symbol):
+            self._names.setdefault(base, multiplied(name, Sum((outer.to_the(-1),))))
+            if outer == ONE and (symbolic := only_base(name)) is not None:
+                self._definitions[symbolic] = term
+
+    def named(self, term: Sum) -> Sum:
+        """A term in which what has a name stands by its name, and identities are applied."""
+        parts = [self._named(product) for product in term.products]
+        return term if all(part is None for part in parts) else added(
+            Sum((product,)) if part is None else part for product, part in zip(term.products, parts, strict=True)
+        )
+
+    def _named(self, product: Product) -> Sum | None:
+        for base, exponent in product.powers:
+            if base in self._names:
+                rest = Product(product.coefficient, tuple(p for p in product.powers if p[0] != base))
+                return self.named(multiplied(Sum((rest,)), power(self._names[base], exponent)))
+        for known, name in self._products:
+            if (rest := _divided(product, known)) is not None:
+                shorter = Sum((rest.times(as_product(name)),))
+                if shorter.operations <= product.operations:
+                    return self.named(shorter)
+        for definitions in ({}, self._definitions):  # a symbol is looked into only where that is shorter
+            for head in heads(product, definitions):
+                for pattern in patterns().get(head, ()):
+                    for rest, found in matched(pattern.left, product, definitions):
+                        term = multiplied(Sum((rest,)), filled(pattern.right, found, self.named))
+                        if not definitions or term.operations < product.operations:
+                            self.used[f"{pattern.identity.left} = {pattern.identity.right}"] = None
+                            return self.named(term)
+        return None
+
+    def _unread(self, node: Tensor) -> list[Tensor]:
+        return [x for x in node.inputs if isinstance(x, Tensor) and x not in self._read]
+
+    def _combined(self, node: Tensor) -> Sum:
+        if node.op is None:
+            if node.shape == ():
+                return self.literal(node.item())
+            if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
+                return of(Call("identity", (), Params(), node.shape))
+            values = np.unique(node.value)
+            return number(values[0]) if values.size == 1 else symbol(node)
+        operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
+        rule = _RULES.get(node.op.name, _call)
+        return self.named(rule(self, node, *operands))
+
+
+def _divided(product: Product, by: Product) -> Product | None:
+    """A product without those of its factors that another one has; None where it has not all of them."""
+    powers = dict(product.powers)
+    sign = 1
+    for base, exponent in by.powers:
+        if base not in powers and isinstance(base, Sum) and base.negated in powers:
+            base, sign = base.negated, sign * (-1) ** exponent
+        if base not in powers and isinstance(base, Call) and base.op == "sqrt":
+            match as_product(base.operands[0]):
+                case Product(coefficient=1, powers=((squared, 1),)) if squared in powers:
+                    powers[base] = 2 * powers.pop(squared)  # two roots
+        if powers.get(base, 0) * exponent <= 0 or abs(powers[base]) < abs(exponent):
+            return None
+        powers[base] -= exponent
+    coefficient = product.coefficient / by.coefficient * sign
+    return Product(coefficient, tuple((base, exponent) for base, exponent in powers.items() if exponent))
+
+
+# -- the rules of arithmetic ---------------------------------------------------------------------------------------
+
+
+def _full(term: Sum, x: Any) -> Sum:
+    """An operand at the full shape of its node, for ops to which repetition matters."""
+    if not isinstance(x, Tensor) or term.shape == x.shape:
+        return term
+    op = "reshape" if math.prod(term.shape) == x.size else "broadcast_to"
+    return of(Call(op, (term,), Params(shape=x.shape), x.shape))
+
+
+def _call(reader: Reader, node: Tensor, *operands: Sum) -> Sum:
+    assert node.op is not None
+    elementwise = node.op.kind == "elementwise"
+    terms = [shortest(t if elementwise else _full(t, x)) for t, x in zip(operands, node.inputs, strict=True)]
+    shape = np.broadcast_shapes(*(t.shape for t in terms)) if elementwise else node.shape
+    params = Params(node.params)
+    if isinstance(axis := params.get("axis"), int) and node.op.kind == "reduction":
+        params["axis"] = axis % max(len(terms[0].shape), 1)
+    return of(Call(node.op.name, tuple(terms), params, shape))
+
+
+def _multiply(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
+    """A column times a row is an outer product."""
+    term = multiplied(x, y)
+    if node.ndim != 2 or len(term.products) != 1 or 1 in node.shape:
+        return term
+    columns, rows, scalars = ONE, ONE, ONE
+    for base, exponent in term.products[0].powers:
+        factor = Product(Fraction(1), ((base, exponent),))
+        if not has_elements(base.shape):
+            scalars = scalars.times(factor)
+        elif base.shape == node.shape[1:]:
+            rows = rows.times(factor)
+        elif (vector := _column_of(Sum((factor,)))) is not None and vector.shape == node.shape[:1]:
+            columns = columns.times(as_product(vector))
+        else:
+            return term
+    if not columns.powers or not rows.powers:
+        return term
+    outer = Call("outer", (shortest(Sum((columns,))), shortest(Sum((rows,)))), Params(), node.shape)
+    return Sum((scalars.times(Product(term.products[0].coefficient, ((outer, 1),))),))
+
+
+def _divide(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
+    return multiplied(x, power(y, -1)) if y.products else _call(reader, node, x, y)
+
+
+def _pow(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
+    exponent = node.inputs[1]
+    if isinstance(exponent, (int, float)) and exponent == int(exponent) and (x.products or exponent > 0):
+        return power(x, int(exponent)) if exponent else number(1)
+    return _call(reader, node, x, y)
+
+
+def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
+    if not x.products or not y.products:
+        return ZERO
+    operands, outside = [], ONE
+    for term in (x, y):
+        inner, outer = split(as_product(shortest(term)), has_elements)
+        outside = outside.times(outer)
+        operands.append(Sum((inner,)))
+    for term, other, given, beside in zip(operands, operands[::-1], node.inputs, node.inputs[::-1], strict=True):
+        one = term == number(1) and given.shape == (1, 1)  # a matrix of one element
+        if one or (isinstance(call := only_base(term), Call) and call.op == "identity"):
+            if _full(other, beside).shape == node.shape:
+                return Sum((outside.times(as_product(_full(other, beside))),))
+    full = tuple(shortest(_full(term, given)) for term, given in zip(operands, node.inputs, strict=True))
+    return Sum((outside.times(Product(Fraction(1), ((Call("matmul", full, Params(), node.shape), 1),))),))
+
+
+def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
+    term = _full(x, node.inputs[0])
+    if not term.products:
+        return ZERO
+    if len(term.products) > 1:
+        return of(Call("matrix_transpose", (shortest(term),), Params(), node.shape))
+    inner, outer = split(term.products[0], has_elements)
+    if isinstance(call := only_base(Sum((inner,))), Call) and call.op == "identity":
+        return Sum((outer.times(inner),))
+    return multiplied(Sum((outer,)), of(Call("matrix_transpose", (Sum((inner,)),), Params(), node.shape)))
+
+
+def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
+    """Factors that do not change along the axis stand before the Σ; added up term by term where that is shorter."""
+    if not x.products:
+        return ZERO
+    term = shortest(x)
+    whole = _summed(node, term)
+    forms = [term] if (opened := expanded(term)) is None or opened == term else [term, opened]
+    apart = [
+        added(reader.named(_summed(node, Sum((product,)))) for product in form.products)
+        for form in forms
+        if len(form.products) > 1
+    ]
+    return min([whole, *apart], key=lambda candidate: candidate.operations)
+
+
+def _summed(node: Tensor, term: Sum) -> Sum:
+    given = node.inputs[0]
+    assert isinstance(given, Tensor)
+    axis, params = node.params["axis"], {key: node.params[key] for key in ("axis", "keepdims")}
+    given_axes = axis if isinstance(axis, tuple) else (axis,)
+    axes = range(given.ndim) if axis is None or not given.ndim else [i % given.ndim for i in given_axes]
+    if params["keepdims"]:
+        long = tuple(i for i in axes if given.shape[i] != 1)
+        params["axis"] = long[0] if len(long) == 1 else long
+    else:
+        params["axis"] = None if len(axes) == given.ndim else axes[0] if len(axes) == 1 else tuple(axes)
+    count = math.prod(given.shape[i] for i in axes)
+
+    leading = list(axes) == list(range(len(axes)))
+
+    def varies(shape: Shape) -> bool:
+        if not node.params["keepdims"]:  # what stands outside must still broadcast to the result
+            return len(shape) > (node.ndim if leading else 0)
+        padded = (1,) * (given.ndim - len(shape)) + shape
+        return any(padded[i] != 1 for i in axes)
+
+    inner, outer = split(as_product(term), varies)
+    if not inner.powers:
+        return Sum((outer.times(Product(Fraction(count), ())),))
+    summed = _full(Sum((inner,)), given)
+    if count == 1 and node.shape == given.shape:
+        return multiplied(Sum((outer,)), summed)
+    return multiplied(Sum((outer,)), of(Call("sum", (shortest(summed),), Params(params), node.shape)))
+
+
+def _mean(reader: Reader, node: Tensor, x: Sum) -> Sum:
+    """1/m Σ, with the name of m."""
+    count = node.inputs[0].size // max(node.size, 1)  # type: ignore[union-attr]
+    return multiplied(power(reader.literal(float(count)), -1), _sum(reader, node, x)) if count else _call(reader, node, x)
+
+
+def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:
+    return x  # whoever needs the full shape asks for it
+
+
+def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
+    """A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway."""
+    if isinstance(call := only_base(condition), Call) and call.op == "equal":
+        if node.site.anonymous and isinstance(node.inputs[1], float):
+            return y
+    return _call(reader, node, condition, x, y)
+
+
+def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
+    """Scalars are pulled out. What only adds or drops an axis for a matrix product or a sum goes into it."""
+    given = node.inputs[0]
+    assert isinstance(given, Tensor)
+    if not x.products:
+        return ZERO
+    inner, outer = split(as_product(shortest(x)), has_elements)
+    if not inner.powers:
+        return Sum((outer,))
+    outside = Sum((outer,))
+    if node.shape == (1,) * (node.ndim - given.ndim) + given.shape:  # broadcasting does that
+        return multiplied(outside, Sum((inner,)))
+    if given.shape == (1,) * (given.ndim - node.ndim) + node.shape:
+        parts = [(_with_shape(base, base.shape[-node.ndim :] if node.ndim else ()), p) for base, p in inner.powers]
+        for part, exponent in parts:
+            outside = multiplied(outside, power(part, exponent))
+        return outside
+    full = _full(Sum((inner,)), given)
+    base = only_base(full)
+    return multiplied(outside, _with_shape(full if base is None else base, node.shape))
+
+
+def _with_shape(x: Base, shape: Shape) -> Sum:
+    """A factor reshaped; a reduction that keeps or drops its axis instead, a matrix product with a vector instead."""
+    if x.shape == shape:
+        return x if isinstance(x, Sum) else of(x)
+    if isinstance(x, Call):
+        if x.op in ("sum", "logsumexp") and isinstance(axis := x.params["axis"], int):
+            whole = x.operands[0].shape
+            kept = x.params["keepdims"]
+            turned = (*whole[:axis], *(() if kept else (1,)), *whole[axis + 1 :])
+            if turned == shape:
+                return of(Call(x.op, x.operands, Params(axis=axis, keepdims=not kept), shape))
+        if x.op == "matmul" and (vector := _column_of(x.operands[1])) is not None and shape == x.shape[:-1]:
+            return of(Call("matmul", (x.operands[0], vector), Params(), shape))
+    return of(Call("reshape", (x if isinstance(x, Sum) else of(x),), Params(shape=shape), shape))
+
+
+def _column_of(term: Sum) -> Sum | None:
+    """The vector of which this is a column."""
+    match term.products:
+        case (Product(coefficient=1, powers=((Call("reshape", (vector,), _, shape), 1),)),):
+            return vector if len(vector.shape) == 1 and shape == (*vector.shape, 1) else None
+        case _:
+            return None
+
+
+_RULES: dict[str, Callable[..., Sum]] = {
+    "add": lambda reader, node, x, y: added((x, y)),
+    "subtract": lambda reader, node, x, y: added((x, multiplied(number(-1), y))),
+    "negative": lambda reader, node, x: multiplied(number(-1), x),
+    "multiply": _multiply,
+    "divide": _divide,
+    "square": lambda reader, node, x: power(x, 2),
+    "pow": _pow,
+    "matmul": _matmul,
+    "matrix_transpose": _transpose,
+    "sum": _sum,
+    "mean": _mean,
+    "broadcast_to": _broadcast_to,
+    "where": _where,
+    "complement_of_sigmoid": lambda reader, node, a, z: added((number(1), multiplied(number(-1), a))),
+    "reshape": _reshape,
+}

@@ -1,0 +1,85 @@
+"""The shortest form of a sum: as it stands, multiplied out, or with common factors taken out again."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from .terms import Base, Call, Params, Product, Sum, added, as_product, common_factor, multiplied
+
+_MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
+
+def expanded(term: Sum) -> Sum | None:
+    """A sum with its parentheses multiplied out where their power is positive; None where that is too long.
+
+    Sums of products that have parentheses themselves come first, so that those can cancel before they are opened.
+    """
+    waiting, done = list(reversed(term.products)), []
+    while waiting:
+        product = waiting.pop()
+        sums = [base for base, exponent in product.powers if isinstance(base, Sum) and exponent > 0]
+        if not sums:
+            done.append(product)
+            continue
+        opened = max(sums, key=_nesting)
+        rest = product.times(Product(Fraction(1), ((opened, -1),)))
+        waiting += [rest.times(part) for part in reversed(opened.products)]
+        if len(waiting) + len(done) > _MOST_PRODUCTS:
+            return None
+    return added(Sum((product,)) for product in done)
+
+
+def _nesting(base: Base) -> int:
+    """How deep the parentheses in a base are."""
+    if not isinstance(base, Sum):
+        return 0
+    return 1 + max((_nesting(inner) for product in base.products for inner, _ in product.powers), default=0)
+
+
+def shortest(term: Sum) -> Sum:
+    """The shortest of: the sum as it stands, multiplied out, and with common factors taken out again."""
+    return simplified(term)[0]
+
+
+def simplified(term: Sum) -> tuple[Sum, str]:
+    """The same, and what was done."""
+    candidates = [(term, "")]
+    if (open_form := expanded(term)) is not None:
+        candidates.append((open_form, "multiplied out, and equal terms cancel"))
+    several = [c for c in candidates if len(c[0].products) > 1]
+    candidates += [(gathered(form), "products with a common operand are one") for form, _ in several]
+    # a number alone is not taken out, as in (2/m) Xᵀ (X w − y) + 2 λ w
+    for form, _ in tuple(candidates):
+        if len(form.products) > 1 and (common := common_factor(form)).powers:
+            without_number = Product(Fraction(-1 if common.coefficient < 0 else 1), common.powers)
+            candidates += [(Sum((as_product(form, x),)), "common factors taken out") for x in (common, without_number)]
+    return min(candidates, key=lambda candidate: candidate[0].operations)
+
+
+def gathered(term: Sum) -> Sum:
+    """A sum in which matrix products with an operand in common are one: A x + B x is (A + B) x."""
+    for side in (0, 1):
+        groups: dict[Any, list[tuple[Product, Call]]] = {}
+        for product in term.products:
+            calls = [
+                base for base, power in product.powers if isinstance(base, Call) and base.op == "matmul" and power == 1
+            ]
+            if len(calls) == 1:
+                (call,) = calls
+                outside = Product(Fraction(1), tuple(p for p in product.powers if p[0] is not call))
+                groups.setdefault((call.operands[side], outside), []).append((product, call))
+        for (shared, outside), members in groups.items():
+            if len(members) > 1:
+                others = [
+                    multiplied(Sum((Product(p.coefficient, ()),)), call.operands[1 - side]) for p, call in members
+                ]
+                combined = shortest(added(others))
+                operands = (shared, combined) if side == 0 else (combined, shared)
+                one = outside.times(
+                    Product(Fraction(1), ((Call("matmul", operands, Params(), members[0][1].shape), 1),))
+                )
+                rest = [p for p in term.products if all(p is not member for member, _ in members)]
+                return gathered(Sum((one, *rest)))
+    return term
+
+
