@@ -162,8 +162,8 @@ class Work:
     def _kept(self, reader: Reader) -> list[tuple[Tensor, Tensor]]:
         """The nodes whose gradient gets an equation, with that gradient, the youngest first.
 
-        At first all that have a name, or pass their gradient on to several. Then, from the oldest on, one whose gradient
-        makes no longer equations where it is put into those that read it is merged into them.
+        At first all that have a name, or pass their gradient on to several. Then, from the oldest on, one whose
+        gradient makes no longer equations where it is put into those that read it is merged into them.
         """
         apart = reader.over(reader.atoms)
         terms: dict[Tensor, Sum] = {}
@@ -222,8 +222,11 @@ class Work:
             together: dict[Tensor, list[Tensor]] = {}  # those that only one equation reads
             for g in free:
                 if g in owner and len(readers[g]) == 1:
-                    together.setdefault(*readers[g], []).append(g)
-            changed += [tried(group) for group in together.values() if len(group) > 1 and all(g in owner for g in group)]
+                    (reader_of_g,) = readers[g]
+                    together.setdefault(reader_of_g, []).append(g)
+            changed += [
+                tried(group) for group in together.values() if len(group) > 1 and all(g in owner for g in group)
+            ]
             if not any(changed):
                 break
         return [(node, cotangent[node]) for node in terms]

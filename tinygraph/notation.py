@@ -141,8 +141,10 @@ class Writer:
             elif match[2].isdigit():
                 i = int(match[2])
                 inner, binding = operands[i]
-                raised = i == 0 and template.startswith("{0}^")  # a power of a power would read from the right
-                if binding < (POWER + 1 if raised else _needed(op, i, node.inputs[i])) or (i == 1 and _begins_with_sign(op, inner)):
+                needed = _needed(op, i, node.inputs[i])
+                if i == 0 and template.startswith("{0}^"):  # a power of a power would read from the right
+                    needed = POWER + 1
+                if binding < needed or (i == 1 and _begins_with_sign(op, inner)):
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
@@ -321,7 +323,6 @@ _LATEX = {
     "·": r"\cdot ",
     "σ": r"\sigma ",
     "Σ": r"\sum ",
-    "√": r"\surd ",
     "−": "-",
     "≤": r"\le ",
     "≥": r"\ge ",
@@ -343,11 +344,26 @@ _LATEX = {
 
 def as_latex(spans: Spans) -> str:
     """Spans in LaTeX, for mathematics mode."""
+    if (root := next((i for i, span in enumerate(spans) if span.text == "√"), None)) is not None:
+        before, after = spans[:root], spans[root + 1 :]
+        end = _end_of_operand(after)
+        inside = after[1 : end - 1] if after[0].text == "(" else after[:end]
+        return rf"{as_latex(before)}\sqrt{{{as_latex(inside)}}}{as_latex(after[end:])}"
     out: list[str] = []
     for level, group in groupby(spans, key=lambda span: span.level):
         text = "".join(_latex(span) for span in group)  # two superscripts in a row are one
         out.append(f"^{{{text}}}" if level > 0 else f"_{{{text}}}" if level < 0 else text)
     return "".join(out)
+
+
+def _end_of_operand(spans: Spans) -> int:
+    """Where what follows a sign ends: a symbol with its superscripts, or what is in parentheses."""
+    depth = 0
+    for i, span in enumerate(spans):
+        depth += span.text.count("(") - span.text.count(")")
+        if depth == 0 and not (i + 1 < len(spans) and spans[i + 1].level):
+            return i + 1
+    return len(spans)
 
 
 def _latex(span: Span) -> str:

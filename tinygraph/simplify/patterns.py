@@ -71,7 +71,7 @@ def parsed(text: str) -> Sum:
 
 def _parsed(x: ast.expr) -> Sum:
     match x:
-        case ast.Constant(value):
+        case ast.Constant(int(value)):
             return number(value)
         case ast.Name(name):
             return of(Variable(name))  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def _parsed(x: ast.expr) -> Sum:
         case ast.Compare(left, [comparison], [right]):
             return of(Call(_COMPARISONS[type(comparison)], (_parsed(left), _parsed(right)), Params(), ()))
         case ast.Call(ast.Name(name), operands, keywords):
-            params = {k.arg: _param(k.value) for k in keywords}
+            params = {k.arg: _param(k.value) for k in keywords if k.arg}
             if name == "astype":
                 params["dtype"] = np.float64
             return of(Call(name, tuple(map(_parsed, operands)), Params(params), ()))
@@ -106,9 +106,7 @@ def _param(x: ast.expr) -> Any:
 # -- matching --------------------------------------------------------------------------------------------------------
 
 
-def matched(
-    pattern: Product, product: Product, definitions: Mapping[Base, Sum]
-) -> Iterator[tuple[Product, Found]]:
+def matched(pattern: Product, product: Product, definitions: Mapping[Base, Sum]) -> Iterator[tuple[Product, Found]]:
     """What of a product is left beside a pattern in it, and what the variables stand for, in every way there is.
 
     `definitions` says what the symbols are short for, which may match too.
@@ -240,5 +238,3 @@ def _shape(op: str, shapes: list[Shape]) -> Shape:
     if op == "trace":
         return shapes[0][:-2]
     return np.broadcast_shapes(*shapes) if OPS[op].kind == "elementwise" else shapes[0]
-
-

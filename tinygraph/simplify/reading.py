@@ -96,8 +96,12 @@ class Reader:
     def named(self, term: Sum) -> Sum:
         """A term in which what has a name stands by its name, and identities are applied."""
         parts = [self._named(product) for product in term.products]
-        return term if all(part is None for part in parts) else added(
-            Sum((product,)) if part is None else part for product, part in zip(term.products, parts, strict=True)
+        return (
+            term
+            if all(part is None for part in parts)
+            else added(
+                Sum((product,)) if part is None else part for product, part in zip(term.products, parts, strict=True)
+            )
         )
 
     def _named(self, product: Product) -> Sum | None:
@@ -106,8 +110,8 @@ class Reader:
                 rest = Product(product.coefficient, tuple(p for p in product.powers if p[0] != base))
                 return self.named(multiplied(Sum((rest,)), power(self._names[base], exponent)))
         for known, name in self._products:
-            if (rest := _divided(product, known)) is not None:
-                shorter = Sum((rest.times(as_product(name)),))
+            if (divided := _divided(product, known)) is not None:
+                shorter = Sum((divided.times(as_product(name)),))
                 if shorter.operations <= product.operations:
                     return self.named(shorter)
         for definitions in ({}, self._definitions):  # a symbol is looked into only where that is shorter
@@ -218,7 +222,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
         outside = outside.times(outer)
         operands.append(Sum((inner,)))
     for term, other, given, beside in zip(operands, operands[::-1], node.inputs, node.inputs[::-1], strict=True):
-        one = term == number(1) and given.shape == (1, 1)  # a matrix of one element
+        one = term == number(1) and isinstance(given, Tensor) and given.shape == (1, 1)  # a matrix of one element
         if one or (isinstance(call := only_base(term), Call) and call.op == "identity"):
             if _full(other, beside).shape == node.shape:
                 return Sum((outside.times(as_product(_full(other, beside))),))
@@ -286,7 +290,9 @@ def _summed(node: Tensor, term: Sum) -> Sum:
 def _mean(reader: Reader, node: Tensor, x: Sum) -> Sum:
     """1/m Σ, with the name of m."""
     count = node.inputs[0].size // max(node.size, 1)  # type: ignore[union-attr]
-    return multiplied(power(reader.literal(float(count)), -1), _sum(reader, node, x)) if count else _call(reader, node, x)
+    return (
+        multiplied(power(reader.literal(float(count)), -1), _sum(reader, node, x)) if count else _call(reader, node, x)
+    )
 
 
 def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:

@@ -9,6 +9,7 @@ from .terms import Base, Call, Params, Product, Sum, added, as_product, common_f
 
 _MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
 
+
 def expanded(term: Sum) -> Sum | None:
     """A sum with its parentheses multiplied out where their power is positive; None where that is too long.
 
@@ -81,5 +82,3 @@ def gathered(term: Sum) -> Sum:
                 rest = [p for p in term.products if all(p is not member for member, _ in members)]
                 return gathered(Sum((one, *rest)))
     return term
-
-

@@ -246,6 +246,7 @@ def symbol(node: Tensor) -> Sum:
 
 
 def of(base: Base) -> Sum:
+    """A base as a sum."""
     return Sum((Product(Fraction(1), ((base, 1),)),))
 
 
@@ -264,6 +265,6 @@ def only_base(term: Sum) -> Base | None:
     """The base of a term that is nothing else."""
     match term.products:
         case (Product(coefficient=1, powers=((base, 1),)),):
-            return base  # type: ignore[no-any-return]
+            return base
         case _:
             return None

@@ -13,6 +13,7 @@ from ..graph import Tensor
 from ..table import APPLY
 from .terms import SIMPLE, Base, Call, Product, Sum, Symbol
 
+
 def written(term: Sum) -> Any:
     """A sum as a graph again; a Python number where it is one."""
     total: Any = None
