@@ -27,7 +27,8 @@ ALLOWED = {
     "names": {"graph"},
     "codegen": {"table", "graph", "names", "ops"},
     "notation": {"table", "graph", "names"},
-    "equations": {"graph", "notation", "codegen"},
+    "folding": {"notation"},
+    "equations": {"graph", "notation", "folding", "codegen"},
     "derivation": {
         "errors",
         "table",

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from .codegen import expression, function, identifiers
+from .folding import Fold, folded
 from .graph import Tensor, toposort
 from .notation import Spans, as_latex, as_text
 
@@ -51,7 +52,10 @@ class Equation:
 
 
 class Derivation(Sequence[Equation]):
-    """Equations, forward then backward; by position or by name."""
+    """Equations, forward then backward; by position or by name.
+
+    In print, layers that repeat at least four times are one with an index, ``l = 2…12``; each equation is still there.
+    """
 
     def __init__(
         self, equations: Sequence[Equation], heading: str, names: Mapping[Tensor, str], scalars: Mapping[Tensor, str]
@@ -76,22 +80,40 @@ class Derivation(Sequence[Equation]):
         return len(self._equations)
 
     def __str__(self) -> str:
-        texts = [equation.text for equation in self._equations]
-        wide = max(map(len, texts), default=0)
-        shapes = [str(equation.shape or "scalar") for equation in self._equations]
-        column = max(map(len, shapes), default=0)
-        lines = [
-            f"{text:<{wide}}   {shape:<{column}}   {equation.note}".rstrip()
-            for text, shape, equation in zip(texts, shapes, self._equations, strict=True)
-        ]
+        rows = []
+        for fold, equations in self._folds:
+            if fold.count > 1:
+                rows.append((f"{fold.range}:", "", ""))
+            for (left, right), equation in zip(fold.lines, equations, strict=False):
+                indent = "  " if fold.count > 1 else ""
+                text = f"{indent}{as_text(left)} = {as_text(right)}"
+                rows.append((text, str(equation.shape or "scalar"), equation.note))
+        wide, column = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
+        lines = [f"{text:<{wide}}   {shape:<{column}}   {note}".rstrip() for text, shape, note in rows]
         return "\n".join([self.heading, "", *lines])
+
+    @cached_property
+    def _folds(self) -> list[tuple[Fold, Sequence[Equation]]]:
+        """The equations with repeated layers as one."""
+        lines = [(equation._left, equation._right) for equation in self._equations]
+        alike = [(equation.shape, equation.note, bool(equation.steps)) for equation in self._equations]
+        found: list[tuple[Fold, Sequence[Equation]]] = []
+        i = 0
+        for fold in folded(lines, alike):
+            found.append((fold, self._equations[i : i + len(fold.lines)]))
+            i += len(fold.lines) * fold.count
+        return found
 
     __repr__ = __str__
 
     @cached_property
     def latex(self) -> str:
-        """All equations as one ``aligned`` block."""
-        lines = [f"{as_latex(e._left)} &= {as_latex(e._right)}" for e in self._equations]
+        """All equations as one ``aligned`` block; as in the text, repeated layers are one."""
+        lines = []
+        for fold, _ in self._folds:
+            if fold.count > 1:
+                lines.append(f"l &= {fold.first}, \\ldots, {fold.last}")
+            lines += [f"{as_latex(left)} &= {as_latex(right)}" for left, right in fold.lines]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     @cached_property

@@ -31,7 +31,7 @@ Spans = list[Span]
 
 _LAYERED = re.compile(r"(d?[WbZAwza])([0-9]+)")
 _SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
-_LAYER = re.compile(r"\[[0-9]+\]")
+_LAYER = re.compile(r"\[[0-9l+−]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
 _ASSOCIATIVE = {"add", "multiply", "matmul"}
@@ -301,7 +301,7 @@ def as_text(spans: Spans) -> str:
         stretch = list(group)
         text = "".join(span.text for span in stretch)
         if level > 1:
-            out.append(text[1:-1])
+            out.append(text[1:-1] if text[1:-1].isdigit() else text)
         elif level > 0:
             raised = text.translate(_SUPERSCRIPTS)
             plain = not any(span.italic for span in stretch) and not set(raised) & set(text)
