@@ -8,7 +8,7 @@ cotangent of each input that needs one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, overload
@@ -23,13 +23,19 @@ from .table import NUMBERS
 
 
 def _traverse(
-    output: Tensor, seed: Any, xp: Any, *, wanted: set[Tensor] | None = None, used: list[bool] | None = None
+    output: Tensor,
+    seed: Any,
+    xp: Any,
+    *,
+    wanted: set[Tensor] | None = None,
+    used: list[bool] | None = None,
+    as_read: Mapping[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Propagate `seed` from `output` to the `wanted` nodes, or without these to all that require a gradient.
 
     Yields each node with its cotangent, or with a function that computes it where a part was left aside. The youngest
     node that has a cotangent is next: all its readers are younger, so its cotangent is complete. With `used`, nodes are
-    marked with it, and those that another traversal has used are refused.
+    marked with it, and those that another traversal has used are refused. `as_read` has what stands for leaves.
     """
     numbers = xp is NUMBERS
     growing: dict[Tensor, Any] = {output: seed}
@@ -46,6 +52,8 @@ def _traverse(
         inputs: tuple[Any, ...] = node.inputs
         args, params = node.args, node.params
         y, values = (node._array, args) if numbers else (node, inputs)
+        if as_read:
+            values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
         if op.variadic:
             rules = [c if c is None else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
@@ -219,16 +227,20 @@ def gradients(
     return results if several else results[0]
 
 
-def cotangents(output: Tensor, inputs: set[Tensor], seed: Tensor) -> Iterator[tuple[Tensor, Any]]:
+def cotangents(
+    output: Tensor, inputs: set[Tensor], seed: Tensor, as_read: Mapping[Tensor, Tensor] | None = None
+) -> Iterator[tuple[Tensor, Any]]:
     """Each node on the way back from `output` to `inputs` with its cotangent as a node; the youngest first.
 
-    In place of a cotangent of which a part is aside stands a function that makes it: see `computed`.
+    In place of a cotangent of which a part is aside stands a function that makes it: see `computed`. `as_read` has for
+    leaves that have changed since what the graph has read; where it has none, they are an error.
     """
     order = toposort(output)
     wanted = _on_the_way(order, inputs)
     for node in order:
-        _check_unchanged(node, wanted)
-    return _traverse(output, seed, ops, wanted=wanted)
+        if node in wanted:
+            _check_unchanged(node, as_read or {})
+    return _traverse(output, seed, ops, wanted=wanted, as_read=as_read)
 
 
 def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:
@@ -241,12 +253,24 @@ def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:
     return wanted
 
 
-def _check_unchanged(node: Tensor, wanted: set[Tensor]) -> None:
-    if node not in wanted:
-        return
+def read_before_change(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+    """For each leaf that has changed since the graph was recorded a tensor of what the graph has read."""
+    found: dict[Tensor, Tensor] = {}
+    for node in order:
+        for x, read in zip(node.inputs, node.args, strict=True):
+            if type(x) is Tensor and x.op is None and x not in found and not _is(x, read):
+                found[x] = Tensor(read)
+    return found
+
+
+def _is(leaf: Tensor, read: Any) -> bool:
+    return leaf._array is read or np.array_equal(leaf._seen, read, equal_nan=True)
+
+
+def _check_unchanged(node: Tensor, as_read: Mapping[Tensor, Tensor]) -> None:
     for x, read in zip(node.inputs, node.args, strict=True):
-        if type(x) is Tensor and x.op is None and x._array is not read:
-            if not np.array_equal(x._seen, read, equal_nan=True):
+        if type(x) is Tensor and x.op is None:
+            if not _is(as_read.get(x, x), read):
                 raise GraphError(
                     f"the data of {describe(x)} has changed since {describe(node)} was computed from it"
                     f" ({node.site.where}); compute it again before differentiating"

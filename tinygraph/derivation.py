@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .autodiff import computed, cotangents
+from .autodiff import computed, cotangents, read_before_change
 from .equations import Derivation, Equation
 from .errors import ArgumentError, ShapeError
 from .evaluate import evaluate
@@ -65,7 +65,10 @@ class Work:
         self.named = names_of(order, frame)  # by the user
         self.shown, self.names = with_symbols(order, self.named)
         self.scalars = _named_scalars(order, set(self.names.values()))
-        found = list(cotangents(output, sought, Tensor(1.0)))
+        # a leaf that has changed since counts as what it was
+        self.as_read = read_before_change(order)
+        self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
+        found = list(cotangents(output, sought, Tensor(1.0), self.as_read))
         self.cotangents = [(node, computed(g)) for node, g in found]
         # of probabilities that a loss looks through: da, which is not propagated
         self.aside = {node: computed(g) for node, g in found if callable(g)}
@@ -76,8 +79,9 @@ class Work:
         literals = {value: name for value, (_, name) in self.scalars.items()}
         writer = Writer(names, lambda x: x not in names, axes=False, literals=literals)
         forward = [self._forward(node) for node in self.order if node in self.shown and node.op is not None]
-        reader = Reader({node: symbol_term(node) for node in self.shown}, self._literal)
-        known = {node: node for node in self.shown}  # what a raw gradient is written over
+        shown = {*self.shown, *self.as_read.values()}
+        reader = Reader({node: symbol_term(self.as_read.get(node, node)) for node in shown}, self._literal)
+        known = {node: node for node in shown}  # what a raw gradient is written over
         for node in self.order:
             if node.op is not None and node in self.shown:
                 self._remember(node, reader)
@@ -108,7 +112,8 @@ class Work:
         if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
             return self.run(lecture=False)
         equations = [*forward, *self._in_order(backward)]
-        return Derivation(equations, _heading(shares, self.scalars), names, dict(self.scalars.values()))
+        scalars = dict(self.scalars.values())
+        return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read)
 
     def _remember(self, node: Tensor, reader: Reader) -> None:
         """Have what a named node equals read as its name, and its sums as the constants that they are."""

@@ -58,10 +58,15 @@ class Derivation(Sequence[Equation]):
     """
 
     def __init__(
-        self, equations: Sequence[Equation], heading: str, names: Mapping[Tensor, str], scalars: Mapping[Tensor, str]
+        self,
+        equations: Sequence[Equation],
+        heading: str,
+        names: Mapping[Tensor, str],
+        scalars: Mapping[Tensor, str],
+        as_read: Mapping[Tensor, Tensor],
     ) -> None:
         self._equations = tuple(equations)
-        self._names, self._scalars = names, scalars
+        self._names, self._scalars, self._as_read = names, scalars, as_read
         self.heading = heading
 
     @overload
@@ -119,8 +124,10 @@ class Derivation(Sequence[Equation]):
     @cached_property
     def source(self) -> str:
         """The same as a NumPy function, to be pasted and run: from the leaves to all gradients by name."""
-        names = identifiers(self._names)
-        ids = {name: names[node] for node, name in self._names.items()}
+        stand_ins = set(self._as_read.values())
+        names = identifiers({node: name for node, name in self._names.items() if node not in stand_ins})
+        names |= {now: names[leaf] for leaf, now in self._as_read.items() if leaf in names}
+        ids = {name: names[node] for node, name in self._names.items() if node in names}
         leaves = [
             node for node in self._names if node.op is None and node not in self._scalars and node in self._leaves
         ]
