@@ -42,7 +42,7 @@ ALLOWED = {
         "equations",
     },
     "derive": {"errors", "graph", "equations", "derivation"},
-    "draw": {"errors", "graph", "names", "notation"},
+    "draw": {"errors", "graph", "names", "notation", "equations", "derivation"},
     "nn": {"errors"},
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate"},
     "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "equations", "derive", "draw", "nn"},

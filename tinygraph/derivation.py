@@ -50,25 +50,34 @@ _PLAIN.broadcast_to = lambda x, shape: ops.broadcast_to(x, shape) if getattr(x, 
 
 
 class Work:
-    """The work of `derive` on one graph."""
+    """The work of `derive` on one graph. For pictures, only of nodes that have a box: with `boxes` what has none is not
+    given a name, and with `every_op` each op has one."""
 
     def __init__(
         self,
         output: Tensor,
-        order: list[Tensor],
         sought: set[Tensor],
         frame: FrameType | None,
-        expand: bool,
-        assume: Sequence[Tensor],
+        *,
+        expand: bool = False,
+        assume: Sequence[Tensor] = (),
+        depth: int | None = None,
+        boxes: bool = False,
+        every_op: bool = False,
     ) -> None:
-        self.output, self.order, self.sought, self.expand, self.assume = output, order, sought, expand, assume
+        self.output, self.expand, self.assume, self.boxes = output, expand, assume, boxes
+        self.order = order = toposort(output)
         self.named = names_of(order, frame)  # by the user
-        self.shown, self.names = with_symbols(order, self.named)
+        self.shown, self.names = with_symbols(order, self.named, every_op)
+        away = self._away()
+        self.near = {x for x, distance in away.items() if depth is None or distance <= depth}
+        farthest = {x for x in self.near if x.op is not None and x.requires_grad and away[x] == depth}
+        self.sought = sought & self.near | farthest
         self.scalars = _named_scalars(order, set(self.names.values()))
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
-        found = list(cotangents(output, sought, Tensor(1.0), self.as_read))
+        found = list(cotangents(output, self.sought, Tensor(1.0), self.as_read))
         self.cotangents = [(node, computed(g)) for node, g in found]
         # of probabilities that a loss looks through: da, which is not propagated
         self.aside = {node: computed(g) for node, g in found if callable(g)}
@@ -78,7 +87,7 @@ class Work:
         names = {**self.names, **dict(self.scalars.values())}
         literals = {value: name for value, (_, name) in self.scalars.items()}
         writer = Writer(names, lambda x: x not in names, axes=False, literals=literals)
-        forward = [self._forward(node) for node in self.order if node in self.shown and node.op is not None]
+        forward = [self._forward(node) for node in self.order if node in self.near and node.op is not None]
         shown = {*self.shown, *self.as_read.values()}
         reader = Reader({node: symbol_term(self.as_read.get(node, node)) for node in shown}, self._literal)
         known = {node: node for node in shown}  # what a raw gradient is written over
@@ -114,6 +123,15 @@ class Work:
         equations = [*forward, *self._in_order(backward)]
         scalars = dict(self.scalars.values())
         return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read)
+
+    def _away(self) -> dict[Tensor, int]:
+        """How many equations each symbol is away from the output."""
+        away = {self.output: 0}
+        for node in reversed(self.order):
+            if node in away:
+                for x in sources(node, self.shown):
+                    away[x] = min(away.get(x, away[node] + 1), away[node] + 1)
+        return away
 
     def _remember(self, node: Tensor, reader: Reader) -> None:
         """Have what a named node equals read as its name, and its sums as the constants that they are."""
@@ -156,6 +174,7 @@ class Work:
             node.shape,
             1.0,
             node.data,
+            node,
             count,
             "",
             (),
@@ -175,7 +194,7 @@ class Work:
         cotangent = dict(self.cotangents)
         owner: dict[Tensor, Tensor] = {}  # of each cotangent that is an atom
         for node, g in self.cotangents:
-            if node is self.output or not (node in self.shown or _branches(node)):
+            if node is self.output or not (node in self.shown or (_branches(node) and not self.boxes)):
                 continue
             term = shortest(apart.read(g))
             if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
@@ -293,7 +312,9 @@ class Work:
                 steps.append((f"{as_text(left)} = {as_text(later)}", reason))
         graph = lines[-1][0] if isinstance(lines[-1][0], Tensor) else Tensor(lines[-1][0])
         note = _note(own)
-        return Equation(name, node.shape, scale, value, own.operations, note, tuple(steps), graph, left, texts[-1][0])
+        return Equation(
+            name, node.shape, scale, value, node, own.operations, note, tuple(steps), graph, left, texts[-1][0]
+        )
 
     def _in_order(self, backward: dict[Tensor, Equation]) -> Iterator[Equation]:
         """As the lecture does it: after the gradient of a result those of the parameters in it."""

@@ -22,6 +22,7 @@ def derive(
     convention: str = "lecture",
     expand: bool = False,
     assume: Sequence[Tensor] = (),
+    depth: int | None = None,
 ) -> Derivation: ...
 @overload
 def derive(
@@ -30,6 +31,7 @@ def derive(
     convention: str = "lecture",
     expand: bool = False,
     assume: Sequence[Tensor] = (),
+    depth: int | None = None,
 ) -> Callable[..., Derivation]: ...
 def derive(
     output: Tensor | Callable[..., Tensor],
@@ -37,16 +39,21 @@ def derive(
     convention: str = "lecture",
     expand: bool = False,
     assume: Sequence[Tensor] = (),
+    depth: int | None = None,
 ) -> Derivation | Callable[..., Derivation]:
     """The equations of `output` and of its gradients, simplified, in your own names.
 
     `output` is a recorded scalar, or a function that computes one; then so is the result, and floating arrays that it
     is given become parameters of the function's names for them.
 
-    First the forward equations, then the backward ones, for all parameters or for `wrt`. With
-    ``convention="lecture"`` the gradients of activations are those of each example's loss, and the common factor, such
-    as 1/m, enters with the parameters; with ``"exact"`` every dV is ∂J/∂V. The gradient of an activation function's
-    result is merged into that of its argument where that is no longer; ``expand=True`` keeps both.
+    First the forward equations, then the backward ones, for all parameters or for `wrt`; with `depth` only for what is
+    at most so many equations away from the output. With ``convention="lecture"`` the gradients of activations are those
+    of each example's loss, and the common factor, such as 1/m, enters with the parameters; with ``"exact"`` every dV is
+    ∂J/∂V. The gradient of an intermediate result is merged into those that need it where that makes no longer
+    equations, as the lecture's da into dz; ``expand=True`` keeps both. What you gave no name is t1, t2, … where it is
+    needed more than once.
+
+    In print, layers that repeat are one with an index: see `Derivation`.
 
     `assume` are equations that hold for the data, as in ``assume=[sum(Y, axis=0) == 1]``, checked and then used.
 
@@ -62,8 +69,8 @@ def derive(
     'dw = (a − y) xᵀ'
     """
     if callable(output):
-        return _derived(output, wrt, convention, expand, assume)
-    return _derivation(output, wrt, convention, expand, assume, _getframe(1))
+        return _derived(output, wrt, convention, expand, assume, depth)
+    return _derivation(output, wrt, convention, expand, assume, depth, _getframe(1))
 
 
 def _derivation(
@@ -72,6 +79,7 @@ def _derivation(
     convention: str,
     expand: bool,
     assume: Sequence[Tensor],
+    depth: int | None,
     frame: FrameType | None,
 ) -> Derivation:
     if not isinstance(output, Tensor):
@@ -80,8 +88,10 @@ def _derivation(
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():
         raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations are derived of a scalar")
-    order = toposort(output)
-    sought = set(wrt) if wrt is not None else {x for x in order if x.op is None and x.requires_grad}
+    if depth is not None and depth < 1:
+        raise ArgumentError(f"depth is the number of equations to go back, at least 1, not {depth}")
+    leaves = {x for x in toposort(output) if x.op is None and x.requires_grad}
+    sought = set(wrt) if wrt is not None else leaves
     if not sought or output.op is None:
         raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
     for fact in assume:
@@ -91,7 +101,8 @@ def _derivation(
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
     from .derivation import Work  # here, since importing what it takes is slow
 
-    return Work(output, order, sought, frame, expand, assume).run(lecture=convention == "lecture")
+    work = Work(output, sought, frame, expand=expand, assume=assume, depth=depth)
+    return work.run(lecture=convention == "lecture")
 
 
 def _derived(
@@ -100,6 +111,7 @@ def _derived(
     convention: str,
     expand: bool,
     assume: Sequence[Tensor],
+    depth: int | None,
 ) -> Callable[..., Derivation]:
     signature = inspect.signature(function)
 
@@ -109,6 +121,6 @@ def _derived(
             if isinstance(x, (np.ndarray, float)):
                 given.arguments[name] = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
         result = function(*given.args, **given.kwargs)
-        return _derivation(result, wrt, convention, expand, assume, None)
+        return _derivation(result, wrt, convention, expand, assume, depth, None)
 
     return derived

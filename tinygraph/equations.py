@@ -12,7 +12,7 @@ import numpy as np
 from .codegen import expression, function, identifiers
 from .folding import Fold, folded
 from .graph import Tensor, toposort
-from .notation import Spans, as_latex, as_text
+from .notation import Span, Spans, as_latex, as_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,8 @@ class Equation:
     shape: tuple[int, ...]
     scale: float
     value: np.ndarray[Any, Any]
+    tensor: Tensor = field(repr=False)
+    """What it says the value, or the gradient, of."""
     op_count: int
     """Operations in the right-hand side as printed."""
     note: str
@@ -46,6 +48,11 @@ class Equation:
     def latex(self) -> str:
         """The equation in LaTeX, for mathematics mode."""
         return f"{as_latex(self._left)} = {as_latex(self._right)}"
+
+    @property
+    def spans(self) -> Spans:
+        """The equation as spans, for pictures."""
+        return [*self._left, Span(" = "), *self._right]
 
     def __str__(self) -> str:
         return self.text
@@ -96,6 +103,11 @@ class Derivation(Sequence[Equation]):
         wide, column = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
         lines = [f"{text:<{wide}}   {shape:<{column}}   {note}".rstrip() for text, shape, note in rows]
         return "\n".join([self.heading, "", *lines])
+
+    @property
+    def scaled(self) -> bool:
+        """Whether some gradients are not of the output but, by the convention, of each example's loss."""
+        return any(equation.scale != 1 for equation in self._equations)
 
     @cached_property
     def _folds(self) -> list[tuple[Fold, Sequence[Equation]]]:

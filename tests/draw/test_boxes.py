@@ -1,5 +1,7 @@
 """What a picture shows: which nodes get a box, what stands in it, what each is to the network."""
 
+import re
+
 import numpy as np
 import pytest
 from drawn import boxes_of, edges_of, titles_of, two_layers
@@ -334,9 +336,22 @@ def test_looking_changes_nothing():
 # -- gradients -----------------------------------------------------------------------------------------------------
 
 
+EQUATIONS = {
+    "J": "dJ",
+    "A2": "dA2",  # merged into the next, and written on the way there
+    "Z2": "dZ2 = A2 − Y",
+    "W2": "dW2 = (1/m) dZ2 A1ᵀ",
+    "b2": "db2 = (1/m) Σ dZ2",
+    "A1": "dA1",
+    "Z1": "dZ1 = W2ᵀ dZ2 ∗ (1 − A1²)",
+    "W1": "dW1 = (1/m) dZ1 Xᵀ",
+    "b1": "db1 = (1/m) Σ dZ1",
+}
+
+
 def test_before_backward_a_gradient_is_a_dash_and_never_zero():
     lines = {name: box.gradient and as_text(box.gradient) for name, box in boxes_of(two_layers()).items()}
-    assert lines == {"X": None, "Y": None, **{name: f"d{name}   –" for name in NAMED[2:]}}
+    assert lines == {"X": None, "Y": None, **{name: f"{EQUATIONS[name]}   –" for name in NAMED[2:]}}
 
 
 def test_after_backward_there_are_numbers():
@@ -347,7 +362,77 @@ def test_after_backward_there_are_numbers():
     assert list(lines) == NAMED[2:]
     assert not any("–" in line for line in lines.values())
     assert lines["J"] == "dJ   1"
-    assert lines["W1"] == f"dW1   ‖·‖ {np.linalg.norm(boxes['W1'].node.grad):.4g}"
+    assert lines["W1"] == f"dW1 = (1/m) dZ1 Xᵀ   ‖·‖ {np.linalg.norm(boxes['W1'].node.grad):.4g}"
+
+
+def steps_of(J, **options):
+    return {
+        (titles[0], titles[1]): as_text(edge.step)
+        for edge in drawing_of(J, None, **options).edges
+        if edge.step
+        for titles in [[as_text(box.title).split(" = ")[0] for box in (edge.target, edge.source)]]
+    }
+
+
+def test_on_the_way_back_stand_the_steps_that_the_boxes_have_merged():
+    assert steps_of(two_layers()) == {
+        ("J", "A2"): "dA2 = (1 − Y) / (1 − A2) − Y / A2",
+        ("Z2", "A1"): "dA1 = W2ᵀ dZ2",
+        ("A1", "Z1"): "dZ1 = dA1 ∗ (1 − A1²)",
+    }
+
+
+@pytest.mark.parametrize("detail", ["names", "ops"])
+@pytest.mark.parametrize("convention", ["lecture", "exact"])
+def test_the_values_go_with_the_equations(convention, detail):
+    J = two_layers()
+    J.backward()
+    m = J.inputs[1].size
+    for box in drawing_of(J, None, detail, convention).boxes:
+        if box.gradient and box.node.size > 4:
+            scale = m if convention == "lecture" and box.node.op is not None else 1
+            assert as_text(box.gradient).endswith(f"   ‖·‖ {scale * np.linalg.norm(box.node.grad):.4g}")
+
+
+def test_the_convention_is_told_where_it_changes_the_gradients():
+    caption = drawing_of(two_layers(), None).caption
+    assert caption.startswith("gradients of activations are those of each example's loss")
+    assert drawing_of(two_layers(), None, "names", "exact").caption == ""
+    w = tg.parameter([1.0, 2.0])
+    assert drawing_of(tg.sum(w * w), None).caption == ""
+
+
+def test_the_equations_stay_when_a_parameter_is_changed():
+    J = two_layers()
+    before = [as_text(box.gradient) for box in drawing_of(J, None).boxes if box.gradient]
+    boxes_of(J)["W1"].node.data += 1.0
+    assert [as_text(box.gradient) for box in drawing_of(J, None).boxes if box.gradient] == before
+
+
+def test_where_no_equations_are_to_be_had_there_are_none():
+    w = tg.parameter([1.0, 2.0], name="w")
+    y = w * 2
+    y.name = "y"
+    assert [as_text(box.gradient) for box in drawing_of(y, None).boxes] == ["dw   –", "dy   –"]
+    w.data += 1.0
+    J = tg.sum(y * w)  # reads w twice, changed between
+    assert as_text(boxes_of(J)["w"].gradient) == "dw   –"
+
+
+def test_what_has_no_box_stands_in_no_equation():
+    W1, W2, X = (tg.parameter(np.ones((2, 2)), name=name) for name in ("W1", "W2", "X"))
+    J = tg.sum(tg.tanh(W2 @ tg.tanh(W1 @ X)))
+    boxes = boxes_of(J)
+    assert set(boxes) == {"W1", "W2", "X", "J"} | {title for title in boxes if title.startswith("t")}
+    for box in boxes.values():
+        for name in re.findall(r"d?(t[0-9]+)", as_text(box.gradient)):
+            assert name in boxes
+
+
+def test_a_long_equation_is_left_to_derive():
+    x = tg.parameter([0.5, 1.0], name="x")
+    J = tg.sum(tg.tanh(x) * tg.exp(x) * tg.sigmoid(x) * tg.gelu(x))
+    assert as_text(boxes_of(J)["x"].gradient) == "dx   –"
 
 
 def test_a_gradient_of_zero_is_a_number():

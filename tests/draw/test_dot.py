@@ -51,7 +51,7 @@ def test_each_box_has_three_lines_and_constants_have_no_gradient(before):
     lines = {lines[0].split(" = ")[0]: lines for lines in Dot(before.source).lines.values()}
     assert lines["W[1]"][0] == "W[1]"
     assert lines["W[1]"][1].startswith("4 × 2   μ ")
-    assert lines["W[1]"][2] == "dW[1]   –"
+    assert lines["W[1]"][2] == "dW[1] = (1/m) dZ[1] XT   –"
     assert lines["Z[1]"][0] == "Z[1] = W[1] X + b[1]"
     assert {name for name, found in lines.items() if len(found) == 2} == {"X", "Y"}
     assert {len(found) for found in lines.values()} == {2, 3}

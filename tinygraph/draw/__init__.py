@@ -52,14 +52,12 @@ class Picture:
         return save(self.source, path)
 
     def __str__(self) -> str:
-        boxes = self._drawing.boxes
-        titles = [as_text(box.title) for box in boxes]
-        wide, wide_value = max(map(len, titles)), max(len(box.value) for box in boxes)
-        lines = []
-        for box, title in zip(boxes, titles, strict=True):
-            gradient = as_text(box.gradient) if box.gradient is not None else ""
-            lines.append(f"{title:<{wide}}   {box.value:<{wide_value}}   {gradient}".rstrip())
-        return "\n".join(lines)
+        rows = []
+        for box in self._drawing.boxes:
+            gradient = as_text(box.gradient[:-2]) if box.gradient else ""
+            rows.append([as_text(box.title), box.value, gradient, box.gradient[-1].text if box.gradient else ""])
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("   ".join(map(str.ljust, row, wide)).rstrip() for row in rows)
 
     __repr__ = __str__
 
@@ -71,7 +69,14 @@ class Picture:
             return {"text/plain": f"{text}\n\n{error}"}
 
 
-def draw(output: Tensor, *, title: str | None = None, detail: str = "names", direction: str = "LR") -> Picture:
+def draw(
+    output: Tensor,
+    *,
+    title: str | None = None,
+    detail: str = "names",
+    direction: str = "LR",
+    convention: str = "lecture",
+) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
     Each named tensor is a box with its op inside; what has no name stands within the expression of its reader.
@@ -79,14 +84,18 @@ def draw(output: Tensor, *, title: str | None = None, detail: str = "names", dir
     Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a
     frame. With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
 
+    In red stand the equation of the gradient, as `derive` finds it, and its value; on the way back the equation of a
+    step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
+    activations are those of each example's loss, and so are their values; with "exact" they are what ``.grad`` holds.
+
     >>> import tinygraph as tg
     >>> w, x = tg.parameter(2.0), tg.Tensor(3.0)
     >>> J = w * x + 1
     >>> J.backward()
     >>> tg.draw(J)
-    w               2   dw   3
+    w               2   dw = x   3
     x               3
-    J = w · x + 1   7   dJ   1
+    J = w · x + 1   7   dJ       1
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"draw shows the graph of a tensor, not of {type(output).__name__}")
@@ -94,9 +103,11 @@ def draw(output: Tensor, *, title: str | None = None, detail: str = "names", dir
         raise ArgumentError(f'detail is "names" or "ops", not {detail!r}')
     if direction not in ("LR", "TB"):
         raise ArgumentError(f'direction is "LR" or "TB", not {direction!r}')
+    if convention not in ("lecture", "exact"):
+        raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if title is not None and not isinstance(title, str):
         raise TypeError(f"a title is a string, not {type(title).__name__}")
-    drawing = drawing_of(output, _getframe(1), detail)
+    drawing = drawing_of(output, _getframe(1), detail, convention)
     heading = clean(title or "").strip()
     return Picture(drawing, [Span(heading)] if heading else _default_title(drawing), direction)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..equations import Derivation, Equation
+from ..errors import GraphError
 from ..graph import Tensor, toposort
 from ..names import names_of, readers_of
 from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbols
@@ -16,6 +18,8 @@ from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbol
 # arrays that are larger are summarised
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
+_LONGEST_EQUATION = 44  # characters
+_MOST_BOXES = 80  # with equations
 
 
 @dataclass(eq=False)
@@ -28,6 +32,7 @@ class Box:
     title: Spans
     value: str
     gradient: Spans | None
+    """Its equation, if it has one, and its value."""
     widest_gradient: int
     """How many characters any gradient of this shape takes."""
     scope: tuple[str, ...]
@@ -44,6 +49,8 @@ class Edge:
     """Whether a gradient may come back."""
     backward: bool
     """Whether one has."""
+    step: Spans | None = None
+    """The equation of what comes back, where the box that gets it says less."""
 
 
 @dataclass
@@ -52,16 +59,21 @@ class Drawing:
 
     boxes: list[Box] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
+    caption: str = ""
+    """Which convention the gradients follow."""
 
 
-def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
+def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
     """The drawing of everything that `output` was computed from."""
     order = toposort(output)
     names = names_of(order, frame)
     boxed, names = with_symbols(order, names, every_op=detail == "ops")
     writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
-    drawing = Drawing()
+    merged, apart = _equations(output, frame, detail, convention, len(boxed))
+    drawing = Drawing(caption=merged.heading if merged is not None and merged.scaled else "")
+    equations = _by_tensor(merged)
+    steps = _by_tensor(apart)
     box_of: dict[Tensor, Box] = {}
     roles = _roles(order, boxed)
     for node in order:
@@ -75,7 +87,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
             roles[node],
             title,
             _value(_as_read(node, readers)),
-            _gradient(node, names[node]),
+            _gradient(node, names[node], equations.get(node), steps.get(node)),
             2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
             _scope(node, readers),
         )
@@ -85,7 +97,10 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str) -> Drawing:
             differentiable = x.requires_grad and node.requires_grad
             backward = differentiable and x.grad is not None and node.grad is not None
             label = _shape(x.shape) if x.shape else ""
-            drawing.edges.append(Edge(box_of[x], box, label, differentiable, backward))
+            edge = Edge(box_of[x], box, label, differentiable, backward)
+            if x in steps and len(readers[x]) == 1 and (x not in equations or steps[x].text != equations[x].text):
+                edge.step = _short(steps[x])
+            drawing.edges.append(edge)
     return drawing
 
 
@@ -156,13 +171,13 @@ def _summary(array: np.ndarray[Any, Any], norm: bool = False) -> str:
     if norm:  # scaled, as are the others, so that squares and sums cannot overflow
         return f"‖·‖ {number(largest * float(np.linalg.norm(numbers / (largest or 1.0))))}"
     if (numbers == first).all():
-        return f"all {_short(first)}"
+        return f"all {_brief(first)}"
     if ((numbers == 0) | (numbers == 1)).all():
         return f"{int(numbers.sum())} ones"
     mean, spread = (numbers / largest).mean().item(), (numbers / largest).std().item()
     if abs(mean) < 1e-12 * spread:  # what rounding leaves of a mean of 0
         mean = 0.0
-    return f"μ {_short(mean * largest)}   σ {_short(spread * largest)}"
+    return f"μ {_brief(mean * largest)}   σ {_brief(spread * largest)}"
 
 
 def _in_full(array: np.ndarray[Any, Any]) -> str:
@@ -173,16 +188,50 @@ def _in_full(array: np.ndarray[Any, Any]) -> str:
         return f"{_in_full(array[:, 0])}ᵀ"
     if array.ndim == 2 and len(array) == 1:
         return _in_full(array[0])
-    return "[" + ", ".join(_in_full(part) if array.ndim > 1 else _short(part.item()) for part in array) + "]"
+    return "[" + ", ".join(_in_full(part) if array.ndim > 1 else _brief(part.item()) for part in array) + "]"
 
 
-def _short(value: Any) -> str:
+def _brief(value: Any) -> str:
     return number(float(f"{value:.3g}")) if isinstance(value, float) else number(value)
 
 
-def _gradient(node: Tensor, name: str) -> Spans | None:
+def _equations(
+    output: Tensor, frame: FrameType | None, detail: str, convention: str, boxes: int
+) -> tuple[Derivation | None, Derivation | None]:
+    """The equations of the gradients, and the same without anything merged; none where there are none to be had."""
+    if output.shape != () or not output.requires_grad or output.op is None or boxes > _MOST_BOXES:
+        return None, None
+    from ..derivation import Work  # here, since importing what it takes is slow
+
+    leaves = {x for x in toposort(output) if x.op is None and x.requires_grad}
+    try:
+        merged, apart = (
+            Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(
+                convention == "lecture"
+            )
+            for expand in (False, True)
+        )
+    except GraphError:  # a leaf has changed between two uses
+        return None, None
+    return merged, apart
+
+
+def _by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
+    return {equation.tensor: equation for equation in derivation or () if equation.steps}
+
+
+def _short(equation: Equation | None) -> Spans | None:
+    """An equation as spans, if it is not too long for a picture."""
+    if equation is None or len(equation.text) > _LONGEST_EQUATION:
+        return None
+    return equation.spans
+
+
+def _gradient(node: Tensor, name: str, equation: Equation | None, step: Equation | None) -> Spans | None:
     """The gradient's line: a dash where no backward has run, which is not the same as 0."""
     if not node.requires_grad:
         return None
     grad = node.grad
-    return [*symbol(name, "d"), Span("   "), Span("–" if grad is None else _summary(grad, norm=True))]
+    scale = equation.scale if equation else step.scale if step else 1.0
+    value = "–" if grad is None else _summary(grad if scale == 1 else grad * scale, norm=True)
+    return [*(_short(equation) or symbol(name, "d")), Span("   "), Span(value)]

@@ -47,7 +47,8 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
     )
     back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
     heading = [_line(title, 15, "black")] if title else []
-    graph.attr(label=_html([*heading, _line([Span(f"forward in blue{back}")], 10, GREY)]))
+    captions = [f"forward in blue{back}", *([drawing.caption] if drawing.caption else [])]
+    graph.attr(label=_html([*heading, *(_line([Span(caption)], 10, GREY) for caption in captions)]))
     crowded = len(drawing.edges) > _MANY_EDGES
     if crowded:  # the network simplex of dot takes minutes on a fan of a hundred edges
         graph.attr(nslimit="1")
@@ -58,7 +59,8 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
         graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2")
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
-            graph.edge(ids[edge.source], ids[edge.target], dir="back", weight="0", **seen)
+            step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
+            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen)
     return str(graph.source)
 
 

@@ -40,7 +40,7 @@ def _share(g: Any, a: Any, reduction: str) -> Any:
 
 def _slope(xp: Any, a: Any, b: Any, y: Any) -> Any:
     """(1 − y)/b − y/a where b = 1 − a; 0/0 counts as 0, and nothing else is guarded, so that it differentiates by y."""
-    return (1 - y) / xp.where(b + (1 - y) == 0, 1.0, b) - y / xp.where(a + y == 0, 1.0, a)
+    return (1 - y) / xp.where(xp.equal(b + (1 - y), 0), 1.0, b) - y / xp.where(xp.equal(a + y, 0), 1.0, a)
 
 
 def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) -> Any:
