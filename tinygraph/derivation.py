@@ -140,10 +140,12 @@ class Work:
         constants = [(total, shortest(reader.read(total))) for total in self._constant_sums(node)]
         reader.atoms[node] = symbolic
         reader.forget()
+        writer = Writer(self.names, lambda x: x not in self.shown, axes=False)
         for total, constant in constants:
             if not _symbols(constant):
-                reader.remember(reader.read(total), constant)
-        reader.remember(term, symbolic)
+                text = f"{as_text(writer.right_hand_side(total))} = {number(_value(constant))}"
+                reader.remember(reader.read(total), constant, text)
+        reader.remember(term, symbolic, as_text(self._forward(node).spans))
 
     def _constant_sums(self, node: Tensor) -> Iterator[Tensor]:
         """The sums of a node that seem to be the same everywhere, as those of what is centred, and of a softmax."""
@@ -288,18 +290,22 @@ class Work:
     ) -> Equation:
         """The equation of a gradient, its `share` of the common factor set aside, with the way there."""
         left = symbol(name)
+        reader.forget()
+        read = reader.read(g)
+        used = list(reader.used)
+        form, reason = simplified(read)
         lines = [(known[g] if g in known else _raw(g, known), "chain rule")]
         looked_through = [a for a in self.aside if any(x is node for x in a.inputs)]
-        for a in looked_through:
+        if looked_through:
+            (a,) = looked_through
             through = a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
             lines = [(written(reader.read(through)), f"chain rule: d{self.names.get(a, 'a')} times its derivative")]
-        read = reader.read(g)
-        form, reason = simplified(read)
-        if looked_through:
-            reason = "multiplied out, and equal terms cancel"
+            lines.append((written(form), "multiplied out, and equal terms cancel"))
         else:
-            lines.append((written(read), "scalars to the front, equal factors as powers, known values by name"))
-        lines.append((written(form), reason))
+            plain = Reader(reader.atoms, self._literal, plain=True)
+            lines.append((written(plain.read(g)), "scalars to the front, equal factors as powers"))
+            lines.append((written(read), ", ".join(used) or "summed term by term"))
+            lines.append((written(form), reason))
         own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
         lines.append((written(own), "of each example's loss"))
         scale = float(1 / _value(Sum((share,))))
@@ -349,12 +355,13 @@ def _assume(reader: Reader, fact: Tensor) -> None:
     product = as_product(left)
     if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):
         raise ArgumentError(f"on the left of the assumption {fact.site.text} stands no sum or the like")
-    reader.remember(left, right)
+    because = fact.site.text or "an assumption"
+    reader.remember(left, right, because)
     call = product.powers[0][0]
     if call.op == "sum" and isinstance(axis := call.params["axis"], int):
         shape = list(call.operands[0].shape)
         shape[axis] = 1
-        reader.remember(of(Call("sum", call.operands, Params(axis=axis, keepdims=True), tuple(shape))), right)
+        reader.remember(of(Call("sum", call.operands, Params(axis=axis, keepdims=True), tuple(shape))), right, because)
 
 
 def _passes_on(node: Tensor) -> bool:

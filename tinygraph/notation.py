@@ -144,7 +144,7 @@ class Writer:
                 needed = _needed(op, i, node.inputs[i])
                 if i == 0 and template.startswith("{0}^"):  # a power of a power would read from the right
                     needed = POWER + 1
-                if binding < needed or (i == 1 and _begins_with_sign(op, inner)):
+                if binding < needed or _begins_with_sign(op, i, inner):
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
@@ -188,8 +188,10 @@ def _ends_in_sum(spans: Spans) -> bool:
     return any(span.text.startswith("Σ") for span in spans)
 
 
-def _begins_with_sign(op: Op, operand: Spans) -> bool:
-    return op.binding == MATRIX_PRODUCT and operand[0].text.startswith("−")
+def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
+    """Whether an operand would put its sign right after another, or where it would read as a difference."""
+    after_sign = op.name == "negative" or (op.binding == MATRIX_PRODUCT and position == 1)
+    return after_sign and operand[0].text.startswith("−")
 
 
 def _constant(x: Tensor) -> tuple[Spans, int]:

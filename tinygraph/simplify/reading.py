@@ -38,15 +38,19 @@ from .terms import (
 class Reader:
     """Reads recorded nodes as sums over `atoms`, which maps a node to what stands for it.
 
-    `remember` gives expressions a name, so that σ(Z2) is read as A2. `used` are the identities applied so far.
+    `remember` gives expressions a name, so that σ(Z2) is read as A2. `used` says by what equations and identities what
+    was read has become shorter. A `plain` reader knows none, only the rules of arithmetic.
     """
 
-    def __init__(self, atoms: Mapping[Tensor, Sum], literal: Callable[[float], Sum] = number) -> None:
+    def __init__(
+        self, atoms: Mapping[Tensor, Sum], literal: Callable[[float], Sum] = number, plain: bool = False
+    ) -> None:
         self.atoms = dict(atoms)
         self.literal = literal
+        self.plain = plain
         self.used: dict[str, None] = {}
-        self._names: dict[Base, Sum] = {}
-        self._products: list[tuple[Product, Sum]] = []
+        self._names: dict[Base, tuple[Sum, str]] = {}
+        self._products: list[tuple[Product, Sum, str]] = []
         self._definitions: dict[Base, Sum] = {}
         self._read: dict[Tensor, Sum] = {}
 
@@ -77,7 +81,7 @@ class Reader:
         self._read.clear()
         self.used.clear()
 
-    def remember(self, term: Sum, name: Sum) -> None:
+    def remember(self, term: Sum, name: Sum, because: str) -> None:
         """Have a term read as what is its name, where it stands as a factor or as a product of factors."""
         if len(term.products) != 1 or not term.products[0].powers:
             return
@@ -85,34 +89,36 @@ class Reader:
         if not inner.powers:
             inner, outer = term.products[0], ONE
         if len(inner.powers) > 1:
-            self._products.append((term.products[0], name))
+            self._products.append((term.products[0], name, because))
             return
         ((base, exponent),) = inner.powers
         if exponent == 1 and not isinstance(base, Symbol):
-            self._names.setdefault(base, multiplied(name, Sum((outer.to_the(-1),))))
+            self._names.setdefault(base, (multiplied(name, Sum((outer.to_the(-1),))), because))
             if outer == ONE and (symbolic := only_base(name)) is not None:
                 self._definitions[symbolic] = term
 
     def named(self, term: Sum) -> Sum:
         """A term in which what has a name stands by its name, and identities are applied."""
+        if self.plain:
+            return term
         parts = [self._named(product) for product in term.products]
-        return (
-            term
-            if all(part is None for part in parts)
-            else added(
-                Sum((product,)) if part is None else part for product, part in zip(term.products, parts, strict=True)
-            )
-        )
+        if all(part is None for part in parts):
+            return term
+        read = zip(term.products, parts, strict=True)
+        return added(Sum((product,)) if part is None else part for product, part in read)
 
     def _named(self, product: Product) -> Sum | None:
         for base, exponent in product.powers:
             if base in self._names:
+                name, because = self._names[base]
+                self.used[because] = None
                 rest = Product(product.coefficient, tuple(p for p in product.powers if p[0] != base))
-                return self.named(multiplied(Sum((rest,)), power(self._names[base], exponent)))
-        for known, name in self._products:
+                return self.named(multiplied(Sum((rest,)), power(name, exponent)))
+        for known, name, because in self._products:
             if (divided := _divided(product, known)) is not None:
                 shorter = Sum((divided.times(as_product(name)),))
                 if shorter.operations <= product.operations:
+                    self.used[because] = None
                     return self.named(shorter)
         for definitions in ({}, self._definitions):  # a symbol is looked into only where that is shorter
             for head in heads(product, definitions):
@@ -248,6 +254,8 @@ def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
         return ZERO
     term = shortest(x)
     whole = _summed(node, term)
+    if reader.plain:
+        return whole
     forms = [term] if (opened := expanded(term)) is None or opened == term else [term, opened]
     apart = [
         added(reader.named(_summed(node, Sum((product,)))) for product in form.products)

@@ -50,10 +50,11 @@ def simplified(term: Sum) -> tuple[Sum, str]:
     several = [c for c in candidates if len(c[0].products) > 1]
     candidates += [(gathered(form), "products with a common operand are one") for form, _ in several]
     # a number alone is not taken out, as in (2/m) Xᵀ (X w − y) + 2 λ w
-    for form, _ in tuple(candidates):
+    for form, done in tuple(candidates):
         if len(form.products) > 1 and (common := common_factor(form)).powers:
             without_number = Product(Fraction(-1 if common.coefficient < 0 else 1), common.powers)
-            candidates += [(Sum((as_product(form, x),)), "common factors taken out") for x in (common, without_number)]
+            done = f"{done}, common factors taken out" if done else "common factors taken out"
+            candidates += [(Sum((as_product(form, x),)), done) for x in (common, without_number)]
     return min(candidates, key=lambda candidate: candidate[0].operations)
 
 
