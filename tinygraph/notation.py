@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
+from unicodedata import lookup
 
 import numpy as np
 
@@ -99,6 +100,11 @@ class Writer:
             return x
         return None
 
+    def _is_column(self, x: Any) -> bool:
+        """Whether an operand is a vector that is not written as a row already, as xᵀ A is."""
+        row = self._inline(x) and x.op is not None and x.op.name == "matmul" and self._is_column(x.inputs[0])
+        return x.ndim == 1 and not row
+
     def right_hand_side(self, x: Any) -> Spans:
         """What stands to the right of an equals sign: an expression, a symbol or a number."""
         if not isinstance(x, Tensor):
@@ -124,7 +130,7 @@ class Writer:
         if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
             if x.op is not None and x.op.name == "inv":
                 return [*operands[0][0][:-1], Span("−T", False, 1)]
-        if op.name == "matmul" and getattr(node.inputs[0], "ndim", 0) == 1:  # a vector on the left is a row
+        if op.name == "matmul" and self._is_column(node.inputs[0]):  # which as a row is transposed
             template = "{0}^T {1}"
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
@@ -323,7 +329,6 @@ def _level(span: Span) -> int:
 _LATEX = {
     "∗": r"\ast ",
     "·": r"\cdot ",
-    "σ": r"\sigma ",
     "Σ": r"\sum ",
     "−": "-",
     "≤": r"\le ",
@@ -342,6 +347,17 @@ _LATEX = {
     "^": r"\hat{}",
     "~": r"\sim ",
 }
+
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+)
+_LATEX |= {lookup(f"GREEK SMALL LETTER {name}"): rf"\{name.replace('lamda', 'lambda')} " for name in _GREEK.split()}
+_LATEX |= {
+    lookup(f"GREEK CAPITAL LETTER {name}"): rf"\{name.title()} "
+    for name in ("gamma", "delta", "theta", "xi", "pi", "upsilon", "phi", "psi", "omega")
+}
+_LATEX |= {digit: f"_{{{i}}}" for i, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {"φ": r"\varphi ", "Λ": r"\Lambda "}
 
 
 def as_latex(spans: Spans) -> str:
@@ -375,5 +391,7 @@ def _latex(span: Span) -> str:
     parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
     for i, part in enumerate(parts):
         escaped = "".join(_LATEX.get(character, character) for character in part)
+        if i and i % 2 == 0 and part.startswith(" "):  # after a word
+            escaped = rf"\,{escaped[1:]}"
         parts[i] = rf"\{style}{{{escaped}}}".replace(" ", r"\ ") if i % 2 else escaped
     return "".join(parts)

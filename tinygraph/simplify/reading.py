@@ -233,6 +233,9 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
             if _full(other, beside).shape == node.shape:
                 return Sum((outside.times(as_product(_full(other, beside))),))
     full = tuple(shortest(_full(term, given)) for term, given in zip(operands, node.inputs, strict=True))
+    if len(full[0].shape) == 1 and len(full[1].shape) == 2:  # vectors are columns
+        shape = full[1].shape[::-1]
+        full = (reader.named(of(Call("matrix_transpose", (full[1],), Params(), shape))), full[0])
     return Sum((outside.times(Product(Fraction(1), ((Call("matmul", full, Params(), node.shape), 1),))),))
 
 
