@@ -1,6 +1,8 @@
 """Derived equations are the textbook's, and true."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +143,42 @@ def test_the_collapse_is_shown_in_the_steps(rng):
     )
 
 
+def test_each_equation_and_identity_that_is_used_is_named_in_the_steps(rng):
+    J, assume = built("softmax regression in columns", rng)
+    reasons = [reason for _, reason in tg.derive(J, assume=assume)["dZ"].steps]
+    assert "tg.sum(Y, axis=axis) == 1" in reasons
+    J, _ = built("layer norm", rng)
+    assert [reason for _, reason in tg.derive(J)["dx"].steps][1:] == [
+        "scalars to the front, equal factors as powers",
+        "xhat = xc / std, Σ xhat = 0",
+        "common factors taken out",
+    ]
+    J, _ = built("logarithm of cosh", rng)
+    assert "sinh(x) / cosh(x) = tanh(x)" in [reason for _, reason in tg.derive(J)["dx"].steps]
+
+
+def test_depth_ends_the_equations_so_far_from_the_output(rng):
+    J = two_layers_with_tanh(rng)
+    assert [e.name for e in tg.derive(J, depth=3)] == ["A1", "Z2", "A2", "J", "dZ2", "dW2", "db2", "dA1"]
+    assert [e.name for e in tg.derive(J, depth=1)] == ["A2", "J", "dA2"]
+    assert str(tg.derive(J, depth=20)) == str(tg.derive(J))
+    with pytest.raises(tg.ArgumentError, match="at least 1, not 0"):
+        tg.derive(J, depth=0)
+
+
+def test_what_has_changed_since_counts_as_what_the_graph_has_read(rng):
+    J = two_layers_with_tanh(rng)
+    before = tg.derive(J)
+    for leaf in tg.toposort(J):
+        if leaf.op is None and leaf.requires_grad:
+            leaf.data -= 0.5
+    after = tg.derive(J)
+    assert str(after) == str(before)
+    assert after.source == before.source
+    for earlier, later in zip(before, after, strict=True):
+        assert np.array_equal(earlier.value, later.value)
+
+
 def test_expanded_the_gradients_of_activations_have_equations_of_their_own(rng):
     J = two_layers_with_tanh(rng)
     derivation = tg.derive(J, expand=True)
@@ -245,6 +283,18 @@ def test_latex_is_read_by_matplotlib(model, rng):
     parser = mathtext.MathTextParser("path")
     for equation in tg.derive(built(model, rng)[0]):
         parser.parse(f"${equation.latex}$")
+
+
+def test_latex_is_set_by_latex(tmp_path, rng):
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdflatex sets LaTeX in this test")
+    blocks = [tg.derive(J, assume=assume)._repr_latex_() for J, assume in (built(model, rng) for model in MODELS)]
+    document = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}%s\\end{document}" % "\n".join(blocks)
+    (tmp_path / "all.tex").write_text(document, encoding="utf-8")
+    run = subprocess.run([latex, "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=tmp_path, check=False)
+    assert run.returncode == 0
+    assert (tmp_path / "all.pdf").stat().st_size > 10_000
 
 
 def test_what_has_no_derivation_says_so():
