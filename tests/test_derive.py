@@ -183,8 +183,18 @@ def test_expanded_the_gradients_of_activations_have_equations_of_their_own(rng):
     J = two_layers_with_tanh(rng)
     derivation = tg.derive(J, expand=True)
     assert derivation["dA2"].text == "dA2 = (1 − Y) / (1 − A2) − Y / A2"
+    assert derivation["dZ2"].text == "dZ2 = dA2 ∗ A2 ∗ (1 − A2)"
     assert derivation["dA1"].text == "dA1 = W2ᵀ dZ2"
     assert derivation["dZ1"].text == "dZ1 = dA1 ∗ (1 − A1²)"
+
+
+def test_where_a_has_been_rounded_to_one_dz_is_not_told_through_da():
+    w, x, y = tg.parameter([[1000.0]]), tg.Tensor([[1.0]]), tg.Tensor([[0.0]])
+    z = w @ x
+    a = tg.sigmoid(z)
+    L = tg.log_loss(a, y)
+    with np.errstate(all="ignore"):
+        assert tg.derive(L, expand=True)["dz"].text == "dz = a − y"
 
 
 def test_exactly_every_gradient_is_that_of_the_output(rng):
@@ -290,8 +300,8 @@ def test_latex_is_set_by_latex(tmp_path, rng):
     if latex is None:
         pytest.skip("pdflatex sets LaTeX in this test")
     blocks = [tg.derive(J, assume=assume)._repr_latex_() for J, assume in (built(model, rng) for model in MODELS)]
-    document = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}%s\\end{document}" % "\n".join(blocks)
-    (tmp_path / "all.tex").write_text(document, encoding="utf-8")
+    blocks = ["\\documentclass{article}\\usepackage{amsmath}\\begin{document}", *blocks, "\\end{document}"]
+    (tmp_path / "all.tex").write_text("\n".join(blocks), encoding="utf-8")
     run = subprocess.run([latex, "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=tmp_path, check=False)
     assert run.returncode == 0
     assert (tmp_path / "all.pdf").stat().st_size > 10_000

@@ -77,10 +77,10 @@ class Work:
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
-        found = list(cotangents(output, self.sought, Tensor(1.0), self.as_read))
+        found = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
         self.cotangents = [(node, computed(g)) for node, g in found]
         # of probabilities that a loss looks through: da, which is not propagated
-        self.aside = {node: computed(g) for node, g in found if callable(g)}
+        self.aside = {node: made for (node, g), (_, made) in zip(found, self.cotangents, strict=True) if callable(g)}
 
     def run(self, lecture: bool) -> Derivation:
         """Derive; where activations have different common factors, exactly."""
@@ -290,16 +290,17 @@ class Work:
     ) -> Equation:
         """The equation of a gradient, its `share` of the common factor set aside, with the way there."""
         left = symbol(name)
+        a = next((a for a in self.aside if any(x is node for x in a.inputs)), None)
+        through = None if a is None else a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
+        if self.expand and through is not None and _agree(through.data, g.data):
+            g, through = through, None  # as the lecture does it first: dz = da ∗ a ∗ (1 − a)
         reader.forget()
         read = reader.read(g)
         used = list(reader.used)
         form, reason = simplified(read)
         lines = [(known[g] if g in known else _raw(g, known), "chain rule")]
-        looked_through = [a for a in self.aside if any(x is node for x in a.inputs)]
-        if looked_through:
-            (a,) = looked_through
-            through = a.op.vjps[0](ops, self.aside[a], a, *a.inputs, **a.params)  # type: ignore[union-attr, misc]
-            lines = [(written(reader.read(through)), f"chain rule: d{self.names.get(a, 'a')} times its derivative")]
+        if through is not None:
+            lines = [(written(reader.read(through)), f"chain rule: d{self.names.get(a, 'a')} times its derivative")]  # type: ignore[arg-type]
             lines.append((written(form), "multiplied out, and equal terms cancel"))
         else:
             plain = Reader(reader.atoms, self._literal, plain=True)
@@ -480,6 +481,10 @@ def _check(name: str, value: Any, g: Tensor, scale: float, known: Container[Tens
     summed = [np.abs(node.data[np.isfinite(node.data)]).max(initial=0.0) for node in toposort(g, stop=known)]
     if not off <= _ROUNDING * abs(scale) * max(summed):
         raise AssertionError(f"the equation derived for {name} is {off} off from the gradient of the engine")
+
+
+def _agree(x: Any, y: Any) -> bool:
+    return bool(np.isfinite(x).all()) and np.allclose(x, y, rtol=_CLOSE, atol=0)
 
 
 def _heading(shares: set[Product], scalars: Mapping[float, tuple[Tensor, str]]) -> str:

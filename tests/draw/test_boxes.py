@@ -377,6 +377,7 @@ def steps_of(J, **options):
 def test_on_the_way_back_stand_the_steps_that_the_boxes_have_merged():
     assert steps_of(two_layers()) == {
         ("J", "A2"): "dA2 = (1 − Y) / (1 − A2) − Y / A2",
+        ("A2", "Z2"): "dZ2 = dA2 ∗ A2 ∗ (1 − A2)",
         ("Z2", "A1"): "dA1 = W2ᵀ dZ2",
         ("A1", "Z1"): "dZ1 = dA1 ∗ (1 − A1²)",
     }

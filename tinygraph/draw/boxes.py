@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
@@ -97,10 +98,12 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
             differentiable = x.requires_grad and node.requires_grad
             backward = differentiable and x.grad is not None and node.grad is not None
             label = _shape(x.shape) if x.shape else ""
-            edge = Edge(box_of[x], box, label, differentiable, backward)
-            if x in steps and len(readers[x]) == 1 and (x not in equations or steps[x].text != equations[x].text):
-                edge.step = _short(steps[x])
-            drawing.edges.append(edge)
+            drawing.edges.append(Edge(box_of[x], box, label, differentiable, backward))
+    ways = Counter(edge.source for edge in drawing.edges)
+    for edge in drawing.edges:  # where all that comes back comes this way
+        x = edge.source.node
+        if ways[edge.source] == 1 and x in steps and (x not in equations or steps[x].text != equations[x].text):
+            edge.step = _short(steps[x])
     return drawing
 
 
