@@ -157,6 +157,60 @@ def test_each_equation_and_identity_that_is_used_is_named_in_the_steps(rng):
     assert "sinh(x) / cosh(x) = tanh(x)" in [reason for _, reason in tg.derive(J)["dx"].steps]
 
 
+def test_common_ways_to_write_the_same_give_the_same(rng):
+    X, Y = C(rng, 2, m), labels(rng, 1, m)
+    W1, W2, b = P(rng, 3, 2), P(rng, 1, 3), tg.parameter(0.0)
+    Z1 = W1 @ X
+    A1 = np.maximum(Z1, 0)
+    Z2 = W2 @ A1 + b
+    A2 = tg.sigmoid(Z2)
+    J = tg.log_loss(A2, Y)
+    derivation = tg.derive(J)
+    assert derivation["dZ1"].text == "dZ1 = W2ᵀ dZ2 ∗ (Z1 ≥ 0)"  # there is no tie in the data
+    assert derivation["db"].text == "db = (1/m) Σ dZ2"
+
+    A, w, y = C(rng, m, 3), P(rng, 3), C(rng, m)
+    for cost in (lambda e: tg.sum(e**2) * (1 / (2 * m)), lambda e: tg.sum(e**2) / (2 * m), lambda e: e @ e / (2 * m)):
+        assert tg.derive(cost(A @ w - y))["dw"].text == "dw = (1/m) Aᵀ (A w − y)"
+
+
+def test_a_tie_keeps_its_share():
+    x = tg.parameter([0.0, 1.0])
+    s = tg.sum(tg.maximum(x, 0.0))
+    assert tg.derive(s)["dx"].text == "dx = where(x = 0, 1 / 2, x ≥ 0)"
+
+
+def test_a_softmax_that_takes_away_the_largest_is_one_too(rng):
+    W, X = P(rng, 3, 2), C(rng, 2, m)
+    Y = tg.Tensor((rng.random((3, m)).argsort(0) == 0).astype(float))
+    Z = W @ X
+    E = tg.exp(Z - tg.max(Z, axis=0, keepdims=True))
+    S = E / tg.sum(E, axis=0, keepdims=True)
+    J = -tg.sum(Y * tg.log(S)) / m
+    assert tg.derive(J, assume=tg.sum(Y, axis=0) == 1)["dZ"].text == "dZ = S − Y"
+
+
+def test_wrt_is_one_tensor_or_several_of_the_graph(rng):
+    J = two_layers_with_tanh(rng)
+    W1 = next(node for node in tg.toposort(J) if node.name == "W1")
+    assert tg.derive(J, wrt=W1)[-1].text == "dW1 = (1/m) dZ1 Xᵀ"
+    with pytest.raises(TypeError, match="takes tensors, not str"):
+        tg.derive(J, wrt=["W1"])
+    with pytest.raises(tg.ArgumentError, match="does not depend smoothly on other"):
+        tg.derive(J, wrt=tg.parameter(1.0, name="other"))
+
+
+def test_ten_layers_in_latex_have_one_subscript_each(rng):
+    A = C(rng, 3, m)
+    for _ in range(11):
+        W = P(rng, 3, 3)
+        A = tg.tanh(W @ A)
+    J = tg.sum(A)
+    latex = " ".join(equation.latex for equation in tg.derive(J))
+    assert "_{11}" in latex
+    assert "_{1}_" not in latex
+
+
 def test_depth_ends_the_equations_so_far_from_the_output(rng):
     J = two_layers_with_tanh(rng)
     assert [e.name for e in tg.derive(J, depth=3)] == ["A1", "Z2", "A2", "J", "dZ2", "dW2", "db2", "dA1"]

@@ -449,3 +449,21 @@ def test_the_picture_of_the_lecture_has_its_names():
         *("W1", "b1", "W2", "b2", "X", "Z1 = W1 X + b1", "A1 = tanh(Z1)"),
         *("Z2 = W2 A1 + b2", "A2 = σ(Z2)", "Y", "J = log loss(A2, Y) / m"),
     ]
+
+
+def test_a_key_that_is_put_together_gives_what_it_begins_with():
+    params = {f"W{i}": tg.parameter(np.ones((2, 2))) for i in (1, 2)}
+
+    def forward(params):
+        A = tg.Tensor(np.ones((2, 2)))
+        for i in (1, 2):
+            A = tg.tanh(params[f"W{i}"] @ A)
+        return A
+
+    assert {"W₁", "W₂"} <= set(names_of(tg.toposort(forward(params))).values())
+
+
+def test_the_length_of_a_shape_gives_no_name():
+    X = tg.Tensor(np.ones((2, 3)))
+    node = tg.sum(X) / X.shape[1]
+    assert literal_name(node, 1) is None

@@ -122,7 +122,8 @@ class Work:
             return self.run(lecture=False)
         equations = [*forward, *self._in_order(backward)]
         scalars = dict(self.scalars.values())
-        return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read)
+        scales = {node: float(1 / _value(Sum((self._share(term),)))) for node, term in self.numbers.items() if lecture}
+        return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read, scales)
 
     def _away(self) -> dict[Tensor, int]:
         """How many equations each symbol is away from the output."""
@@ -162,10 +163,12 @@ class Work:
         """A number of the graph, by its name where it or its reciprocal has one."""
         sign = number_term(-1 if value < 0 else 1)
         for known, (leaf, _) in self.scalars.items():
-            if abs(value) == known:
-                return multiplied(sign, symbol_term(leaf))
-            if value and abs(value) == 1 / known:
-                return multiplied(sign, power(symbol_term(leaf), -1))
+            for times in (1, 2, 0.5) if known > 2 else (1,):
+                factor = multiplied(sign, number_term(times))
+                if abs(value) == times * known:
+                    return multiplied(factor, symbol_term(leaf))
+                if value and abs(value) == times / known:
+                    return multiplied(factor, power(symbol_term(leaf), -1))
         return number_term(value)
 
     def _forward(self, node: Tensor) -> Equation:
@@ -192,6 +195,7 @@ class Work:
         gradient makes no longer equations where it is put into those that read it is merged into them.
         """
         apart = reader.over(reader.atoms)
+        self.numbers: dict[Tensor, Sum] = {}
         terms: dict[Tensor, Sum] = {}
         cotangent = dict(self.cotangents)
         owner: dict[Tensor, Tensor] = {}  # of each cotangent that is an atom
@@ -199,8 +203,9 @@ class Work:
             if node is self.output or not (node in self.shown or (_branches(node) and not self.boxes)):
                 continue
             term = shortest(apart.read(g))
-            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()}:
-                continue  # a number: what reads it reads the number
+            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()} and node not in self.sought:
+                self.numbers[node] = term  # what reads it reads the number
+                continue
             if node not in self.shown and (g in apart.atoms or _is_scaled_symbol(term)):
                 continue
             terms[node] = term
@@ -445,14 +450,26 @@ def _named_scalars(order: Sequence[Tensor], taken: set[str]) -> dict[float, tupl
                     found[x] = (Tensor(float(x)), name)
     factors = [node for node in order if node.op is not None and node.op.name in ("multiply", "divide")]
     literals = {abs(x) for node in factors for x in node.inputs if not isinstance(x, Tensor)}
+    of_sums: dict[Tensor, set[float]] = {}  # the numbers by which a sum is multiplied or divided at once
+    for node in factors:
+        for x in node.inputs:
+            while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
+                x = x.inputs[0]
+            if isinstance(x, Tensor):
+                of_sums.setdefault(x, set()).update(abs(y) for y in node.inputs if not isinstance(y, Tensor))
     for node in order:
-        if node.op is None or node.op.kind not in ("reduction", "loss") or "m" in taken:
+        kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
+        if node.op is None or node.op.kind not in kinds or "m" in taken:
             continue
         counted = node.inputs[0]
         assert isinstance(counted, Tensor)
         lengths = [n for n in counted.shape if n != 1]
         divided = "mean" in (node.op.name, node.params.get("reduction")) or (
-            len(lengths) == 1 and bool({lengths[0], 1 / lengths[0]} & literals)
+            len(lengths) == 1
+            and bool(
+                {lengths[0], 1 / lengths[0]} & literals
+                or {2 * lengths[0], 0.5 / lengths[0], 2 / lengths[0]} & of_sums.get(node, set())
+            )
         )
         if divided and len(lengths) == 1 and lengths[0] > 2 and lengths[0] not in found:
             found[lengths[0]] = (Tensor(float(lengths[0])), "m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from sys import _getframe
 from types import FrameType
@@ -11,34 +12,34 @@ from typing import Any, overload
 import numpy as np
 
 from .equations import Derivation
-from .errors import ArgumentError, UnsupportedError
+from .errors import ArgumentError, BroadcastWarning, UnsupportedError
 from .graph import Tensor, describe, toposort
 
 
 @overload
 def derive(
     output: Tensor,
-    wrt: Sequence[Tensor] | None = None,
+    wrt: Tensor | Sequence[Tensor] | None = None,
     convention: str = "lecture",
     expand: bool = False,
-    assume: Sequence[Tensor] = (),
+    assume: Tensor | Sequence[Tensor] = (),
     depth: int | None = None,
 ) -> Derivation: ...
 @overload
 def derive(
     output: Callable[..., Tensor],
-    wrt: Sequence[Tensor] | None = None,
+    wrt: Tensor | Sequence[Tensor] | None = None,
     convention: str = "lecture",
     expand: bool = False,
-    assume: Sequence[Tensor] = (),
+    assume: Tensor | Sequence[Tensor] = (),
     depth: int | None = None,
 ) -> Callable[..., Derivation]: ...
 def derive(
     output: Tensor | Callable[..., Tensor],
-    wrt: Sequence[Tensor] | None = None,
+    wrt: Tensor | Sequence[Tensor] | None = None,
     convention: str = "lecture",
     expand: bool = False,
-    assume: Sequence[Tensor] = (),
+    assume: Tensor | Sequence[Tensor] = (),
     depth: int | None = None,
 ) -> Derivation | Callable[..., Derivation]:
     """The equations of `output` and of its gradients, simplified, in your own names.
@@ -51,7 +52,7 @@ def derive(
     of each example's loss, and the common factor, such as 1/m, enters with the parameters; with ``"exact"`` every dV is
     ∂J/∂V. The gradient of an intermediate result is merged into those that need it where that makes no longer
     equations, as the lecture's da into dz; ``expand=True`` keeps both. What you gave no name is t1, t2, … where it is
-    needed more than once.
+    needed more than once, or would make a line too long.
 
     In print, layers that repeat are one with an index: see `Derivation`.
 
@@ -59,7 +60,8 @@ def derive(
 
     Every equation is evaluated and compared with the engine's gradient before it is given out.
 
-    Raises `UnsupportedError` where `output` does not depend on a parameter, `ArgumentError` for another convention.
+    Raises `UnsupportedError` where `output` does not depend on a parameter, `ArgumentError` where it does not depend on
+    what is in `wrt`, for an assumption that does not hold, and for another convention.
 
     >>> import tinygraph as tg
     >>> w, x, y = tg.parameter([[1.0, 2.0]]), tg.Tensor([[0.5], [1.0]]), tg.Tensor([[1.0]])
@@ -75,10 +77,10 @@ def derive(
 
 def _derivation(
     output: Tensor,
-    wrt: Sequence[Tensor] | None,
+    wrt: Tensor | Sequence[Tensor] | None,
     convention: str,
     expand: bool,
-    assume: Sequence[Tensor],
+    assume: Tensor | Sequence[Tensor],
     depth: int | None,
     frame: FrameType | None,
 ) -> Derivation:
@@ -88,29 +90,46 @@ def _derivation(
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():
         raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations are derived of a scalar")
-    if depth is not None and depth < 1:
+    if depth is not None and (depth < 1 or depth != int(depth)):
         raise ArgumentError(f"depth is the number of equations to go back, at least 1, not {depth}")
-    leaves = {x for x in toposort(output) if x.op is None and x.requires_grad}
-    sought = set(wrt) if wrt is not None else leaves
+    order = toposort(output)
+    sought = {x for x in order if x.op is None and x.requires_grad} if wrt is None else _sought(output, order, wrt)
     if not sought or output.op is None:
-        raise UnsupportedError(f"{describe(output)} does not depend on anything that requires a gradient")
+        raise UnsupportedError(
+            f"{describe(output)} does not depend on anything that requires a gradient;"
+            " what is to be learned is made with parameter(…)"
+        )
+    assume = [assume] if isinstance(assume, Tensor) else assume
     for fact in assume:
         if not isinstance(fact, Tensor) or fact.op is None or fact.op.name != "equal":
-            raise ArgumentError("an assumption is an equation such as sum(Y, axis=0) == 1")
+            raise ArgumentError("an assumption is an equation between tensors, such as tg.sum(Y, axis=0) == 1")
         if not np.allclose(*fact.args):
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
     from .derivation import Work  # here, since importing what it takes is slow
 
     work = Work(output, sought, frame, expand=expand, assume=assume, depth=depth)
-    return work.run(lecture=convention == "lecture")
+    with warnings.catch_warnings():  # which have been given when the graph was recorded
+        warnings.simplefilter("ignore", BroadcastWarning)
+        return work.run(lecture=convention == "lecture")
+
+
+def _sought(output: Tensor, order: Sequence[Tensor], wrt: Tensor | Sequence[Tensor]) -> set[Tensor]:
+    """The tensors of `wrt`, if the output depends on them."""
+    sought = [wrt] if isinstance(wrt, Tensor) else list(wrt)
+    for x in sought:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"wrt= takes tensors, not {type(x).__name__}")
+        if all(x is not node for node in order) or x.dtype.kind != "f":
+            raise ArgumentError(f"{describe(output)} does not depend smoothly on {describe(x)}, which wrt= asks for")
+    return set(sought)
 
 
 def _derived(
     function: Callable[..., Tensor],
-    wrt: Sequence[Tensor] | None,
+    wrt: Tensor | Sequence[Tensor] | None,
     convention: str,
     expand: bool,
-    assume: Sequence[Tensor],
+    assume: Tensor | Sequence[Tensor],
     depth: int | None,
 ) -> Callable[..., Derivation]:
     signature = inspect.signature(function)

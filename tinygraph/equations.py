@@ -15,7 +15,7 @@ from .graph import Tensor, toposort
 from .notation import Span, Spans, as_latex, as_text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Equation:
     """One equation: a name, what it equals, and its value.
 
@@ -57,6 +57,8 @@ class Equation:
     def __str__(self) -> str:
         return self.text
 
+    __repr__ = __str__
+
 
 class Derivation(Sequence[Equation]):
     """Equations, forward then backward; by position or by name.
@@ -71,7 +73,10 @@ class Derivation(Sequence[Equation]):
         names: Mapping[Tensor, str],
         scalars: Mapping[Tensor, str],
         as_read: Mapping[Tensor, Tensor],
+        scales: Mapping[Tensor, float],
     ) -> None:
+        self.scales = scales
+        """For gradients that are numbers, and so have no equation, the scale that the convention gives them."""
         self._equations = tuple(equations)
         self._names, self._scalars, self._as_read = names, scalars, as_read
         self.heading = heading

@@ -357,7 +357,8 @@ _LATEX |= {
     lookup(f"GREEK CAPITAL LETTER {name}"): rf"\{name.title()} "
     for name in ("gamma", "delta", "theta", "xi", "pi", "upsilon", "phi", "psi", "omega")
 }
-_LATEX |= {digit: f"_{{{i}}}" for i, digit in enumerate("₀₁₂₃₄₅₆₇₈₉")} | {"φ": r"\varphi ", "Λ": r"\Lambda "}
+_LATEX |= {"φ": r"\varphi ", "Λ": r"\Lambda "}
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
 def as_latex(spans: Spans) -> str:
@@ -388,6 +389,9 @@ def _latex(span: Span) -> str:
     if span.text in (" ", ") "):  # between factors
         return span.text.strip() + r"\,"
     style = "mathit" if span.italic else "mathrm"
+    subscript = re.sub("[₀-₉]+", lambda m: f"_{{{m[0].translate(_DIGITS)}}}", span.text)
+    if subscript != span.text:
+        return subscript
     parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
     for i, part in enumerate(parts):
         escaped = "".join(_LATEX.get(character, character) for character in part)

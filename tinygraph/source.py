@@ -162,8 +162,14 @@ def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
 
 
 def operand_name(node: ast.AST) -> str | None:
-    """The name in an operand; in ``W[i]`` that of the list."""
+    """The name in an operand; in ``W[i]`` that of the list, in ``p[f"W{i}"]`` what the key begins with."""
     match node:
+        case ast.Subscript(value=ast.Attribute(attr="shape")):
+            return None
+        case ast.Subscript(slice=ast.JoinedStr(values=[ast.Constant(str() as prefix), *_])):
+            return usable(prefix)
+        case ast.Subscript(slice=ast.BinOp(left=ast.Constant(str() as prefix), op=ast.Add())):
+            return usable(prefix)
         case ast.Subscript(value=value, slice=key) if not isinstance(key, ast.Constant) or isinstance(key.value, int):
             return operand_name(value)
         case _:

@@ -433,7 +433,7 @@ def test_what_has_no_box_stands_in_no_equation():
 def test_a_long_equation_is_left_to_derive():
     x = tg.parameter([0.5, 1.0], name="x")
     J = tg.sum(tg.tanh(x) * tg.exp(x) * tg.sigmoid(x) * tg.gelu(x))
-    assert as_text(boxes_of(J)["x"].gradient) == "dx   –"
+    assert as_text(boxes_of(J)["x"].gradient) == "dx = …   –"
 
 
 def test_a_gradient_of_zero_is_a_number():
@@ -490,3 +490,11 @@ def test_a_scalar_needs_no_shape():
     w, x = tg.parameter(2.0), tg.Tensor([3.0, 4.0])
     y = w * x
     assert [edge.label for edge in drawing_of(y, None, "names").edges] == ["", "(2,)"]
+
+
+def test_a_gradient_that_has_been_added_up_does_not_stand_beside_an_equation_for_one():
+    w = tg.parameter([1.0, 2.0], name="w")
+    for _ in range(2):
+        J = tg.sum(w * w)
+        J.backward()
+    assert as_text(boxes_of(J)["w"].gradient) == "dw of several backwards   [4, 8]"

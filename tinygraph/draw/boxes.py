@@ -73,6 +73,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
     readers = readers_of(order)
     merged, apart = _equations(output, frame, detail, convention, len(boxed))
     drawing = Drawing(caption=merged.heading if merged is not None and merged.scaled else "")
+    scales = merged.scales if merged is not None else {}
     equations = _by_tensor(merged)
     steps = _by_tensor(apart)
     box_of: dict[Tensor, Box] = {}
@@ -88,7 +89,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
             roles[node],
             title,
             _value(_as_read(node, readers)),
-            _gradient(node, names[node], equations.get(node), steps.get(node)),
+            _gradient(node, names[node], equations.get(node), steps.get(node), scales.get(node, 1.0)),
             2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
             _scope(node, readers),
         )
@@ -230,11 +231,16 @@ def _short(equation: Equation | None) -> Spans | None:
     return equation.spans
 
 
-def _gradient(node: Tensor, name: str, equation: Equation | None, step: Equation | None) -> Spans | None:
+def _gradient(node: Tensor, name: str, equation: Equation | None, step: Equation | None, scale: float) -> Spans | None:
     """The gradient's line: a dash where no backward has run, which is not the same as 0."""
     if not node.requires_grad:
         return None
     grad = node.grad
-    scale = equation.scale if equation else step.scale if step else 1.0
-    value = "–" if grad is None else _summary(grad if scale == 1 else grad * scale, norm=True)
-    return [*(_short(equation) or symbol(name, "d")), Span("   "), Span(value)]
+    scale = equation.scale if equation else step.scale if step else scale
+    text = _short(equation) or [*symbol(name, "d"), *([Span(" = …")] if equation else [])]
+    if grad is None:
+        return [*text, Span("   "), Span("–")]
+    value = grad if scale == 1 else grad * scale
+    if equation and not np.allclose(value, equation.value, rtol=1e-3, atol=1e-9, equal_nan=True):
+        text = [*symbol(name, "d"), Span(" of several backwards")]
+    return [*text, Span("   "), Span(_summary(value, norm=True))]

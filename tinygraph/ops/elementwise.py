@@ -82,7 +82,10 @@ def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
                 f"{name} of shape ({n},) is added along the last axis of ({n}, {n}), one number for each column;"
                 f" for one number for each row give it the shape ({n}, 1)"
             )
-        elif {leaf.shape, computed.shape} == {(n,), (n, 1)} and computed.requires_grad:
+        elif computed.requires_grad and (
+            {leaf.shape, computed.shape} == {(n,), (n, 1)}
+            or ({leaf.shape, computed.shape} == {(1, n), (n, 1)} and not leaf.requires_grad)
+        ):
             if computed.op.kind in ("shape", "indexing"):  # the way to ask for every pair
                 continue
             problem = (

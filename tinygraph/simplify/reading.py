@@ -311,9 +311,14 @@ def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 
 def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
-    """A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway."""
-    if isinstance(call := only_base(condition), Call) and call.op == "equal":
-        if node.site.anonymous and isinstance(node.inputs[1], float):
+    """A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway.
+
+    So does its share at a tie where there is none.
+    """
+    if x == y:
+        return x
+    if isinstance(call := only_base(condition), Call) and call.op == "equal" and node.site.anonymous:
+        if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
             return y
     return _call(reader, node, condition, x, y)
 
@@ -348,6 +353,8 @@ def _with_shape(x: Base, shape: Shape) -> Sum:
         if x.op in ("sum", "logsumexp") and isinstance(axis := x.params["axis"], int):
             whole = x.operands[0].shape
             kept = x.params["keepdims"]
+            if shape == () and math.prod(x.shape) == 1 and x.op == "sum":
+                return of(Call("sum", x.operands, Params(axis=None, keepdims=False), ()))
             turned = (*whole[:axis], *(() if kept else (1,)), *whole[axis + 1 :])
             if turned == shape:
                 return of(Call(x.op, x.operands, Params(axis=axis, keepdims=not kept), shape))
