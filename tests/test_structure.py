@@ -19,7 +19,9 @@ ALLOWED = {
     "graph": {"errors", "places", "recording", "table"},
     "apply": {"errors", "places", "table", "graph"},
     "ops": {"errors", "places", "samples", "table", "graph", "apply"},
-    "autodiff": {"errors", "table", "graph", "ops"},
+    "trees": set(),
+    "autodiff": {"errors", "recording", "table", "graph", "ops"},
+    "transforms": {"errors", "recording", "graph", "ops", "trees", "autodiff"},
     "protocols": {"errors", "table", "graph"},
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),
@@ -27,6 +29,10 @@ ALLOWED = {
     "names": {"graph"},
     "codegen": {"table", "graph", "names", "ops"},
     "notation": {"table", "graph", "names"},
+    "optimise": {"table", "graph", "names", "simplify"},
+    "program": {"table", "graph", "ops", "codegen"},
+    "traced": {"errors", "recording", "graph", "trees", "names", "notation", "optimise", "program"},
+    "compile": {"errors", "graph", "trees", "traced"},
     "folding": {"notation"},
     "equations": {"graph", "notation", "folding", "codegen"},
     "derivation": {
@@ -45,7 +51,20 @@ ALLOWED = {
     "draw": {"errors", "graph", "names", "notation", "equations", "derivation"},
     "nn": {"errors"},
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate"},
-    "__init__": {"errors", "recording", "graph", "ops", "autodiff", "protocols", "equations", "derive", "draw", "nn"},
+    "__init__": {
+        "errors",
+        "recording",
+        "graph",
+        "ops",
+        "autodiff",
+        "transforms",
+        "compile",
+        "protocols",
+        "equations",
+        "derive",
+        "draw",
+        "nn",
+    },
 }
 
 

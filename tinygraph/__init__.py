@@ -12,7 +12,8 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
-Gradients      Tensor.backward, gradients
+Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad
+Programs       compile
 Seeing         draw, derive
 Weights        init
 Errors         TinygraphError and its kinds, BroadcastWarning
@@ -26,6 +27,7 @@ from . import nn as nn
 from . import ops as ops
 from . import protocols
 from .autodiff import gradients as gradients
+from .compile import compile as compile
 from .derive import derive as derive
 from .draw import Picture as Picture
 from .draw import draw as draw
@@ -47,6 +49,8 @@ from .ops import *
 from .recording import enable_grad as enable_grad
 from .recording import no_grad as no_grad
 from .recording import scope as scope
+from .transforms import grad as grad
+from .transforms import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
 

@@ -19,6 +19,7 @@ from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
 from .graph import ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
+from .recording import STATE
 from .table import NUMBERS
 
 
@@ -221,8 +222,14 @@ def gradients(
         seed = grad if grad.dtype == output.dtype else ops.astype(grad, output.dtype)
     else:
         seed = Tensor(_seed(output, grad))
+    tracing = STATE.get().tracing
     these = set(sought)
-    found = {x: computed(g) for x, g in cotangents(output, these, seed) if x in these}
+    found = {}
+    for x, g in cotangents(output, these, seed):
+        if x in these:
+            found[x] = g = computed(g)
+        if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:
+            g.name = f"d{x.name}"  # for the program
     results = [found[x] if x in found else Tensor(np.zeros(x.shape, x.dtype)) for x in sought]
     return results if several else results[0]
 

@@ -85,7 +85,7 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
     if x.op is None:
         if x.shape == ():
             return _number(x.item())
-        return f"np.array({_finite_or_named(repr(x.data.tolist()))}, dtype={x.dtype.name!r})", TIGHTEST
+        return written_array(x.value), TIGHTEST
     template, binding = _template(x)
     operands = [_operand(y, names) for y in x.inputs]
     texts = []
@@ -99,6 +99,13 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
             needed = SUM + 1
         texts.append(f"({text})" if tight < needed else text)
     return template.format(*texts), binding
+
+
+def written_array(array: Any) -> str:
+    """A constant array, to the last digit."""
+    if not array.size:
+        return f"np.zeros({array.shape}, dtype={array.dtype.name!r})"
+    return f"np.array({_finite_or_named(repr(array.tolist()))}, dtype={array.dtype.name!r})"
 
 
 def _number(value: Any) -> tuple[str, int]:
@@ -200,5 +207,9 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
     body = [f"    {left} = {right}" for left, right in lines]
     returned = ", ".join(f"{result!r}: {result}" for result in results)
     source = "\n".join([f"def {name}({', '.join(arguments)}):", *body, f"    return {{{returned}}}", ""])
-    helpers = [helper for helper in _HELPERS if helper[len("def ") : helper.index("(") + 1] in source]
-    return f"import numpy as np\n\n\n{''.join(helpers)}{source}"
+    return f"import numpy as np\n\n\n{helpers(source)}{source}"
+
+
+def helpers(source: str) -> str:
+    """The functions that source needs and NumPy lacks."""
+    return "".join(helper for helper in _HELPERS if helper[len("def ") : helper.index("(") + 1] in source)

@@ -127,6 +127,8 @@ class Tensor:
         An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
         ops read copies of it.
         """
+        if STATE.get().tracing:
+            self._refuse_in_trace(".data")
         if self.op is None:
             return self._lent if self._lent is not None else self._lend()
         array = self._array
@@ -213,6 +215,8 @@ class Tensor:
 
     def item(self) -> Any:
         """The only element, as a Python number: the way out of the graph for ``J.item()``."""
+        if STATE.get().tracing:
+            self._refuse_in_trace(".item()")
         return self._seen.item()
 
     def detach(self) -> Tensor:
@@ -234,9 +238,20 @@ class Tensor:
         return int(self._seen)
 
     def __index__(self) -> int:
+        if STATE.get().tracing:
+            self._refuse_in_trace("an index")
         return index(self._seen)  # integers never require a gradient
 
+    def _refuse_in_trace(self, how: str) -> None:
+        site = locate(_getframe(2))
+        raise UnsupportedError(
+            f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
+            f" ({site.where}); choose by value with tg.where; what steers the program is an argument in static_argnums"
+        )
+
     def _refuse_exit(self, how: str) -> None:
+        if STATE.get().tracing:
+            self._refuse_in_trace(how)
         if self._requires_grad and STATE.get().recording:
             raise UnsupportedError(
                 f"{how}({describe(self)}) would leave the graph and lose the gradient;"
@@ -248,6 +263,8 @@ class Tensor:
         return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
+        if STATE.get().tracing:
+            self._refuse_in_trace("the truth")
         return bool(self._seen)
 
     def __len__(self) -> int:
@@ -261,6 +278,8 @@ class Tensor:
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: object) -> bool:
+        if STATE.get().tracing:
+            self._refuse_in_trace("`in`")
         return item in self._seen
 
     # -- the gradient ------------------------------------------------------------------------------------------
@@ -477,7 +496,7 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    recording, scope, _, _ = STATE.get()
+    recording, scope, _, _, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not recording:
         return make_leaf(tensor, value, frame)

@@ -204,7 +204,9 @@ def _constant(x: Tensor) -> tuple[Spans, int]:
     """A leaf that has no name."""
     if x.shape == ():
         return _number(x.item())
-    return [Span("I", True) if np.array_equal(x.value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")], TIGHTEST
+    return [
+        Span("I", True) if x.ndim > 1 and np.array_equal(x.value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
+    ], TIGHTEST
 
 
 def _number(value: Any) -> tuple[Spans, int]:

@@ -16,6 +16,10 @@ class State(NamedTuple):
 
     recording: bool = True
     scope: tuple[str, ...] = ()
+    nested: bool = False
+    """Inside a function that is being differentiated: inner gradients stay tensors."""
+    tracing: bool = False
+    """Inside a function that is being compiled: values are not known."""
     change: _Change | None = None
     outer: State | None = None
 
@@ -118,6 +122,16 @@ class enable_grad(_Change):  # noqa: N801
 
     def _changed(self, state: State) -> State:
         return state._replace(recording=True)
+
+
+class Nested(_Change):
+    """Inside a function that is being differentiated, or compiled: always recording."""
+
+    def __init__(self, tracing: bool = False) -> None:
+        self._tracing = tracing
+
+    def _changed(self, state: State) -> State:
+        return state._replace(recording=True, nested=True, tracing=self._tracing or state.tracing)
 
 
 class scope(_Change):  # noqa: N801

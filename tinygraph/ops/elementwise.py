@@ -26,12 +26,15 @@ __all__ = [
     "abs",
     "add",
     "astype",
+    "copysign",
     "cosh",
     "divide",
     "equal",
     "erf",
     "exp",
     "expm1",
+    "fmax",
+    "fmin",
     "gelu",
     "greater",
     "greater_equal",
@@ -502,6 +505,49 @@ def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     Tensor([1., 3.], op=minimum)
     """
     return xp.minimum(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _larger(xp, g, x, y),
+    lambda xp, g, z, x, y: _larger(xp, g, y, x),
+)
+def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = max(x, y), elementwise; where one is NaN, the other. Ties share the gradient equally.
+
+    >>> tg.fmax([1.0, np.nan], 3.0)
+    Tensor([3., 3.], op=fmax)
+    """
+    return xp.fmax(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _larger(xp, g, y, x),
+    lambda xp, g, z, x, y: _larger(xp, g, x, y),
+)
+def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = min(x, y), elementwise; where one is NaN, the other. Ties share the gradient equally.
+
+    >>> tg.fmin([1.0, np.nan], 3.0)
+    Tensor([1., 3.], op=fmin)
+    """
+    return xp.fmin(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * (xp.sign(x) * xp.copysign(1.0, y)),
+    lambda xp, g, z, x, y: g * 0.0,
+    samples=(_not_flat, _not_flat),
+)
+def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = |x| with the sign of y, elementwise; the derivative at x = 0 is 0, and by y too.
+
+    >>> tg.copysign([1.0, -2.0], -3.0)
+    Tensor([-1., -2.], op=copysign)
+    """
+    return xp.copysign(x, y)
 
 
 @op(

@@ -39,12 +39,18 @@ class Reader:
     """Reads recorded nodes as sums over `atoms`, which maps a node to what stands for it.
 
     `remember` gives expressions a name, so that σ(Z2) is read as A2. `used` says by what equations and identities what
-    was read has become shorter. A `plain` reader knows none, only the rules of arithmetic.
+    was read has become shorter. A `plain` reader knows none, only the rules of arithmetic. An `accurate` one takes only
+    what gives the same numbers, also for values that are not finite.
     """
 
     def __init__(
-        self, atoms: Mapping[Tensor, Sum], literal: Callable[[float], Sum] = number, plain: bool = False
+        self,
+        atoms: Mapping[Tensor, Sum],
+        literal: Callable[[float], Sum] = number,
+        plain: bool = False,
+        accurate: bool = False,
     ) -> None:
+        self.accurate = accurate
         self.atoms = dict(atoms)
         self.literal = literal
         self.plain = plain
@@ -123,6 +129,8 @@ class Reader:
         for definitions in ({}, self._definitions):  # a symbol is looked into only where that is shorter
             for head in heads(product, definitions):
                 for pattern in patterns().get(head, ()):
+                    if self.accurate and not pattern.identity.accurate:
+                        continue
                     for rest, found in matched(pattern.left, product, definitions):
                         term = multiplied(Sum((rest,)), filled(pattern.right, found, self.named))
                         if not definitions or term.operations < product.operations:
@@ -317,7 +325,8 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     """
     if x == y:
         return x
-    if isinstance(call := only_base(condition), Call) and call.op == "equal" and node.site.anonymous:
+    guard = node.site.anonymous and not reader.accurate
+    if guard and isinstance(call := only_base(condition), Call) and call.op == "equal":
         if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
             return y
     return _call(reader, node, condition, x, y)
@@ -386,6 +395,9 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "mean": _mean,
     "broadcast_to": _broadcast_to,
     "where": _where,
-    "complement_of_sigmoid": lambda reader, node, a, z: added((number(1), multiplied(number(-1), a))),
+    "complement_of_sigmoid": lambda reader, node, a, z: (
+        _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
+    ),
+    "astype": lambda reader, node, x: x if node.dtype == node.inputs[0].dtype else _call(reader, node, x),
     "reshape": _reshape,
 }

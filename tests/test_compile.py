@@ -1,0 +1,398 @@
+"""A compiled function computes what the function computes, and its program is the one an expert writes."""
+
+import itertools
+import threading
+import traceback
+
+import numpy as np
+import pytest
+from graphs import random_graph
+
+import tinygraph as tg
+from tinygraph import testing
+from tinygraph.evaluate import evaluate
+from tinygraph.table import APPLY, OPS
+
+
+def network(params, X, Y):
+    Z1 = params["W1"] @ X + params["b1"]
+    A1 = tg.tanh(Z1)
+    Z2 = params["W2"] @ A1 + params["b2"]
+    A2 = tg.sigmoid(Z2)
+    return tg.log_loss(A2, Y)
+
+
+def step(params, X, Y):
+    J, gradients = tg.value_and_grad(network)(params, X, Y)
+    return J, {name: params[name] - 0.1 * gradients[name] for name in params}
+
+
+@pytest.fixture
+def lecture(rng):
+    params = {"W1": rng.normal(size=(4, 2)), "b1": np.zeros((4, 1))}
+    params |= {"W2": rng.normal(size=(1, 4)), "b2": np.zeros((1, 1))}
+    return params, rng.normal(size=(2, 40)), (rng.random((1, 40)) > 0.5).astype(float)
+
+
+def arrays(tree):
+    return tg.trees.flatten(tree)[0]
+
+
+def assert_same(compiled, eager, rtol=1e-12):
+    """The same wherever eager is finite, in shape and dtype too."""
+    for ours, theirs in zip(arrays(compiled), arrays(eager), strict=True):
+        ours = np.asarray(ours)
+        theirs = theirs.data if isinstance(theirs, tg.Tensor) else np.asarray(theirs)
+        assert ours.shape == theirs.shape
+        assert ours.dtype == theirs.dtype
+        known = np.isfinite(theirs)
+        rtol = rtol if theirs.dtype == np.float64 else 1e-5
+        np.testing.assert_allclose(ours[known], theirs[known], rtol=rtol, atol=1e-300)
+
+
+# -- the same numbers ----------------------------------------------------------------------------------------------
+
+
+def test_a_training_step(lecture):
+    params, X, Y = lecture
+    compiled = tg.compile(step)
+    for _ in range(5):
+        J, later = compiled(params, X, Y)
+        assert_same((J, later), step(params, X, Y))
+        params = later
+    assert len(compiled.cache) == 1
+
+
+CASES = [
+    pytest.param(OPS[name], inputs, params, id=f"{name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
+    for name in OPS
+    for inputs, params in testing.samples(OPS[name])
+]
+
+
+def gradient_of(op, inputs, params):
+    floats = [i for i, x in enumerate(inputs) if np.asarray(x).dtype.kind == "f"]
+
+    def gradient(*xs):
+        y = APPLY[op.name](*testing._consistent(op, list(xs)), **params)
+        return tg.gradients(y, [xs[i] for i in floats], np.cos(np.arange(float(y.size))).reshape(y.shape))
+
+    return gradient
+
+
+@pytest.mark.parametrize(("op", "inputs", "params"), CASES)
+def test_every_op_and_its_gradient(op, inputs, params):
+    def apply(*xs):
+        return APPLY[op.name](*testing._consistent(op, list(xs)), **params)
+
+    for function in [apply, *([gradient_of(op, inputs, params)] if op.differentiable else [])]:
+        assert_same(tg.compile(function)(*inputs), function(*map(tg.Tensor, inputs)))
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.kind == "elementwise" and not op.params])
+def test_special_values_also_when_traced_with_ordinary_ones(name):
+    op = OPS[name]
+    count = len(op.vjps)
+    special = [np.array(testing.SPECIAL).reshape((-1,) + (1,) * i) for i in reversed(range(count))]
+    if op.samples and getattr(op.samples[0], "boolean", False):
+        special[0] = special[0] > 0
+    functions = [APPLY[name], *([gradient_of(op, special, {})] if op.differentiable else [])]
+    with np.errstate(all="ignore"):
+        for function in functions:
+            compiled = tg.compile(function)
+            compiled(*[np.full_like(x, 0.75) for x in special])
+            assert_same(compiled(*special), function(*map(tg.Tensor, special)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::tinygraph.BroadcastWarning")
+@pytest.mark.parametrize("seeds", [range(i, i + 25) for i in range(0, 200, 25)], ids=lambda r: f"{r.start}-{r.stop}")
+def test_random_graphs_with_their_gradients(seeds):
+    for seed in seeds:
+        J = random_graph(seed)
+        leaves = [x for x in tg.toposort(J) if x.op is None and x.requires_grad]
+        if not leaves:
+            continue
+
+        def both(*xs, J=J, leaves=leaves):
+            value = evaluate([J], dict(zip(leaves, xs, strict=True)), tg.ops)[0]
+            return value, *tg.gradients(value, xs)
+
+        data = [leaf.data for leaf in leaves]
+        compiled = tg.compile(both)(*data)
+        for ours, theirs in zip(compiled, both(*map(tg.Tensor, data)), strict=True):
+            largest = np.abs(theirs.data[np.isfinite(theirs.data)]).max(initial=1.0)
+            np.testing.assert_allclose(ours, theirs.data, rtol=1e-10, atol=1e-12 * largest)
+
+
+@pytest.mark.parametrize("z", [[-1000.0, 0.0, 1000.0], [np.inf, -np.inf, 3.0]])
+@pytest.mark.parametrize("y", [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.3, 0.5, 1.0]])
+def test_the_log_loss_is_exact_at_the_ends(z, y):
+    def losses(z, y):
+        return tg.log_loss(tg.sigmoid(z), y, reduction="none"), tg.gradients(tg.log_loss(tg.sigmoid(z), y), [z])[0]
+
+    compiled = tg.compile(losses)
+    compiled(np.zeros(3), np.ones(3))
+    with np.errstate(all="ignore"):
+        assert_same(compiled(np.array(z), np.array(y)), losses(tg.Tensor(z), tg.Tensor(y)))
+
+
+def test_float32_stays_float32(lecture):
+    params, X, Y = lecture
+    small = {name: value.astype(np.float32) for name, value in params.items()}
+    J, later = tg.compile(step)(small, X.astype(np.float32), Y.astype(np.float32))
+    assert J.dtype == np.float32
+    assert {value.dtype for value in later.values()} == {np.dtype(np.float32)}
+
+
+# -- the program ---------------------------------------------------------------------------------------------------
+
+
+def test_the_program_is_the_one_an_expert_writes(lecture):
+    compiled = tg.compile(step, donate_argnums=0)
+    compiled(*lecture)
+    for line in (
+        "def step(W1, b1, W2, b2, X, Y):",
+        "# Z1 = W1 X + b1",
+        "# dZ2 = A2 − Y, times 0.025 where it is read",
+        "dZ2 = subtract(A2, Y, ",
+        "dW2 = matmul(dZ2, A1.T, ",
+        "db1 = add.reduce(dZ1, 1, None, ",
+    ):
+        assert line in compiled.source
+    assert compiled.source.count("matmul(") == 5
+    assert compiled.source.count("= tanh(Z1, ") == 1
+
+
+def test_the_source_runs_with_numpy_alone(lecture):
+    params, X, Y = lecture
+    compiled = tg.compile(step)
+    J, later = compiled(params, X, Y)
+    variables = {}
+    exec(compiled.source, variables)
+    results = variables["step"](*params.values(), X, Y)
+    assert_same(results, [J, *later.values()], rtol=0)
+
+
+def test_a_loss_written_out_collapses_too(lecture):
+    def written_out(params, X, Y):
+        A2 = tg.sigmoid(params["W1"] @ X)
+        return -tg.mean(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2))
+
+    params, X, Y = lecture
+    compiled = tg.compile(tg.grad(written_out))
+    compiled({"W1": params["W2"][:, :2]}, X, Y)
+    assert "divide(Y" not in compiled.source
+    assert "subtract(A2, Y" in compiled.source
+
+
+def test_softmax_with_cross_entropy_collapses(rng):
+    def cross_entropy(W, X, Y):
+        Z = W @ X
+        return tg.sum(tg.logsumexp(Z, axis=0) - tg.sum(Y * Z, axis=0)) / X.shape[1]
+
+    W, X = rng.normal(size=(3, 4)), rng.normal(size=(4, 6))
+    Y = (rng.random((3, 6)).argsort(0) == 0).astype(float)
+    compiled = tg.compile(tg.grad(cross_entropy))
+    assert_same(compiled(W, X, Y), tg.grad(cross_entropy)(W, X, Y))
+    assert "_softmax" in compiled.source
+
+
+def test_what_is_not_asked_for_is_not_computed(lecture):
+    compiled = tg.compile(lambda params, X, Y: tg.grad(network)(params, X, Y)["b2"])
+    compiled(*lecture)
+    assert "log1p" not in compiled.source
+    assert "W2.T" not in compiled.source
+
+
+def test_equal_expressions_are_computed_once():
+    compiled = tg.compile(lambda x: tg.exp(x) * 2 + tg.tanh(tg.exp(x)))
+    compiled(np.ones(3))
+    assert compiled.source.count("exp(x") == 1
+
+
+def test_a_traceback_shows_the_line_of_the_program():
+    compiled = tg.compile(lambda x, n: tg.inv(x) * n)
+    compiled(np.eye(2), np.ones(2))
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        compiled(np.ones((2, 2)), np.ones(2))
+    assert "np.linalg.inv(x)" in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_report_names_what_takes_the_time(lecture):
+    compiled = tg.compile(step)
+    compiled(*lecture)
+    report = compiled.report()
+    assert "recorded operations became" in report
+    assert "buffers of" in report
+    assert "matmul(" in report
+
+
+# -- memory --------------------------------------------------------------------------------------------------------
+
+
+def test_results_are_never_written_over(lecture):
+    params, X, Y = lecture
+    compiled = tg.compile(step)
+    _, first = compiled(params, X, Y)
+    kept = {name: value.copy() for name, value in first.items()}
+    compiled(first, X * 2, Y)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, kept[name])
+    every = [*params.values(), X, Y, *first.values()]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(every, 2))
+
+
+def test_an_argument_that_is_returned_is_a_copy():
+    compiled = tg.compile(lambda x, y: (x, x.T, y * 2, y * 2, np.ones(2), 3.0, x[0]))
+    x, y = np.ones((2, 2)), np.ones(2)
+    results = compiled(x, y)
+    every = [np.asarray(r) for r in results] + [x, y]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(every, 2))
+    results[4][0] = 7.0
+    assert compiled(x, y)[4].tolist() == [1.0, 1.0]
+
+
+def test_a_donated_argument_becomes_the_result(lecture):
+    params, X, Y = lecture
+    eager = step(params, X, Y)
+    compiled = tg.compile(step, donate_argnums=0)
+    _, later = compiled(params, X, Y)
+    assert all(later[name] is params[name] for name in params)
+    assert_same(later, eager[1])
+
+
+def test_a_donated_argument_is_not_written_before_it_has_been_read(rng):
+    def both(a, b):
+        return a + b, a * b
+
+    a, b = rng.normal(size=3), rng.normal(size=3)
+    expected = a + b, a * b
+    assert_same(tg.compile(both, donate_argnums=0)(a, b), expected)
+
+
+def test_threads_do_not_share_buffers(rng):
+    compiled = tg.compile(lambda x: tg.tanh(x @ x) * 2 + tg.exp(-x))
+    inputs = [rng.normal(size=(60, 60)) for _ in range(8)]
+    expected = [np.tanh(x @ x) * 2 + np.exp(-x) for x in inputs]
+    wrong = []
+
+    def work(x, y):
+        for _ in range(50):
+            if not np.allclose(compiled(x), y):
+                wrong.append(x)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(inputs, expected, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+# -- calls ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_for_each_shape_and_dtype():
+    compiled = tg.compile(lambda x: x * 2)
+    for x in (np.ones(2), np.ones(3), np.ones(2, np.float32), 1.0, np.float32(1.0), np.ones(2)):
+        assert_same(compiled(x), np.asarray(x) * np.float32(2))
+    assert len(compiled.cache) == 5
+
+
+def test_the_cache_is_bounded():
+    compiled = tg.compile(lambda x: x * 2, cache_size=2)
+    for n in range(5):
+        compiled(np.ones(n))
+    assert len(compiled.cache) == 2
+
+
+def test_static_arguments_steer_the_program():
+    @tg.compile(static_argnums=1)
+    def power(x, n):
+        for _ in range(n):
+            x = x * x
+        return x
+
+    assert power(np.array(2.0), 3) == 256.0
+    assert power(np.array(2.0), 2) == 16.0
+    assert len(power.cache) == 2
+    with pytest.raises(TypeError, match="cannot be hashed"):
+        power(np.array(2.0), [1])
+
+
+def test_keywords_and_nested_arguments():
+    compiled = tg.compile(lambda x, *, scale: {"a": [x * scale["by"], None], "b": (x,)})
+    result = compiled(np.ones(2), scale={"by": 3.0})
+    assert result["a"][0].tolist() == [3.0, 3.0]
+    assert result["a"][1] is None
+    assert result["b"][0].tolist() == [1.0, 1.0]
+
+
+def test_another_order_of_keys_is_not_mixed_up():
+    compiled = tg.compile(lambda p: p["a"] - p["b"])
+    assert compiled({"a": np.array(3.0), "b": np.array(1.0)}) == 2.0
+    assert compiled({"b": np.array(1.0), "a": np.array(3.0)}) == 2.0
+
+
+def test_a_tensor_from_outside_is_read_at_each_call():
+    w = tg.parameter([1.0, 2.0])
+    compiled = tg.compile(lambda x: tg.sum(w * x))
+    assert compiled(np.ones(2)) == 3.0
+    w.data += 1.0
+    assert compiled(np.ones(2)) == 5.0
+
+
+def test_a_large_array_from_outside_is_a_constant_of_the_program(rng):
+    X = rng.normal(size=(100, 50))
+    compiled = tg.compile(lambda w: X @ w)
+    w = rng.normal(size=50)
+    np.testing.assert_allclose(compiled(w), X @ w)
+    assert "an array from outside, of shape (100, 50)" in compiled.source
+
+
+# -- what cannot be compiled ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: x * 2 if tg.sum(x) > 0 else x,
+        lambda x: x * x[0].item(),
+        lambda x: x * float(x[0]),
+        lambda x: x * x.data,
+        lambda x: x * np.asarray(x),
+        lambda x: [1.0, 2.0][int(x[0])] * x,
+        lambda x: x * (1.0 in x),
+    ],
+)
+def test_to_ask_for_a_value_is_an_error_that_says_what_to_do(use):
+    with pytest.raises(tg.UnsupportedError, match=r"not known while a function is compiled \(test_compile.py:\d+\)"):
+        tg.compile(use)(np.ones(2))
+    with pytest.raises(tg.UnsupportedError, match=r"tg\.where"):
+        tg.compile(use)(np.ones(2))
+
+
+def test_random_numbers_are_never_frozen():
+    rng = np.random.default_rng(0)
+    with pytest.raises(tg.UnsupportedError, match="as with random numbers"):
+        tg.compile(lambda x: x * rng.normal(size=2))(np.ones(2))
+    with pytest.raises(tg.UnsupportedError, match="give them as an argument"):
+        tg.compile(lambda x: x * float(rng.normal()))(np.ones(2))
+
+
+def test_what_is_no_array_is_refused():
+    with pytest.raises(TypeError, match="goes into static_argnums"):
+        tg.compile(lambda x, mode: x)(np.ones(2), "mode")
+    with pytest.raises(TypeError, match="takes a function, not int"):
+        tg.compile(3)
+    with pytest.raises(tg.ArgumentError, match="has not been called yet"):
+        _ = tg.compile(lambda x: x).source
+
+
+def test_an_error_in_the_function_comes_through_and_leaves_nothing():
+    compiled = tg.compile(lambda x, y: x @ y)
+    with pytest.raises(tg.ShapeError):
+        compiled(np.ones((2, 3)), np.ones((2, 3)))
+    assert not compiled.cache
+    assert compiled(np.ones((2, 3)), np.ones((3, 2))).shape == (2, 2)
+    assert tg.parameter(2.0).item() == 2.0  # tracing has ended

@@ -1,0 +1,367 @@
+"""A graph as a straight-line NumPy program whose intermediate results share buffers."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .codegen import expression, helpers, written_array
+from .graph import Tensor, toposort
+from .table import APPLY, OPS
+
+# NumPy's name of an op that is a ufunc, and so can write to a buffer.
+_UFUNCS = {name: name for name, op in OPS.items() if isinstance(getattr(np, name, None), np.ufunc)}
+_UFUNCS |= {"pow": "power", "abs": "absolute"}
+_INFIX = {"add", "subtract", "multiply", "divide", "negative"}
+_REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
+_LARGEST_CONSTANT = 1000  # elements, that is written in the source
+_VIEWS = {"reshape", "matrix_transpose", "permute_dims", "broadcast_to"}
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    """e^min(x, 0) / (1 + e^−|x|): fmin is much faster than minimum, and what is NaN is so through the denominator."""
+    return ops.exp(ops.fmin(x, 0.0)) / (1.0 + ops.exp(ops.copysign(x, -1.0)))
+
+
+def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    total = ops.sum(x, axis=axis, keepdims=keepdims)
+    return total / (x.size // max(total.size, 1)) if x.size else ops.mean(x, axis=axis, keepdims=keepdims)
+
+
+# Ops that are several calls of NumPy, in the fewest.
+_EXPANDED: dict[str, Any] = {
+    "sigmoid": _sigmoid,
+    "relu": lambda x: ops.maximum(x, 0.0),
+    "mean": _mean,
+    "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
+    "logit_of_sigmoid": lambda a, z: z,
+    "softplus": lambda x: ops.fmax(x, 0.0) + ops.log1p(ops.exp(ops.copysign(x, -1.0))),
+    "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
+    "log_loss_of_sigmoid": lambda a, y, z, reduction: _REDUCED[reduction](_losses(y, z)),
+}
+_LARGEST_PRODUCT = 8  # a whole power up to this is a product, which is much faster
+
+
+def _pow(x: Any, y: Any) -> Tensor:
+    if not isinstance(y, (int, float)) or y != int(y) or not 2 <= y <= _LARGEST_PRODUCT:
+        return ops.pow(x, y)
+    n, squared, product = int(y), x, None
+    while n:
+        if n % 2:
+            product = squared if product is None else product * squared
+        n //= 2
+        squared = ops.square(squared) if n else squared
+    return product  # type: ignore[return-value]
+
+
+_EXPANDED["pow"] = _pow
+_REDUCED: Mapping[str, Any] = {"mean": _mean, "sum": ops.sum, "none": lambda x: x}
+
+
+def _losses(y: Tensor, z: Tensor) -> Tensor:
+    """log(1 + e^−|z|) + |z|/2 + z (1/2 − y); an infinite z is made finite, so that it does not meet ∞ − ∞."""
+    largest = float(np.finfo(z.dtype).max)
+    finite = ops.fmax(ops.fmin(z, largest), -largest)
+    return ops.log1p(ops.exp(ops.copysign(z, -1.0))) + (0.5 * ops.abs(finite) + finite * (0.5 - y))
+
+
+@dataclass(eq=False)
+class Storage:
+    """A stretch of memory: a buffer of the program, or None where each call makes it anew."""
+
+    last_use: int = -1
+    buffer: int | None = None
+
+
+def expanded(outputs: Sequence[Tensor], names: dict[Tensor, str], comments: dict[Tensor, str]) -> list[Tensor]:
+    """The same outputs by ops that are one call of NumPy each; equal ones once. What has a name keeps it."""
+
+    def apply(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        if node.op.name in _EXPANDED:  # type: ignore[union-attr]
+            return _EXPANDED[node.op.name](*inputs, **node.params)  # type: ignore[union-attr, no-any-return]
+        return _again(node, inputs)
+
+    equal: dict[Any, Tensor] = {}
+
+    def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        key = (node.op, tuple(id(x) if isinstance(x, Tensor) else repr(x) for x in inputs), repr(node.params))
+        return equal.setdefault(key, _again(node, inputs))
+
+    for change in (apply, share):
+        outputs = _changed(outputs, change, names, comments)
+    return list(outputs)
+
+
+def _changed(
+    outputs: Sequence[Tensor],
+    change: Callable[[Tensor, Sequence[Any]], Tensor],
+    names: dict[Tensor, str],
+    comments: dict[Tensor, str],
+) -> list[Tensor]:
+    """A graph in which each node is changed, given its new inputs."""
+    new: dict[Tensor, Tensor] = {}
+    for node in toposort(*outputs):
+        if node.op is None:
+            new[node] = node
+            continue
+        new[node] = made = change(node, [new[x] if isinstance(x, Tensor) else x for x in node.inputs])
+        if node in names and made.op is not None:
+            names.setdefault(made, names[node])
+            if node in comments:
+                comments.setdefault(made, comments[node])
+    return [new[output] for output in outputs]
+
+
+def _again(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+    """The node with other inputs."""
+    if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
+        return node
+    return APPLY[node.op.name](*inputs, **node.params)  # type: ignore[union-attr]
+
+
+class Program:
+    """Source of a function of the inputs, and the buffers that it needs.
+
+    What has a name comes in the order of recording, each after what only it needs, under a comment that says it.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        names: Mapping[Tensor, str],
+        donated: set[Tensor],
+        comments: Mapping[Tensor, str],
+    ) -> None:
+        self.inputs, self.outputs, self.donated, self.results = inputs, outputs, donated, set(outputs)
+        self.buffers: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
+        self.inputs_set = set(inputs)
+        self.scalars: dict[tuple[str, np.dtype[Any]], str] = {}
+        self.constants: dict[str, np.ndarray[Any, Any]] = {}
+        self.written: set[Tensor] = set()  # the results that go where donated arguments were
+        self._taken: set[str] = set()
+        self._names: dict[Tensor, str] = {}
+        for i, x in enumerate(inputs):
+            self._name(x, names.get(x) or f"x{i}")
+        self.order = self._scheduled(names)
+        self.lines = list(self._lines(names, comments))
+
+    def _scheduled(self, names: Mapping[Tensor, str]) -> list[Tensor]:
+        """An order in which each named node comes right after what it needs."""
+        order: dict[Tensor, None] = dict.fromkeys(self.inputs)
+        for root in [*(node for node in toposort(*self.outputs) if node in names), *self.outputs]:
+            order |= dict.fromkeys(node for node in toposort(root, stop=order) if node not in order)
+        return list(order)
+
+    def _lines(self, names: Mapping[Tensor, str], comments: Mapping[Tensor, str]) -> Iterator[str]:
+        position = {node: i for i, node in enumerate(self.order)}
+        storage = self._storages(position)
+        uses = Counter(x for node in self.order for x in node.inputs if isinstance(x, Tensor))
+        free: dict[tuple[tuple[int, ...], np.dtype[Any]], list[int]] = {}
+        group: list[str] = []
+        for i, node in enumerate(self.order):
+            if node.op is None:
+                if node not in self._names:
+                    self._constant(node)
+                continue
+            if _is_view(node) and uses[node] == 1 and node not in self.results:
+                self._names[node] = expression(node, self._names)
+                continue
+            call, in_place = self._call(node)
+            mine = storage[node]
+            dying = [
+                storage[x]
+                for x in dict.fromkeys(x for x in node.inputs if isinstance(x, Tensor))
+                if storage[x] is not mine and storage[x].last_use == i
+            ]
+            if call is None:  # not a call that can write to a buffer
+                text = expression(node, self._names)
+            else:
+                text = call(self._out(node, mine, dying, free, in_place) if node.op.name != "where" else None)
+            self._name(node, names.get(node))
+            group.append(f"{self._names[node]} = {text}")
+            if node in names or node in self.results:
+                yield from [f"# {comments[node]}"] if node in comments else []
+                yield from group
+                group.clear()
+            for store in dying:
+                if store.buffer is not None and store.buffer != mine.buffer:
+                    free.setdefault(self.buffers[store.buffer], []).append(store.buffer)
+
+    def _storages(self, position: Mapping[Tensor, int]) -> dict[Tensor, Storage]:
+        """Who shares memory with whom, and until when it is read. Outputs are never given back."""
+        storage: dict[Tensor, Storage] = {}
+        for node in self.order:
+            shared = node.op is not None and (_is_view(node) or node.op.name == "astype")
+            storage[node] = storage[node.inputs[0]] if shared else Storage()  # type: ignore[index]
+            for x in node.inputs:
+                if isinstance(x, Tensor):
+                    storage[x].last_use = position[node]
+        for output in self.outputs:
+            storage[output].last_use = len(position)
+        for node in self.order:  # what is written as it is read is read where it is written
+            if node.op is not None and _is_view(node):
+                storage[node].last_use = max(storage[node].last_use, position[node])
+        self._storage = storage
+        return storage
+
+    def _out(
+        self, node: Tensor, mine: Storage, dying: Sequence[Storage], free: dict[Any, list[int]], in_place: bool
+    ) -> str | None:
+        """Where a call writes: a donated argument, a buffer whose reader is done, another buffer, or nowhere yet."""
+        if node.shape == ():
+            return None
+        key = (node.shape, node.dtype)
+        if mine.last_use == len(self.order):
+            for x in node.inputs:
+                if isinstance(x, Tensor) and x in self.donated and in_place and (x.shape, x.dtype) == key:
+                    if self._storage[x] in dying:
+                        self.donated.discard(x)
+                        self.written.add(node)
+                        return self._names[x]
+            return None
+        if in_place:
+            mine.buffer = next(
+                (s.buffer for s in dying if s.buffer is not None and self.buffers[s.buffer] == key), None
+            )
+        if mine.buffer is None and free.get(key):
+            mine.buffer = free[key].pop()
+        if mine.buffer is None:
+            mine.buffer = len(self.buffers)
+            self.buffers.append(key)
+        return f"_{mine.buffer}"
+
+    def _call(self, node: Tensor) -> tuple[Callable[[str | None], str] | None, bool]:
+        """The call, given where it writes, if it can write to a buffer; and whether to that of an operand."""
+        assert node.op is not None
+        name = node.op.name
+        floats = next((x.dtype for x in node.inputs if isinstance(x, Tensor) and x.dtype.kind == "f"), node.dtype)
+        operands = [self._operand(x, floats) for x in node.inputs]
+        if node.shape == () and name in _INFIX and node.dtype.kind == "f":
+            return None, False
+        if name in _UFUNCS and node.dtype.kind in "fb":
+            if name == "pow" and isinstance(node.inputs[1], float) and node.inputs[1].is_integer():
+                operands[1] = str(int(node.inputs[1]))
+            return _with_out(_UFUNCS[name], operands), _elementwise_in_place(node)
+        if name == "where":
+            return lambda out: f"np.where({', '.join(operands)})", False
+        if name == "matmul" and node.ndim > 0:
+            return _with_out("matmul", operands), False
+        if name in _REDUCTIONS and node.dtype == node.inputs[0].dtype:  # type: ignore[union-attr]
+            axis, keepdims = node.params["axis"], node.params["keepdims"]
+            return lambda out: f"{_REDUCTIONS[name]}.reduce({operands[0]}, {axis!r}, None, {out}, {keepdims})", False
+        return None, False
+
+    def _operand(self, x: Any, dtype: np.dtype[Any]) -> str:
+        """A number is an array without axes, which costs a call less than a Python number."""
+        if isinstance(x, Tensor) and not (x.op is None and x.shape == () and x not in self.inputs_set):
+            return self._names[x]
+        value = x.value.item() if isinstance(x, Tensor) else x
+        return self._scalar(value, x.dtype if isinstance(x, Tensor) else dtype)
+
+    def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
+        if dtype.kind != "f":
+            return repr(value)
+        name = f"_c{_spelled(value)}{'' if dtype == np.float64 else f'_{dtype.name}'}"
+        return self.scalars.setdefault((repr(value), dtype), name)
+
+    def _constant(self, node: Tensor) -> None:
+        if node.shape == ():
+            plain = node.dtype in (np.float64, np.int64, np.bool_) and np.isfinite(node.value)
+            self._names[node] = repr(node.value.item()) if plain else f"np.{node.dtype}({str(node.value.item())!r})"
+            return
+        name = f"constant{len(self.constants)}"
+        self.constants[name] = np.array(node.value)
+        self._names[node] = name
+
+    def _name(self, node: Tensor, wanted: str | None) -> None:
+        count, unnamed = 1, wanted is None
+        while wanted is None or (unnamed and wanted in self._taken):
+            wanted, count = f"t{count}", count + 1
+        self._names[node] = wanted = identifier(wanted, self._taken)
+        self._taken.add(wanted)
+
+    def _results(self) -> Iterator[str]:
+        """What is returned: arrays of the caller's own."""
+        seen: set[Storage] = set()
+        outside = {self._storage[node] for node in self.order if node.op is None}
+        for output in self.outputs:
+            memory, name = self._storage[output], self._names[output]
+            given = memory in outside and output not in self.written
+            yield f"np.array({name}, np.{output.dtype})[()]" if given or memory in seen else name
+            seen.add(memory)
+
+    def source(self, name: str) -> str:
+        """The program as a module: imports, buffers, the function."""
+        used = sorted(
+            {
+                word
+                for word in ("matmul", "add", "maximum", "minimum", *_UFUNCS.values())
+                if any(f"{word}(" in line or f"{word}.reduce" in line for line in self.lines)
+            }
+        )
+        body = [f"    {line}" for line in self.lines]
+        results = ", ".join(self._results())
+        arguments = ", ".join(self._names[x] for x in self.inputs)
+        text = [f"import numpy as np\nfrom numpy import {', '.join(used)}\n" if used else "import numpy as np\n"]
+        for constant, array in self.constants.items():
+            large = f"None  # an array from outside, of shape {array.shape}"
+            text.append(f"{constant} = {written_array(array) if array.size <= _LARGEST_CONSTANT else large}")
+        for (value, dtype), scalar in self.scalars.items():
+            text.append(f"{scalar} = np.array({_finite(value)}{'' if dtype == np.float64 else f', np.{dtype}'})")
+        for i, (shape, dtype) in enumerate(self.buffers):
+            text.append(f"_{i} = np.empty({shape}, np.{dtype})")
+        text.append("")
+        text.append(helpers("\n".join(self.lines)))
+        text.append(f"def {name}({arguments}):")
+        text += body
+        text.append(f"    return [{results}]\n")
+        return "\n".join(text)
+
+
+def _spelled(value: Any) -> str:
+    """A number as part of a name."""
+    return re.sub(r"\.0$", "", repr(value)).replace(".", "p").replace("-", "m").replace("+", "")
+
+
+def _finite(text: str) -> str:
+    return text if text.lstrip("-") not in ("inf", "nan") else f"float({text!r})"
+
+
+def _with_out(function: str, operands: Sequence[str]) -> Callable[[str | None], str]:
+    by_name = "out=" if function in ("maximum", "minimum") else ""  # by position is deprecated for these
+    return lambda out: f"{function}({', '.join([*operands, by_name + out] if out else operands)})"
+
+
+def _elementwise_in_place(node: Tensor) -> bool:
+    """Whether the result may go where an operand was: not if that is read transposed or repeated."""
+    return all(
+        not isinstance(x, Tensor) or x.op is None or not _is_view(x) or x.op.name == "reshape" for x in node.inputs
+    )
+
+
+def _is_view(node: Tensor) -> bool:
+    assert node.op is not None
+    if node.op.name == "getitem":
+        return len(node.inputs) == 1
+    return node.op.name in _VIEWS
+
+
+def identifier(name: str, taken: set[str]) -> str:
+    """A name that Python, NumPy's functions and those taken leave free."""
+    plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
+    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_c?m?\d\w*", plain):
+        plain = f"v{plain}"
+    reserved = {*_UFUNCS.values(), "np", "matmul", *taken}
+    numbered, count = plain, 1
+    while numbered in reserved:
+        count += 1
+        numbered = f"{plain}_{count}"
+    return numbered

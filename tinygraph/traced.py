@@ -1,0 +1,255 @@
+"""A traced function: its program, and the way in and out of it."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .errors import UnsupportedError
+from .graph import Tensor, toposort
+from .names import names_of
+from .notation import Writer, as_text
+from .optimise import optimised
+from .program import Program, expanded, identifier
+from .recording import Nested
+from .trees import Structure, flatten, unflatten
+
+_COUNT = itertools.count(1)
+
+
+class Traced:
+    """A function at certain shapes, as a program."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        parameters: Sequence[str],
+        arrays: Sequence[Any],
+        structure: Structure,
+        donated: set[int],
+        miss: object,
+    ) -> None:
+        self._miss = miss
+        self.structure, self.arrays = structure, [np.array(x) for x in arrays]
+        names = list(_leaf_names(structure, parameters))
+        given = [Tensor(array, name=name) for array, name in zip(arrays, names, strict=True)]
+        born = Tensor(0.0).age
+        outputs, self.results = _outputs(function, structure, given)
+        again, _ = _outputs(function, structure, given)
+        _check_same(outputs, again, name)
+        nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
+        order = toposort(*nodes)
+        inputs = set(given)
+        self.captured = [x for x in order if x.op is None and x not in inputs and x.age < born]
+        inputs |= set(self.captured)
+        named = names_of(order) | dict(zip(given, names, strict=True))
+        named |= {x: named.get(x, f"captured{i}") for i, x in enumerate(self.captured)}
+        named = {x: text for x, text in named.items() if x.op is not None or x in inputs}
+        self.recorded = sum(x.op is not None for x in order)
+        shorter, scales = optimised(nodes, named)
+        comments = _comments(shorter, named, scales)
+        self.program = Program(
+            [*given, *self.captured], expanded(shorter, named, comments), named, {given[i] for i in donated}, comments
+        )
+        self.name = identifier(name if name.isidentifier() else "program", set())
+        self.source = self.program.source(self.name)
+        self._code = _registered(self.source, self.name)
+        self._lock = threading.Lock()
+        self._run = self._instance()
+        self.entry = self._entry()
+
+    def _instance(self) -> Callable[..., Any]:
+        """The program with buffers of its own."""
+        variables: dict[str, Any] = {}
+        exec(self._code, variables)
+        variables.update(self.program.constants)
+        return variables[self.name]  # type: ignore[no-any-return]
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
+        """The results for the leaves of the arguments, nested as the function's."""
+        return unflatten(self.results, self.run(*arrays))
+
+    def run(self, *arrays: Any) -> Sequence[Any]:
+        """The results for the leaves of the arguments."""
+        if self.captured:
+            arrays = (*arrays, *(x.value for x in self.captured))
+        if not self._lock.acquire(blocking=False):  # another thread uses the buffers
+            return self._instance()(*arrays)  # type: ignore[no-any-return]
+        try:
+            return self._run(*arrays)  # type: ignore[no-any-return]
+        finally:
+            self._lock.release()
+
+    def _entry(self) -> Callable[..., Any]:
+        """The way in for arguments like those traced: it takes them apart and checks them in a few microseconds."""
+        variables: dict[str, Any] = {"MISS": self._miss, "run": self.run, "ndarray": np.ndarray}
+        lines: list[str] = []
+        leaves: list[str] = []
+        checks: list[str] = []
+        args, kwargs = self.structure.children
+        if kwargs.keys or not (_is_plain(args) and _is_plain(self.results)):
+            return lambda args, kwargs: self._miss
+        _take_apart("args", args, lines, leaves, checks)
+        for i, (leaf, array) in enumerate(zip(leaves, self.arrays, strict=True)):
+            variables[f"dtype{i}"] = array.dtype
+            checks.append(f"type({leaf}) is not ndarray or {leaf}.shape != {array.shape} or {leaf}.dtype != dtype{i}")
+        results = (f"results[{i}]" for i in itertools.count())
+        text = "\n".join(
+            [
+                "def entry(args, kwargs):",
+                "    if kwargs: return MISS",
+                "    try:",
+                *(f"        {line}" for line in lines or ["pass"]),
+                "    except (KeyError, ValueError): return MISS",
+                *(f"    if {check}: return MISS" for check in checks),
+                f"    results = run({', '.join(leaves)})",
+                f"    return {_put_together(self.results, results)}",
+            ]
+        )
+        exec(text, variables)
+        return variables["entry"]  # type: ignore[no-any-return]
+
+    def report(self) -> str:
+        """What the program does."""
+        program, lines = self.program, [line for line in self.program.lines if not line.startswith("#")]
+        bytes_ = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in program.buffers)
+        times = self._times(lines)
+        total = sum(times) or 1.0
+        rows = [
+            f"{self.name}: {self.recorded} recorded operations became {len(lines)} calls,"
+            f" {len(program.buffers)} buffers of {bytes_:,} bytes; {1e6 * total:.0f} µs measured",
+        ]
+        for time, line in sorted(zip(times, lines, strict=True), reverse=True)[:10]:
+            rows.append(f"{time / total:6.1%}   {line}")
+        return "\n".join(rows)
+
+    def _times(self, lines: Sequence[str]) -> list[float]:
+        """The shortest time that each line has taken."""
+        head, _, tail = self.source.partition(f"def {self.name}(")
+        signature, _, body = tail.partition("\n")
+        result = body.rstrip().rpartition("\n")[2]
+        timed = [f"    ticks[{i}] = clock()\n    {line}" for i, line in enumerate(lines)]
+        text = f"{head}def {self.name}({signature}\n" + "\n".join(
+            [*timed, f"    ticks[{len(lines)}] = clock()", result]
+        )
+        ticks = [0.0] * (len(lines) + 1)
+        variables: dict[str, Any] = {"ticks": ticks, "clock": perf_counter}
+        exec(text, variables)
+        variables.update(self.program.constants)
+        best = [float("inf")] * len(lines)
+        for _ in range(20):
+            arrays = [*map(np.copy, self.arrays), *(x.value for x in self.captured)]
+            with np.errstate(all="ignore"):
+                variables[self.name](*arrays)
+            best = [min(b, later - t) for b, t, later in zip(best, ticks, ticks[1:], strict=False)]
+        return best
+
+
+def _registered(source: str, name: str) -> Any:
+    """Source compiled, and known to tracebacks and debuggers."""
+    filename = f"<tinygraph program {next(_COUNT)}: {name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    return compile(source, filename, "exec")
+
+
+def _outputs(
+    function: Callable[..., Any], structure: Structure, given: Sequence[Tensor]
+) -> tuple[list[Any], Structure]:
+    args, kwargs = unflatten(structure, given)
+    with Nested(tracing=True), np.errstate(all="ignore"):
+        return flatten(function(*args, **kwargs))
+
+
+def _check_same(first: Sequence[Any], again: Sequence[Any], name: str) -> None:
+    """Two traces with the same arguments are the same, or the function reads what changes, as random numbers do."""
+    for one, other in zip(_nodes(first), _nodes(again), strict=False):
+        if one is other:
+            continue
+        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is other.op:
+            literals = [[x for x in node.inputs if not isinstance(x, Tensor)] for node in (one, other)]
+            same = repr((literals[0], one.params)) == repr((literals[1], other.params))
+            if same and (one.op is not None or np.array_equal(one.value, other.value, equal_nan=one.dtype.kind == "f")):
+                continue
+        elif not isinstance(one, Tensor) and not isinstance(other, Tensor) and np.array_equal(one, other):
+            continue
+        raise UnsupportedError(
+            f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
+            " a program would repeat those of the first call. Draw them outside and give them as an argument"
+        )
+
+
+def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
+    for output in outputs:
+        yield from toposort(output) if isinstance(output, Tensor) else [output]
+
+
+def _comments(outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, float]) -> dict[Tensor, str]:
+    """The equations of what has a name; where a factor is left to those that read it, with that."""
+    writer = Writer(named, lambda x: x not in named, axes=False)
+    return {
+        node: f"{named[node]} = {as_text(writer.expression(node))}"
+        + (f", times {scales[node]:.4g} where it is read" if node in scales else "")
+        for node in toposort(*outputs)
+        if node in named and node.op is not None
+    }
+
+
+def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[str]:
+    """Names of the leaves of the arguments: the last key, or the parameter's name with a number."""
+    args, kwargs = structure.children
+    for i, child in enumerate(args.children):
+        yield from _names_within(parameters[i] if i < len(parameters) else f"x{i}", child)
+    for key, child in zip(kwargs.keys, kwargs.children, strict=True):
+        yield from _names_within(key, child)
+
+
+def _names_within(name: str, structure: Structure) -> Iterator[str]:
+    if structure.kind is None:
+        yield name
+    for i, child in enumerate(structure.children):
+        key = structure.keys[i] if structure.keys else i
+        yield from _names_within(key if isinstance(key, str) else f"{name}{key}", child)
+
+
+def _is_plain(structure: Structure) -> bool:
+    """Whether only dicts, lists and tuples are nested, with keys that can be written."""
+    if structure.kind in (None, type(None)):
+        return True
+    simple = all(type(key) in (str, int) for key in structure.keys)
+    return structure.kind in (dict, list, tuple) and simple and all(map(_is_plain, structure.children))
+
+
+def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[str], checks: list[str]) -> None:
+    """Source that gets the leaves out of nested arguments."""
+    if structure.kind is None:
+        leaves.append(text)
+    elif structure.kind is type(None):
+        lines.append(f"if {text} is not None: return MISS")
+    else:
+        count = len(structure.children)
+        lines.append(f"if type({text}) is not {structure.kind.__name__} or len({text}) != {count}: return MISS")
+        names = [f"{text}_{i}" for i in range(count)]
+        for i, name in enumerate(names):
+            key = structure.keys[i] if structure.keys else i
+            lines.append(f"{name} = {text}[{key!r}]")
+        for name, child in zip(names, structure.children, strict=True):
+            _take_apart(name, child, lines, leaves, checks)
+
+
+def _put_together(structure: Structure, leaves: Iterator[str]) -> str:
+    """Source that nests leaves."""
+    if structure.kind is None:
+        return next(leaves)
+    if structure.kind is type(None):
+        return "None"
+    children = [_put_together(child, leaves) for child in structure.children]
+    if structure.kind is dict:
+        return "{" + ", ".join(f"{key!r}: {child}" for key, child in zip(structure.keys, children, strict=True)) + "}"
+    return f"[{', '.join(children)}]" if structure.kind is list else f"({''.join(child + ', ' for child in children)})"
