@@ -54,6 +54,82 @@ def by_hand(weights: list[Any], X: Any, Y: Any) -> Callable[[], Any]:
     return step
 
 
+def buffered(weights: list[Any], X: Any, Y: Any, loss: str) -> Callable[[], Any]:
+    """The same by hand again, with every intermediate result in a buffer, and factors at the small arrays."""
+    from numpy import add, divide, exp, log, matmul, multiply, negative, square, subtract, tanh
+
+    W1, b1, W2, b2 = weights
+    m = X.shape[1]
+    A1, T1, dZ1 = (np.empty((len(W1), m)) for _ in range(3))
+    A2, T2, T3 = (np.empty((len(W2), m)) for _ in range(3))
+    dW1, db1, dW2, db2 = (np.empty_like(w) for w in weights)
+    one, rate, X_T = np.array(1.0), np.array(RATE / m), X.T
+    not_Y = 1 - Y
+
+    def step() -> Any:
+        matmul(W1, X, A1)
+        add(A1, b1, A1)
+        tanh(A1, A1)
+        matmul(W2, A1, A2)
+        add(A2, b2, A2)
+        negative(A2, A2)
+        exp(A2, A2)
+        add(one, A2, A2)
+        divide(one, A2, A2)
+        log(A2, T2)
+        multiply(Y, T2, T2)
+        subtract(one, A2, T3)
+        log(T3, T3)
+        multiply(not_Y, T3, T3)
+        add(T2, T3, T2)
+        J = -add.reduce(T2, None) / m
+        subtract(A2, Y, A2)
+        matmul(A2, A1.T, dW2)
+        add.reduce(A2, 1, None, db2, True)
+        matmul(W2.T, A2, dZ1)
+        square(A1, T1)
+        subtract(one, T1, T1)
+        multiply(dZ1, T1, dZ1)
+        matmul(dZ1, X_T, dW1)
+        add.reduce(dZ1, 1, None, db1, True)
+        for p, dp in ((W1, dW1), (b1, db1), (W2, dW2), (b2, db2)):
+            multiply(rate, dp, dp)
+            subtract(p, dp, p)
+        return J
+
+    return step
+
+
+def compiled(weights: list[Any], X: Any, Y: Any, loss: str) -> Callable[[], Any]:
+    import tinygraph as tg
+
+    m = X.shape[1]
+
+    def cost(parameters: Any, X: Any, Y: Any) -> Any:
+        W1, b1, W2, b2 = parameters
+        Z1 = W1 @ X + b1
+        A1 = tg.tanh(Z1)
+        Z2 = W2 @ A1 + b2
+        A2 = tg.sigmoid(Z2)
+        if loss == "log_loss":
+            return tg.log_loss(A2, Y, reduction="sum") / m
+        return -tg.sum(Y * tg.log(A2) + (1 - Y) * tg.log(1 - A2)) / m
+
+    @tg.compile(donate_argnums=0)
+    def update(parameters: Any, X: Any, Y: Any) -> Any:
+        J, gradients = tg.value_and_grad(cost)(parameters, X, Y)
+        return J, [p - RATE * g for p, g in zip(parameters, gradients, strict=True)]
+
+    parameters = [w.copy() for w in weights]
+
+    def step() -> Any:
+        nonlocal parameters
+        J, parameters = update(parameters, X, Y)
+        return J
+
+    return step
+
+
 def tinygraph(weights: list[Any], X: Any, Y: Any, loss: str) -> Callable[[], Any]:
     import tinygraph as tg
 
@@ -189,19 +265,29 @@ def jax(weights: list[Any], X: Any, Y: Any, loss: str) -> Callable[[], Any]:
     return step
 
 
-RIVALS = {"tinygraph": tinygraph, "torch": torch, "autograd": autograd, "mygrad": mygrad, "jax": jax}
-TITLES = {"torch": "PyTorch eager", "autograd": "HIPS autograd", "mygrad": "MyGrad", "jax": "JAX jit"}
+RIVALS = {"buffered": buffered, "compiled": compiled, "tinygraph": tinygraph}
+RIVALS |= {"torch": torch, "autograd": autograd, "mygrad": mygrad, "jax": jax}
+MODULES = {"buffered": "numpy", "compiled": "tinygraph"}
+TITLES = {
+    "buffered": "by hand, with buffers",
+    "compiled": "tinygraph, compiled",
+    "torch": "PyTorch eager",
+    "autograd": "HIPS autograd",
+    "mygrad": "MyGrad",
+    "jax": "JAX jit",
+}
 
 
 def alone(rival: str, loss: str, size: tuple[int, int, int, int], seconds: float) -> None:
     """Time one rival beside the program by hand, and check that they compute the same."""
-    if importlib.util.find_spec(rival) is None:
+    if importlib.util.find_spec(MODULES.get(rival, rival)) is None:
         not_installed()
-    steps = {"by hand": by_hand(*data(*size)), rival: RIVALS[rival](*data(*size), loss)}
-    expected, got = (
+    steps = {"by hand": by_hand(*data(*size))}
+    steps |= {name: RIVALS[name](*data(*size), loss) for name in ("buffered", rival)}
+    expected, *others = (
         float(np.asarray(getattr(J, "item", lambda J=J: J)())) for J in (step() for step in steps.values())
     )
-    assert np.isclose(expected, got, rtol=1e-9), (expected, got)
+    assert np.allclose(expected, others, rtol=1e-9), (expected, others)
     print(json.dumps(fastest(steps, seconds)))
 
 
@@ -222,7 +308,7 @@ def main() -> None:
     hand: dict[tuple[int, ...], float] = {}
     for rival in options.rivals:
         for loss in ("log_loss", "written out"):
-            cells = []
+            cells, of_buffered = [], []
             for size in SIZES:
                 arguments = ["--seconds", str(options.seconds), "--alone", rival, loss, ",".join(map(str, size))]
                 times = in_own_process(__file__, *arguments)
@@ -230,8 +316,11 @@ def main() -> None:
                     break
                 hand[size] = min(hand.get(size, times["by hand"]), times["by hand"])
                 cells.append(f"{times[rival] / times['by hand']:.2f}")
+                of_buffered.append(f"{times[rival] / times['buffered']:.2f}")
             if cells:
                 rows.append([TITLES.get(rival, rival), loss, *cells])
+            if cells and rival == "compiled":
+                rows.append(["  to that with buffers", loss, *of_buffered])
     rows.insert(1, ["by hand (= 1)", "written out", *(f"{hand[size] * 1e6:,.0f} µs" for size in SIZES)])
     print(table(rows))
 

@@ -91,6 +91,8 @@ def expanded(outputs: Sequence[Tensor], names: dict[Tensor, str], comments: dict
     equal: dict[Any, Tensor] = {}
 
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        if node.shape == () and all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor)):
+            return Tensor(node.value)  # a number, computed now
         key = (node.op, tuple(id(x) if isinstance(x, Tensor) else repr(x) for x in inputs), repr(node.params))
         return equal.setdefault(key, _again(node, inputs))
 
@@ -263,8 +265,10 @@ class Program:
         """A number is an array without axes, which costs a call less than a Python number."""
         if isinstance(x, Tensor) and not (x.op is None and x.shape == () and x not in self.inputs_set):
             return self._names[x]
-        value = x.value.item() if isinstance(x, Tensor) else x
-        return self._scalar(value, x.dtype if isinstance(x, Tensor) else dtype)
+        if isinstance(x, Tensor):
+            whole = x.dtype.kind in "iu" and dtype.kind == "f"
+            return self._scalar(float(x.value) if whole else x.value.item(), dtype if whole else x.dtype)
+        return self._scalar(float(x) if dtype.kind == "f" else x, dtype)
 
     def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
         if dtype.kind != "f":
