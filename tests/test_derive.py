@@ -211,6 +211,107 @@ def test_ten_layers_in_latex_have_one_subscript_each(rng):
     assert "_{1}_" not in latex
 
 
+# -- found by adversaries ------------------------------------------------------------------------------------------
+
+
+def text_of(J, name=None):
+    derivation = tg.derive(J)
+    return derivation[name].text if name else derivation[0].text
+
+
+def test_parentheses_stand_around_a_sum_in_a_quotient_and_after_a_factor(rng):
+    x, y, z, w = map(tg.parameter, (1.5, 2.5, 3.0, 0.7))
+    J = (x + y) / z * w
+    assert text_of(J) == "J = ((x + y)/z) w"
+    X, b = P(rng, 3, 1), P(rng, 1, 3)
+    V = tg.sum(X - b, axis=1, keepdims=True) * X
+    J = tg.mean(V * V)
+    assert text_of(J, "dX") == "dX = (1/m) (Σ t1 + dV ∗ (Σ (X − b)))"
+
+
+def test_a_number_that_is_equal_by_chance_takes_no_name(rng):
+    x = P(rng, 3)
+    assert text_of(tg.mean(x**4), "dx") == "dx = (4/3) x³"
+    lam, w = 0.25, P(rng, 3)
+    J = lam * tg.sum(w**2) + tg.sum(tg.exp(x / 4))
+    assert text_of(J, "dx") == "dx = (1/4) exp((1/4) x)"
+    y = P(rng, 5)
+    J = tg.mean(x**2) + tg.sum(tg.tanh(3 * y))
+    assert text_of(J, "dy") == "dy = 3 · (1 − tanh(3 · y)²)"
+
+
+def test_two_numbers_have_two_names(rng):
+    x, y = P(rng, 3), P(rng, 4)
+    J = tg.sum(x * x) / x.size + tg.sum(y * y) / y.size
+    derivation = tg.derive(J)
+    assert derivation.heading.endswith("; m = 3")
+    assert derivation["dy"].text == "dy = (1/2) y"
+
+
+def test_notations_are_told_apart(rng):
+    X, Y = P(rng, 3, 3), P(rng, 3, 3)
+    J = tg.slogdet(X + Y).logabsdet * 2
+    assert text_of(J) == "J = log |det (X + Y)| · 2"
+    J = tg.trace(X, offset=1) * tg.trace(X)
+    assert text_of(J) == "J = tr[offset 1](X) · tr(X)"
+    J = tg.sum(tg.inv(X)) + tg.sum(X**-1.0)
+    assert text_of(J) == "J = Σ X⁻¹ + Σ 1 / X"
+
+
+def test_a_factor_of_a_named_number_is_kept():
+    x = tg.parameter(0.7)
+    h = tg.Tensor(0.25) * tg.exp(x)
+    J = h * 2.0
+    assert text_of(J, "dx") == "dx = 2 · h"
+
+
+def test_float32_is_checked_as_float32_and_its_source_runs(rng):
+    w, X = (tg.parameter(rng.normal(size=shape).astype(np.float32)) for shape in ((3, 3), (3, 5)))
+    for J in (tg.mean(tg.tanh(w @ X) ** 2), tg.sum(w * w), tg.sum(w**2) / 2):
+        derivation = tg.derive(J)
+        variables = {}
+        exec(derivation.source, variables)
+        results = variables["equations"](*[{"w": w, "X": X}[name].data for name in arguments(derivation.source)])
+        for name, value in results.items():
+            np.testing.assert_allclose(value, derivation[name].value, rtol=1e-4, atol=1e-6)
+
+
+def test_sums_over_several_axes_and_multiples_of_the_identity(rng):
+    x = P(rng, 2, 3, 4, 4)
+    mu = tg.mean(x, axis=(0, 2, 3), keepdims=True)
+    J = tg.sum(tg.tanh(x - mu))
+    assert text_of(J, "dx") == "dx = t1 − mean(t1)"
+    X = P(rng, 3, 3)
+    t = tg.trace(X)
+    J = t * t
+    assert text_of(J, "dX") == "dX = 2 · t · I"
+
+
+def test_a_constant_expression_ends(rng):
+    x = P(rng, 3)
+    v = tg.exp(0 * x)
+    J = tg.sum(v * tg.sum(x, axis=0))
+    assert text_of(J, "dx") == "dx = Σ v"
+
+
+def test_the_source_takes_what_lies_beyond_the_depth(rng):
+    p = P(rng, 3)
+    a = p * p
+    b = a * a
+    c = b * b
+    J = tg.sum(c)
+    source = tg.derive(J, depth=2).source
+    assert arguments(source) == ["a"]
+    exec(source + "\nequations(np.ones(3))", {})
+
+
+def test_drawing_unnamed_residual_layers_is_not_exponential(rng):
+    A = C(rng, 4, 5)
+    for _ in range(16):
+        A = tg.tanh(P(rng, 4, 4) / 3 @ A + A)
+    str(tg.draw(tg.mean(A**2)))
+
+
 def test_depth_ends_the_equations_so_far_from_the_output(rng):
     J = two_layers_with_tanh(rng)
     assert [e.name for e in tg.derive(J, depth=3)] == ["A1", "Z2", "A2", "J", "dZ2", "dW2", "db2", "dA1"]

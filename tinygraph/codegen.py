@@ -54,7 +54,7 @@ _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     """The names as Python identifiers, each once."""
     found: dict[Tensor, str] = {}
-    taken = {"np"}
+    taken = {"np", *(helper[len("def ") : helper.index("(")] for helper in _HELPERS)}
     for node, name in names.items():
         plain = name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
         plain = re.sub(r"\W", "_", plain)
@@ -144,7 +144,7 @@ def _template(x: Tensor) -> tuple[str, int]:
         key = ", ".join(next(remaining) if part is SLOT else _index(part) for part in params["key"])
         return f"_scatter_add({{0}}, np.s_[{key or '()'}], {params['shape']})", TIGHTEST
     if op.name in ("astype", "discretize"):
-        return f"{{0}}.astype({np.dtype(params['dtype']).name!r})", TIGHTEST
+        return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
     if op.variadic:
         return f"np.{op.name}([{', '.join(places[:count])}], axis={params['axis']})", TIGHTEST
     given = [f"{key}={value!r}" for key, value in params.items() if value is not None and value is not False]

@@ -74,6 +74,7 @@ class Work:
         farthest = {x for x in self.near if x.op is not None and x.requires_grad and away[x] == depth}
         self.sought = sought & self.near | farthest
         self.scalars = _named_scalars(order, set(self.names.values()))
+        self.literals = {abs(x) for node in order for x in node.inputs if not isinstance(x, Tensor)}
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
@@ -103,6 +104,8 @@ class Work:
             term = shortest(reader.read(g))
             if node in self.shown:
                 name = f"d{self.names[node]}"
+                while name in names.values():  # somebody else's
+                    name += "′"
             else:
                 count += 1
                 while f"t{count}" in names.values():
@@ -112,7 +115,7 @@ class Work:
             if node.op is not None:
                 shares.add(share)
             backward[node] = self._equation(name, node, g, share, reader, writer, known)
-            leaf = Tensor(g.data * backward[node].scale)
+            leaf = Tensor(backward[node].value)
             names[leaf] = name
             if node.op is not None and g not in reader.atoms:
                 reader.atoms[g] = Sum((share.times(as_product(symbol_term(leaf))),))
@@ -143,7 +146,7 @@ class Work:
         reader.forget()
         writer = Writer(self.names, lambda x: x not in self.shown, axes=False)
         for total, constant in constants:
-            if not _symbols(constant):
+            if not any(product.powers for product in constant.products):
                 text = f"{as_text(writer.right_hand_side(total))} = {number(_value(constant))}"
                 reader.remember(reader.read(total), constant, text)
         reader.remember(term, symbolic, as_text(self._forward(node).spans))
@@ -151,7 +154,10 @@ class Work:
     def _constant_sums(self, node: Tensor) -> Iterator[Tensor]:
         """The sums of a node that seem to be the same everywhere, as those of what is centred, and of a softmax."""
         for axis in {x.params["axis"] for x in self.order if x.op is not None and x.op.kind == "reduction"}:
-            if isinstance(axis, int) and not -node.ndim <= axis < node.ndim:
+            given = axis if isinstance(axis, tuple) else () if axis is None else (axis,)
+            if len({i % max(node.ndim, 1) for i in given}) < len(given) or any(
+                not -node.ndim <= i < node.ndim for i in given
+            ):
                 continue
             with np.errstate(all="ignore"):
                 total = node.value.sum(axis, keepdims=True)
@@ -161,13 +167,15 @@ class Work:
 
     def _literal(self, value: float) -> Sum:
         """A number of the graph, by its name where it or its reciprocal has one."""
-        sign = number_term(-1 if value < 0 else 1)
-        for known, (leaf, _) in self.scalars.items():
-            for times in (1, 2, 0.5) if known > 2 else (1,):
-                factor = multiplied(sign, number_term(times))
-                if abs(value) == times * known:
+        size = abs(value)
+        for times in (1, 2, 0.5):
+            for known, (leaf, _) in self.scalars.items():
+                if times != 1 and (known != int(known) or size not in self.literals):
+                    continue  # only of a number of examples, and only as it was written: 1/(2 m)
+                factor = number_term(-times if value < 0 else times)
+                if size == times * known:
                     return multiplied(factor, symbol_term(leaf))
-                if value and abs(value) == times / known:
+                if size and size == times / known:
                     return multiplied(factor, power(symbol_term(leaf), -1))
         return number_term(value)
 
@@ -200,7 +208,7 @@ class Work:
         cotangent = dict(self.cotangents)
         owner: dict[Tensor, Tensor] = {}  # of each cotangent that is an atom
         for node, g in self.cotangents:
-            if node is self.output or not (node in self.shown or (_branches(node) and not self.boxes)):
+            if node is self.output or not (node in self.shown or _branches(node)):
                 continue
             term = shortest(apart.read(g))
             if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()} and node not in self.sought:
@@ -271,6 +279,8 @@ class Work:
             return True  # the lecture's dA, put into dZ
         if not replaced or any(later.operations > max(_LONGEST, earlier.operations) for earlier, later in replaced):
             return False
+        if self.boxes and not any(node in self.shown for node in merged):
+            return all(later.operations <= _LONGEST for _, later in replaced)
         before = sum(term.operations for term in merged.values()) + sum(earlier.operations for earlier, _ in replaced)
         after = sum(later.operations for _, later in replaced)
         cotangent = dict(self.cotangents)
@@ -315,7 +325,8 @@ class Work:
         own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
         lines.append((written(own), "of each example's loss"))
         scale = float(1 / _value(Sum((share,))))
-        value = np.broadcast_to(_value(own), node.shape)
+        value = np.asarray(_value(own))
+        value = value.reshape(node.shape) if value.size == node.size else np.broadcast_to(value, node.shape)
         _check(name, value, g, scale, known)
         texts = [(writer.right_hand_side(graph), reason) for graph, reason in lines]
         steps = [(f"{as_text(left)} = {as_text(texts[0][0])}", texts[0][1])]
@@ -385,7 +396,11 @@ def _contracts(term: Sum, g: Tensor) -> bool:
         if isinstance(x, Sum):
             stack += [base for product in x.products for base, _ in product.powers]
         elif isinstance(x, Call):
-            if OPS[x.op].kind == "contraction" and any(g in _symbols(operand) for operand in x.operands):
+            if (
+                x.op in OPS
+                and OPS[x.op].kind == "contraction"
+                and any(g in _symbols(operand) for operand in x.operands)
+            ):
                 return True
             stack += x.operands
     return False
@@ -440,41 +455,60 @@ def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
 
 
 def _named_scalars(order: Sequence[Tensor], taken: set[str]) -> dict[float, tuple[Tensor, str]]:
-    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over."""
+    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over.
+
+    A number that stands in the graph for something else too, by itself or as a reciprocal, keeps no name.
+    """
     found: dict[float, tuple[Tensor, str]] = {}
+    taken = set(taken)
+
+    def name_it(value: float, name: str) -> None:
+        if name not in taken and value not in found:
+            found[value] = (Tensor(float(value)), name)
+            taken.add(name)
+
+    plain: set[float] = set()  # numbers in the source that have no name there
+    factors: dict[Tensor, set[float]] = {}  # the numbers by which a result is multiplied or divided at once
     for node in order:
         for i, x in enumerate(node.inputs):
-            if not isinstance(x, Tensor) and abs(x) not in (0, 1, 2) and x not in found:
-                name = literal_name(node, i)
-                if name:
-                    found[x] = (Tensor(float(x)), name)
-    factors = [node for node in order if node.op is not None and node.op.name in ("multiply", "divide")]
-    literals = {abs(x) for node in factors for x in node.inputs if not isinstance(x, Tensor)}
-    of_sums: dict[Tensor, set[float]] = {}  # the numbers by which a sum is multiplied or divided at once
-    for node in factors:
-        for x in node.inputs:
-            while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
-                x = x.inputs[0]
-            if isinstance(x, Tensor):
-                of_sums.setdefault(x, set()).update(abs(y) for y in node.inputs if not isinstance(y, Tensor))
+            if isinstance(x, Tensor) or abs(x) in (0, 1, 2):
+                continue
+            if name := literal_name(node, i):
+                name_it(x, name)
+            elif node.op is not None and node.op.name in ("multiply", "divide"):
+                of = _unsigned(node.inputs[1 - i])
+                if node.shape == ():
+                    factors.setdefault(of, set()).add(abs(x))
+                else:
+                    plain |= {abs(x), 1 / abs(x)}
+            else:
+                plain |= {abs(x), abs(x - 1), abs(x - 2)}
+            if name and node.op is not None and node.op.name in ("multiply", "divide"):
+                factors.setdefault(_unsigned(node.inputs[1 - i]), set()).add(abs(x))
     for node in order:
         kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
-        if node.op is None or node.op.kind not in kinds or "m" in taken:
+        if node.op is None or node.op.kind not in kinds:
             continue
         counted = node.inputs[0]
         assert isinstance(counted, Tensor)
         lengths = [n for n in counted.shape if n != 1]
-        divided = "mean" in (node.op.name, node.params.get("reduction")) or (
-            len(lengths) == 1
-            and bool(
-                {lengths[0], 1 / lengths[0]} & literals
-                or {2 * lengths[0], 0.5 / lengths[0], 2 / lengths[0]} & of_sums.get(node, set())
-            )
-        )
-        if divided and len(lengths) == 1 and lengths[0] > 2 and lengths[0] not in found:
-            found[lengths[0]] = (Tensor(float(lengths[0])), "m")
-            taken = taken | {"m"}
-    return found
+        if len(lengths) == 1 and lengths[0] > 2:
+            (m,) = lengths
+            divided = {k * n for k in (1, 2, 0.5) for n in (m, 1 / m)} & factors.get(node, set())
+            if divided or "mean" in (node.op.name, node.params.get("reduction")):
+                name_it(m, "m")
+    return {
+        value: named
+        for value, named in found.items()
+        if not {k * v for k in (1, 2, 0.5) for v in (abs(value), 1 / abs(value))} & plain
+    }
+
+
+def _unsigned(x: Any) -> Any:
+    """What a sign stands before."""
+    while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
+        x = x.inputs[0]
+    return x
 
 
 def _raw(g: Tensor, known: Mapping[Tensor, Tensor]) -> Tensor:
@@ -493,10 +527,11 @@ def _check(name: str, value: Any, g: Tensor, scale: float, known: Container[Tens
     finite = np.isfinite(expected)
     with np.errstate(all="ignore"):
         off = np.asarray(np.abs(value - expected))[finite].max(initial=0.0)
-    if off <= _CLOSE * np.abs(expected[finite]).max(initial=0.0):
+    coarse = 1.0 if g.dtype == np.float64 else float(np.finfo(g.dtype).eps / np.finfo(np.float64).eps)
+    if off <= min(_CLOSE * coarse, 0.1) * np.abs(expected[finite]).max(initial=0.0):
         return
     summed = [np.abs(node.data[np.isfinite(node.data)]).max(initial=0.0) for node in toposort(g, stop=known)]
-    if not off <= _ROUNDING * abs(scale) * max(summed):
+    if not off <= _ROUNDING * coarse * abs(scale) * max(summed):
         raise AssertionError(f"the equation derived for {name} is {off} off from the gradient of the engine")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from .codegen import expression, function, identifiers
 from .folding import Fold, folded
-from .graph import Tensor, toposort
-from .notation import Span, Spans, as_latex, as_text
+from .graph import Tensor
+from .notation import Span, Spans, as_latex, as_text, sources
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,9 +145,7 @@ class Derivation(Sequence[Equation]):
         names = identifiers({node: name for node, name in self._names.items() if node not in stand_ins})
         names |= {now: names[leaf] for leaf, now in self._as_read.items() if leaf in names}
         ids = {name: names[node] for node, name in self._names.items() if node in names}
-        leaves = [
-            node for node in self._names if node.op is None and node not in self._scalars and node in self._leaves
-        ]
+        leaves = [node for node in self._names if node in self._given]
         lines = [(names[leaf], f"{leaf.item():g}") for leaf in self._scalars]
         for equation in self._equations:
             right = expression(equation.node, names)
@@ -158,10 +156,11 @@ class Derivation(Sequence[Equation]):
         return function("equations", [names[leaf] for leaf in leaves], lines, gradients)
 
     @property
-    def _leaves(self) -> set[Tensor]:
-        """The leaves of the forward equations."""
+    def _given(self) -> set[Tensor]:
+        """What the forward equations are over: leaves, and what lies beyond the depth."""
+        named = set(self._names)
         forward = [equation.node for equation in self._equations if not equation.steps]
-        return {x for x in toposort(*forward) if x.op is None}
+        return {x for node in forward for x in sources(node, named)} - {*forward, *self._scalars}
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex}\n$$"

@@ -87,6 +87,8 @@ class Writer:
         if x.op.notation == "{0}":
             return self.operand(x.inputs[0], x, 0)
         written = self.expression(x)
+        if _is_reciprocal(x):
+            return written, PRODUCT
         if x.op.name == "negative":  # −a ∗ b is (−a) ∗ b
             return written, min(x.op.binding, self.operand(x.inputs[0], x, 0)[1])
         return written, BIG_SUM if self._factor(x) and _ends_in_sum(written) else x.op.binding
@@ -122,14 +124,18 @@ class Writer:
         if (factor := self._factor(node)) is not None:
             above, below = (self.operand(x, factor, i) for i, x in enumerate(factor.inputs))
             rest, binding = operands[1]
-            if binding < PRODUCT and not _begins_with_sum(rest):
+            if binding < BIG_SUM or (binding < PRODUCT and not _begins_with_sum(rest)):
                 rest = [Span("("), *rest, Span(")")]
-            return [Span("("), *above[0], Span("/"), *_grouped(*below), Span(") "), *rest]
+            numerator = above[0] if above[1] >= PRODUCT else [Span("("), *above[0], Span(")")]
+            return [Span("("), *numerator, Span("/"), *_grouped(*below), Span(") "), *rest]
         if op.name == "negative" and isinstance(x := node.inputs[0], Tensor) and self._inline(x) and self._factor(x):
             return [Span("−"), *self.expression(x)]
         if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
             if x.op is not None and x.op.name == "inv":
                 return [*operands[0][0][:-1], Span("−T", False, 1)]
+        if _is_reciprocal(node):  # not to be taken for the inverse of a matrix
+            inner, binding = operands[0]
+            return [Span("1 / "), *(inner if binding > PRODUCT + 2 else [Span("("), *inner, Span(")")])]
         if op.name == "matmul" and self._is_column(node.inputs[0]):  # which as a row is transposed
             template = "{0}^T {1}"
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
@@ -163,8 +169,17 @@ class Writer:
         return [span for span in spans if span.text]
 
 
+def _is_reciprocal(node: Tensor) -> bool:
+    return node.op is not None and node.op.name == "pow" and node.ndim > 1 and node.inputs[1] in _MINUS_ONE
+
+
+_MINUS_ONE = frozenset([-1.0])
+
+
 def _needed(op: Op, position: int, x: Any) -> int:
     """How tightly an operand must bind to stand without parentheses."""
+    if "det " in op.notation:
+        return TIGHTEST
     if op.binding == TIGHTEST:
         return 0
     if op.name == "negative":
@@ -196,7 +211,7 @@ def _ends_in_sum(spans: Spans) -> bool:
 
 def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
     """Whether an operand would put its sign right after another, or where it would read as a difference."""
-    after_sign = op.name == "negative" or (op.binding == MATRIX_PRODUCT and position == 1)
+    after_sign = op.name == "negative" or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
     return after_sign and operand[0].text.startswith("−")
 
 
@@ -221,7 +236,7 @@ def _raised(exponent: Spans) -> Spans:
 
 
 def _parameter(name: str, value: Any, level: int) -> Spans:
-    if value is None:
+    if value is None or (name == "offset" and value == 0):
         return []
     if name == "key":
         return [Span(", ".join(map(_index, value)), False, level)]

@@ -164,7 +164,7 @@ def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
 def operand_name(node: ast.AST) -> str | None:
     """The name in an operand; in ``W[i]`` that of the list, in ``p[f"W{i}"]`` what the key begins with."""
     match node:
-        case ast.Subscript(value=ast.Attribute(attr="shape")):
+        case ast.Subscript(value=ast.Attribute(attr="shape")) | ast.Attribute(attr="size"):
             return None
         case ast.Subscript(slice=ast.JoinedStr(values=[ast.Constant(str() as prefix), *_])):
             return usable(prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
     scales = merged.scales if merged is not None else {}
     equations = _by_tensor(merged)
     steps = _by_tensor(apart)
+    unknown = _without_box(equations, boxed) | _without_box(steps, boxed)
     box_of: dict[Tensor, Box] = {}
     roles = _roles(order, boxed)
     for node in order:
@@ -89,7 +91,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
             roles[node],
             title,
             _value(_as_read(node, readers)),
-            _gradient(node, names[node], equations.get(node), steps.get(node), scales.get(node, 1.0)),
+            _gradient(node, names[node], equations.get(node), steps.get(node), scales.get(node, 1.0), unknown),
             2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
             _scope(node, readers),
         )
@@ -104,7 +106,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
     for edge in drawing.edges:  # where all that comes back comes this way
         x = edge.source.node
         if ways[edge.source] == 1 and x in steps and (x not in equations or steps[x].text != equations[x].text):
-            edge.step = _short(steps[x])
+            edge.step = _short(steps[x], unknown)
     return drawing
 
 
@@ -215,6 +217,11 @@ def _equations(
             )
             for expand in (False, True)
         )
+        if merged.scaled != apart.scaled:
+            merged, apart = (
+                Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(lecture=False)
+                for expand in (False, True)
+            )
     except GraphError:  # a leaf has changed between two uses
         return None, None
     return merged, apart
@@ -224,20 +231,27 @@ def _by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
     return {equation.tensor: equation for equation in derivation or () if equation.steps}
 
 
-def _short(equation: Equation | None) -> Spans | None:
-    """An equation as spans, if it is not too long for a picture."""
-    if equation is None or len(equation.text) > _LONGEST_EQUATION:
+def _without_box(equations: Mapping[Tensor, Equation], boxed: set[Tensor]) -> set[str]:
+    """The names of gradients that the picture does not show."""
+    return {equation.name for tensor, equation in equations.items() if tensor not in boxed}
+
+
+def _short(equation: Equation | None, unknown: set[str]) -> Spans | None:
+    """An equation as spans, if it is not too long for a picture and names nothing that has no box."""
+    if equation is None or len(equation.text) > _LONGEST_EQUATION or unknown & set(re.findall(r"\w+", equation.text)):
         return None
     return equation.spans
 
 
-def _gradient(node: Tensor, name: str, equation: Equation | None, step: Equation | None, scale: float) -> Spans | None:
+def _gradient(
+    node: Tensor, name: str, equation: Equation | None, step: Equation | None, scale: float, unknown: set[str]
+) -> Spans | None:
     """The gradient's line: a dash where no backward has run, which is not the same as 0."""
     if not node.requires_grad:
         return None
     grad = node.grad
     scale = equation.scale if equation else step.scale if step else scale
-    text = _short(equation) or [*symbol(name, "d"), *([Span(" = …")] if equation else [])]
+    text = _short(equation, unknown) or [*symbol(name, "d"), *([Span(" = …")] if equation else [])]
     if grad is None:
         return [*text, Span("   "), Span("–")]
     value = grad if scale == 1 else grad * scale

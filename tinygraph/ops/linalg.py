@@ -175,7 +175,7 @@ def slogdet(x: ArrayLike) -> SlogDet:
 @op(
     "contraction",
     lambda xp, g, y, x, offset: xp.reshape(g, (*g.shape, 1, 1)) * np.eye(x.shape[-2], x.shape[-1], offset, x.dtype),
-    notation="tr({0})",
+    notation="tr_{offset}({0})",
     run=np.linalg.trace,
     samples=(
         *(Sample((shape,), {"offset": 0}) for shape in ((3, 3), (2, 3), (4, 2, 2), (0, 2), (2, 0, 3, 3))),

@@ -92,8 +92,9 @@ class Reader:
         if len(term.products) != 1 or not term.products[0].powers:
             return
         inner, outer = split(term.products[0], has_elements)
-        if not inner.powers:
-            inner, outer = term.products[0], ONE
+        if not inner.powers:  # a number: all but its coefficient is the term
+            (product,) = term.products
+            inner, outer = Product(Fraction(1), product.powers), Product(product.coefficient, ())
         if len(inner.powers) > 1:
             self._products.append((term.products[0], name, because))
             return
