@@ -47,6 +47,8 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
             term = symbol(graph)
         if node in results:
             made[node] = graph
+            if node in names and graph.op is not None:
+                names.setdefault(graph, names[node])
         inner, outer = split(as_product(term), has_elements) if term.products else (ONE, ONE)
         stored = Sum((inner,))
         if stored in known:

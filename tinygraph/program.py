@@ -273,7 +273,7 @@ class Program:
     def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
         if dtype.kind != "f":
             return repr(value)
-        name = f"_c{_spelled(value)}{'' if dtype == np.float64 else f'_{dtype.name}'}"
+        name = f"_c{_spelled(value, len(self.scalars))}{'' if dtype == np.float64 else f'_{dtype.name}'}"
         return self.scalars.setdefault((repr(value), dtype), name)
 
     def _constant(self, node: Tensor) -> None:
@@ -304,13 +304,8 @@ class Program:
 
     def source(self, name: str) -> str:
         """The program as a module: imports, buffers, the function."""
-        used = sorted(
-            {
-                word
-                for word in ("matmul", "add", "maximum", "minimum", *_UFUNCS.values())
-                if any(f"{word}(" in line or f"{word}.reduce" in line for line in self.lines)
-            }
-        )
+        called = set(re.findall(r"\b\w+(?=\(|\.reduce\()", "\n".join(self.lines)))
+        used = sorted(called & {"matmul", *_UFUNCS.values()})
         body = [f"    {line}" for line in self.lines]
         results = ", ".join(self._results())
         arguments = ", ".join(self._names[x] for x in self.inputs)
@@ -330,9 +325,10 @@ class Program:
         return "\n".join(text)
 
 
-def _spelled(value: Any) -> str:
-    """A number as part of a name."""
-    return re.sub(r"\.0$", "", repr(value)).replace(".", "p").replace("-", "m").replace("+", "")
+def _spelled(value: Any, count: int) -> str:
+    """A number as part of a name: 0p5 for 0.5; where that is long, a running number."""
+    text = re.sub(r"\.0$", "", repr(value)).replace(".", "p").replace("-", "m").replace("+", "")
+    return text if len(text) < 8 else f"_{count}"
 
 
 def _finite(text: str) -> str:
@@ -361,7 +357,7 @@ def _is_view(node: Tensor) -> bool:
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
     plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
-    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_c?m?\d\w*", plain):
+    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_(c\w*|\d+)", plain):
         plain = f"v{plain}"
     reserved = {*_UFUNCS.values(), "np", "matmul", *taken}
     numbered, count = plain, 1
