@@ -1,0 +1,65 @@
+"""Programs: buffers are shared by liveness, names are free, calls are the fewest."""
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.program import Program, expanded, identifier
+
+
+def program_of(function, *arrays):
+    inputs = [tg.Tensor(array, name=name) for array, name in zip(arrays, "xyz", strict=False)]
+    names = dict(zip(inputs, "xyz", strict=False))
+    outputs = expanded([function(*inputs)], names, {})
+    return Program(inputs, outputs, names, set(), {})
+
+
+def test_a_chain_needs_one_buffer():
+    program = program_of(lambda x: tg.exp(tg.tanh(tg.exp(tg.tanh(x))) * 2) + 1, np.ones(3))
+    assert len(program.buffers) == 1
+    assert [line.split(" = ")[0] for line in program.lines] == ["t1", "t2", "t3", "t4", "t5", "t6"]
+
+
+def test_what_is_read_later_keeps_its_buffer():
+    def function(x):
+        a = tg.tanh(x)
+        b = tg.exp(a)
+        c = b * b
+        return c + a
+
+    program = program_of(function, np.ones(3))
+    assert len(program.buffers) == 2
+    x = np.array([0.1, 0.2, 0.3])
+    variables = {}
+    exec(program.source("f"), variables)
+    np.testing.assert_allclose(variables["f"](x)[0], np.exp(np.tanh(x)) ** 2 + np.tanh(x))
+
+
+def test_a_buffer_read_transposed_is_not_written_meanwhile(rng):
+    def function(x):
+        a = x @ x
+        return (a + a.mT) * a
+
+    x = rng.normal(size=(3, 3))
+    variables = {}
+    exec(program_of(function, x).source("f"), variables)
+    np.testing.assert_allclose(variables["f"](x)[0], (x @ x + (x @ x).T) * (x @ x))
+
+
+def test_numbers_are_computed_beforehand():
+    program = program_of(lambda x: x * (tg.Tensor(2.0) * 3.0 + 1.0), np.ones(3))
+    assert program.lines == ["t1 = multiply(x, _c7)"]
+
+
+def test_small_whole_powers_are_products():
+    program = program_of(lambda x: x**5, np.ones(3))
+    assert "power" not in program.source("f")
+    assert len(program.lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "free"),
+    [("W1", "W1"), ("Z₁", "Z1"), ("a b", "a_b"), ("lambda", "vlambda"), ("exp", "exp_2"), ("_0", "v_0"), ("x", "x_2")],
+)
+def test_a_name_is_left_free_for_python_and_numpy(name, free):
+    assert identifier(name, {"x"}) == free
