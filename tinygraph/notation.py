@@ -136,8 +136,10 @@ class Writer:
         if _is_reciprocal(node):  # not to be taken for the inverse of a matrix
             inner, binding = operands[0]
             return [Span("1 / "), *(inner if binding > PRODUCT + 2 else [Span("("), *inner, Span(")")])]
-        if op.name == "matmul" and self._is_column(node.inputs[0]):  # which as a row is transposed
-            template = "{0}^T {1}"
+        if op.name == "matmul":  # a vector is a column, and a row where it is transposed
+            left, right = node.inputs
+            row = isinstance(right, Tensor) and right.ndim == 1 and not self._is_column(right)
+            template = f"{{0}}{'^T' if self._is_column(left) else ''} {{1}}{'^T' if row else ''}"
         if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
         spans: Spans = []
@@ -154,7 +156,7 @@ class Writer:
                 i = int(match[2])
                 inner, binding = operands[i]
                 needed = _needed(op, i, node.inputs[i])
-                if i == 0 and template.startswith("{0}^"):  # a power of a power would read from the right
+                if f"{{{i}}}^" in template and i in (0, op.name == "matmul"):  # a power of one would read otherwise
                     needed = POWER + 1
                 if binding < needed or _begins_with_sign(op, i, inner):
                     inner = [Span("("), *inner, Span(")")]
