@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -56,7 +56,7 @@ class Reader:
         self.plain = plain
         self.used: dict[str, None] = {}
         self._names: dict[Base, tuple[Sum, str]] = {}
-        self._products: list[tuple[Product, Sum, str]] = []
+        self._products: dict[Base, list[tuple[Product, Sum, str]]] = {}  # by each of their factors
         self._definitions: dict[Base, Sum] = {}
         self._read: dict[Tensor, Sum] = {}
 
@@ -96,7 +96,9 @@ class Reader:
             (product,) = term.products
             inner, outer = Product(Fraction(1), product.powers), Product(product.coefficient, ())
         if len(inner.powers) > 1:
-            self._products.append((term.products[0], name, because))
+            for base, _ in term.products[0].powers:
+                for other in _other_forms(base):
+                    self._products.setdefault(other, []).append((term.products[0], name, because))
             return
         ((base, exponent),) = inner.powers
         if exponent == 1 and not isinstance(base, Symbol):
@@ -121,7 +123,7 @@ class Reader:
                 self.used[because] = None
                 rest = Product(product.coefficient, tuple(p for p in product.powers if p[0] != base))
                 return self.named(multiplied(Sum((rest,)), power(name, exponent)))
-        for known, name, because in self._products:
+        for known, name, because in [k for base, _ in product.powers for k in self._products.get(base, ())]:
             if (divided := _divided(product, known)) is not None:
                 shorter = Sum((divided.times(as_product(name)),))
                 if shorter.operations <= product.operations:
@@ -153,6 +155,15 @@ class Reader:
         operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
         rule = _RULES.get(node.op.name, _call)
         return self.named(rule(self, node, *operands))
+
+
+def _other_forms(base: Base) -> Iterator[Base]:
+    """What may stand in a product for a factor: itself, its negative, what it is the root of."""
+    yield base
+    if isinstance(base, Sum):
+        yield base.negated
+    if isinstance(base, Call) and base.op == "sqrt":
+        yield from (squared for squared, _ in as_product(base.operands[0]).powers)
 
 
 def _divided(product: Product, by: Product) -> Product | None:

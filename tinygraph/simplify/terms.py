@@ -68,6 +68,13 @@ class Call:
     shape: Shape
 
     @cached_property
+    def _hash(self) -> int:
+        return hash((self.op, self.operands, self.params, self.shape))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
     def operations(self) -> int:
         """How many operations it takes, with those of its operands."""
         unseen = OPS[self.op].notation == "{0}" if self.op in OPS else True
