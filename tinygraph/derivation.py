@@ -17,7 +17,7 @@ from .equations import Derivation, Equation
 from .errors import ArgumentError, ShapeError
 from .evaluate import evaluate
 from .graph import Tensor, toposort
-from .names import literal_name, names_of, shown_inputs
+from .names import names_of, scalars_of, shown_inputs
 from .notation import Writer, as_text, number, sources, symbol, with_symbols
 from .simplify import (
     ONE,
@@ -73,15 +73,18 @@ class Work:
         self.near = {x for x, distance in away.items() if depth is None or distance <= depth}
         farthest = {x for x in self.near if x.op is not None and x.requires_grad and away[x] == depth}
         self.sought = sought & self.near | farthest
-        self.scalars = _named_scalars(order, set(self.names.values()))
+        found = scalars_of(order, set(self.names.values()))
+        self.scalars = {value: (Tensor(float(value)), name) for value, name in found.items()}
         self.literals = {abs(x) for node in order for x in node.inputs if not isinstance(x, Tensor)}
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
-        found = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
-        self.cotangents = [(node, computed(g)) for node, g in found]
+        cotangent = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
+        self.cotangents = [(node, computed(g)) for node, g in cotangent]
         # of probabilities that a loss looks through: da, which is not propagated
-        self.aside = {node: made for (node, g), (_, made) in zip(found, self.cotangents, strict=True) if callable(g)}
+        self.aside = {
+            node: made for (node, g), (_, made) in zip(cotangent, self.cotangents, strict=True) if callable(g)
+        }
 
     def run(self, lecture: bool) -> Derivation:
         """Derive; where activations have different common factors, exactly."""
@@ -452,63 +455,6 @@ def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
         x = stack.pop()
         yield x
         stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
-
-
-def _named_scalars(order: Sequence[Tensor], taken: set[str]) -> dict[float, tuple[Tensor, str]]:
-    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over.
-
-    A number that stands in the graph for something else too, by itself or as a reciprocal, keeps no name.
-    """
-    found: dict[float, tuple[Tensor, str]] = {}
-    taken = set(taken)
-
-    def name_it(value: float, name: str) -> None:
-        if name not in taken and value not in found:
-            found[value] = (Tensor(float(value)), name)
-            taken.add(name)
-
-    plain: set[float] = set()  # numbers in the source that have no name there
-    factors: dict[Tensor, set[float]] = {}  # the numbers by which a result is multiplied or divided at once
-    for node in order:
-        for i, x in enumerate(node.inputs):
-            if isinstance(x, Tensor) or abs(x) in (0, 1, 2):
-                continue
-            if name := literal_name(node, i):
-                name_it(x, name)
-            elif node.op is not None and node.op.name in ("multiply", "divide"):
-                of = _unsigned(node.inputs[1 - i])
-                if node.shape == ():
-                    factors.setdefault(of, set()).add(abs(x))
-                else:
-                    plain |= {abs(x), 1 / abs(x)}
-            else:
-                plain |= {abs(x), abs(x - 1), abs(x - 2)}
-            if name and node.op is not None and node.op.name in ("multiply", "divide"):
-                factors.setdefault(_unsigned(node.inputs[1 - i]), set()).add(abs(x))
-    for node in order:
-        kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
-        if node.op is None or node.op.kind not in kinds:
-            continue
-        counted = node.inputs[0]
-        assert isinstance(counted, Tensor)
-        lengths = [n for n in counted.shape if n != 1]
-        if len(lengths) == 1 and lengths[0] > 2:
-            (m,) = lengths
-            divided = {k * n for k in (1, 2, 0.5) for n in (m, 1 / m)} & factors.get(node, set())
-            if divided or "mean" in (node.op.name, node.params.get("reduction")):
-                name_it(m, "m")
-    return {
-        value: named
-        for value, named in found.items()
-        if not {k * v for k in (1, 2, 0.5) for v in (abs(value), 1 / abs(value))} & plain
-    }
-
-
-def _unsigned(x: Any) -> Any:
-    """What a sign stands before."""
-    while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
-        x = x.inputs[0]
-    return x
 
 
 def _raw(g: Tensor, known: Mapping[Tensor, Tensor]) -> Tensor:

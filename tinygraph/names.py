@@ -64,6 +64,63 @@ def literal_name(node: Tensor, position: int) -> str | None:
     return name if name != node.name else None  # as in J += loss, where J was the number 0
 
 
+def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
+    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over.
+
+    A number that stands in the graph for something else too, by itself or as a reciprocal, keeps no name.
+    """
+    found: dict[float, str] = {}
+    taken = set(taken)
+
+    def name_it(value: float, name: str) -> None:
+        if name not in taken and value not in found:
+            found[value] = name
+            taken.add(name)
+
+    plain: set[float] = set()  # numbers in the source that have no name there
+    factors: dict[Tensor, set[float]] = {}  # the numbers by which a result is multiplied or divided at once
+    for node in order:
+        for i, x in enumerate(node.inputs):
+            if isinstance(x, Tensor) or abs(x) in (0, 1, 2):
+                continue
+            if name := literal_name(node, i):
+                name_it(x, name)
+            elif node.op is not None and node.op.name in ("multiply", "divide"):
+                of = _unsigned(node.inputs[1 - i])
+                if node.shape == ():
+                    factors.setdefault(of, set()).add(abs(x))
+                else:
+                    plain |= {abs(x), 1 / abs(x)}
+            else:
+                plain |= {abs(x), abs(x - 1), abs(x - 2)}
+            if name and node.op is not None and node.op.name in ("multiply", "divide"):
+                factors.setdefault(_unsigned(node.inputs[1 - i]), set()).add(abs(x))
+    for node in order:
+        kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
+        if node.op is None or node.op.kind not in kinds:
+            continue
+        counted = node.inputs[0]
+        assert isinstance(counted, Tensor)
+        lengths = [n for n in counted.shape if n != 1]
+        if len(lengths) == 1 and lengths[0] > 2:
+            (m,) = lengths
+            divided = {k * n for k in (1, 2, 0.5) for n in (m, 1 / m)} & factors.get(node, set())
+            if divided or "mean" in (node.op.name, node.params.get("reduction")):
+                name_it(m, "m")
+    return {
+        value: name
+        for value, name in found.items()
+        if not {k * v for k in (1, 2, 0.5) for v in (abs(value), 1 / abs(value))} & plain
+    }
+
+
+def _unsigned(x: Any) -> Any:
+    """What a sign stands before."""
+    while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
+        x = x.inputs[0]
+    return x
+
+
 def clean(text: str) -> str:
     """Text that is safe to show anywhere: without control, format and unassigned characters, and not too long."""
     visible = "".join(
