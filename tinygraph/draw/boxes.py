@@ -20,7 +20,7 @@ from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbol
 # arrays that are larger are summarised
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
-_LONGEST_EQUATION = 44  # characters
+_LONGEST_EQUATION = 64  # characters
 _MOST_BOXES = 80  # with equations
 
 
