@@ -11,6 +11,7 @@ from graphs import random_graph
 from textbook import MODELS, C, P, examples_as_rows, labels, logistic_regression, m, two_layers_with_tanh
 
 import tinygraph as tg
+from tinygraph.evaluate import evaluate
 
 PAGE = Path(__file__).parent.parent / "docs" / "textbook.md"
 ROW = re.compile(r"\|( [^|]+)? \| `([^`|]+(?:\|[^`|]+)*)` \| (\d+) / (\d+)(?:: `[^`]+`)? \|")
@@ -84,6 +85,30 @@ def test_the_source_computes_the_same(model, expand, rng):
 
 def arguments(source):
     return re.search(r"def equations\((.*)\)", source)[1].split(", ")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("size", [1.0, 30.0], ids=["ordinary", "saturated"])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_equations_hold_for_other_parameters_too(model, size, rng):
+    """Saturated ones as well: what the normal form cancels and expands costs no accuracy."""
+    J, assume = built(model, rng)
+    derivation = tg.derive(J, assume=assume)
+    variables = {}
+    exec(derivation.source, variables)
+    named = names(J)
+    parameters = [x for x in tg.toposort(J) if x.op is None and x.requires_grad]
+    others = {x: tg.Tensor(size * rng.normal(size=x.shape)) for x in parameters}
+    again = evaluate([J], others, tg.ops)[0]
+    gradients = tg.gradients(again, list(others.values()))
+    leaves = {name: others.get(x, x).data for x, name in named.items() if x.op is None}
+    results = variables["equations"](*[leaves[name] for name in arguments(derivation.source)])
+    for x, gradient in zip(parameters, gradients, strict=True):
+        expected = gradient.data
+        known = np.isfinite(expected)
+        value = np.broadcast_to(results[f"d{named[x]}"], expected.shape)
+        largest = np.abs(expected[known]).max(initial=0.0)
+        np.testing.assert_allclose(value[known], expected[known], rtol=1e-9, atol=1e-9 * largest + 1e-12)
 
 
 def test_the_source_is_what_one_writes_by_hand(rng):
