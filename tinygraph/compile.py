@@ -32,9 +32,10 @@ def compile(
 
     `function` takes and returns arrays and numbers, or nested dicts, lists and tuples of them, and computes with
     tinygraph's functions; `value_and_grad`, `grad` and `gradients` may be called inside. At the first call with new
-    shapes and dtypes it is traced, differentiated, simplified, and written as a straight line of NumPy calls whose
-    intermediate results share buffers; from then on that program runs. ``.source`` is the program, ``.report()`` says
-    what it does and which calls take the time, ``.cache`` holds the programs, at most `cache_size` of them.
+    shapes and dtypes it is traced (twice, to see that it does the same), differentiated, simplified, and written as a
+    straight line of NumPy calls whose intermediate results share buffers; from then on that program runs. ``.source``
+    is the program, ``.report()`` says what it does and which calls take the time, ``.cache`` holds the programs, at
+    most `cache_size` of them.
 
     Results are arrays of their own. Those of arguments in `donate_argnums` may be written over by results of the same
     shape: such arguments are used up by the call. Arguments in `static_argnums` are given to `function` as they are;
