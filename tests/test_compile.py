@@ -363,6 +363,9 @@ def test_a_large_array_from_outside_is_a_constant_of_the_program(rng):
         lambda x: x * np.asarray(x),
         lambda x: [1.0, 2.0][int(x[0])] * x,
         lambda x: x * (1.0 in x),
+        lambda x: x.detach() * 2,
+        lambda x: tg.Tensor(x) * 2,
+        lambda x: tg.parameter(x) * 2,
     ],
 )
 def test_to_ask_for_a_value_is_an_error_that_says_what_to_do(use):
@@ -378,6 +381,61 @@ def test_random_numbers_are_never_frozen():
         tg.compile(lambda x: x * rng.normal(size=2))(np.ones(2))
     with pytest.raises(tg.UnsupportedError, match="give them as an argument"):
         tg.compile(lambda x: x * float(rng.normal()))(np.ones(2))
+
+
+def test_what_would_keep_the_numbers_of_the_first_call_is_refused():
+    def without_grad(x):
+        with tg.no_grad():
+            return x * 2
+
+    def backward(x):
+        tg.sum(x * x).backward()
+        return x
+
+    z = tg.parameter([1.0, 2.0]) * 3
+    for function, why in (
+        (without_grad, "would keep the numbers of the first call"),
+        (backward, "take gradients or grad"),
+        (lambda x: z * x, "computed outside"),
+    ):
+        compiled = tg.compile(function)
+        with pytest.raises(tg.UnsupportedError, match=why):
+            compiled(np.ones(2))
+        assert not compiled.cache
+
+
+def test_a_trace_that_differs_in_length_is_not_the_same():
+    calls = []
+
+    def grows(x):
+        calls.append(1)
+        return [x * 2] * len(calls)
+
+    with pytest.raises(tg.UnsupportedError, match="computes something else"):
+        tg.compile(grows)(np.ones(2))
+
+
+def test_pythons_numbers_do_not_widen():
+    compiled = tg.compile(lambda x, s: x * s)
+    for x, s in ((np.ones(2, np.float32), 0.5), (np.ones(2, np.float32), 3), (np.ones(2), 3), (np.arange(2), 3)):
+        assert_same(compiled(x, s), tg.Tensor(x) * s)
+
+
+def test_static_arguments_that_are_equal_and_of_another_type_are_told_apart():
+    compiled = tg.compile(lambda x, n: x * (2.0 if n is True else 1.0), static_argnums=1)
+    assert compiled(np.ones(1), True) == 2.0
+    assert compiled(np.ones(1), 1) == 1.0
+
+
+def test_a_factor_that_is_an_argument_is_told_in_the_comment(rng):
+    def update(w, X, lr):
+        D = lr * (w @ X)
+        return D @ X.T, tg.sum(D, axis=1)
+
+    compiled = tg.compile(update)
+    w, X = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
+    assert_same(compiled(w, X, 0.5), update(tg.Tensor(w), tg.Tensor(X), 0.5))
+    assert "# D = w X, times lr where it is read" in compiled.source
 
 
 def test_what_is_no_array_is_refused():

@@ -132,6 +132,10 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
+    if STATE.get().tracing:
+        raise UnsupportedError(
+            "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
+        )
     if not output._requires_grad:
         raise UnsupportedError(
             f"{describe(output)} does not depend on anything that requires a gradient;"

@@ -38,12 +38,14 @@ def compile(
     most `cache_size` of them.
 
     Results are arrays of their own. Those of arguments in `donate_argnums` may be written over by results of the same
-    shape: such arguments are used up by the call. Arguments in `static_argnums` are given to `function` as they are;
-    each value has a program of its own. Tensors from outside, such as parameters, are read at each call; plain arrays
-    from outside are constants of the program.
+    shape: such arguments are used up by the call, and none may be given twice. Arguments in `static_argnums` are given
+    to `function` as they are; each value has a program of its own. Numbers take the floating dtype of the arrays that
+    are given with them. Leaves from outside, such as parameters, are read at each call; plain arrays from outside are
+    constants of the program, and in its source only a place where they are large. Checks of values, such as that labels
+    are between 0 and 1, are made when it is traced.
 
-    Raises `UnsupportedError` where `function` asks for the value of a tensor, as ``if`` does, or is not the same
-    at each call, as with random numbers.
+    Raises `UnsupportedError` where `function` asks for the value of a tensor, as ``if``, ``.data`` and ``.detach()``
+    do, uses what was computed outside, or is not the same at each call, as with random numbers.
 
     >>> import numpy as np, tinygraph as tg
     >>> @tg.compile
@@ -93,8 +95,9 @@ class Compiled:
         static = {i: args[i] for i in self._static if i < len(args)}
         rest = tuple(arg for i, arg in enumerate(args) if i not in static)
         leaves, structure = flatten((rest, kwargs))
-        arrays = [_array(x, self.__name__) for x in leaves]
-        key = (structure, tuple(static.items()), tuple((x.shape, x.dtype) for x in arrays))
+        arrays = _arrays(leaves, self.__name__)
+        known = tuple((i, type(value), value) for i, value in static.items())  # 1, 1.0 and True are equal
+        key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
         try:
             traced = self.cache.pop(key, None)
         except TypeError as error:
@@ -138,14 +141,19 @@ class Compiled:
         return self._newest.report()
 
 
-def _array(x: Any, name: str) -> Any:
-    if type(x) is np.ndarray:
-        array = x
-    else:
-        array = np.asarray(x.value if isinstance(x, Tensor) else x)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"an argument of {name} is {type(x).__name__}; what is no array goes into static_argnums")
-    return array
+def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
+    """The leaves as arrays. Python's numbers take the floating dtype of the arrays, so as not to widen it."""
+    arrays = [x if type(x) is np.ndarray else np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
+    numbers = [type(x) in (int, float) for x in leaves]
+    given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
+    floats = [dtype for dtype in given if dtype.kind == "f"]
+    narrow = np.result_type(*floats) if floats else np.dtype(float)
+    for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"an argument of {name} is {type(x).__name__}; what is no array goes into static_argnums")
+        if numbers[i] and narrow != np.dtype(float):
+            arrays[i] = array.astype(narrow)
+    return arrays
 
 
 def _with_static(function: Callable[..., Any], static: dict[int, Any]) -> Callable[..., Any]:

@@ -473,8 +473,9 @@ def _check(name: str, value: Any, g: Tensor, scale: float, known: Container[Tens
     finite = np.isfinite(expected)
     with np.errstate(all="ignore"):
         off = np.asarray(np.abs(value - expected))[finite].max(initial=0.0)
-    coarse = 1.0 if g.dtype == np.float64 else float(np.finfo(g.dtype).eps / np.finfo(np.float64).eps)
-    if off <= min(_CLOSE * coarse, 0.1) * np.abs(expected[finite]).max(initial=0.0):
+    coarse = float(np.finfo(g.dtype).eps / np.finfo(np.float64).eps)
+    close = {"float64": _CLOSE, "float32": 1e-4}.get(g.dtype.name, 1e-1)
+    if off <= close * np.abs(expected[finite]).max(initial=0.0):
         return
     over = toposort(g, stop=() if g in known else known)
     summed = [np.abs(node.data[np.isfinite(node.data)]).max(initial=0.0) for node in over]

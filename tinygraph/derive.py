@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from sys import _getframe
 from types import FrameType
@@ -12,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from .equations import Derivation
-from .errors import ArgumentError, BroadcastWarning, UnsupportedError
+from .errors import ArgumentError, UnsupportedError
 from .graph import Tensor, describe, toposort
 
 
@@ -108,9 +107,7 @@ def _derivation(
     from .derivation import Work  # here, since importing what it takes is slow
 
     work = Work(output, sought, frame, expand=expand, assume=assume, depth=depth)
-    with warnings.catch_warnings():  # which have been given when the graph was recorded
-        warnings.simplefilter("ignore", BroadcastWarning)
-        return work.run(lecture=convention == "lecture")
+    return work.run(lecture=convention == "lecture")
 
 
 def _sought(output: Tensor, order: Sequence[Tensor], wrt: Tensor | Sequence[Tensor]) -> set[Tensor]:

@@ -139,6 +139,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
+        if STATE.get().tracing:
+            self._refuse_in_trace("setting .data")
         if self.op is not None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         if value is self._lent:
@@ -221,6 +223,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A leaf with the same value that requires no gradient."""
+        if STATE.get().tracing:
+            self._refuse_in_trace(".detach()")
         return make_leaf(_new(Tensor), self.value, _getframe(1))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -447,6 +451,8 @@ _new = Tensor.__new__
 def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True) -> Array:
     """An array of what may stand for one, checked."""
     if isinstance(data, Tensor):
+        if STATE.get().tracing:
+            data._refuse_in_trace("a copy")
         data = cast(Array, data._seen)
     if type(data) is not np.ndarray and np.any(getattr(data, "mask", False)):
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
@@ -496,9 +502,14 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    recording, scope, _, _, _, _ = STATE.get()
+    recording, scope, _, tracing, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not recording:
+        if tracing:  # a constant would be that of the first call
+            raise UnsupportedError(
+                f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
+                " first call; compute outside what is constant, and give it as an argument"
+            )
         return make_leaf(tensor, value, frame)
     tensor._array = value
     tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None

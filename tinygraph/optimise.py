@@ -14,14 +14,26 @@ import numpy as np
 
 from .graph import Tensor, toposort
 from .names import readers_of
-from .simplify import ONE, Product, Reader, Sum, as_product, multiplied, shortest, symbol, written
-from .simplify.terms import has_elements, split
+from .simplify import (
+    ONE,
+    Reader,
+    Sum,
+    Symbol,
+    as_product,
+    has_elements,
+    multiplied,
+    only_base,
+    shortest,
+    split,
+    symbol,
+    written,
+)
 from .table import APPLY
 
 _CLOSE = 1e-12
 
 
-def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list[Tensor], dict[Tensor, float]]:
+def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list[Tensor], dict[Tensor, Any]]:
     """The outputs anew, from the same leaves, and the factors of nodes that are left to those that read them.
 
     `names` has the names of leaves that are inputs, others being constants, and of nodes; it gets those of new nodes.
@@ -30,7 +42,7 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
     readers = readers_of(order)
     results = set(outputs)
     reader = Reader({x: symbol(x) for x in order if x.op is None and x in names}, accurate=True)
-    scales: dict[Tensor, float] = {}
+    scales: dict[Tensor, Any] = {}
     known: dict[Sum, Sum] = {}
     made: dict[Tensor, Any] = {}
     for node in order:
@@ -53,22 +65,18 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
         stored = Sum((inner,))
         if stored in known:
             stored = known[stored]
-        elif inner.powers and not (len(inner.powers) == 1 and inner.powers[0][1] == 1 and _is_symbol(inner)):
+        elif inner.powers and not isinstance(only_base(stored), Symbol):
             root = graph if outer == ONE else written(stored)
             if node in names and root.op is not None:
                 names.setdefault(root, names[node])
                 if outer != ONE:
-                    scales[root] = float(outer.coefficient)
+                    scales[root] = written(Sum((outer,))) if outer.powers else float(outer.coefficient)
             known[stored] = stored = symbol(root)
         reader.atoms[node] = multiplied(Sum((outer,)), stored) if inner.powers else term
         reader.forget()
         if outer == ONE and inner.powers:
             reader.remember(term, stored, "")
     return [_full(made.get(output, output), output) for output in outputs], scales
-
-
-def _is_symbol(product: Product) -> bool:
-    return hasattr(product.powers[0][0], "node")
 
 
 def _written(term: Sum, node: Tensor) -> Tensor | None:
@@ -79,7 +87,8 @@ def _written(term: Sum, node: Tensor) -> Tensor | None:
         graph = Tensor(np.asarray(graph, node.dtype))
     if graph.dtype != node.dtype:
         return None
-    value, expected = np.broadcast_to(graph.value, node.shape), np.asarray(node.value)
+    value, expected = np.asarray(graph.value), np.asarray(node.value)
+    value = value.reshape(node.shape) if value.size == expected.size else np.broadcast_to(value, node.shape)
     if node.dtype.kind != "f":
         return graph if np.array_equal(value, expected) else None
     finite = np.isfinite(expected)

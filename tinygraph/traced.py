@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UnsupportedError
-from .graph import Tensor, toposort
+from .graph import Tensor, describe, toposort
 from .names import names_of
 from .notation import Writer, as_text
 from .optimise import optimised
@@ -47,6 +47,12 @@ class Traced:
         nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
         order = toposort(*nodes)
         inputs = set(given)
+        for x in order:
+            if x.op is not None and x.age < born:
+                raise UnsupportedError(
+                    f"{name} uses {describe(x)}, which was computed outside ({x.site.where}): give it as an argument,"
+                    " or take x.detach() before"
+                )
         self.captured = [x for x in order if x.op is None and x not in inputs and x.age < born]
         inputs |= set(self.captured)
         named = names_of(order) | dict(zip(given, names, strict=True))
@@ -169,7 +175,7 @@ def _outputs(
 
 def _check_same(first: Sequence[Any], again: Sequence[Any], name: str) -> None:
     """Two traces with the same arguments are the same, or the function reads what changes, as random numbers do."""
-    for one, other in zip(_nodes(first), _nodes(again), strict=False):
+    for one, other in itertools.zip_longest(_nodes(first), _nodes(again)):
         if one is other:
             continue
         if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is other.op:
@@ -190,12 +196,12 @@ def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
         yield from toposort(output) if isinstance(output, Tensor) else [output]
 
 
-def _comments(outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, float]) -> dict[Tensor, str]:
+def _comments(outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, Any]) -> dict[Tensor, str]:
     """The equations of what has a name; where a factor is left to those that read it, with that."""
     writer = Writer(named, lambda x: x not in named, axes=False)
     return {
         node: f"{named[node]} = {as_text(writer.expression(node))}"
-        + (f", times {scales[node]:.4g} where it is read" if node in scales else "")
+        + (f", times {as_text(writer.right_hand_side(scales[node]))} where it is read" if node in scales else "")
         for node in toposort(*outputs)
         if node in named and node.op is not None
     }

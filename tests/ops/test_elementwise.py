@@ -113,3 +113,11 @@ def test_the_error_function_is_the_same_without_scipy(monkeypatch):
         assert tg.erf(np.float32(1.0)).dtype == np.float32
     finally:
         elementwise._special.cache_clear()
+
+
+def test_where_one_operand_is_nan_fmax_and_fmin_give_the_gradient_to_the_other():
+    for function in (tg.fmax, tg.fmin):
+        x, y = tg.parameter([np.nan, 1.0, 2.0]), tg.parameter([3.0, np.nan, 2.0])
+        tg.sum(function(x, y)).backward()
+        assert x.grad.tolist() == [0.0, 1.0, 0.5]
+        assert y.grad.tolist() == [1.0, 0.0, 0.5]

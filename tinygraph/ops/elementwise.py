@@ -71,6 +71,8 @@ _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
 
 def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
     """Warn where a bias, or labels, fit by accident, along the wrong axis, and the result is (n, n)."""
+    if site.anonymous:  # made in the working of a rule or of derive
+        return
     if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
         return
     n = len(node._array)
@@ -507,13 +509,17 @@ def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.minimum(x, y)
 
 
-@op(
-    "elementwise",
-    lambda xp, g, z, x, y: _larger(xp, g, x, y),
-    lambda xp, g, z, x, y: _larger(xp, g, y, x),
-)
+def _chosen(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """The share of g that goes to x where z is x or y, whichever is no NaN: all, nothing, or half at a tie."""
+    return xp.where(x == z, xp.where(y == z, g / 2, g), 0.0)
+
+
+_OF_CHOSEN = (lambda xp, g, z, x, y: _chosen(xp, g, z, x, y), lambda xp, g, z, x, y: _chosen(xp, g, z, y, x))
+
+
+@op("elementwise", *_OF_CHOSEN)
 def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = max(x, y), elementwise; where one is NaN, the other. Ties share the gradient equally.
+    """z = max(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
 
     >>> tg.fmax([1.0, np.nan], 3.0)
     Tensor([3., 3.], op=fmax)
@@ -521,13 +527,9 @@ def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.fmax(x, y)
 
 
-@op(
-    "elementwise",
-    lambda xp, g, z, x, y: _larger(xp, g, y, x),
-    lambda xp, g, z, x, y: _larger(xp, g, x, y),
-)
+@op("elementwise", *_OF_CHOSEN)
 def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = min(x, y), elementwise; where one is NaN, the other. Ties share the gradient equally.
+    """z = min(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
 
     >>> tg.fmin([1.0, np.nan], 3.0)
     Tensor([1., 3.], op=fmin)

@@ -25,9 +25,12 @@ from .terms import Product as Product
 from .terms import Sum as Sum
 from .terms import Symbol as Symbol
 from .terms import as_product as as_product
+from .terms import has_elements as has_elements
 from .terms import multiplied as multiplied
 from .terms import number as number
 from .terms import of as of
+from .terms import only_base as only_base
 from .terms import power as power
+from .terms import split as split
 from .terms import symbol as symbol
 from .writing import written as written
