@@ -276,7 +276,7 @@ def test_two_numbers_have_two_names(rng):
 def test_notations_are_told_apart(rng):
     X, Y = P(rng, 3, 3), P(rng, 3, 3)
     J = tg.slogdet(X + Y).logabsdet * 2
-    assert text_of(J) == "J = log |det (X + Y)| · 2"
+    assert text_of(J) == "J = log |det(X + Y)| · 2"
     J = tg.trace(X, offset=1) * tg.trace(X)
     assert text_of(J) == "J = tr[offset 1](X) · tr(X)"
     J = tg.sum(tg.inv(X)) + tg.sum(X**-1.0)

@@ -50,8 +50,11 @@ _PLAIN.broadcast_to = lambda x, shape: ops.broadcast_to(x, shape) if getattr(x, 
 
 
 class Work:
-    """The work of `derive` on one graph. For pictures, only of nodes that have a box: with `boxes` what has none is not
-    given a name, and with `every_op` each op has one."""
+    """The work of `derive` on one graph.
+
+    For pictures: with `boxes`, gradients of what has no box go into others as far as these stay short; with `every_op`
+    each op has a box.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Work:
         every_op: bool = False,
     ) -> None:
         self.output, self.expand, self.assume, self.boxes = output, expand, assume, boxes
+        self.numbers: dict[Tensor, Sum] = {}  # the gradients that are numbers, which get no equation
         self.order = order = toposort(output)
         self.named = names_of(order, frame)  # by the user
         self.shown, self.names = with_symbols(order, self.named, every_op)
@@ -206,7 +210,6 @@ class Work:
         gradient makes no longer equations where it is put into those that read it is merged into them.
         """
         apart = reader.over(reader.atoms)
-        self.numbers: dict[Tensor, Sum] = {}
         terms: dict[Tensor, Sum] = {}
         cotangent = dict(self.cotangents)
         owner: dict[Tensor, Tensor] = {}  # of each cotangent that is an atom

@@ -68,4 +68,5 @@ ACCURATE = (
     Identity("log(1 + x)", "log1p(x)", "positive"),
     Identity("exp(x) - 1", "expm1(x)"),
 )
-"""The right side does not overflow or cancel where the left does, and may be longer."""
+"""The right side does not overflow or cancel where the left does, and may be longer. Neither `derive` nor `compile`
+applies these by itself: a program would give other numbers, if better ones, than the function that it stands for."""

@@ -172,16 +172,12 @@ class Writer:
 
 
 def _is_reciprocal(node: Tensor) -> bool:
-    return node.op is not None and node.op.name == "pow" and node.ndim > 1 and node.inputs[1] in _MINUS_ONE
-
-
-_MINUS_ONE = frozenset([-1.0])
+    power = node.inputs[1] if node.op is not None and node.op.name == "pow" else None
+    return node.ndim > 1 and isinstance(power, (int, float)) and power == -1
 
 
 def _needed(op: Op, position: int, x: Any) -> int:
     """How tightly an operand must bind to stand without parentheses."""
-    if "det " in op.notation:
-        return TIGHTEST
     if op.binding == TIGHTEST:
         return 0
     if op.name == "negative":

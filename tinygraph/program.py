@@ -22,7 +22,8 @@ _UFUNCS |= {"pow": "power", "abs": "absolute"}
 _INFIX = {"add", "subtract", "multiply", "divide", "negative"}
 _REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
 _LARGEST_CONSTANT = 1000  # elements, that is written in the source
-_VIEWS = {"reshape", "matrix_transpose", "permute_dims", "broadcast_to"}
+# What only moves elements about is, or may be, a view.
+_VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.variadic}
 
 
 def _sigmoid(x: Tensor) -> Tensor:
@@ -35,17 +36,6 @@ def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     return total / (x.size // max(total.size, 1)) if x.size else ops.mean(x, axis=axis, keepdims=keepdims)
 
 
-# Ops that are several calls of NumPy, in the fewest.
-_EXPANDED: dict[str, Any] = {
-    "sigmoid": _sigmoid,
-    "relu": lambda x: ops.maximum(x, 0.0),
-    "mean": _mean,
-    "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
-    "logit_of_sigmoid": lambda a, z: z,
-    "softplus": lambda x: ops.fmax(x, 0.0) + ops.log1p(ops.exp(ops.copysign(x, -1.0))),
-    "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
-    "log_loss_of_sigmoid": lambda a, y, z, reduction: _REDUCED[reduction](_losses(y, z)),
-}
 _LARGEST_PRODUCT = 8  # a whole power up to this is a product, which is much faster
 
 
@@ -61,7 +51,18 @@ def _pow(x: Any, y: Any) -> Tensor:
     return product  # type: ignore[return-value]
 
 
-_EXPANDED["pow"] = _pow
+# Ops that are several calls of NumPy, in the fewest.
+_EXPANDED: dict[str, Any] = {
+    "sigmoid": _sigmoid,
+    "relu": lambda x: ops.maximum(x, 0.0),
+    "pow": _pow,
+    "mean": _mean,
+    "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
+    "logit_of_sigmoid": lambda a, z: z,
+    "softplus": lambda x: ops.fmax(x, 0.0) + ops.log1p(ops.exp(ops.copysign(x, -1.0))),
+    "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
+    "log_loss_of_sigmoid": lambda a, y, z, reduction: _REDUCED[reduction](_losses(y, z)),
+}
 _REDUCED: Mapping[str, Any] = {"mean": _mean, "sum": ops.sum, "none": lambda x: x}
 
 
@@ -176,17 +177,14 @@ class Program:
             if _is_view(node) and uses[node] == 1 and node not in self.results:
                 self._names[node] = expression(node, self._names)
                 continue
-            call, in_place = self._call(node)
+            call = self._call(node)
             mine = storage[node]
             dying = [
                 storage[x]
                 for x in dict.fromkeys(x for x in node.inputs if isinstance(x, Tensor))
                 if storage[x] is not mine and storage[x].last_use == i
             ]
-            if call is None:  # not a call that can write to a buffer
-                text = expression(node, self._names)
-            else:
-                text = call(self._out(node, mine, dying, free, in_place) if node.op.name != "where" else None)
+            text = call if isinstance(call, str) else call(self._out(node, mine, dying, free))
             self._name(node, names.get(node))
             group.append(f"{self._names[node]} = {text}")
             if node in names or node in self.results:
@@ -208,19 +206,15 @@ class Program:
                     storage[x].last_use = position[node]
         for output in self.outputs:
             storage[output].last_use = len(position)
-        for node in self.order:  # what is written as it is read is read where it is written
-            if node.op is not None and _is_view(node):
-                storage[node].last_use = max(storage[node].last_use, position[node])
         self._storage = storage
         return storage
 
-    def _out(
-        self, node: Tensor, mine: Storage, dying: Sequence[Storage], free: dict[Any, list[int]], in_place: bool
-    ) -> str | None:
+    def _out(self, node: Tensor, mine: Storage, dying: Sequence[Storage], free: dict[Any, list[int]]) -> str | None:
         """Where a call writes: a donated argument, a buffer whose reader is done, another buffer, or nowhere yet."""
         if node.shape == ():
             return None
         key = (node.shape, node.dtype)
+        in_place = _in_place(node)
         if mine.last_use == len(self.order):
             for x in node.inputs:
                 if isinstance(x, Tensor) and x in self.donated and in_place and (x.shape, x.dtype) == key:
@@ -240,26 +234,25 @@ class Program:
             self.buffers.append(key)
         return f"_{mine.buffer}"
 
-    def _call(self, node: Tensor) -> tuple[Callable[[str | None], str] | None, bool]:
-        """The call, given where it writes, if it can write to a buffer; and whether to that of an operand."""
+    def _call(self, node: Tensor) -> str | Callable[[str | None], str]:
+        """The call; if it can write to a buffer, given where it does."""
         assert node.op is not None
         name = node.op.name
         floats = next((x.dtype for x in node.inputs if isinstance(x, Tensor) and x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
-        if node.shape == () and name in _INFIX and node.dtype.kind == "f":
-            return None, False
-        if name in _UFUNCS and node.dtype.kind in "fb":
+        number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
+        if name in _UFUNCS and node.dtype.kind in "fb" and not number:
             if name == "pow" and isinstance(node.inputs[1], float) and node.inputs[1].is_integer():
                 operands[1] = str(int(node.inputs[1]))
-            return _with_out(_UFUNCS[name], operands), _elementwise_in_place(node)
-        if name == "where":
-            return lambda out: f"np.where({', '.join(operands)})", False
+            return _with_out(_UFUNCS[name], operands)
+        if name == "where":  # with its numbers as floating ones
+            return f"np.where({', '.join(operands)})"
         if name == "matmul" and node.ndim > 0:
-            return _with_out("matmul", operands), False
+            return _with_out("matmul", operands)
         if name in _REDUCTIONS and node.dtype == node.inputs[0].dtype:  # type: ignore[union-attr]
             axis, keepdims = node.params["axis"], node.params["keepdims"]
-            return lambda out: f"{_REDUCTIONS[name]}.reduce({operands[0]}, {axis!r}, None, {out}, {keepdims})", False
-        return None, False
+            return lambda out: f"{_REDUCTIONS[name]}.reduce({operands[0]}, {axis!r}, None, {out}, {keepdims})"
+        return expression(node, self._names)
 
     def _operand(self, x: Any, dtype: np.dtype[Any]) -> str:
         """A number is an array without axes, which costs a call less than a Python number."""
@@ -340,11 +333,10 @@ def _with_out(function: str, operands: Sequence[str]) -> Callable[[str | None], 
     return lambda out: f"{function}({', '.join([*operands, by_name + out] if out else operands)})"
 
 
-def _elementwise_in_place(node: Tensor) -> bool:
-    """Whether the result may go where an operand was: not if that is read transposed or repeated."""
-    return all(
-        not isinstance(x, Tensor) or x.op is None or not _is_view(x) or x.op.name == "reshape" for x in node.inputs
-    )
+def _in_place(node: Tensor) -> bool:
+    """Whether the result may go where an operand was: elementwise, if that is not read transposed or repeated."""
+    views = [x for x in node.inputs if isinstance(x, Tensor) and x.op is not None and _is_view(x)]
+    return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
 
 
 def _is_view(node: Tensor) -> bool:

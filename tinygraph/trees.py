@@ -58,12 +58,3 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Any:
         return kind(zip(structure.keys, children, strict=True))
     make: Any = kind
     return make(*children) if hasattr(kind, "_fields") else make(children)
-
-
-def paths(structure: Structure, path: str = "") -> Iterator[str]:
-    """Where each leaf stands, as in ``['W']`` or ``[0][1]``."""
-    if structure.kind is None:
-        yield path
-    keys: Sequence[Any] = structure.keys or range(len(structure.children))
-    for key, child in zip(keys, structure.children, strict=True):
-        yield from paths(child, f"{path}[{key!r}]")

@@ -497,4 +497,4 @@ def test_a_gradient_that_has_been_added_up_does_not_stand_beside_an_equation_for
     for _ in range(2):
         J = tg.sum(w * w)
         J.backward()
-    assert as_text(boxes_of(J)["w"].gradient) == "dw of several backwards   [4, 8]"
+    assert as_text(boxes_of(J)["w"].gradient) == "dw added up   [4, 8]"

@@ -256,5 +256,5 @@ def _gradient(
         return [*text, Span("   "), Span("–")]
     value = grad if scale == 1 else grad * scale
     if equation and not np.allclose(value, equation.value, rtol=1e-3, atol=1e-9, equal_nan=True):
-        text = [*symbol(name, "d"), Span(" of several backwards")]
+        text = [*symbol(name, "d"), Span(" added up")]
     return [*text, Span("   "), Span(_summary(value, norm=True))]

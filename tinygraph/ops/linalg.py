@@ -132,7 +132,7 @@ def inv(xp: Any, x: ArrayLike) -> Any:
     return xp.inv(x)
 
 
-@op("contraction", None, notation="sign det {0}", run=lambda x: np.linalg.slogdet(x).sign, samples=_invertible)
+@op("contraction", None, notation="sign det({0})", run=lambda x: np.linalg.slogdet(x).sign, samples=_invertible)
 def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     """The sign of the determinant."""
     return xp.sign_of_det(x)
@@ -141,7 +141,7 @@ def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
 @op(
     "contraction",
     lambda xp, g, y, x: xp.reshape(g, (*g.shape, 1, 1)) * xp.inv(x).mT,
-    notation="log |det {0}|",
+    notation="log |det({0})|",
     run=lambda x: np.linalg.slogdet(x).logabsdet,
     samples=_invertible,
 )
