@@ -46,6 +46,20 @@ def test_a_buffer_read_transposed_is_not_written_meanwhile(rng):
     np.testing.assert_allclose(variables["f"](x)[0], (x @ x + (x @ x).T) * (x @ x))
 
 
+def test_a_buffer_read_twice_in_one_call_is_given_back_once(rng):
+    def function(x):
+        a = x @ x
+        b = a + a.mT
+        c = tg.exp(x * 0.5)
+        d = c @ c
+        return b @ c + d
+
+    x = rng.normal(size=(3, 3))
+    variables = {}
+    exec(program_of(function, x).source("f"), variables)
+    np.testing.assert_allclose(variables["f"](x)[0], function(tg.Tensor(x)).data)
+
+
 def test_numbers_are_computed_beforehand():
     program = program_of(lambda x: x * (tg.Tensor(2.0) * 3.0 + 1.0), np.ones(3))
     assert program.lines == ["t1 = multiply(x, _c7)"]

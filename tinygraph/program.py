@@ -179,11 +179,8 @@ class Program:
                 continue
             call = self._call(node)
             mine = storage[node]
-            dying = [
-                storage[x]
-                for x in dict.fromkeys(x for x in node.inputs if isinstance(x, Tensor))
-                if storage[x] is not mine and storage[x].last_use == i
-            ]
+            read = dict.fromkeys(storage[x] for x in node.inputs if isinstance(x, Tensor))  # a and aᵀ are one
+            dying = [store for store in read if store is not mine and store.last_use == i]
             text = call if isinstance(call, str) else call(self._out(node, mine, dying, free))
             self._name(node, names.get(node))
             group.append(f"{self._names[node]} = {text}")
