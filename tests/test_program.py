@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.program import Program, expanded, identifier
+from tinygraph.lowering import lowered
+from tinygraph.program import Program, identifier
 
 
 def program_of(function, *arrays):
     inputs = [tg.Tensor(array, name=name) for array, name in zip(arrays, "xyz", strict=False)]
     names = dict(zip(inputs, "xyz", strict=False))
-    outputs = expanded([function(*inputs)], names, {})
+    outputs = lowered([function(*inputs)], names, {})
     return Program(inputs, outputs, names, set(), {})
 
 

@@ -11,66 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from . import ops
 from .codegen import expression, helpers, written_array
 from .graph import Tensor, toposort
-from .table import APPLY, OPS
+from .table import OPS
 
 # NumPy's name of an op that is a ufunc, and so can write to a buffer.
-_UFUNCS = {name: name for name, op in OPS.items() if isinstance(getattr(np, name, None), np.ufunc)}
+_UFUNCS = {
+    name: name for name, op in OPS.items() if op.kind == "elementwise" and isinstance(getattr(np, name, None), np.ufunc)
+}
 _UFUNCS |= {"pow": "power", "abs": "absolute"}
+_IMPORTED = {"dot", "matmul", "vdot", *_UFUNCS.values()}
 _INFIX = {"add", "subtract", "multiply", "divide", "negative"}
 _REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
 _LARGEST_CONSTANT = 1000  # elements, that is written in the source
 # What only moves elements about is, or may be, a view.
 _VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.variadic}
-
-
-def _sigmoid(x: Tensor) -> Tensor:
-    """e^min(x, 0) / (1 + e^−|x|): fmin is much faster than minimum, and what is NaN is so through the denominator."""
-    return ops.exp(ops.fmin(x, 0.0)) / (1.0 + ops.exp(ops.copysign(x, -1.0)))
-
-
-def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    total = ops.sum(x, axis=axis, keepdims=keepdims)
-    return total / (x.size // max(total.size, 1)) if x.size else ops.mean(x, axis=axis, keepdims=keepdims)
-
-
-_LARGEST_PRODUCT = 8  # a whole power up to this is a product, which is much faster
-
-
-def _pow(x: Any, y: Any) -> Tensor:
-    if not isinstance(y, (int, float)) or y != int(y) or not 2 <= y <= _LARGEST_PRODUCT:
-        return ops.pow(x, y)
-    n, squared, product = int(y), x, None
-    while n:
-        if n % 2:
-            product = squared if product is None else product * squared
-        n //= 2
-        squared = ops.square(squared) if n else squared
-    return product  # type: ignore[return-value]
-
-
-# Ops that are several calls of NumPy, in the fewest.
-_EXPANDED: dict[str, Any] = {
-    "sigmoid": _sigmoid,
-    "relu": lambda x: ops.maximum(x, 0.0),
-    "pow": _pow,
-    "mean": _mean,
-    "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
-    "logit_of_sigmoid": lambda a, z: z,
-    "softplus": lambda x: ops.fmax(x, 0.0) + ops.log1p(ops.exp(ops.copysign(x, -1.0))),
-    "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
-    "log_loss_of_sigmoid": lambda a, y, z, reduction: _REDUCED[reduction](_losses(y, z)),
-}
-_REDUCED: Mapping[str, Any] = {"mean": _mean, "sum": ops.sum, "none": lambda x: x}
-
-
-def _losses(y: Tensor, z: Tensor) -> Tensor:
-    """log(1 + e^−|z|) + |z|/2 + z (1/2 − y); an infinite z is made finite, so that it does not meet ∞ − ∞."""
-    largest = float(np.finfo(z.dtype).max)
-    finite = ops.fmax(ops.fmin(z, largest), -largest)
-    return ops.log1p(ops.exp(ops.copysign(z, -1.0))) + (0.5 * ops.abs(finite) + finite * (0.5 - y))
 
 
 @dataclass(eq=False)
@@ -79,54 +34,6 @@ class Storage:
 
     last_use: int = -1
     buffer: int | None = None
-
-
-def expanded(outputs: Sequence[Tensor], names: dict[Tensor, str], comments: dict[Tensor, str]) -> list[Tensor]:
-    """The same outputs by ops that are one call of NumPy each; equal ones once. What has a name keeps it."""
-
-    def apply(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        if node.op.name in _EXPANDED:  # type: ignore[union-attr]
-            return _EXPANDED[node.op.name](*inputs, **node.params)  # type: ignore[union-attr, no-any-return]
-        return _again(node, inputs)
-
-    equal: dict[Any, Tensor] = {}
-
-    def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        if node.shape == () and all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor)):
-            return Tensor(node.value)  # a number, computed now
-        key = (node.op, tuple(id(x) if isinstance(x, Tensor) else repr(x) for x in inputs), repr(node.params))
-        return equal.setdefault(key, _again(node, inputs))
-
-    for change in (apply, share):
-        outputs = _changed(outputs, change, names, comments)
-    return list(outputs)
-
-
-def _changed(
-    outputs: Sequence[Tensor],
-    change: Callable[[Tensor, Sequence[Any]], Tensor],
-    names: dict[Tensor, str],
-    comments: dict[Tensor, str],
-) -> list[Tensor]:
-    """A graph in which each node is changed, given its new inputs."""
-    new: dict[Tensor, Tensor] = {}
-    for node in toposort(*outputs):
-        if node.op is None:
-            new[node] = node
-            continue
-        new[node] = made = change(node, [new[x] if isinstance(x, Tensor) else x for x in node.inputs])
-        if node in names and made.op is not None:
-            names.setdefault(made, names[node])
-            if node in comments:
-                comments.setdefault(made, comments[node])
-    return [new[output] for output in outputs]
-
-
-def _again(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-    """The node with other inputs."""
-    if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
-        return node
-    return APPLY[node.op.name](*inputs, **node.params)  # type: ignore[union-attr]
 
 
 class Program:
@@ -166,7 +73,7 @@ class Program:
     def _lines(self, names: Mapping[Tensor, str], comments: Mapping[Tensor, str]) -> Iterator[str]:
         position = {node: i for i, node in enumerate(self.order)}
         storage = self._storages(position)
-        uses = Counter(x for node in self.order for x in node.inputs if isinstance(x, Tensor))
+        uses = Counter(x for node in self.order for x in _tensors(node))
         free: dict[tuple[tuple[int, ...], np.dtype[Any]], list[int]] = {}
         group: list[str] = []
         for i, node in enumerate(self.order):
@@ -179,7 +86,7 @@ class Program:
                 continue
             call = self._call(node)
             mine = storage[node]
-            read = dict.fromkeys(storage[x] for x in node.inputs if isinstance(x, Tensor))  # a and aᵀ are one
+            read = dict.fromkeys(storage[x] for x in _tensors(node))  # a and aᵀ are one
             dying = [store for store in read if store is not mine and store.last_use == i]
             text = call if isinstance(call, str) else call(self._out(node, mine, dying, free))
             self._name(node, names.get(node))
@@ -235,7 +142,7 @@ class Program:
         """The call; if it can write to a buffer, given where it does."""
         assert node.op is not None
         name = node.op.name
-        floats = next((x.dtype for x in node.inputs if isinstance(x, Tensor) and x.dtype.kind == "f"), node.dtype)
+        floats = next((x.dtype for x in _tensors(node) if x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
         number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
         if name in _UFUNCS and node.dtype.kind in "fb" and not number:
@@ -244,8 +151,11 @@ class Program:
             return _with_out(_UFUNCS[name], operands)
         if name == "where":  # with its numbers as floating ones
             return f"np.where({', '.join(operands)})"
-        if name == "matmul" and node.ndim > 0:
-            return _with_out("matmul", operands)
+        if name == "matmul":  # dot has less to set up, and is the same but for stacks of matrices
+            plain = node.dtype.kind == "f" and all(x.ndim <= 2 and x.dtype == node.dtype for x in _tensors(node))
+            return _with_out("dot" if plain else "matmul", operands)
+        if name == "vdot":
+            return _with_out("vdot", operands)
         if name in _REDUCTIONS and node.dtype == node.inputs[0].dtype:  # type: ignore[union-attr]
             axis, keepdims = node.params["axis"], node.params["keepdims"]
             return lambda out: f"{_REDUCTIONS[name]}.reduce({operands[0]}, {axis!r}, None, {out}, {keepdims})"
@@ -263,7 +173,7 @@ class Program:
     def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
         if dtype.kind != "f":
             return repr(value)
-        name = f"_c{_spelled(value, len(self.scalars))}{'' if dtype == np.float64 else f'_{dtype.name}'}"
+        name = f"_c{_spelled(value, len(self.scalars))}{_kind(dtype)}"
         return self.scalars.setdefault((repr(value), dtype), name)
 
     def _constant(self, node: Tensor) -> None:
@@ -271,7 +181,10 @@ class Program:
             plain = node.dtype in (np.float64, np.int64, np.bool_) and np.isfinite(node.value)
             self._names[node] = repr(node.value.item()) if plain else f"np.{node.dtype}({str(node.value.item())!r})"
             return
-        name = f"constant{len(self.constants)}"
+        ones = node.dtype.kind == "f" and (node.value == 1.0).all()
+        name = (
+            f"_ones_{'_'.join(map(str, node.shape))}{_kind(node.dtype)}" if ones else f"constant{len(self.constants)}"
+        )
         self.constants[name] = np.array(node.value)
         self._names[node] = name
 
@@ -295,7 +208,7 @@ class Program:
     def source(self, name: str) -> str:
         """The program as a module: imports, buffers, the function."""
         called = set(re.findall(r"\b\w+(?=\(|\.reduce\()", "\n".join(self.lines)))
-        used = sorted(called & {"matmul", *_UFUNCS.values()})
+        used = sorted(called & _IMPORTED)
         body = [f"    {line}" for line in self.lines]
         results = ", ".join(self._results())
         arguments = ", ".join(self._names[x] for x in self.inputs)
@@ -321,6 +234,10 @@ def _spelled(value: Any, count: int) -> str:
     return text if len(text) < 8 else f"_{count}"
 
 
+def _kind(dtype: np.dtype[Any]) -> str:
+    return "" if dtype == np.float64 else f"_{dtype.name}"
+
+
 def _finite(text: str) -> str:
     return text if text.lstrip("-") not in ("inf", "nan") else f"float({text!r})"
 
@@ -330,9 +247,13 @@ def _with_out(function: str, operands: Sequence[str]) -> Callable[[str | None], 
     return lambda out: f"{function}({', '.join([*operands, by_name + out] if out else operands)})"
 
 
+def _tensors(node: Tensor) -> list[Tensor]:
+    return [x for x in node.inputs if isinstance(x, Tensor)]
+
+
 def _in_place(node: Tensor) -> bool:
     """Whether the result may go where an operand was: elementwise, if that is not read transposed or repeated."""
-    views = [x for x in node.inputs if isinstance(x, Tensor) and x.op is not None and _is_view(x)]
+    views = [x for x in _tensors(node) if x.op is not None and _is_view(x)]
     return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
 
 
@@ -346,9 +267,9 @@ def _is_view(node: Tensor) -> bool:
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
     plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
-    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_(c\w*|\d+)", plain):
+    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_(c\w*|ones_\w*|\d+)", plain):
         plain = f"v{plain}"
-    reserved = {*_UFUNCS.values(), "np", "matmul", *taken}
+    reserved = {*_IMPORTED, "np", *taken}
     numbered, count = plain, 1
     while numbered in reserved:
         count += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import linecache
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
@@ -13,11 +12,13 @@ import numpy as np
 
 from .errors import UnsupportedError
 from .graph import Tensor, describe, toposort
+from .lowering import lowered
 from .names import names_of
 from .notation import Writer, as_text
 from .optimise import optimised
-from .program import Program, expanded, identifier
+from .program import Program, identifier
 from .recording import Nested
+from .scaling import scaled
 from .trees import Structure, flatten, unflatten
 
 _COUNT = itertools.count(1)
@@ -60,15 +61,15 @@ class Traced:
         named = {x: text for x, text in named.items() if x.op is not None or x in inputs}
         self.recorded = sum(x.op is not None for x in order)
         shorter, scales = optimised(nodes, named)
-        comments = _comments(shorter, named, scales)
+        shorter, within = scaled(shorter, inputs, named, scales)
+        comments = _comments(shorter, named, scales, within)
         self.program = Program(
-            [*given, *self.captured], expanded(shorter, named, comments), named, {given[i] for i in donated}, comments
+            [*given, *self.captured], lowered(shorter, named, comments), named, {given[i] for i in donated}, comments
         )
         self.name = identifier(name if name.isidentifier() else "program", set())
         self.source = self.program.source(self.name)
         self._code = _registered(self.source, self.name)
-        self._lock = threading.Lock()
-        self._run = self._instance()
+        self._idle = [self._instance()]  # as many as have run at a time; to pop and to append are atomic
         self.entry = self._entry()
 
     def _instance(self) -> Callable[..., Any]:
@@ -86,37 +87,45 @@ class Traced:
         """The results for the leaves of the arguments."""
         if self.captured:
             arrays = (*arrays, *(x.value for x in self.captured))
-        if not self._lock.acquire(blocking=False):  # another thread uses the buffers
-            return self._instance()(*arrays)  # type: ignore[no-any-return]
         try:
-            return self._run(*arrays)  # type: ignore[no-any-return]
+            program = self._idle.pop()
+        except IndexError:  # other threads use them all
+            program = self._instance()
+        try:
+            return program(*arrays)  # type: ignore[no-any-return]
         finally:
-            self._lock.release()
+            self._idle.append(program)
 
     def _entry(self) -> Callable[..., Any]:
-        """The way in for arguments like those traced: it takes them apart and checks them in a few microseconds."""
-        variables: dict[str, Any] = {"MISS": self._miss, "run": self.run, "ndarray": np.ndarray}
+        """The way in for arguments like those traced: it takes them apart and checks them in a microsecond."""
+        variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle}
+        variables |= {f"captured{i}": x for i, x in enumerate(self.captured)} | {"instance": self._instance}
         lines: list[str] = []
         leaves: list[str] = []
-        checks: list[str] = []
         args, kwargs = self.structure.children
-        if kwargs.keys or not (_is_plain(args) and _is_plain(self.results)):
+        if not all(map(_is_plain, (args, kwargs, self.results))):
             return lambda args, kwargs: self._miss
-        _take_apart("args", args, lines, leaves, checks)
+        _take_apart("args", args, lines, leaves)
+        _take_apart("kwargs", kwargs, lines, leaves)
         for i, (leaf, array) in enumerate(zip(leaves, self.arrays, strict=True)):
             variables[f"dtype{i}"] = array.dtype
-            checks.append(f"type({leaf}) is not ndarray or {leaf}.shape != {array.shape} or {leaf}.dtype != dtype{i}")
-        results = (f"results[{i}]" for i in itertools.count())
+            lines.append(
+                f"if type({leaf}) is not ndarray or {leaf}.shape != {array.shape} or {leaf}.dtype is not dtype{i}:"
+                " return MISS"
+            )
+        given = [*leaves, *(f"captured{i}.value" for i in range(len(self.captured)))]
+        results = [f"result{i}" for i in range(len(self.program.outputs))]
         text = "\n".join(
             [
                 "def entry(args, kwargs):",
-                "    if kwargs: return MISS",
                 "    try:",
-                *(f"        {line}" for line in lines or ["pass"]),
-                "    except (KeyError, ValueError): return MISS",
-                *(f"    if {check}: return MISS" for check in checks),
-                f"    results = run({', '.join(leaves)})",
-                f"    return {_put_together(self.results, results)}",
+                *(f"        {line}" for line in lines),
+                "    except KeyError: return MISS",
+                "    try: program = idle.pop()",
+                "    except IndexError: program = instance()",
+                f"    try: [{', '.join(results)}] = program({', '.join(given)})",
+                "    finally: idle.append(program)",
+                f"    return {_put_together(self.results, iter(results))}",
             ]
         )
         exec(text, variables)
@@ -196,15 +205,22 @@ def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
         yield from toposort(output) if isinstance(output, Tensor) else [output]
 
 
-def _comments(outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, Any]) -> dict[Tensor, str]:
-    """The equations of what has a name; where a factor is left to those that read it, with that."""
+def _comments(
+    outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, Any], within: dict[Tensor, float]
+) -> dict[Tensor, str]:
+    """The equations of what has a name, and which factor is left to those that read it, or is there already."""
     writer = Writer(named, lambda x: x not in named, axes=False)
-    return {
-        node: f"{named[node]} = {as_text(writer.expression(node))}"
-        + (f", times {as_text(writer.right_hand_side(scales[node]))} where it is read" if node in scales else "")
-        for node in toposort(*outputs)
-        if node in named and node.op is not None
-    }
+    comments = {}
+    for node in toposort(*outputs):
+        if node in named and node.op is not None:
+            text = f"{named[node]} = {as_text(writer.expression(node))}"
+            scale = scales.get(node)
+            if node in within and (scale is None or isinstance(scale, float)):
+                text += f", scaled by {within[node] / (1.0 if scale is None else scale):.4g}"
+            elif scale is not None:
+                text += f", times {as_text(writer.right_hand_side(scale))} where it is read"
+            comments[node] = text
+    return comments
 
 
 def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[str]:
@@ -232,7 +248,7 @@ def _is_plain(structure: Structure) -> bool:
     return structure.kind in (dict, list, tuple) and simple and all(map(_is_plain, structure.children))
 
 
-def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[str], checks: list[str]) -> None:
+def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[str]) -> None:
     """Source that gets the leaves out of nested arguments."""
     if structure.kind is None:
         leaves.append(text)
@@ -246,7 +262,7 @@ def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[
             key = structure.keys[i] if structure.keys else i
             lines.append(f"{name} = {text}[{key!r}]")
         for name, child in zip(names, structure.children, strict=True):
-            _take_apart(name, child, lines, leaves, checks)
+            _take_apart(name, child, lines, leaves)
 
 
 def _put_together(structure: Structure, leaves: Iterator[str]) -> str:

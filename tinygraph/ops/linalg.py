@@ -18,6 +18,7 @@ __all__ = [
     "outer",
     "slogdet",
     "trace",
+    "vdot",
 ]
 
 
@@ -192,3 +193,19 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     Tensor(5., op=trace)
     """
     return xp.trace(x, offset=offset)
+
+
+@op(
+    "contraction",
+    lambda xp, g, z, x, y: xp.reshape(g * y, x.shape),
+    lambda xp, g, z, x, y: xp.reshape(g * x, y.shape),
+    notation="⟨{0}, {1}⟩",
+    samples=tuple(map(Sample, (((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (6,)), ((), ()), ((0,), (0, 2))))),
+)
+def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.
+
+    >>> tg.vdot([[1.0, 2.0]], [3.0, 4.0])
+    Tensor(11., op=vdot)
+    """
+    return xp.vdot(x, y)

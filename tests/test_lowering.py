@@ -1,0 +1,77 @@
+"""Programs are of the fewest and the quickest calls of NumPy, and exact where the graph is."""
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.graph import toposort
+from tinygraph.lowering import lowered
+
+
+def calls(function, *arrays, names=()):
+    """The ops of the lowered graph; its value is that of the function."""
+    inputs = [tg.Tensor(array) for array in arrays]
+    output = function(*inputs)
+    named = {node: "n" for node in toposort(output) if node.op is None or node.op.name in names}
+    (after,) = lowered([output], named)
+    tolerance = 1e-12 if after.dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(after.value, output.value, rtol=tolerance, atol=0)
+    assert (after.shape, after.dtype) == (output.shape, output.dtype)
+    return [node.op.name for node in toposort(after) if node.op is not None]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: tg.sum(x * tg.exp(x)), ["exp", "vdot"]),
+        (lambda x: tg.sum(tg.square(x)), ["vdot"]),
+        (lambda x: tg.sum(x, keepdims=True), ["vdot", "reshape"]),
+        (lambda x: tg.sum(x, axis=1, keepdims=True), ["matmul"]),
+        (lambda x: tg.sum(x, axis=-1), ["matmul", "reshape"]),
+        (lambda x: tg.sum(x, axis=0), ["matmul", "reshape"]),
+        (lambda x: tg.sum(tg.stack([x, x]), axis=2), ["stack", "reshape", "matmul", "reshape"]),
+        (lambda x: tg.sum(tg.stack([x, x]), axis=1), ["stack", "sum"]),
+        (lambda x: tg.sum(x * 2.0), ["multiply", "vdot"]),
+        (lambda x: tg.mean(x), ["vdot", "divide"]),
+        (lambda x: x**5, ["square", "square", "multiply"]),
+    ],
+)
+def test_the_fewest_calls(function, expected, rng):
+    assert sorted(calls(function, rng.normal(size=(4, 3)))) == sorted(expected)
+
+
+def test_what_has_a_name_is_computed(rng):
+    assert calls(lambda x: tg.sum(x * tg.exp(x)), rng.normal(size=(4, 3)), names=["multiply"]) == [
+        "exp",
+        "multiply",
+        "vdot",
+    ]
+
+
+@pytest.mark.parametrize(("dtype", "length"), [(np.float64, 70_000), (np.float32, 2_000)])
+def test_long_sums_keep_their_digits(dtype, length, rng):
+    assert calls(tg.sum, rng.random(length).astype(dtype)) == ["sum"]
+
+
+@pytest.mark.parametrize(
+    "z", [[-1e308, -745.0, -37.0, -1e-9, -0.0], [0.0, 1e-9, 37.0, 745.0, 1e308], [np.inf, -np.inf]]
+)
+@pytest.mark.parametrize("function", [tg.sigmoid, tg.softplus])
+def test_sigmoid_and_softplus_are_exact_everywhere(function, z):
+    calls(function, np.array(z))
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_the_loss_of_a_saturated_sigmoid_is_exact(reduction):
+    z = np.array([-np.inf, -1000.0, -40.0, 0.0, 40.0, 1000.0, np.inf])
+
+    def loss(z):
+        return tg.log_loss(tg.sigmoid(z), (z > 0).astype(float), reduction=reduction)
+
+    calls(loss, z)
+
+
+def test_nan_stays_nan():
+    z = np.array([np.nan, 1.0])
+    for function in (tg.sigmoid, tg.softplus, lambda z: tg.log_loss(tg.sigmoid(z), np.zeros(2), reduction="none")):
+        calls(function, z)
