@@ -5,10 +5,12 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getsource
 from typing import Any
 
 import numpy as np
 
+from . import special
 from .graph import Tensor
 from .names import shown_inputs
 from .ops.indexing import SLOT
@@ -36,10 +38,11 @@ _TEMPLATES: dict[str, tuple[str, int]] = {
     "logsumexp": ("_logsumexp({0}, {axis}, {keepdims})", TIGHTEST),
     "softplus": ("np.logaddexp({0}, 0)", TIGHTEST),
     "matrix_transpose": ("{0}.mT", TIGHTEST),
-    "erf": ("_erf({0})", TIGHTEST),
+    "erf": ("erf({0})", TIGHTEST),
+    "erfc": ("erfc({0})", TIGHTEST),
     "normal_density": ("np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)", PRODUCT),
-    "ndtr": ("0.5 * _erfc(-{0} / np.sqrt(2))", PRODUCT),
-    "gelu": ("0.5 * {0} * _erfc(-{0} / np.sqrt(2))", PRODUCT),
+    "ndtr": ("0.5 * erfc(-{0} / np.sqrt(2))", PRODUCT),
+    "gelu": ("0.5 * {0} * erfc(-{0} / np.sqrt(2))", PRODUCT),
     "inv": ("np.linalg.inv({0})", TIGHTEST),
     "logabsdet": ("np.linalg.slogdet({0}).logabsdet", TIGHTEST),
     "sign_of_det": ("np.linalg.slogdet({0}).sign", TIGHTEST),
@@ -54,7 +57,7 @@ _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     """The names as Python identifiers, each once."""
     found: dict[Tensor, str] = {}
-    taken = {"np", *(helper[len("def ") : helper.index("(")] for helper in _HELPERS)}
+    taken = {"np", *HELPERS}
     for node, name in names.items():
         plain = name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
         plain = re.sub(r"\W", "_", plain)
@@ -164,22 +167,7 @@ def _index(part: Any) -> str:
 
 # Functions that NumPy lacks, put before the function that needs them.
 _HELPERS = [
-    """\
-def _erf(x):
-    import math
-
-    return np.vectorize(math.erf, otypes=[float])(x)
-
-
-""",
-    """\
-def _erfc(x):
-    import math
-
-    return np.vectorize(math.erfc, otypes=[float])(x)
-
-
-""",
+    *(re.sub(r": Any\b| -> Any\b", "", getsource(function)) + "\n\n" for function in (special.erfc, special.erf)),
     """\
 def _scatter_add(g, key, shape):
     out = np.zeros(shape)
@@ -214,4 +202,16 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
 
 def helpers(source: str) -> str:
     """The functions that source needs and NumPy lacks."""
-    return "".join(helper for helper in _HELPERS if helper[len("def ") : helper.index("(") + 1] in source)
+    needed = ""
+    for helper in reversed(_HELPERS):  # a later one may need an earlier one
+        if re.search(rf"\b{_name(helper)}\(", needed + source):
+            needed = helper + needed
+    return needed
+
+
+def _name(helper: str) -> str:
+    return helper[len("def ") : helper.index("(")]
+
+
+HELPERS = frozenset(map(_name, _HELPERS))
+"""The names of the functions that `helpers` may put in."""

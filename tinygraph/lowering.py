@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,10 @@ def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Ten
     return ops.sum(rounding) + ops.sum(missed)
 
 
+def _ndtr(x: Tensor) -> Tensor:
+    return 0.5 * ops.erfc(x * -math.sqrt(0.5))
+
+
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     total = ops.sum(x, axis=axis, keepdims=keepdims)
     return total / (x.size // max(total.size, 1)) if x.size else ops.mean(x, axis=axis, keepdims=keepdims)
@@ -99,6 +104,9 @@ _LOWERED: Mapping[str, Any] = {
     "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
     "logit_of_sigmoid": lambda a, z: z,
     "softplus": _softplus,
+    "ndtr": _ndtr,
+    "gelu": lambda x: x * _ndtr(x),
+    "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
 }

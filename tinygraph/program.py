@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import expression, helpers, written_array
+from .codegen import HELPERS, expression, helpers, written_array
 from .graph import Tensor, toposort
 from .table import OPS
 
@@ -269,7 +269,7 @@ def identifier(name: str, taken: set[str]) -> str:
     plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
     if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_(c\w*|ones_\w*|\d+)", plain):
         plain = f"v{plain}"
-    reserved = {*_IMPORTED, "np", *taken}
+    reserved = {*_IMPORTED, *HELPERS, "np", *taken}
     numbered, count = plain, 1
     while numbered in reserved:
         count += 1

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from functools import cache
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from .. import special
 from ..apply import described_operand, op
 from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
@@ -31,6 +31,7 @@ __all__ = [
     "divide",
     "equal",
     "erf",
+    "erfc",
     "exp",
     "expm1",
     "fmax",
@@ -349,35 +350,29 @@ def sinh(xp: Any, x: ArrayLike) -> Any:
 # -- the normal distribution ---------------------------------------------------------------------------------------
 
 
-@cache
-def _special(name: str) -> Any:
-    """A function of SciPy's, or of Python's, element by element, where SciPy is not installed."""
-    try:
-        from scipy import special
-    except ImportError:
-        return np.vectorize(getattr(math, name), otypes=[np.float64])
-    return getattr(special, name)
-
-
-def _erf(x: Any) -> Any:
-    x = np.asarray(x)
-    return _special("erf")(x).astype(np.result_type(x.dtype, np.float16))
-
-
 def _ndtr(x: Any) -> Any:
     """Through erfc, which keeps its precision in the left tail."""
-    x = np.asarray(x)
-    return (0.5 * _special("erfc")(-x * math.sqrt(0.5))).astype(np.result_type(x.dtype, np.float16))
+    return 0.5 * special.erfc(-x * math.sqrt(0.5))
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=_erf)
+@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=special.erf)
 def erf(xp: Any, x: ArrayLike) -> Any:
-    """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise. Faster where SciPy is installed.
+    """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise.
 
     >>> tg.erf([0.0, 1.0])
     Tensor([0.    , 0.8427], op=erf)
     """
     return xp.erf(x)
+
+
+@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2)))), run=special.erfc)
+def erfc(xp: Any, x: ArrayLike) -> Any:
+    """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
+
+    >>> tg.erfc([0.0, 1.0, 10.0])
+    Tensor([1.00000e+00, 1.57299e-01, 2.08849e-45], op=erfc)
+    """
+    return xp.erfc(x)
 
 
 @op(

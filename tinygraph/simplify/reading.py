@@ -151,7 +151,7 @@ class Reader:
             if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
                 return of(Call("identity", (), Params(), node.shape))
             values = np.unique(node.value)
-            return number(values[0]) if values.size == 1 else symbol(node)
+            return number(values[0].item()) if values.size == 1 else symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
         rule = _RULES.get(node.op.name, _call)
         return self.named(rule(self, node, *operands))
