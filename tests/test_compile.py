@@ -195,7 +195,7 @@ def test_softmax_with_cross_entropy_collapses(rng):
     Y = (rng.random((3, 6)).argsort(0) == 0).astype(float)
     compiled = tg.compile(tg.grad(cross_entropy))
     assert_same(compiled(W, X, Y), tg.grad(cross_entropy)(W, X, Y))
-    assert "_softmax" in compiled.source
+    assert compiled.source.count("exp(") == 1
 
 
 def test_what_is_not_asked_for_is_not_computed(lecture):

@@ -50,6 +50,7 @@ _TEMPLATES: dict[str, tuple[str, int]] = {
     "complement_of_sigmoid": ("1 - {0}", SUM),
     "logit_of_sigmoid": ("{1}", TIGHTEST),
 }
+_METHODS = {"reshape": "reshape", "permute_dims": "transpose"}
 _LOSSES = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
 _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 
@@ -153,8 +154,11 @@ def _template(x: Tensor) -> tuple[str, int]:
     if op.variadic:
         return f"np.{op.name}([{', '.join(places[:count])}], axis={params['axis']})", TIGHTEST
     given = [f"{key}={value!r}" for key, value in params.items() if value is not None and value is not False]
-    if op.name in ("reshape", "broadcast_to", "permute_dims"):
-        given = [repr(value) for value in params.values() if value is not None]
+    if op.name in _METHODS:
+        (numbers,) = params.values()
+        return f"{{0}}.{_METHODS[op.name]}({'' if numbers is None else ', '.join(map(str, numbers)) or '()'})", TIGHTEST
+    if op.name == "broadcast_to":
+        given = [repr(params["shape"])]
     return f"np.{op.name}({', '.join([*places, *given])})", TIGHTEST
 
 

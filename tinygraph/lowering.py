@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from . import ops
 from .graph import Tensor, toposort
 from .names import readers_of
 from .rewriting import over, rewritten
+from .table import Op
 
+_LARGEST_CONSTANT = 4096  # elements
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
 _LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
 
@@ -23,14 +25,17 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     equal: dict[Any, Tensor] = {}
 
     def apply(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        if (axes := _softmax_axes(node)) is not None:
+            return _softmax(inputs[0].inputs[0], axes, _finite)
         if node.op.name in _LOWERED:  # type: ignore[union-attr]
             return _LOWERED[node.op.name](*inputs, **node.params)  # type: ignore[union-attr, no-any-return]
         return over(node, inputs)
 
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        if node.shape == () and all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor)):
-            return Tensor(node.value)  # a number, computed now
-        key = (node.op, tuple(id(x) if isinstance(x, Tensor) else repr(x) for x in inputs), repr(node.params))
+        constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
+        if constant and node.size <= _LARGEST_CONSTANT:
+            return Tensor(node.value)  # computed now
+        key = (node.op, tuple(_identity(x, names) for x in inputs), repr(node.params))
         return equal.setdefault(key, over(node, inputs))
 
     def contract(node: Tensor, inputs: Sequence[Any]) -> Tensor:
@@ -43,6 +48,14 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
         new = rewritten(order, change, names, *notes)
         outputs = [new[output] for output in outputs]
     return list(outputs)
+
+
+def _identity(x: Any, names: Mapping[Tensor, str]) -> Any:
+    """What two operands have in common if they are equal: numbers are so by value."""
+    if not isinstance(x, Tensor):
+        return repr(x)
+    number = x.op is None and x.shape == () and x not in names
+    return (repr(x.value.item()), x.dtype) if number else id(x)
 
 
 # -- ops that are several calls of NumPy -----------------------------------------------------------------------------
@@ -81,7 +94,11 @@ def _ndtr(x: Tensor) -> Tensor:
 
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     total = ops.sum(x, axis=axis, keepdims=keepdims)
-    return total / (x.size // max(total.size, 1)) if x.size else ops.mean(x, axis=axis, keepdims=keepdims)
+    return (
+        total / (x.size // max(total.size, 1))
+        if x.size and x.dtype.itemsize > 2
+        else ops.mean(x, axis=axis, keepdims=keepdims)
+    )
 
 
 def _pow(x: Any, y: Any) -> Tensor:
@@ -96,6 +113,35 @@ def _pow(x: Any, y: Any) -> Tensor:
     return product  # type: ignore[return-value]
 
 
+def _softmax(x: Tensor, axis: Any = -1, top: Callable[[Tensor], Tensor] = lambda top: top) -> Tensor:
+    powers = ops.exp(x - top(ops.max(x, axis=axis, keepdims=True)))
+    return powers / ops.sum(powers, axis=axis, keepdims=True)
+
+
+def _logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    top = _finite(ops.max(x, axis=axis, keepdims=True))
+    total = ops.log(ops.sum(ops.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else ops.reshape(total, ops.sum(x, axis=axis).shape)
+
+
+def _finite(x: Tensor) -> Tensor:
+    """An infinite number as the largest, so that ∞ − ∞ does not arise."""
+    largest = float(np.finfo(x.dtype).max)
+    return ops.fmax(ops.fmin(x, largest), -largest)
+
+
+def _softmax_axes(node: Tensor) -> Any:
+    """The axes of a softmax that is written exp(x − log Σ exp(x)): it can share the powers with the sum."""
+    match node:
+        case Tensor(op=Op(name="exp"), inputs=(Tensor(op=Op(name="subtract"), inputs=(x, Tensor() as y)),)):
+            total = y.inputs[0] if y.op is not None and y.op.name == "reshape" else y
+            if isinstance(total, Tensor) and total.op is not None and total.op.name == "logsumexp":
+                axes = _axes(total.params["axis"], total.inputs[0].ndim)  # type: ignore[union-attr]
+                kept = tuple(1 if i in axes else n for i, n in enumerate(total.inputs[0].shape))  # type: ignore[union-attr]
+                return tuple(axes) if total.inputs[0] is x and y.shape == kept else None
+    return None
+
+
 _LOWERED: Mapping[str, Any] = {
     "sigmoid": _sigmoid,
     "relu": lambda x: ops.maximum(x, 0.0),
@@ -107,33 +153,78 @@ _LOWERED: Mapping[str, Any] = {
     "ndtr": _ndtr,
     "gelu": lambda x: x * _ndtr(x),
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
+    "softmax": _softmax,
+    "logsumexp": _logsumexp,
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
 }
 
 
-# -- sums as products: they have less to set up, and use all lanes ---------------------------------------------------
+# -- sums and products as products of two matrices: they have less to set up, and use all lanes ---------------------
 
 
 def _contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: dict[Any, Tensor]) -> Tensor | None:
-    """Σ x ∗ y over all elements as ⟨x, y⟩; Σ x along an axis as a product with ones."""
-    if node.op.name != "sum":  # type: ignore[union-attr]
-        return None
-    (x,) = inputs
+    """Σ x ∗ y as ⟨x, y⟩, Σ x along axes as a product with ones, a stack of matrices times one as one matrix."""
+    assert node.op is not None
+    x = inputs[0]
+    if node.op.name == "reshape":
+        return _shaped(x, node.shape)
+    if node.op.name == "matmul" and x.ndim > 2 and inputs[1].ndim == 2 and not _is_turned(x):
+        return _shaped(ops.matmul(_rows(x), inputs[1]), node.shape)
+    if node.op.name == "sum" and x.ndim > 0:
+        total = _sum(x, _axes(node.params["axis"], x.ndim), node, node.inputs[0] not in needed, ones)
+        return None if total is None else _shaped(total, node.shape)
+    return None
+
+
+def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor | None:
+    """The sum, but for its shape; `free` says that nothing else needs x."""
+    if free and axes == [*range(x.ndim - 2)] and (product := _of_stack(x)) is not None:
+        return product
     count = x.size // max(node.size, 1)
-    if not 0 < count <= _LONGEST_DOT.get(x.dtype.name, 0) or x.dtype != node.dtype or x.ndim == 0:
+    if not axes or not 0 < count <= _LONGEST_DOT.get(x.dtype.name, 0) or x.dtype != node.dtype:
         return None
-    axes = _axes(node.params["axis"], x.ndim)
     if len(axes) == x.ndim:
-        total = _dot(x, node.inputs[0] in needed, ones)
-    elif axes == [x.ndim - 1]:
-        rows = x if x.ndim == 2 else ops.reshape(x, (-1, count))
-        total = ops.matmul(rows, _ones((count, 1), x.dtype, ones))
-    elif axes == [0] and x.ndim == 2:
-        total = ops.matmul(_ones((1, count), x.dtype, ones), x)
-    else:
+        return _dot(x, free, ones)
+    as_matrix = x.ndim == node.ndim == 2  # then it need not be reshaped
+    if axes[0] == x.ndim - len(axes):
+        return ops.matmul(_matrix(x, -1, count), _ones((count, 1) if as_matrix else (count,), x.dtype, ones))
+    if axes[-1] == len(axes) - 1:
+        return ops.matmul(_ones((1, count) if as_matrix else (count,), x.dtype, ones), _matrix(x, count, -1))
+    return None
+
+
+def _of_stack(x: Tensor) -> Tensor | None:
+    """Σ Aᵀ B over a stack of matrices as one product of what stands below each other."""
+    if x.op is None or x.op.name != "matmul" or x.ndim < 3:
         return None
-    return total if total.shape == node.shape else ops.reshape(total, node.shape)
+    left, right = x.inputs
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor) or left.op is None:
+        return None
+    if left.op.name != "matrix_transpose" or left.shape[:-2] != right.shape[:-2] or _is_turned(right):
+        return None
+    (tall,) = left.inputs
+    return None if _is_turned(tall) else ops.matmul(ops.matrix_transpose(_rows(tall)), _rows(right))  # type: ignore[arg-type]
+
+
+def _is_turned(x: Tensor) -> bool:
+    """Whether it may lie in memory otherwise than row by row, so that reshaping would copy it."""
+    return x.op is not None and x.op.name in ("permute_dims", "matrix_transpose", "broadcast_to", "getitem")
+
+
+def _rows(x: Tensor) -> Tensor:
+    return _matrix(x, -1, x.shape[-1])
+
+
+def _matrix(x: Tensor, height: int, width: int) -> Tensor:
+    """Of one of height and width, the other being −1."""
+    return _shaped(x, (x.size // width, width) if height < 0 else (height, x.size // height))
+
+
+def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if x.op is not None and x.op.name == "reshape" and not _is_turned(x.inputs[0]):  # type: ignore[arg-type]
+        (x,) = x.inputs  # type: ignore[assignment]
+    return x if x.shape == shape else ops.reshape(x, shape)
 
 
 def _axes(axis: Any, ndim: int) -> list[int]:
@@ -141,9 +232,9 @@ def _axes(axis: Any, ndim: int) -> list[int]:
     return sorted(i % ndim for i in given)
 
 
-def _dot(x: Tensor, needed: bool, ones: dict[Any, Tensor]) -> Tensor:
+def _dot(x: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor:
     """The sum of all elements."""
-    name = x.op.name if x.op is not None and not needed else None
+    name = x.op.name if x.op is not None and free else None
     if name == "square":
         return ops.vdot(*x.inputs, *x.inputs)
     if name == "multiply" and all(isinstance(y, Tensor) and (y.shape, y.dtype) == (x.shape, x.dtype) for y in x.inputs):

@@ -7,18 +7,26 @@ What would give other numbers than the graph itself, on the values that it was r
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from .graph import Tensor, toposort
+from .linear import ways
 from .names import readers_of
 from .simplify import (
     ONE,
+    Base,
+    Call,
+    Product,
     Reader,
     Sum,
     Symbol,
+    added,
     as_product,
     has_elements,
     multiplied,
@@ -30,7 +38,8 @@ from .simplify import (
 )
 from .table import APPLY
 
-_CLOSE = 1e-12
+# What sums in another order may differ by: a part of each element, and of the largest where terms cancel.
+_CLOSE = {np.dtype(np.float64): (1e-12, 1e-14), np.dtype(np.float32): (1e-5, 5e-6)}
 
 
 def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list[Tensor], dict[Tensor, Any]]:
@@ -52,7 +61,7 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
         own = node in names and (not node.site.anonymous or node.op.kind in ("contraction", "reduction"))
         if not (len(readers.get(node, ())) > 1 or own or node in results):
             continue
-        term = shortest(reader.read(node))
+        term = _spread(shortest(reader.read(node)))
         graph = _written(term, node)
         if graph is None:  # as it stands, over what is known
             made[node] = graph = _rebuilt(node, reader)
@@ -61,7 +70,7 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
             made[node] = graph
             if node in names and graph.op is not None:
                 names.setdefault(graph, names[node])
-        inner, outer = split(as_product(term), has_elements) if term.products else (ONE, ONE)
+        inner, outer = _apart(term, all(map(_is_linear, readers.get(node, ()), itertools.repeat(node))))
         stored = Sum((inner,))
         if stored in known:
             stored = known[stored]
@@ -79,6 +88,51 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
     return [_full(made.get(output, output), output) for output in outputs], scales
 
 
+def _is_linear(node: Tensor, x: Tensor) -> bool:
+    """Whether a factor of an input may wait until after the op; where it is added to another, it may not."""
+    return any(way == {x} for way in ways(node))
+
+
+def _apart(term: Sum, may_wait: bool) -> tuple[Product, Product]:
+    """What is stored of a term, and the scalar factors that are left to those that read it."""
+    if not term.products:
+        return ONE, ONE
+    inner, outer = split(as_product(term), has_elements)
+    if inner.powers and (not may_wait or len(_spread(Sum((as_product(term),))).products) > 1):
+        return Product(Fraction(1), ((term, 1),)) if only_base(term) is None else as_product(term), ONE
+    return inner, outer
+
+
+def _spread(term: Sum) -> Sum:
+    """A term in which no sum is multiplied by a number that makes it longer: X − (1/m) Σ X, not (1/m) (m X − Σ X)."""
+    return added(map(_spread_product, term.products))
+
+
+def _spread_product(product: Product) -> Sum:
+    powers = tuple((_spread_base(base), exponent) for base, exponent in product.powers)
+    coefficient = product.coefficient
+    for base, exponent in powers:
+        if isinstance(base, Sum) and exponent == 1 and coefficient != 1:
+            multiple = Sum(tuple(Product(p.coefficient * coefficient, p.powers) for p in base.products))
+            if _multiplied(multiple) < _multiplied(base) + math.prod(product.shape):
+                rest = tuple(power for power in powers if power[0] is not base)
+                return Sum((Product(Fraction(1), (*rest, (multiple, 1))),)) if rest else multiple
+    return Sum((Product(coefficient, powers),))
+
+
+def _spread_base(base: Base) -> Base:
+    if isinstance(base, Sum):
+        return _spread(base)
+    if isinstance(base, Call):
+        return Call(base.op, tuple(map(_spread, base.operands)), base.params, base.shape)
+    return base
+
+
+def _multiplied(term: Sum) -> int:
+    """How many elements of a sum are multiplied by numbers."""
+    return sum(math.prod(p.shape) for p in term.products if abs(p.coefficient) != 1)
+
+
 def _written(term: Sum, node: Tensor) -> Tensor | None:
     """A term as a graph; None where its numbers are not those of the node."""
     with np.errstate(all="ignore"):
@@ -93,10 +147,10 @@ def _written(term: Sum, node: Tensor) -> Tensor | None:
         return graph if np.array_equal(value, expected) else None
     finite = np.isfinite(expected)
     largest = np.abs(expected[finite]).max(initial=0.0)
-    close = _CLOSE if node.dtype == np.float64 else 1e-5
+    of_itself, of_largest = _CLOSE.get(node.dtype, (1e-2, 1e-3))
     with np.errstate(all="ignore"):
         off = np.abs(value[finite] - expected[finite])
-    return graph if (off <= close * (np.abs(expected[finite]) + 1e-3 * largest)).all() else None
+    return graph if (off <= of_itself * np.abs(expected[finite]) + of_largest * largest).all() else None
 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:

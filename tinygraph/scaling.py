@@ -6,20 +6,17 @@ in place of one pass over every parameter.
 
 from __future__ import annotations
 
-from collections import Counter
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import ops
 from .graph import Tensor, toposort
+from .linear import ways
 from .rewriting import Change, over, rewritten
-from .table import OPS
+from .table import Op
 
 _CALL = 1000  # what a call costs beside its elements, in elements
-# Ops that are linear in all their inputs together, or in any one of them.
-_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace"}
-_TOGETHER |= {name for name, op in OPS.items() if op.kind == "shape"}
-_ANY = {"multiply", "matmul", "outer", "vdot"}
 
 
 def scaled(
@@ -30,6 +27,8 @@ def scaled(
     `scales` has the factors that are left to those that read a node.
     """
     within: dict[Tensor, float] = {}
+    new = rewritten(toposort(*outputs), functools.partial(_gathered, given), names, scales)
+    outputs = [new[output] for output in outputs]
     order = toposort(*outputs)
     for number, products in _products(order, given).items():
         sources, carrying = _carriers(order, set(outputs), products)
@@ -62,20 +61,42 @@ def _moving(number: float, products: Mapping[Tensor, Tensor], sources: set[Tenso
     return change
 
 
+def _gathered(given: set[Tensor], node: Tensor, inputs: Sequence[Any]) -> Tensor:
+    """The numbers that an array is multiplied by as one; also that of a mean."""
+    assert node.op is not None
+    if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
+        return Tensor(node.value)
+    if node.op.name == "multiply" and (parts := _number_and_array(inputs, given)):
+        number, array = parts
+        match array:
+            case Tensor(op=Op(name="multiply")) if inner := _number_and_array(array.inputs, given):
+                return ops.multiply(number * inner[0], inner[1])
+            case Tensor(op=Op(name="mean"), inputs=(Tensor() as x,)) if x.size and x.dtype == array.dtype:
+                return ops.multiply(number * array.size / x.size, ops.sum(x, **array.params))
+    return over(node, inputs)
+
+
+def _number_and_array(inputs: Sequence[Any], given: set[Tensor]) -> tuple[float, Tensor] | None:
+    numbers = [x for x in inputs if isinstance(x, float) or _is_number(x, given)]
+    arrays = [x for x in inputs if isinstance(x, Tensor) and not _is_number(x, given)]
+    if len(numbers) != 1 or len(arrays) != 1:
+        return None
+    (number,) = numbers
+    return float(number.value if isinstance(number, Tensor) else number), arrays[0]
+
+
+def _is_number(x: Any, given: set[Tensor]) -> bool:
+    return isinstance(x, Tensor) and x.op is None and x.shape == () and x.dtype.kind == "f" and x not in given
+
+
 def _products(order: Sequence[Tensor], given: set[Tensor]) -> dict[float, dict[Tensor, Tensor]]:
     """For each number its products with an array, and that array."""
     found: dict[float, dict[Tensor, Tensor]] = {}
-    constant: set[Tensor] = set()
     for node in order:
-        inputs = [x for x in node.inputs if isinstance(x, Tensor)]
-        if node.shape == () and node not in given and constant.issuperset(inputs):
-            constant.add(node)
-        elif node.op is not None and node.op.name == "multiply":
-            arrays = [x for x in inputs if x not in constant]
-            numbers = [x for x in node.inputs if x in constant or isinstance(x, float)]
-            if len(arrays) == len(numbers) == 1 and arrays[0].op is not None:
-                number = numbers[0].item() if isinstance(numbers[0], Tensor) else numbers[0]
-                found.setdefault(number, {})[node] = arrays[0]
+        if node.op is not None and node.op.name == "multiply":
+            match _number_and_array(node.inputs, given):
+                case number, Tensor(op=Op()) as array:
+                    found.setdefault(number, {})[node] = array
     return found
 
 
@@ -93,16 +114,18 @@ def _carriers(
     able: set[Tensor] = set()
     for node in reversed(order):
         if node.op is not None and node not in results and node not in products and node in readers:
-            if all(products.get(r) is node or (r in able and node in _linear(r)) for r in readers[node]):
+            if all(
+                products.get(r) is node or (r in able and any(node in way for way in ways(r))) for r in readers[node]
+            ):
                 able.add(node)
     cost: dict[Tensor, float] = {}
     chosen: dict[Tensor, set[Tensor]] = {}
     for node in order:
         if node in able:
-            ways = [way for way in _ways(node) if able.issuperset(way)]
-            prices = [sum(cost[x] / len(readers[x]) for x in way) for way in ways]
+            open_ways = [way for way in ways(node) if able.issuperset(way)]
+            prices = [sum(cost[x] / len(readers[x]) for x in way) for way in open_ways]
             cost[node] = min(prices, default=_cost(node))
-            chosen[node] = ways[prices.index(cost[node])] if ways else set()
+            chosen[node] = open_ways[prices.index(cost[node])] if open_ways else set()
     region = {x for x in products.values() if x in able}
     for node in reversed(order):
         if node in region:
@@ -112,24 +135,6 @@ def _carriers(
             return set(), set()
     sources = {node for node in region if not chosen[node]}
     return sources, region - sources
-
-
-def _ways(node: Tensor) -> list[set[Tensor]]:
-    """Inputs all of which have to be multiplied for the node to be; one set for each way to do it."""
-    assert node.op is not None
-    inputs = [x for x in node.inputs if isinstance(x, Tensor)]
-    times = Counter(inputs)
-    if node.op.name in _ANY:
-        return [{x} for x in inputs if times[x] == 1]
-    if node.op.name == "divide":
-        return [{inputs[0]}] if node.inputs[0] is inputs[0] and times[inputs[0]] == 1 else []
-    if node.op.name == "getitem":
-        return [{inputs[0]}]
-    return [set(inputs)] if node.op.name in _TOGETHER and len(inputs) == len(node.inputs) else []
-
-
-def _linear(node: Tensor) -> set[Tensor]:
-    return set().union(*_ways(node))
 
 
 def _cost(node: Tensor) -> float:

@@ -22,6 +22,7 @@ from .scaling import scaled
 from .trees import Structure, flatten, unflatten
 
 _COUNT = itertools.count(1)
+_LONGEST_COMMENT = 110
 
 
 class Traced:
@@ -219,7 +220,7 @@ def _comments(
                 text += f", scaled by {within[node] / (1.0 if scale is None else scale):.4g}"
             elif scale is not None:
                 text += f", times {as_text(writer.right_hand_side(scale))} where it is read"
-            comments[node] = text
+            comments[node] = text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"
     return comments
 
 

@@ -370,7 +370,7 @@ def erfc(xp: Any, x: ArrayLike) -> Any:
     """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
 
     >>> tg.erfc([0.0, 1.0, 10.0])
-    Tensor([1.00000e+00, 1.57299e-01, 2.08849e-45], op=erfc)
+    Tensor([1.0000e+00, 1.5730e-01, 2.0885e-45], op=erfc)
     """
     return xp.erfc(x)
 

@@ -24,6 +24,7 @@ from .terms import Params as Params
 from .terms import Product as Product
 from .terms import Sum as Sum
 from .terms import Symbol as Symbol
+from .terms import added as added
 from .terms import as_product as as_product
 from .terms import has_elements as has_elements
 from .terms import multiplied as multiplied
