@@ -153,10 +153,10 @@ def test_the_program_is_the_one_an_expert_writes(lecture):
     for line in (
         "def step(W1, b1, W2, b2, X, Y):",
         "# Z1 = W1 X + b1",
-        "# dZ2 = A2 − Y, times 0.0025 where it is read",
-        "dZ2 = subtract(A2, Y, ",
-        "= multiply(_c0p0025, dZ2, ",
-        "dW2 = dot(t9, A1.T, ",
+        "# dZ2 = 0.0025 · (A2 − Y), scaled by 0.1",
+        "t9 = subtract(A2, Y, ",
+        "dZ2 = multiply(",
+        "dW2 = dot(dZ2, A1.T, ",
         "db1 = dot(dZ1, _ones_40_1, ",
     ):
         assert line in compiled.source
@@ -428,7 +428,7 @@ def test_static_arguments_that_are_equal_and_of_another_type_are_told_apart():
     assert compiled(np.ones(1), 1) == 1.0
 
 
-def test_a_factor_that_is_an_argument_is_told_in_the_comment(rng):
+def test_a_factor_that_is_an_argument_is_in_the_equation(rng):
     def update(w, X, lr):
         D = lr * (w @ X)
         return D @ X.T, tg.sum(D, axis=1)
@@ -436,7 +436,7 @@ def test_a_factor_that_is_an_argument_is_told_in_the_comment(rng):
     compiled = tg.compile(update)
     w, X = rng.normal(size=(2, 3)), rng.normal(size=(3, 4))
     assert_same(compiled(w, X, 0.5), update(tg.Tensor(w), tg.Tensor(X), 0.5))
-    assert "# D = w X, times lr where it is read" in compiled.source
+    assert "# D = lr · w X" in compiled.source
 
 
 def test_what_is_no_array_is_refused():

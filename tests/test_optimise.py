@@ -14,31 +14,31 @@ def ops_of(node):
     return [x.op.name for x in tg.toposort(node) if x.op is not None]
 
 
-def test_factors_end_at_the_small_array(rng):
+def test_a_number_is_multiplied_where_it_takes_the_fewest_elements(rng):
     A, Y, X = (
         tg.Tensor(rng.normal(size=shape), name=name) for shape, name in (((1, 9), "A"), ((1, 9), "Y"), ((9, 2), "X"))
     )
     D = (A - Y) / 9
-    G = (D @ X) * 0.1
-    (shorter,), scales = optimised([G], {**named(A, Y, X), D: "D"})
-    numbers = {"divide"}  # 1/90 is computed beforehand
-    assert [name for name in ops_of(shorter) if name not in numbers] == ["subtract", "matmul", "multiply"]
-    assert list(scales.values()) == [1 / 9]
-    np.testing.assert_allclose(shorter.data, G.data, rtol=1e-14)
+    (shorter,) = optimised([D @ X], {**named(A, Y, X), D: "D"})
+    numbers = {"divide"}  # 1/9 is computed beforehand
+    assert [name for name in ops_of(shorter) if name not in numbers] == ["subtract", "multiply", "matmul"]
+    np.testing.assert_allclose(shorter.data, (D @ X).data, rtol=1e-14)
+    (centred,) = optimised([X - tg.mean(X, axis=0)], named(X))
+    assert ops_of(centred) == ["mean", "subtract"]
 
 
 def test_the_loss_and_the_sigmoid_cancel(rng):
     Z, Y = tg.Tensor(rng.normal(size=5), name="Z"), tg.Tensor(rng.random(5), name="Y")
     A = tg.sigmoid(Z)
     J = -tg.sum(Y * tg.log(A) + (1 - Y) * tg.log(1 - A))
-    (dZ,), _ = optimised([tg.gradients(J, Z)], named(Z, Y))
+    (dZ,) = optimised([tg.gradients(J, Z)], named(Z, Y))
     assert ops_of(dZ) == ["sigmoid", "subtract"]
 
 
 def test_what_would_give_other_numbers_is_left_as_it_is():
     x = tg.Tensor([1.0, 2.0], name="x")
     y = (x + 1e20) - 1e20  # 0 in floating numbers
-    (kept,), _ = optimised([y], named(x))
+    (kept,) = optimised([y], named(x))
     assert kept.data.tolist() == y.data.tolist() == [0.0, 0.0]
     assert ops_of(kept) == ["add", "subtract"]
 
@@ -46,11 +46,11 @@ def test_what_would_give_other_numbers_is_left_as_it_is():
 def test_a_variance_is_not_multiplied_out():
     x = tg.Tensor(1e8 + np.arange(4.0), name="x")
     variance = tg.mean((x - tg.mean(x)) ** 2)
-    (kept,), _ = optimised([variance], named(x))
+    (kept,) = optimised([variance], named(x))
     np.testing.assert_allclose(kept.data, 1.25, rtol=1e-12)
 
 
 def test_dtypes_stay():
     x = tg.Tensor(np.ones(3, np.float32), name="x")
-    (y,), _ = optimised([tg.mean(x * 2) / 3], named(x))
+    (y,) = optimised([tg.mean(x * 2) / 3], named(x))
     assert y.dtype == np.float32

@@ -13,7 +13,7 @@ def moved(function, *arrays):
     """The products with numbers before and after, and the results of both."""
     inputs = [tg.Tensor(array) for array in arrays]
     outputs = function(*inputs)
-    after, within = scaled(outputs, set(inputs), {}, {})
+    after, within, _ = scaled(outputs, set(inputs), {})
     for one, other in zip(evaluate(after), evaluate(outputs), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-14)
     return products(outputs), products(after), within
@@ -71,3 +71,22 @@ def test_a_number_is_multiplied_in_once(rng):
 
     _, after, _ = moved(step, rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
     assert len(after) in (1, 3)
+
+
+def test_a_number_waits_until_the_array_is_small(rng):
+    X, y = tg.Tensor(rng.normal(size=(50, 3))), tg.Tensor(rng.normal(size=50))
+    slope = 0.1 * tg.tanh(y)
+    outputs = [X.mT @ slope]
+    after, _, later = scaled(outputs, {X, y}, {})
+    assert products(outputs) == [(50,)]
+    assert products(after) == [(3,)]
+    assert [(node.op.name, number) for node, number in later.items()] == [("tanh", 0.1)]
+    np.testing.assert_allclose(after[0].data, outputs[0].data, rtol=1e-14)
+
+
+def test_numbers_that_meet_are_one(rng):
+    x = tg.Tensor(rng.normal(size=3))
+    (after,), _, _ = scaled([0.5 * (0.1 * (0.2 * tg.exp(x)))], {x}, {})
+    assert products([after]) == [(3,)]
+    (after,), _, _ = scaled([0.5 * tg.mean(tg.exp(x))], {x}, {})
+    assert [node.op.name for node in toposort(after) if node.op is not None] == ["exp", "sum", "multiply"]

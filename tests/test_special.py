@@ -29,3 +29,13 @@ def test_shapes_and_dtypes(function):
         assert y.dtype == (x.dtype if x.dtype.kind == "f" else float)
     assert np.isnan(function(np.array([np.nan]))).all()
     assert function(np.arange(9000.0))[-1] == function(8999.0)
+
+
+@pytest.mark.parametrize(("function", "exact"), [(erfc, math.erfc), (erf, math.erf)])
+def test_float32_is_within_the_rounding_of_its_argument(function, exact):
+    x = np.linspace(-7, 9, 4001).astype(np.float32)
+    expected = np.array([exact(float(v)) for v in x])
+    y = function(x)
+    assert y.dtype == np.float32
+    slack = 4e-7 + 1e-7 * x.astype(float) ** 2
+    assert (np.abs(y - expected) <= slack * np.abs(expected)).all()

@@ -25,8 +25,8 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     equal: dict[Any, Tensor] = {}
 
     def apply(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        if (axes := _softmax_axes(node)) is not None:
-            return _softmax(inputs[0].inputs[0], axes, _finite)
+        if (total := _total_of_softmax(node)) is not None:
+            return _softmax(inputs[0].inputs[0], total.params["axis"], _finite)
         if node.op.name in _LOWERED:  # type: ignore[union-attr]
             return _LOWERED[node.op.name](*inputs, **node.params)  # type: ignore[union-attr, no-any-return]
         return over(node, inputs)
@@ -130,15 +130,16 @@ def _finite(x: Tensor) -> Tensor:
     return ops.fmax(ops.fmin(x, largest), -largest)
 
 
-def _softmax_axes(node: Tensor) -> Any:
-    """The axes of a softmax that is written exp(x − log Σ exp(x)): it can share the powers with the sum."""
+def _total_of_softmax(node: Tensor) -> Tensor | None:
+    """The log Σ exp(x) of a softmax that is written exp(x − log Σ exp(x)): they can share the powers."""
     match node:
         case Tensor(op=Op(name="exp"), inputs=(Tensor(op=Op(name="subtract"), inputs=(x, Tensor() as y)),)):
             total = y.inputs[0] if y.op is not None and y.op.name == "reshape" else y
-            if isinstance(total, Tensor) and total.op is not None and total.op.name == "logsumexp":
-                axes = _axes(total.params["axis"], total.inputs[0].ndim)  # type: ignore[union-attr]
-                kept = tuple(1 if i in axes else n for i, n in enumerate(total.inputs[0].shape))  # type: ignore[union-attr]
-                return tuple(axes) if total.inputs[0] is x and y.shape == kept else None
+            match total:
+                case Tensor(op=Op(name="logsumexp"), inputs=(Tensor() as of,)) if of is x:
+                    axes = _axes(total.params["axis"], of.ndim)
+                    kept = tuple(1 if i in axes else n for i, n in enumerate(of.shape))
+                    return total if y.shape == kept else None
     return None
 
 

@@ -1,25 +1,23 @@
 """A recorded graph as a shorter one of the same values: for programs.
 
 Each node that several read, or that has a name, is cut out, read as a term over the ones before it, and written again
-in its shortest form. Scalar factors of a node are left to those that read it, so that they end at the small arrays.
-What would give other numbers than the graph itself, on the values that it was recorded with, is left as it was.
+in its shortest form. What would give other numbers than the graph itself, on the values that it was recorded with, is
+left as it was.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from .graph import Tensor, toposort
-from .linear import ways
 from .names import readers_of
+from .rewriting import over, rewritten
 from .simplify import (
-    ONE,
     Base,
     Call,
     Product,
@@ -28,11 +26,10 @@ from .simplify import (
     Symbol,
     added,
     as_product,
+    common_factor,
     has_elements,
-    multiplied,
     only_base,
     shortest,
-    split,
     symbol,
     written,
 )
@@ -42,8 +39,8 @@ from .table import APPLY
 _CLOSE = {np.dtype(np.float64): (1e-12, 1e-14), np.dtype(np.float32): (1e-5, 5e-6)}
 
 
-def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list[Tensor], dict[Tensor, Any]]:
-    """The outputs anew, from the same leaves, and the factors of nodes that are left to those that read them.
+def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> list[Tensor]:
+    """The outputs anew, from the same leaves.
 
     `names` has the names of leaves that are inputs, others being constants, and of nodes; it gets those of new nodes.
     """
@@ -51,7 +48,6 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
     readers = readers_of(order)
     results = set(outputs)
     reader = Reader({x: symbol(x) for x in order if x.op is None and x in names}, accurate=True)
-    scales: dict[Tensor, Any] = {}
     known: dict[Sum, Sum] = {}
     made: dict[Tensor, Any] = {}
     for node in order:
@@ -62,50 +58,37 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> tuple[list
         if not (len(readers.get(node, ())) > 1 or own or node in results):
             continue
         term = _spread(shortest(reader.read(node)))
-        graph = _written(term, node)
+        graph = _written(term, node, names)
         if graph is None:  # as it stands, over what is known
             made[node] = graph = _rebuilt(node, reader)
             term = symbol(graph)
         if node in results:
             made[node] = graph
-            if node in names and graph.op is not None:
-                names.setdefault(graph, names[node])
-        inner, outer = _apart(term, all(map(_is_linear, readers.get(node, ()), itertools.repeat(node))))
-        stored = Sum((inner,))
-        if stored in known:
-            stored = known[stored]
-        elif inner.powers and not isinstance(only_base(stored), Symbol):
-            root = graph if outer == ONE else written(stored)
-            if node in names and root.op is not None:
-                names.setdefault(root, names[node])
-                if outer != ONE:
-                    scales[root] = written(Sum((outer,))) if outer.powers else float(outer.coefficient)
-            known[stored] = stored = symbol(root)
-        reader.atoms[node] = multiplied(Sum((outer,)), stored) if inner.powers else term
+        if node in names and graph.op is not None:
+            names.setdefault(graph, names[node])
+        if not has_elements(term.shape) or isinstance(only_base(term), Symbol):
+            reader.atoms[node] = term
+        else:
+            if term not in known:
+                known[term] = symbol(graph)
+            reader.atoms[node] = known[term]
+            reader.remember(term, known[term], "")
         reader.forget()
-        if outer == ONE and inner.powers:
-            reader.remember(term, stored, "")
-    return [_full(made.get(output, output), output) for output in outputs], scales
-
-
-def _is_linear(node: Tensor, x: Tensor) -> bool:
-    """Whether a factor of an input may wait until after the op; where it is added to another, it may not."""
-    return any(way == {x} for way in ways(node))
-
-
-def _apart(term: Sum, may_wait: bool) -> tuple[Product, Product]:
-    """What is stored of a term, and the scalar factors that are left to those that read it."""
-    if not term.products:
-        return ONE, ONE
-    inner, outer = split(as_product(term), has_elements)
-    if inner.powers and (not may_wait or len(_spread(Sum((as_product(term),))).products) > 1):
-        return Product(Fraction(1), ((term, 1),)) if only_base(term) is None else as_product(term), ONE
-    return inner, outer
+    return [_full(made.get(output, output), output) for output in outputs]
 
 
 def _spread(term: Sum) -> Sum:
-    """A term in which no sum is multiplied by a number that makes it longer: X − (1/m) Σ X, not (1/m) (m X − Σ X)."""
-    return added(map(_spread_product, term.products))
+    """A term with its numbers where they take the fewest multiplications.
+
+    That is X − (1/m) Σ X, not (1/m) (m X − Σ X), but (1/m) (A − Y), not (1/m) A − (1/m) Y.
+    """
+    spread = added(map(_spread_product, term.products))
+    if len(spread.products) > 1:
+        gathered = as_product(spread, Product(common_factor(spread).coefficient, ()))
+        (inside,) = (base for base, _ in gathered.powers)
+        if isinstance(inside, Sum) and _multiplied(Sum((gathered,))) + _multiplied(inside) < _multiplied(spread):
+            return Sum((gathered,))
+    return spread
 
 
 def _spread_product(product: Product) -> Sum:
@@ -133,12 +116,14 @@ def _multiplied(term: Sum) -> int:
     return sum(math.prod(p.shape) for p in term.products if abs(p.coefficient) != 1)
 
 
-def _written(term: Sum, node: Tensor) -> Tensor | None:
+def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str]) -> Tensor | None:
     """A term as a graph; None where its numbers are not those of the node."""
     with np.errstate(all="ignore"):
         graph = written(term)
-    if not isinstance(graph, Tensor):
-        graph = Tensor(np.asarray(graph, node.dtype))
+        if not isinstance(graph, Tensor):
+            graph = Tensor(np.asarray(graph, node.dtype))
+        if graph.dtype == np.float64 and node.dtype.kind == "f" and node.dtype != np.float64:
+            graph = _narrowed(graph, node.dtype, given)
     if graph.dtype != node.dtype:
         return None
     value, expected = np.asarray(graph.value), np.asarray(node.value)
@@ -151,6 +136,16 @@ def _written(term: Sum, node: Tensor) -> Tensor | None:
     with np.errstate(all="ignore"):
         off = np.abs(value[finite] - expected[finite])
     return graph if (off <= of_itself * np.abs(expected[finite]) + of_largest * largest).all() else None
+
+
+def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) -> Tensor:
+    """A graph whose numbers do not widen it."""
+
+    def change(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        constant = all(x.op is None and x not in given for x in inputs if isinstance(x, Tensor))
+        return Tensor(node.value.astype(dtype)) if node.shape == () and constant else over(node, inputs)
+
+    return rewritten(toposort(graph), change)[graph]
 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:

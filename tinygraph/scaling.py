@@ -1,7 +1,7 @@
-"""A number that multiplies several results of one array, multiplied into that array: once, where it is small.
+"""Numbers that multiply arrays, moved to where the arrays are small.
 
-In a training step every update is p − c dp, and each dp is linear in the gradient of the loss's input: c goes there,
-in place of one pass over every parameter.
+In a training step every update is p − c dp, and each dp is linear in the gradient of the loss's input: c goes there, in
+place of one pass over every parameter. And where one op makes a large array small, its number waits for the result.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from . import ops
 from .graph import Tensor, toposort
@@ -20,27 +22,68 @@ _CALL = 1000  # what a call costs beside its elements, in elements
 
 
 def scaled(
-    outputs: Sequence[Tensor], given: set[Tensor], names: dict[Tensor, str], scales: dict[Tensor, Any]
-) -> tuple[list[Tensor], dict[Tensor, float]]:
-    """The outputs with such numbers moved, and the nodes that have got one in them; what is `given` is no constant.
+    outputs: Sequence[Tensor], given: set[Tensor], names: dict[Tensor, str]
+) -> tuple[list[Tensor], dict[Tensor, float], dict[Tensor, float]]:
+    """The outputs with such numbers moved; what is `given` is no constant.
 
-    `scales` has the factors that are left to those that read a node.
+    Then the numbers that nodes have got in them, and those that they have lost to what reads them.
     """
     within: dict[Tensor, float] = {}
-    new = rewritten(toposort(*outputs), functools.partial(_gathered, given), names, scales)
-    outputs = [new[output] for output in outputs]
-    order = toposort(*outputs)
-    for number, products in _products(order, given).items():
-        sources, carrying = _carriers(order, set(outputs), products)
-        moved = {node: array for node, array in products.items() if array in carrying}
-        if not moved or not 1e-12 < abs(number) < 1e12 or sum(map(_cost, sources)) >= sum(map(_cost, moved)):
-            continue
-        new = rewritten(order, _moving(number, moved, sources, carrying), names, scales)
-        within |= {new[node]: number for node in carrying}
-        scales |= {new[node]: number for node in sources}
+    later: dict[Tensor, float] = {}
+
+    def change(by: Change) -> dict[Tensor, Tensor]:
+        nonlocal outputs
+        new = rewritten(toposort(*outputs), by, names, within, later)
         outputs = [new[output] for output in outputs]
+        return new
+
+    gather = functools.partial(_gathered, given)
+    change(gather)
+    moved = _sinking(toposort(*outputs), set(outputs), given)
+    new = change(functools.partial(_sunk, moved))
+    later |= {new[product]: number for product, (number, _, _) in moved.items()}
+    change(gather)
+    for number in _products(toposort(*outputs), given):
         order = toposort(*outputs)
-    return list(outputs), within
+        products = _products(order, given).get(number, {})
+        sources, carrying = _carriers(order, set(outputs), products)
+        products = {node: array for node, array in products.items() if array in carrying}
+        if products and 1e-12 < abs(number) < 1e12 and sum(map(_cost, sources)) < sum(map(_cost, products)):
+            new = change(_moving(number, products, sources, carrying))
+            within |= {new[node]: within.get(new[node], 1.0) * number for node in carrying}
+            change(gather)
+    return list(outputs), within, later
+
+
+def _sinking(
+    order: Sequence[Tensor], results: set[Tensor], given: set[Tensor]
+) -> dict[Tensor, tuple[float, Tensor, Tensor]]:
+    """Products of a large array that one op reads, with their number, the array, and the small result to multiply."""
+    readers = _readers(order)
+    found = {}
+    for number, products in _products(order, given).items():
+        for product, array in products.items():
+            node = small = product
+            while node not in results and len(readers.get(node, ())) == 1:
+                (reader,) = readers[node]
+                if {node} not in ways(reader):
+                    break
+                node = reader
+                small = node if node.size < small.size else small
+            if small is not product:
+                found[product] = (number, array, small)
+    return found
+
+
+def _sunk(moved: Mapping[Tensor, tuple[float, Tensor, Tensor]], node: Tensor, inputs: Sequence[Any]) -> Tensor:
+    if node in moved:
+        (array,) = (new for x, new in zip(node.inputs, inputs, strict=True) if x is moved[node][1])
+        return array  # type: ignore[no-any-return]
+    made = over(node, inputs)
+    for number, _, small in moved.values():
+        if small is node:
+            made = ops.multiply(number, made)
+    return made
 
 
 def _moving(number: float, products: Mapping[Tensor, Tensor], sources: set[Tensor], carrying: set[Tensor]) -> Change:
@@ -81,8 +124,8 @@ def _number_and_array(inputs: Sequence[Any], given: set[Tensor]) -> tuple[float,
     arrays = [x for x in inputs if isinstance(x, Tensor) and not _is_number(x, given)]
     if len(numbers) != 1 or len(arrays) != 1:
         return None
-    (number,) = numbers
-    return float(number.value if isinstance(number, Tensor) else number), arrays[0]
+    (number,), (array,) = numbers, arrays
+    return float(np.asarray(number.value if isinstance(number, Tensor) else number, array.dtype)), array
 
 
 def _is_number(x: Any, given: set[Tensor]) -> bool:
@@ -107,10 +150,7 @@ def _carriers(
 
     A node may have it if all that reads it is one of the products, or is linear in it and may have it too.
     """
-    readers: dict[Any, list[Tensor]] = {}
-    for node in order:
-        for x in node.inputs:
-            readers.setdefault(x, []).append(node)
+    readers = _readers(order)
     able: set[Tensor] = set()
     for node in reversed(order):
         if node.op is not None and node not in results and node not in products and node in readers:
@@ -135,6 +175,15 @@ def _carriers(
             return set(), set()
     sources = {node for node in region if not chosen[node]}
     return sources, region - sources
+
+
+def _readers(order: Sequence[Tensor]) -> dict[Any, list[Tensor]]:
+    """For each node those that read it, as often as they do."""
+    readers: dict[Any, list[Tensor]] = {}
+    for node in order:
+        for x in node.inputs:
+            readers.setdefault(x, []).append(node)
+    return readers
 
 
 def _cost(node: Tensor) -> float:

@@ -61,9 +61,8 @@ class Traced:
         named |= {x: named.get(x, f"captured{i}") for i, x in enumerate(self.captured)}
         named = {x: text for x, text in named.items() if x.op is not None or x in inputs}
         self.recorded = sum(x.op is not None for x in order)
-        shorter, scales = optimised(nodes, named)
-        shorter, within = scaled(shorter, inputs, named, scales)
-        comments = _comments(shorter, named, scales, within)
+        shorter, within, later = scaled(optimised(nodes, named), inputs, named)
+        comments = _comments(shorter, named, within, later)
         self.program = Program(
             [*given, *self.captured], lowered(shorter, named, comments), named, {given[i] for i in donated}, comments
         )
@@ -207,20 +206,17 @@ def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
 
 
 def _comments(
-    outputs: Sequence[Tensor], named: dict[Tensor, str], scales: dict[Tensor, Any], within: dict[Tensor, float]
+    outputs: Sequence[Tensor], named: dict[Tensor, str], within: dict[Tensor, float], later: dict[Tensor, float]
 ) -> dict[Tensor, str]:
-    """The equations of what has a name, and which factor is left to those that read it, or is there already."""
+    """The equations of what has a name, and the factor that it has got or that is left to what reads it."""
     writer = Writer(named, lambda x: x not in named, axes=False)
     comments = {}
     for node in toposort(*outputs):
         if node in named and node.op is not None:
             text = f"{named[node]} = {as_text(writer.expression(node))}"
-            scale = scales.get(node)
-            if node in within and (scale is None or isinstance(scale, float)):
-                text += f", scaled by {within[node] / (1.0 if scale is None else scale):.4g}"
-            elif scale is not None:
-                text += f", times {as_text(writer.right_hand_side(scale))} where it is read"
-            comments[node] = text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"
+            text = text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"
+            text += f", scaled by {within[node]:.4g}" if node in within else ""
+            comments[node] = text + (f", times {later[node]:.4g} where it is read" if node in later else "")
     return comments
 
 

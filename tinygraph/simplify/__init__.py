@@ -26,6 +26,7 @@ from .terms import Sum as Sum
 from .terms import Symbol as Symbol
 from .terms import added as added
 from .terms import as_product as as_product
+from .terms import common_factor as common_factor
 from .terms import has_elements as has_elements
 from .terms import multiplied as multiplied
 from .terms import number as number
