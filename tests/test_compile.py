@@ -455,3 +455,27 @@ def test_an_error_in_the_function_comes_through_and_leaves_nothing():
     assert not compiled.cache
     assert compiled(np.ones((2, 3)), np.ones((3, 2))).shape == (2, 2)
     assert tg.parameter(2.0).item() == 2.0  # tracing has ended
+
+
+def test_items_of_a_list_are_called_what_they_are_where_they_are_used(rng):
+    def loss(params, X):
+        (W, b), scale = params
+        return tg.sum(tg.tanh(W @ X + b) * scale)
+
+    @tg.compile
+    def update(params, X):
+        J, ((dW, db), dscale) = tg.value_and_grad(loss)(params, X)
+        return J, dW, db, dscale
+
+    update([[rng.normal(size=(2, 3)), np.zeros((2, 1))], 2.0], rng.normal(size=(3, 4)))
+    assert "def update(W, b, scale, X):" in update.source
+    assert "# dW = " in update.source
+
+
+def test_items_of_a_list_without_names_are_numbered(rng):
+    def total(layers):
+        return sum(tg.sum(layer**2) for layer in layers)
+
+    compiled = tg.compile(total)
+    compiled([rng.normal(size=2), rng.normal(size=3)])
+    assert "def total(layers0, layers1):" in compiled.source

@@ -33,7 +33,7 @@ def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Te
             found[node] = name
     readers = readers_of(order)
     for node in order:
-        if node not in found and node.op is None and (name := _first_operand(node, readers.get(node, ()))):
+        if node not in found and node.op is None and (name := first_operand(node, readers.get(node, ()))):
             found[node] = name
     for node in order:
         if node.op is not None and node in found and _rebound(node, found, readers):
@@ -166,7 +166,8 @@ def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     return iter([*reversed(inner), *reversed(outer)])
 
 
-def _first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
+def first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
+    """What the source calls a leaf where it is first used, if that is a name."""
     for reader in readers[:1]:
         if reader.site.anonymous:
             return None

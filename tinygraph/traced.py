@@ -13,7 +13,7 @@ import numpy as np
 from .errors import UnsupportedError
 from .graph import Tensor, describe, toposort
 from .lowering import lowered
-from .names import names_of
+from .names import first_operand, names_of, readers_of
 from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
@@ -40,12 +40,13 @@ class Traced:
     ) -> None:
         self._miss = miss
         self.structure, self.arrays = structure, [np.array(x) for x in arrays]
-        names = list(_leaf_names(structure, parameters))
+        names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
         given = [Tensor(array, name=name) for array, name in zip(arrays, names, strict=True)]
         born = Tensor(0.0).age
+        before, _ = _outputs(function, structure, given)
+        _rename([x for x, number in zip(given, numbered, strict=True) if number], before, {*parameters, *names})
         outputs, self.results = _outputs(function, structure, given)
-        again, _ = _outputs(function, structure, given)
-        _check_same(outputs, again, name)
+        _check_same(before, outputs, name)
         nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
         order = toposort(*nodes)
         inputs = set(given)
@@ -57,7 +58,7 @@ class Traced:
                 )
         self.captured = [x for x in order if x.op is None and x not in inputs and x.age < born]
         inputs |= set(self.captured)
-        named = names_of(order) | dict(zip(given, names, strict=True))
+        named = names_of(order) | {x: str(x.name) for x in given}
         named |= {x: named.get(x, f"captured{i}") for i, x in enumerate(self.captured)}
         named = {x: text for x, text in named.items() if x.op is not None or x in inputs}
         self.recorded = sum(x.op is not None for x in order)
@@ -182,6 +183,21 @@ def _outputs(
         return flatten(function(*args, **kwargs))
 
 
+def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str | None]) -> None:
+    """Items of lists get the name that they have where they are first used: W1 after ``W1, b1 = layer``."""
+    readers = readers_of(toposort(*(x for x in outputs if isinstance(x, Tensor))))
+    used: dict[str, list[Tensor]] = {}
+    for leaf in numbered:
+        x, reading = leaf, readers.get(leaf, [])
+        while reading and reading[0].site.anonymous and len(reading[0].inputs) == 1:  # by value_and_grad
+            x, reading = reading[0], readers.get(reading[0], [])
+        if (name := first_operand(x, reading)) is not None:
+            used.setdefault(name, []).append(leaf)
+    for name, leaves in used.items():
+        if len(leaves) == 1 and name not in taken:
+            leaves[0].name = name
+
+
 def _check_same(first: Sequence[Any], again: Sequence[Any], name: str) -> None:
     """Two traces with the same arguments are the same, or the function reads what changes, as random numbers do."""
     for one, other in itertools.zip_longest(_nodes(first), _nodes(again)):
@@ -220,21 +236,22 @@ def _comments(
     return comments
 
 
-def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[str]:
-    """Names of the leaves of the arguments: the last key, or the parameter's name with a number."""
+def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Names of the leaves of the arguments, the last key or the parameter's name; and whether they end in a number."""
     args, kwargs = structure.children
     for i, child in enumerate(args.children):
-        yield from _names_within(parameters[i] if i < len(parameters) else f"x{i}", child)
+        yield from _names_within(parameters[i] if i < len(parameters) else f"x{i}", False, child)
     for key, child in zip(kwargs.keys, kwargs.children, strict=True):
-        yield from _names_within(key, child)
+        yield from _names_within(key, False, child)
 
 
-def _names_within(name: str, structure: Structure) -> Iterator[str]:
+def _names_within(name: str, numbered: bool, structure: Structure) -> Iterator[tuple[str, bool]]:
     if structure.kind is None:
-        yield name
+        yield name, numbered
     for i, child in enumerate(structure.children):
         key = structure.keys[i] if structure.keys else i
-        yield from _names_within(key if isinstance(key, str) else f"{name}{key}", child)
+        number = not isinstance(key, str)
+        yield from _names_within(f"{name}{key}" if number else str(key), number, child)
 
 
 def _is_plain(structure: Structure) -> bool:
