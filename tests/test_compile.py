@@ -479,3 +479,15 @@ def test_items_of_a_list_without_names_are_numbered(rng):
     compiled = tg.compile(total)
     compiled([rng.normal(size=2), rng.normal(size=3)])
     assert "def total(layers0, layers1):" in compiled.source
+
+
+def test_factors_that_become_equal_are_one_power(rng):
+    """σ(z) and σ(−z) with a long z, in a product with sums: found by a fuzzer."""
+
+    def loss(x):
+        v = tg.max(x)
+        z = -(v * tg.log(v * v + 0.1) + (1 - v) * tg.log(1 + v * v))
+        return tg.mean((1 / (1 + tg.exp(-z))) ** 2 + x) + tg.sum(x * tg.tanh(x))
+
+    x = rng.normal(size=3)
+    assert_same(tg.compile(tg.grad(loss))(x), tg.grad(loss)(x))

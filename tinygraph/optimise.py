@@ -92,15 +92,16 @@ def _spread(term: Sum) -> Sum:
 
 
 def _spread_product(product: Product) -> Sum:
-    powers = tuple((_spread_base(base), exponent) for base, exponent in product.powers)
-    coefficient = product.coefficient
-    for base, exponent in powers:
-        if isinstance(base, Sum) and exponent == 1 and coefficient != 1:
-            multiple = Sum(tuple(Product(p.coefficient * coefficient, p.powers) for p in base.products))
-            if _multiplied(multiple) < _multiplied(base) + math.prod(product.shape):
-                rest = tuple(power for power in powers if power[0] is not base)
-                return Sum((Product(Fraction(1), (*rest, (multiple, 1))),)) if rest else multiple
-    return Sum((Product(coefficient, powers),))
+    spread = Product(product.coefficient, ())
+    for base, exponent in product.powers:
+        spread = spread.times(Product(Fraction(1), ((_spread_base(base), exponent),)))  # which may be there already
+    for base, exponent in spread.powers:
+        if isinstance(base, Sum) and exponent == 1 and spread.coefficient != 1:
+            multiple = Sum(tuple(Product(p.coefficient * spread.coefficient, p.powers) for p in base.products))
+            if _multiplied(multiple) < _multiplied(base) + math.prod(spread.shape):
+                rest = Product(Fraction(1), tuple(power for power in spread.powers if power[0] is not base))
+                return Sum((rest.times(Product(Fraction(1), ((multiple, 1),))),)) if rest.powers else multiple
+    return Sum((spread,))
 
 
 def _spread_base(base: Base) -> Base:
