@@ -1,8 +1,8 @@
 """How things are timed here.
 
 Machines are noisy and frameworks disturb each other (several in one process slow NumPy itself), so each rival runs in
-a process of its own with the program written by hand beside it. The two take turns, round after round, and the
-fastest round of each counts; what is printed is the ratio to the program by hand.
+a process of its own with the compiled program beside it, and the one written by hand. They take turns, round after
+round, and the median of each counts; what is printed is the ratio to the program beside it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import contextlib
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 Step = Callable[[], object]
 
 
-def fastest(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
-    """Seconds a call of each step: the minimum over interleaved rounds that take about `seconds` in all."""
+def medians(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
+    """Seconds a call of each step: the median of interleaved short rounds that take about `seconds` in all."""
     counts = {}
     for name, step in steps.items():
         step()  # warm up
@@ -29,29 +32,40 @@ def fastest(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
         step()
         once = time.perf_counter() - start
         counts[name] = max(1, int(0.01 / max(once, 1e-7)))
-    best = dict.fromkeys(steps, float("inf"))
+    rounds: dict[str, list[float]] = {name: [] for name in steps}
+    order = list(steps)
     deadline = time.perf_counter() + seconds
-    rounds = 0
-    while rounds < 5 or time.perf_counter() < deadline:
-        for name, step in steps.items():
-            count = counts[name]
+    while len(rounds[order[0]]) < 5 or time.perf_counter() < deadline:
+        for name in order:
+            step, count = steps[name], counts[name]
             start = time.perf_counter()
             for _ in range(count):
                 step()
-            best[name] = min(best[name], (time.perf_counter() - start) / count)
-        rounds += 1
-    return best
+            rounds[name].append((time.perf_counter() - start) / count)
+        order.reverse()  # so that none always comes after the same other
+    return {name: statistics.median(times) for name, times in rounds.items()}
 
 
-def in_own_process(script: str, *arguments: str) -> dict[str, float] | None:
-    """What `script` prints as JSON when run alone; None where the rival is not installed."""
-    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
+def in_own_process(
+    script: str, *arguments: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> Any:
+    """What `script` prints as JSON when run alone; None where the rival is not installed.
+
+    `python` is the interpreter of the environment that the rival is in. tinygraph comes from this checkout in each.
+    """
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [python, script, *arguments],
+        env=os.environ | {"PYTHONPATH": path} | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode == 3:
         return None
     if done.returncode:
         raise SystemExit(done.stderr)
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def not_installed() -> None:
