@@ -49,14 +49,15 @@ def medians(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
 def in_own_process(
     script: str, *arguments: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> Any:
-    """What `script` prints as JSON when run alone; None where the rival is not installed.
+    """What `script`, or "-c" and code, prints as JSON when run alone; None where the rival is not installed.
 
     `python` is the interpreter of the environment that the rival is in. tinygraph comes from this checkout in each.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), variables.get("PYTHONPATH")]))
     done = subprocess.run(
         [python, script, *arguments],
-        env=os.environ | {"PYTHONPATH": path} | dict(environment or {}),
+        env=variables | dict(environment or {}),
         capture_output=True,
         text=True,
         check=False,

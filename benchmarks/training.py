@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib import metadata
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
     """Time one rival beside the compiled program and the one by hand; prints the medians as JSON."""
     if not RIVALS[rival].installed:
         not_installed()
-    built = {name: RIVALS[name].build(workload, dtype) for name in dict.fromkeys([*BESIDE, rival])}
+    built = {name: RIVALS[name].build(workload, *workload.data(dtype)) for name in dict.fromkeys([*BESIDE, rival])}
     steps = {name: step for name, step in built.items() if step is not None}
     if rival not in steps:
         print("{}")
@@ -56,20 +56,37 @@ def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
     print(json.dumps(medians(steps, seconds)))
 
 
-def by_rival(pairs: list[str]) -> dict[str, str]:
+def add_options(parser: argparse.ArgumentParser, workloads: list[str]) -> None:
+    """What the commands have in common."""
+    parser.add_argument("--workloads", nargs="+", default=workloads, help=", ".join([*MODELS, *WORKLOADS]))
+    parser.add_argument("--rivals", nargs="+", default=list(RIVALS), choices=RIVALS)
+    parser.add_argument("--dtype", choices=TOLERANCES, default="float64")
+    parser.add_argument("--python", action="append", default=[], metavar="rival=path", help="the interpreter for it")
+    parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
+
+
+def interpreters(pairs: list[str]) -> dict[str, str]:
     """Which interpreter to take for which rival."""
-    return dict(pair.split("=", 1) for pair in pairs)
+    return dict.fromkeys(RIVALS, sys.executable) | dict(pair.split("=", 1) for pair in pairs)
 
 
-def versions() -> str:
-    """What else is installed here."""
-    found = []
-    for name in ("torch", "jax", "autograd", "mygrad", "pytensor", "scipy"):
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
+VERSIONS = """
+import json
+from importlib import metadata
+found = {dist.name.lower(): dist.version for dist in metadata.distributions()}
+print(json.dumps([found.get(name) for name in ("PACKAGE", "numpy", "scipy")]))
+"""
+
+
+def versions(rivals: Iterable[str], pythons: dict[str, str]) -> str:
+    """Of each rival, with those of what tinygraph has beside it: its error function is SciPy's where there is one."""
+    packages = {RIVALS[name].package: pythons[name] for name in rivals}
+    lines = []
+    for package, python in packages.items():
+        version, numpy, scipy = in_own_process("-c", VERSIONS.replace("PACKAGE", package), python=python)
+        named = package if package in ("numpy", "tinygraph") else f"{package} {version}"
+        lines.append(f"{named} (NumPy {numpy}, {f'SciPy {scipy}' if scipy else 'no SciPy'})")
+    return ", ".join(lines)
 
 
 def microseconds(seconds: float) -> str:
@@ -78,29 +95,25 @@ def microseconds(seconds: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workloads", nargs="+", default=MODELS, help=", ".join(WORKLOADS))
-    parser.add_argument("--rivals", nargs="+", default=list(RIVALS), choices=RIVALS)
+    add_options(parser, MODELS)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each cell of the table")
-    parser.add_argument("--dtype", choices=TOLERANCES, default="float64")
-    parser.add_argument("--python", action="append", default=[], metavar="rival=path", help="the interpreter for it")
-    parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
         rival, title = options.alone
         alone(rival, WORKLOADS[title], options.seconds, options.dtype)
         return
 
-    workloads, pythons = chosen(options.workloads), by_rival(options.python)
+    workloads, pythons = chosen(options.workloads), interpreters(options.python)
     times: dict[str, list[dict[str, float]]] = {}
     for rival in dict.fromkeys(["compiled", *options.rivals]):
         for workload in workloads:
             arguments = ["--alone", rival, workload.title, "--seconds", str(options.seconds), "--dtype", options.dtype]
-            cell = in_own_process(__file__, *arguments, python=pythons.get(rival, sys.executable))
+            cell = in_own_process(__file__, *arguments, python=pythons[rival])
             if cell is None:
                 break
             times.setdefault(rival, []).append(cell)
             print(f"{rival}, {workload.title}: {cell}", file=sys.stderr)
-    print(environment(), versions(), options.dtype, sep=", ", end="\n\n")
+    print(environment(), versions(times, pythons), options.dtype, sep=", ", end="\n\n")
     for base in ("compiled", "by_hand"):
         title = RIVALS[base].title + " (= 1)"
         columns = [i for i, cell in enumerate(times["compiled"]) if base in cell]

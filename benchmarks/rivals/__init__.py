@@ -22,20 +22,24 @@ class Rival:
     """Where a rival is found."""
 
     title: str
-    module: str
-    needs: str
+    module: str  # of this package
+    imports: str  # what its users import; the package is also the name of the distribution
     builder: str = "build"
     tolerances: dict[str, float] = field(default_factory=dict)  # by model, where it computes something else
-    cache: str = ""  # the variable that says where it keeps compiled programs on disk, and how
+    cache: str = ""  # the environment variable, with its value, for the directory of its compiled programs
+
+    @property
+    def package(self) -> str:
+        """What must be installed."""
+        return self.imports.partition(".")[0]
 
     @property
     def installed(self) -> bool:
-        """Whether what it needs can be imported."""
-        return importlib.util.find_spec(self.needs) is not None
+        """Whether it is."""
+        return importlib.util.find_spec(self.package) is not None
 
-    def build(self, workload: Workload, dtype: str) -> Step | None:
-        """A step on new data."""
-        parameters, inputs = workload.data(dtype)
+    def build(self, workload: Workload, parameters: Any, inputs: list[Any]) -> Step | None:
+        """A step; it may use up the parameters."""
         builder = getattr(importlib.import_module(f"rivals.{self.module}"), self.builder)
         step: Step | None = builder(workload, parameters, inputs)
         return step
@@ -50,8 +54,8 @@ RIVALS = {
     "pytorch_compiled": Rival(
         "PyTorch, torch.compile", "pytorch", "torch", "build_compiled", cache="TORCHINDUCTOR_CACHE_DIR={}"
     ),
-    "jax_jit": Rival("JAX jit", "jax_jit", "jax"),
-    "hips": Rival("HIPS autograd", "hips", "autograd"),
+    "jax_jit": Rival("JAX jit", "jax_jit", "jax.numpy"),
+    "hips": Rival("HIPS autograd", "hips", "autograd.numpy"),
     "mygrad": Rival("MyGrad", "mygrad_", "mygrad", tolerances={"transformer": 1e-2}),  # gelu by tanh
-    "pytensor": Rival("PyTensor", "pytensor_", "pytensor", cache="PYTENSOR_FLAGS=base_compiledir={}"),
+    "pytensor": Rival("PyTensor", "pytensor_", "pytensor.tensor", cache="PYTENSOR_FLAGS=base_compiledir={}"),
 }
