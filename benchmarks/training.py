@@ -12,33 +12,36 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from harness import environment, in_own_process, medians, not_installed, table
+from harness import environment, in_own_process, medians, not_installed, seconds_of_others, table
 from rivals import RIVALS
 from workloads import MODELS, WORKLOADS, Workload, chosen
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
+BUSY = 0.2  # of a core taken by others: threads that wait for each other then take up to a thousand times as long
 BESIDE = ["by_hand", "compiled"]
 
 
-def numbers(result: Any) -> list[Any]:
-    """The loss, and the gradient where there is one, as arrays in double precision."""
+def arrays(result: Any) -> list[Any]:
+    """The loss, and the gradient where there is one, as arrays."""
     parts = result if isinstance(result, (tuple, list)) else [result]
-    return [np.asarray(getattr(part, "data", part), dtype=float) for part in parts]
+    return [np.asarray(getattr(part, "data", part)) for part in parts]
 
 
-def check_agreement(firsts: dict[str, list[Any]], rival: str, rtol: float) -> None:
-    """The first three losses of the programs are the same, and the gradients."""
+def check_agreement(firsts: dict[str, list[Any]], dtype: str, rtol: float) -> None:
+    """The first three losses of the programs are the same, and the gradients, in the dtype that was given."""
     expected = firsts["compiled"]
-    for name, steps in firsts.items():
-        for i, (wanted, found) in enumerate(zip(expected, steps, strict=True)):
-            for x, y in zip(numbers(wanted), numbers(found), strict=True):
-                scale = np.abs(x).max()
-                if not np.abs(x - y).max() <= rtol * scale:
-                    raise SystemExit(f"{rival}: step {i} of {name} differs from that compiled: {y}, not {x}")
+    for name, results in firsts.items():
+        for i, (wanted, found) in enumerate(zip(map(arrays, expected), map(arrays, results), strict=True)):
+            for x, y in zip(wanted, found, strict=True):
+                if not np.abs(x.astype(float) - y).max() <= rtol * np.abs(x).max():
+                    raise SystemExit(f"step {i} of {name} differs from that compiled: {y}, not {x}")
+            if any(gradient.dtype != dtype for gradient in found[1:]):
+                raise SystemExit(f"the gradient of {name} is {found[1].dtype}, not {dtype}")
 
 
 def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
@@ -52,7 +55,7 @@ def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
         return
     firsts = {name: [step() for _ in range(3)] for name, step in steps.items()}
     rtol = max(TOLERANCES[dtype], RIVALS[rival].tolerances.get(workload.model, 0.0))
-    check_agreement(firsts, rival, rtol)
+    check_agreement(firsts, dtype, rtol)
     print(json.dumps(medians(steps, seconds)))
 
 
@@ -105,15 +108,26 @@ def main() -> None:
 
     workloads, pythons = chosen(options.workloads), interpreters(options.python)
     times: dict[str, list[dict[str, float]]] = {}
+    busy: list[str] = []
     for rival in dict.fromkeys(["compiled", *options.rivals]):
         for workload in workloads:
             arguments = ["--alone", rival, workload.title, "--seconds", str(options.seconds), "--dtype", options.dtype]
-            cell = in_own_process(__file__, *arguments, python=pythons[rival])
+            start, others = time.perf_counter(), seconds_of_others()
+            try:
+                cell = in_own_process(__file__, *arguments, python=pythons[rival])
+            except SystemExit as error:  # the rest of the table is still worth having
+                print(f"{rival}, {workload.title}: {error}", file=sys.stderr)
+                cell = {}
             if cell is None:
                 break
             times.setdefault(rival, []).append(cell)
+            share = (seconds_of_others() - others) / (time.perf_counter() - start)
+            if share > BUSY:
+                busy.append(f"{rival} {workload.title}")
             print(f"{rival}, {workload.title}: {cell}", file=sys.stderr)
     print(environment(), versions(times, pythons), options.dtype, sep=", ", end="\n\n")
+    if busy:
+        print(f"Other programs ran at the time of these; to be repeated: {'; '.join(busy)}", end="\n\n")
     for base in ("compiled", "by_hand"):
         title = RIVALS[base].title + " (= 1)"
         columns = [i for i, cell in enumerate(times["compiled"]) if base in cell]

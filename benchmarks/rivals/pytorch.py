@@ -63,13 +63,8 @@ def rosenbrock(x: Any) -> Any:
     return torch.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def descend(parameters: Any, gradients: Any) -> None:
-    for p, g in zip(parameters, gradients, strict=True):
-        p.sub_(g, alpha=RATE)
-
-
 def build(workload: Workload, parameters: Any, inputs: list[Any]) -> Step:
-    """A step op by op."""
+    """A step op by op: this update is faster here than torch.optim.SGD."""
     cost = globals()[workload.model]
     constants = [torch.tensor(x) for x in inputs]
     if not workload.trains:
@@ -77,7 +72,9 @@ def build(workload: Workload, parameters: Any, inputs: list[Any]) -> Step:
 
         def evaluate() -> Any:
             J = cost(point, *constants)
-            return J.detach(), torch.autograd.grad(J, point)[0]
+            J.backward()
+            gradient, point.grad = point.grad, None
+            return J.detach(), gradient
 
         return evaluate
 
@@ -85,9 +82,11 @@ def build(workload: Workload, parameters: Any, inputs: list[Any]) -> Step:
 
     def step() -> Any:
         J = cost(tensors, *constants)
-        gradients = torch.autograd.grad(J, tensors)
+        J.backward()
         with torch.no_grad():
-            descend(tensors, gradients)
+            for p in tensors:
+                p.sub_(p.grad, alpha=RATE)
+                p.grad = None
         return J.detach()
 
     return step
@@ -115,7 +114,8 @@ def build_compiled(workload: Workload, parameters: Any, inputs: list[Any]) -> St
     @torch.compile
     def update(parameters: Any, *inputs: Any) -> Any:
         gradients, J = grad_and_value(parameters, *inputs)
-        descend(parameters, gradients)
+        for p, g in zip(parameters, gradients, strict=True):
+            p.sub_(g, alpha=RATE)
         return J
 
     tensors = [torch.tensor(p) for p in parameters]
