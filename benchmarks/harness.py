@@ -2,7 +2,7 @@
 
 Machines are noisy and frameworks disturb each other (several in one process slow NumPy itself), so each rival runs in
 a process of its own with the compiled program beside it, and the one written by hand. They take turns, round after
-round, and the median of each counts; what is printed is the ratio to the program beside it.
+round, with a pause after each, and the median counts; what is printed is the ratio to the program beside it.
 """
 
 from __future__ import annotations
@@ -24,21 +24,33 @@ ROOT = Path(__file__).resolve().parent.parent
 Step = Callable[[], object]
 
 
+PAUSE = (
+    0.15  # seconds; threads of a BLAS wait for work in a busy loop of up to 0.1, and take a core from the next program
+)
+ROUND = 0.03
+ROUNDS = 7
+
+
 def medians(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
     """Seconds a call of each step: the median of interleaved short rounds that take about `seconds` in all."""
     counts = {}
     for name, step in steps.items():
+        time.sleep(PAUSE)
         step()  # warm up
+        step()
         start = time.perf_counter()
         step()
         once = time.perf_counter() - start
-        counts[name] = max(1, int(0.01 / max(once, 1e-7)))
+        counts[name] = max(1, int(ROUND / max(once, 1e-7)))
     rounds: dict[str, list[float]] = {name: [] for name in steps}
     order = list(steps)
     deadline = time.perf_counter() + seconds
-    while len(rounds[order[0]]) < 5 or time.perf_counter() < deadline:
+    while len(rounds[order[0]]) < ROUNDS or time.perf_counter() < deadline:
         for name in order:
             step, count = steps[name], counts[name]
+            time.sleep(PAUSE)
+            for _ in range(1 + count // 4):  # its own threads awake, its data in the cache
+                step()
             start = time.perf_counter()
             for _ in range(count):
                 step()

@@ -1,6 +1,6 @@
 """Training steps, and values with gradients, of every rival that is installed.
 
-    python benchmarks/training.py [--workloads ...] [--rivals ...] [--seconds 3] [--dtype float64]
+    python benchmarks/training.py [--workloads ...] [--rivals ...] [--seconds 5] [--dtype float64]
                                   [--python rival=path ...]
 
 Prints the time of each rival as a multiple of tinygraph's compiled program, and of the program by hand where there is
@@ -99,7 +99,7 @@ def microseconds(seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, MODELS)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each cell of the table")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each cell, pauses included")
     options = parser.parse_args()
     if options.alone:
         rival, title = options.alone
