@@ -78,3 +78,40 @@ def test_small_whole_powers_are_products():
 )
 def test_a_name_is_left_free_for_python_and_numpy(name, free):
     assert identifier(name, {"x"}) == free
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tg.sum((x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
+        lambda x: tg.sum(x[::2] ** 3) + tg.sum(x[::-1][1:3] * x[2:4]),
+        lambda x: tg.sum(tg.exp(x)) + tg.sum(x[1:] * x[:-1]) + x[0] * x[-1],
+        lambda x: tg.sum(tg.reshape(x, (2, 3))[:, 1:] ** 2) + tg.sum(tg.reshape(x, (2, 3))[1, None] ** 3),
+        lambda x: tg.sum(x[np.array([0, 0, 3])] ** 2) + tg.sum(x[1:3] ** 2),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_gradients_of_slices_are_added_up_in_place(function, dtype, rng):
+    x = rng.normal(size=6).astype(dtype)
+    compiled = tg.compile(tg.grad(function))
+    found, expected = compiled(x), tg.grad(function)(x)
+    assert found.dtype == expected.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == np.float64 else 1e-5)
+    np.testing.assert_array_equal(compiled(x), found)
+    later = rng.normal(size=6).astype(dtype)
+    np.testing.assert_allclose(compiled(later), tg.grad(function)(later), rtol=1e-12 if dtype == np.float64 else 1e-5)
+
+
+def test_what_is_read_again_is_not_added_to():
+    def function(x):
+        a = tg.exp(x)
+        padded = tg.ops.scatter_add(x[1:], key=(slice(1, None),), shape=(4,))
+        return a + padded, a * 2.0, padded
+
+    program = tg.compile(function)
+    x = np.array([0.1, 0.2, 0.3, 0.4])
+    total, double, padded = program(x)
+    np.testing.assert_allclose(total, np.exp(x) + [0, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(double, 2 * np.exp(x))
+    np.testing.assert_array_equal(padded, [0, 0.2, 0.3, 0.4])
+    assert "+=" not in program.source

@@ -142,13 +142,9 @@ def _template(x: Tensor) -> tuple[str, int]:
     count = len(shown_inputs(x))
     places = [f"{{{i}}}" for i in range(len(x.inputs))]
     if op.name == "getitem":
-        remaining = iter(places[1:])
-        key = ", ".join(next(remaining) if part is SLOT else _index(part) for part in params["key"])
-        return f"{{0}}[{key or '()'}]", TIGHTEST
+        return f"{{0}}[{subscript(x)}]", TIGHTEST
     if op.name == "scatter_add":
-        remaining = iter(places[1:])
-        key = ", ".join(next(remaining) if part is SLOT else _index(part) for part in params["key"])
-        return f"_scatter_add({{0}}, np.s_[{key or '()'}], {params['shape']})", TIGHTEST
+        return f"_scatter_add({{0}}, np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
     if op.name in ("astype", "discretize"):
         return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
     if op.variadic:
@@ -160,6 +156,12 @@ def _template(x: Tensor) -> tuple[str, int]:
     if op.name == "broadcast_to":
         given = [repr(params["shape"])]
     return f"np.{op.name}({', '.join([*places, *given])})", TIGHTEST
+
+
+def subscript(node: Tensor) -> str:
+    """The index of getitem or scatter_add, with ``{1}`` for the first array in it."""
+    arrays = (f"{{{i}}}" for i in range(1, len(node.inputs)))
+    return ", ".join(next(arrays) if part is SLOT else _index(part) for part in node.params["key"]) or "()"
 
 
 def _index(part: Any) -> str:
@@ -174,7 +176,7 @@ _HELPERS = [
     *(re.sub(r": Any\b| -> Any\b", "", getsource(function)) + "\n\n" for function in (special.erfc, special.erf)),
     """\
 def _scatter_add(g, key, shape):
-    out = np.zeros(shape)
+    out = np.zeros(shape, g.dtype)
     np.add.at(out, key, g)
     return out
 

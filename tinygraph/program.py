@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import HELPERS, expression, helpers, written_array
+from .codegen import HELPERS, expression, helpers, subscript, written_array
 from .graph import Tensor, toposort
 from .table import OPS
 
@@ -61,6 +61,8 @@ class Program:
         for i, x in enumerate(inputs):
             self._name(x, names.get(x) or f"x{i}")
         self.order = self._scheduled(names)
+        self._uses = Counter(x for node in self.order for x in _tensors(node))
+        self._added = {node: parts for node in self.order if (parts := self._into_slice(node))}
         self.lines = list(self._lines(names, comments))
 
     def _scheduled(self, names: Mapping[Tensor, str]) -> list[Tensor]:
@@ -73,7 +75,7 @@ class Program:
     def _lines(self, names: Mapping[Tensor, str], comments: Mapping[Tensor, str]) -> Iterator[str]:
         position = {node: i for i, node in enumerate(self.order)}
         storage = self._storages(position)
-        uses = Counter(x for node in self.order for x in _tensors(node))
+        inline = {part for _, part in self._added.values()}
         free: dict[tuple[tuple[int, ...], np.dtype[Any]], list[int]] = {}
         group: list[str] = []
         for i, node in enumerate(self.order):
@@ -81,16 +83,25 @@ class Program:
                 if node not in self._names:
                     self._constant(node)
                 continue
-            if _is_view(node) and uses[node] == 1 and node not in self.results:
+            if _is_view(node) and self._uses[node] == 1 and node not in self.results:
                 self._names[node] = expression(node, self._names)
                 continue
-            call = self._call(node)
+            if node in inline:
+                continue
             mine = storage[node]
             read = dict.fromkeys(storage[x] for x in _tensors(node))  # a and aᵀ are one
             dying = [store for store in read if store is not mine and store.last_use == i]
-            text = call if isinstance(call, str) else call(self._out(node, mine, dying, free))
-            self._name(node, names.get(node))
-            group.append(f"{self._names[node]} = {text}")
+            if node in self._added:
+                group += self._add_to_slice(node, names.get(node))
+            elif _is_put_in_slice(node):
+                out = self._out(node, mine, dying, free)
+                self._name(node, names.get(node))
+                group += self._put_in_slice(node, out)
+            else:
+                call = self._call(node)
+                text = call if isinstance(call, str) else call(self._out(node, mine, dying, free))
+                self._name(node, names.get(node))
+                group.append(f"{self._names[node]} = {text}")
             if node in names or node in self.results:
                 yield from [f"# {comments[node]}"] if node in comments else []
                 yield from group
@@ -101,10 +112,14 @@ class Program:
 
     def _storages(self, position: Mapping[Tensor, int]) -> dict[Tensor, Storage]:
         """Who shares memory with whom, and until when it is read. Outputs are never given back."""
+        inline = {part for _, part in self._added.values()}
         storage: dict[Tensor, Storage] = {}
         for node in self.order:
-            shared = node.op is not None and (_is_view(node) or node.op.name == "astype")
-            storage[node] = storage[node.inputs[0]] if shared else Storage()  # type: ignore[index]
+            if node in self._added:
+                storage[node] = storage[self._added[node][0]]
+            else:
+                shared = node.op is not None and (_is_view(node) or node.op.name == "astype" or node in inline)
+                storage[node] = storage[node.inputs[0]] if shared else Storage()  # type: ignore[index]
             for x in node.inputs:
                 if isinstance(x, Tensor):
                     storage[x].last_use = position[node]
@@ -137,6 +152,34 @@ class Program:
             mine.buffer = len(self.buffers)
             self.buffers.append(key)
         return f"_{mine.buffer}"
+
+    def _into_slice(self, node: Tensor) -> tuple[Tensor, Tensor] | None:
+        """For a sum of an array that nothing else reads and of one that is 0 but in a slice: both."""
+        if node.op is None or node.op.name != "add" or node.shape == ():
+            return None
+        parts = _tensors(node)
+        for whole, part in (parts, parts[::-1]) if len(parts) == 2 else ():
+            own = whole.op is not None and not _is_view(whole) and whole.op.name != "astype"
+            once = self._uses[whole] == self._uses[part] == 1 and not self.results & {whole, part}
+            if own and once and _is_put_in_slice(part) and (whole.shape, whole.dtype) == (node.shape, node.dtype):
+                return whole, part
+        return None
+
+    def _add_to_slice(self, node: Tensor, name: str | None) -> Iterator[str]:
+        whole, part = self._added[node]
+        yield f"{self._names[whole]}[{subscript(part)}] += {self._operand(part.inputs[0], part.dtype)}"
+        if name is None:
+            self._names[node] = self._names[whole]
+        else:
+            self._name(node, name)
+            yield f"{self._names[node]} = {self._names[whole]}"
+
+    def _put_in_slice(self, node: Tensor, out: str | None) -> Iterator[str]:
+        name = self._names[node]
+        yield f"{name} = {out or f'np.zeros({node.shape}, np.{node.dtype})'}"
+        if out is not None:
+            yield f"{name}.fill(0)"
+        yield f"{name}[{subscript(node)}] = {self._operand(node.inputs[0], node.dtype)}"
 
     def _call(self, node: Tensor) -> str | Callable[[str | None], str]:
         """The call; if it can write to a buffer, given where it does."""
@@ -255,6 +298,10 @@ def _in_place(node: Tensor) -> bool:
     """Whether the result may go where an operand was: elementwise, if that is not read transposed or repeated."""
     views = [x for x in _tensors(node) if x.op is not None and _is_view(x)]
     return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
+
+
+def _is_put_in_slice(node: Tensor) -> bool:
+    return node.op is not None and node.op.name == "scatter_add" and len(node.inputs) == 1
 
 
 def _is_view(node: Tensor) -> bool:
