@@ -111,7 +111,7 @@ def test_what_is_read_again_is_not_added_to():
     program = tg.compile(function)
     x = np.array([0.1, 0.2, 0.3, 0.4])
     total, double, padded = program(x)
-    np.testing.assert_allclose(total, np.exp(x) + [0, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(total, np.exp(x) + np.array([0, 0.2, 0.3, 0.4]))
     np.testing.assert_allclose(double, 2 * np.exp(x))
     np.testing.assert_array_equal(padded, [0, 0.2, 0.3, 0.4])
     assert "+=" not in program.source

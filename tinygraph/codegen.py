@@ -109,9 +109,14 @@ def written_array(array: Any) -> str:
     """A constant array, to the last digit."""
     if not array.size:
         return f"np.zeros({array.shape}, dtype={array.dtype.name!r})"
-    if array.size > 1 and (array == array.flat[0]).all():
+    if is_uniform(array):
         return f"np.full({array.shape}, {_finite_or_named(repr(array.flat[0].item()))}, dtype={array.dtype.name!r})"
     return f"np.array({_finite_or_named(repr(array.tolist()))}, dtype={array.dtype.name!r})"
+
+
+def is_uniform(array: Any) -> bool:
+    """Whether an array is one number again and again, and so short to write."""
+    return bool(array.size > 1 and (array == array.flat[0]).all())
 
 
 def _number(value: Any) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from .graph import Tensor
 from .trees import flatten
 
 if TYPE_CHECKING:
-    from .traced import Traced
+    from .executable import Executable
 
 
 _MISS = object()  # what the way in of a program answers to arguments that it is not for
@@ -78,7 +78,7 @@ class Compiled:
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function)
         self._function, self._donated, self._static, self._size = function, donated, static, cache_size
-        self.cache: OrderedDict[Any, Traced] = OrderedDict()
+        self.cache: OrderedDict[Any, Executable] = OrderedDict()
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
 
@@ -86,12 +86,12 @@ class Compiled:
         """Run the program for arguments like these, made now if there is none yet."""
         if self._latest is not None and (result := self._latest(args, kwargs)) is not _MISS:
             return result
-        traced, arrays = self._program(args, kwargs)
+        program, arrays = self._program(args, kwargs)
         if not self._static:
-            self._latest = traced.entry
-        return traced(arrays)
+            self._latest = program.entry
+        return program(arrays)
 
-    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Any]]:
+    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Executable, list[Any]]:
         static = {i: args[i] for i in self._static if i < len(args)}
         rest = tuple(arg for i, arg in enumerate(args) if i not in static)
         leaves, structure = flatten((rest, kwargs))
@@ -99,21 +99,21 @@ class Compiled:
         known = tuple((i, type(value), value) for i, value in static.items())  # 1, 1.0 and True are equal
         key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
         try:
-            traced = self.cache.pop(key, None)
+            program = self.cache.pop(key, None)
         except TypeError as error:
             raise TypeError(f"a static argument of {self.__name__} cannot be hashed: {error}") from None
-        if traced is None:
-            from .traced import Traced  # here, since importing what it takes is slow
+        if program is None:
+            from .executable import Executable  # here, since importing what it takes is slow
 
             function = self._function if not static else _with_static(self._function, static)
             donated = self._donated_leaves(args, static)
-            traced = Traced(
+            program = Executable(
                 function, self.__name__, _parameters(self._function, static), arrays, structure, donated, _MISS
             )
-        self.cache[key] = traced
+        self.cache[key] = program
         while len(self.cache) > self._size:
             self.cache.popitem(last=False)
-        return traced, arrays
+        return program, arrays
 
     def _donated_leaves(self, args: tuple[Any, ...], static: dict[int, Any]) -> set[int]:
         found: set[int] = set()
@@ -126,7 +126,7 @@ class Compiled:
         return found
 
     @property
-    def _newest(self) -> Traced:
+    def _newest(self) -> Executable:
         if not self.cache:
             raise ArgumentError(f"{self.__name__} has not been called yet, so there is no program")
         return next(reversed(self.cache.values()))

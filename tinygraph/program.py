@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import HELPERS, expression, helpers, subscript, written_array
+from .codegen import HELPERS, expression, helpers, is_uniform, subscript, written_array
 from .graph import Tensor, toposort
 from .table import OPS
 
@@ -257,8 +257,9 @@ class Program:
         arguments = ", ".join(self._names[x] for x in self.inputs)
         text = [f"import numpy as np\nfrom numpy import {', '.join(used)}\n" if used else "import numpy as np\n"]
         for constant, array in self.constants.items():
+            short = array.size <= _LARGEST_CONSTANT or is_uniform(array)
             large = f"None  # an array from outside, of shape {array.shape}"
-            text.append(f"{constant} = {written_array(array) if array.size <= _LARGEST_CONSTANT else large}")
+            text.append(f"{constant} = {written_array(array) if short else large}")
         for (value, dtype), scalar in self.scalars.items():
             text.append(f"{scalar} = np.array({_finite(value)}{'' if dtype == np.float64 else f', np.{dtype}'})")
         for i, (shape, dtype) in enumerate(self.buffers):

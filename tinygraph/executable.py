@@ -1,4 +1,4 @@
-"""A traced function: its program, and the way in and out of it."""
+"""A traced function as a program, with the way in and out of it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UnsupportedError
-from .graph import Tensor, describe, toposort
+from .graph import Tensor, toposort
 from .lowering import lowered
-from .names import first_operand, names_of, readers_of
 from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
-from .recording import Nested
 from .scaling import scaled
-from .trees import Structure, flatten, unflatten
+from .tracing import Trace, traced
+from .trees import Structure, unflatten
 
 _COUNT = itertools.count(1)
 _LONGEST_COMMENT = 110
 
 
-class Traced:
-    """A function at certain shapes, as a program."""
+class Executable:
+    """A function at certain shapes, as a program that runs."""
 
     def __init__(
         self,
@@ -39,36 +37,14 @@ class Traced:
         miss: object,
     ) -> None:
         self._miss = miss
-        self.structure, self.arrays = structure, [np.array(x) for x in arrays]
-        names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
-        given = [Tensor(array, name=name) for array, name in zip(arrays, names, strict=True)]
-        born = Tensor(0.0).age
-        before, _ = _outputs(function, structure, given)
-        _rename([x for x, number in zip(given, numbered, strict=True) if number], before, {*parameters, *names})
-        outputs, self.results = _outputs(function, structure, given)
-        _check_same(before, outputs, name)
-        nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
-        order = toposort(*nodes)
-        inputs = set(given)
-        for x in order:
-            if x.op is not None and x.age < born:
-                raise UnsupportedError(
-                    f"{name} uses {describe(x)}, which was computed outside ({x.site.where}): give it as an argument,"
-                    " or take x.detach() before"
-                )
-        self.captured = [x for x in order if x.op is None and x not in inputs and x.age < born]
-        inputs |= set(self.captured)
-        named = names_of(order) | {x: str(x.name) for x in given}
-        named |= {x: named.get(x, f"captured{i}") for i, x in enumerate(self.captured)}
-        named = {x: text for x, text in named.items() if x.op is not None or x in inputs}
-        self.recorded = sum(x.op is not None for x in order)
-        shorter, within, later = scaled(optimised(nodes, named), inputs, named)
-        comments = _comments(shorter, named, within, later)
-        self.program = Program(
-            [*given, *self.captured], lowered(shorter, named, comments), named, {given[i] for i in donated}, comments
-        )
+        self.structure, self.forms = structure, [(x.shape, x.dtype) for x in arrays]
+        trace = traced(function, name, parameters, arrays, structure)
+        self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
         self.name = identifier(name if name.isidentifier() else "program", set())
-        self.source = self.program.source(self.name)
+        program = _program(trace, donated)
+        self.source = program.source(self.name)
+        self.lines, self.buffers, self.constants = program.lines, program.buffers, program.constants
+        self._count = len(trace.outputs)
         self._code = _registered(self.source, self.name)
         self._idle = [self._instance()]  # as many as have run at a time; to pop and to append are atomic
         self.entry = self._entry()
@@ -77,7 +53,7 @@ class Traced:
         """The program with buffers of its own."""
         variables: dict[str, Any] = {}
         exec(self._code, variables)
-        variables.update(self.program.constants)
+        variables.update(self.constants)
         return variables[self.name]  # type: ignore[no-any-return]
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
@@ -108,14 +84,14 @@ class Traced:
             return lambda args, kwargs: self._miss
         _take_apart("args", args, lines, leaves)
         _take_apart("kwargs", kwargs, lines, leaves)
-        for i, (leaf, array) in enumerate(zip(leaves, self.arrays, strict=True)):
-            variables[f"dtype{i}"] = array.dtype
+        for i, (leaf, (shape, dtype)) in enumerate(zip(leaves, self.forms, strict=True)):
+            variables[f"dtype{i}"] = dtype
             lines.append(
-                f"if type({leaf}) is not ndarray or {leaf}.shape != {array.shape} or {leaf}.dtype is not dtype{i}:"
+                f"if type({leaf}) is not ndarray or {leaf}.shape != {shape} or {leaf}.dtype is not dtype{i}:"
                 " return MISS"
             )
         given = [*leaves, *(f"captured{i}.value" for i in range(len(self.captured)))]
-        results = [f"result{i}" for i in range(len(self.program.outputs))]
+        results = [f"result{i}" for i in range(self._count)]
         text = "\n".join(
             [
                 "def entry(args, kwargs):",
@@ -133,14 +109,14 @@ class Traced:
         return variables["entry"]  # type: ignore[no-any-return]
 
     def report(self) -> str:
-        """What the program does."""
-        program, lines = self.program, [line for line in self.program.lines if not line.startswith("#")]
-        bytes_ = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in program.buffers)
+        """What the program does, and how long its lines take on random numbers."""
+        lines = [line for line in self.lines if not line.startswith("#")]
+        bytes_ = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self.buffers)
         times = self._times(lines)
         total = sum(times) or 1.0
         rows = [
             f"{self.name}: {self.recorded} recorded operations became {len(lines)} calls,"
-            f" {len(program.buffers)} buffers of {bytes_:,} bytes; {1e6 * total:.0f} µs measured",
+            f" {len(self.buffers)} buffers of {bytes_:,} bytes; {1e6 * total:.0f} µs measured",
         ]
         for time, line in sorted(zip(times, lines, strict=True), reverse=True)[:10]:
             rows.append(f"{time / total:6.1%}   {line}")
@@ -158,14 +134,19 @@ class Traced:
         ticks = [0.0] * (len(lines) + 1)
         variables: dict[str, Any] = {"ticks": ticks, "clock": perf_counter}
         exec(text, variables)
-        variables.update(self.program.constants)
+        variables.update(self.constants)
         best = [float("inf")] * len(lines)
         for _ in range(20):
-            arrays = [*map(np.copy, self.arrays), *(x.value for x in self.captured)]
+            arrays = [_some(shape, dtype) for shape, dtype in self.forms] + [x.value for x in self.captured]
             with np.errstate(all="ignore"):
                 variables[self.name](*arrays)
             best = [min(b, later - t) for b, t, later in zip(best, ticks, ticks[1:], strict=False)]
         return best
+
+
+def _some(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array to measure with: between 0 and 1; integers are 0, which is an index too."""
+    return np.random.default_rng(0).random(shape).astype(dtype)
 
 
 def _registered(source: str, name: str) -> Any:
@@ -175,50 +156,13 @@ def _registered(source: str, name: str) -> Any:
     return compile(source, filename, "exec")
 
 
-def _outputs(
-    function: Callable[..., Any], structure: Structure, given: Sequence[Tensor]
-) -> tuple[list[Any], Structure]:
-    args, kwargs = unflatten(structure, given)
-    with Nested(tracing=True), np.errstate(all="ignore"):
-        return flatten(function(*args, **kwargs))
-
-
-def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str | None]) -> None:
-    """Items of lists get the name that they have where they are first used: W1 after ``W1, b1 = layer``."""
-    readers = readers_of(toposort(*(x for x in outputs if isinstance(x, Tensor))))
-    used: dict[str, list[Tensor]] = {}
-    for leaf in numbered:
-        x, reading = leaf, readers.get(leaf, [])
-        while reading and reading[0].site.anonymous and len(reading[0].inputs) == 1:  # by value_and_grad
-            x, reading = reading[0], readers.get(reading[0], [])
-        if (name := first_operand(x, reading)) is not None:
-            used.setdefault(name, []).append(leaf)
-    for name, leaves in used.items():
-        if len(leaves) == 1 and name not in taken:
-            leaves[0].name = name
-
-
-def _check_same(first: Sequence[Any], again: Sequence[Any], name: str) -> None:
-    """Two traces with the same arguments are the same, or the function reads what changes, as random numbers do."""
-    for one, other in itertools.zip_longest(_nodes(first), _nodes(again)):
-        if one is other:
-            continue
-        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is other.op:
-            literals = [[x for x in node.inputs if not isinstance(x, Tensor)] for node in (one, other)]
-            same = repr((literals[0], one.params)) == repr((literals[1], other.params))
-            if same and (one.op is not None or np.array_equal(one.value, other.value, equal_nan=one.dtype.kind == "f")):
-                continue
-        elif not isinstance(one, Tensor) and not isinstance(other, Tensor) and np.array_equal(one, other):
-            continue
-        raise UnsupportedError(
-            f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
-            " a program would repeat those of the first call. Draw them outside and give them as an argument"
-        )
-
-
-def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
-    for output in outputs:
-        yield from toposort(output) if isinstance(output, Tensor) else [output]
+def _program(trace: Trace, donated: set[int]) -> Program:
+    """The shortest program for a graph."""
+    names = dict(trace.names)
+    inputs = [*trace.given, *trace.captured]
+    shorter, within, later = scaled(optimised(trace.outputs, names), set(inputs), names)
+    comments = _comments(shorter, names, within, later)
+    return Program(inputs, lowered(shorter, names, comments), names, {trace.given[i] for i in donated}, comments)
 
 
 def _comments(
@@ -234,24 +178,6 @@ def _comments(
             text += f", scaled by {within[node]:.4g}" if node in within else ""
             comments[node] = text + (f", times {later[node]:.4g} where it is read" if node in later else "")
     return comments
-
-
-def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Names of the leaves of the arguments, the last key or the parameter's name; and whether they end in a number."""
-    args, kwargs = structure.children
-    for i, child in enumerate(args.children):
-        yield from _names_within(parameters[i] if i < len(parameters) else f"x{i}", False, child)
-    for key, child in zip(kwargs.keys, kwargs.children, strict=True):
-        yield from _names_within(key, False, child)
-
-
-def _names_within(name: str, numbered: bool, structure: Structure) -> Iterator[tuple[str, bool]]:
-    if structure.kind is None:
-        yield name, numbered
-    for i, child in enumerate(structure.children):
-        key = structure.keys[i] if structure.keys else i
-        number = not isinstance(key, str)
-        yield from _names_within(f"{name}{key}" if number else str(key), number, child)
 
 
 def _is_plain(structure: Structure) -> bool:
