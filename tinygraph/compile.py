@@ -165,8 +165,10 @@ def _with_static(function: Callable[..., Any], static: dict[int, Any]) -> Callab
 
 
 def _parameters(function: Callable[..., Any], static: dict[int, Any]) -> list[str]:
+    """What a function calls its positional arguments; those in ``*args`` have no name."""
     try:
-        names = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        names = []
-    return [name for i, name in enumerate(names) if i not in static]
+        parameters = []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for i, p in enumerate(parameters) if i not in static and p.kind in kinds]

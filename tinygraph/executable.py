@@ -41,7 +41,8 @@ class Executable:
         trace = traced(function, name, parameters, arrays, structure)
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
         self.name = identifier(name if name.isidentifier() else "program", set())
-        program = _program(trace, donated)
+        self.collapsed: dict[str, tuple[int, int]] = {}
+        program = _program(trace, donated, self.collapsed)
         self.source = program.source(self.name)
         self.lines, self.buffers, self.constants = program.lines, program.buffers, program.constants
         self._count = len(trace.outputs)
@@ -118,6 +119,9 @@ class Executable:
             f"{self.name}: {self.recorded} recorded operations became {len(lines)} calls,"
             f" {len(self.buffers)} buffers of {bytes_:,} bytes; {1e6 * total:.0f} µs measured",
         ]
+        rows += [
+            f"{name} collapsed from {before} operations to {after}" for name, (before, after) in self.collapsed.items()
+        ]
         for time, line in sorted(zip(times, lines, strict=True), reverse=True)[:10]:
             rows.append(f"{time / total:6.1%}   {line}")
         return "\n".join(rows)
@@ -156,11 +160,11 @@ def _registered(source: str, name: str) -> Any:
     return compile(source, filename, "exec")
 
 
-def _program(trace: Trace, donated: set[int]) -> Program:
-    """The shortest program for a graph."""
+def _program(trace: Trace, donated: set[int], collapsed: dict[str, tuple[int, int]]) -> Program:
+    """The shortest program for a graph, and what has collapsed in it."""
     names = dict(trace.names)
     inputs = [*trace.given, *trace.captured]
-    shorter, within, later = scaled(optimised(trace.outputs, names), set(inputs), names)
+    shorter, within, later = scaled(optimised(trace.outputs, names, collapsed), set(inputs), names)
     comments = _comments(shorter, names, within, later)
     return Program(inputs, lowered(shorter, names, comments), names, {trace.given[i] for i in donated}, comments)
 
@@ -168,12 +172,15 @@ def _program(trace: Trace, donated: set[int]) -> Program:
 def _comments(
     outputs: Sequence[Tensor], named: dict[Tensor, str], within: dict[Tensor, float], later: dict[Tensor, float]
 ) -> dict[Tensor, str]:
-    """The equations of what has a name, and the factor that it has got or that is left to what reads it."""
+    """The equations of what has a name and of results, and the factors that they have got or leave to their readers."""
     writer = Writer(named, lambda x: x not in named, axes=False)
+    titles = {output: f"result {i}:" for i, output in enumerate(outputs, start=1)} | {
+        node: f"{name} =" for node, name in named.items()
+    }
     comments = {}
     for node in toposort(*outputs):
-        if node in named and node.op is not None:
-            text = f"{named[node]} = {as_text(writer.expression(node))}"
+        if node in titles and node.op is not None:
+            text = f"{titles[node]} {as_text(writer.expression(node))}"
             text = text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"
             text += f", scaled by {within[node]:.4g}" if node in within else ""
             comments[node] = text + (f", times {later[node]:.4g} where it is read" if node in later else "")

@@ -39,10 +39,13 @@ from .table import APPLY
 _CLOSE = {np.dtype(np.float64): (1e-12, 1e-14), np.dtype(np.float32): (1e-5, 5e-6)}
 
 
-def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> list[Tensor]:
+def optimised(
+    outputs: Sequence[Tensor], names: dict[Tensor, str], collapsed: dict[str, tuple[int, int]] | None = None
+) -> list[Tensor]:
     """The outputs anew, from the same leaves.
 
     `names` has the names of leaves that are inputs, others being constants, and of nodes; it gets those of new nodes.
+    `collapsed` gets the names of those that have become shorter: how many operations they were, and are.
     """
     order = toposort(*outputs)
     readers = readers_of(order)
@@ -59,6 +62,10 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> list[Tenso
             continue
         term = _spread(shortest(reader.read(node)))
         graph = _written(term, node, names)
+        if collapsed is not None and graph is not None and node in names:
+            before = sum(x not in reader.atoms and not _is_cast(x) for x in toposort(node, stop=reader.atoms))
+            if term.operations < before:
+                collapsed[names[node]] = (before, term.operations)
         if graph is None:  # as it stands, over what is known
             made[node] = graph = _rebuilt(node, reader)
             term = symbol(graph)
@@ -66,7 +73,7 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> list[Tenso
             made[node] = graph
         if node in names and graph.op is not None:
             names.setdefault(graph, names[node])
-        if not has_elements(term.shape) or isinstance(only_base(term), Symbol):
+        if not has_elements(term.shape) or isinstance(only_base(term), Symbol) or (not own and _is_simple(term)):
             reader.atoms[node] = term
         else:
             if term not in known:
@@ -75,6 +82,17 @@ def optimised(outputs: Sequence[Tensor], names: dict[Tensor, str]) -> list[Tenso
             reader.remember(term, known[term], "")
         reader.forget()
     return [_full(made.get(output, output), output) for output in outputs]
+
+
+def _is_cast(x: Tensor) -> bool:
+    """Whether a node is nothing that anyone computes: a leaf, or one that stands for another."""
+    return x.op is None or x.op.name == "astype"
+
+
+def _is_simple(term: Sum) -> bool:
+    """Whether a term can do without a name: 1 − A, which may cancel where it is read, and is computed once anyway."""
+    bases = (base for product in term.products for base, _ in product.powers)
+    return term.operations <= 1 and all(isinstance(base, Symbol) for base in bases)
 
 
 def _spread(term: Sum) -> Sum:

@@ -122,7 +122,8 @@ def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[tup
     """Names of the leaves of the arguments, the last key or the parameter's name; and whether they end in a number."""
     args, kwargs = structure.children
     for i, child in enumerate(args.children):
-        yield from _names_within(parameters[i] if i < len(parameters) else f"x{i}", False, child)
+        named = i < len(parameters)
+        yield from _names_within(parameters[i] if named else f"x{i}", not named, child)
     for key, child in zip(kwargs.keys, kwargs.children, strict=True):
         yield from _names_within(key, False, child)
 
