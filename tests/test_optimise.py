@@ -54,3 +54,17 @@ def test_dtypes_stay():
     x = tg.Tensor(np.ones(3, np.float32), name="x")
     (y,) = optimised([tg.mean(x * 2) / 3], named(x))
     assert y.dtype == np.float32
+
+
+def test_a_quotient_does_not_overflow_where_it_did_not():
+    """What is large is divided before it is multiplied or squared."""
+
+    def function(x):
+        p = tg.exp(x) / tg.sum(tg.exp(x))
+        return tg.sum(p**2 * x) + tg.sum(tg.log(1 + tg.exp(x)) ** 2 * x)
+
+    compiled = tg.compile(tg.value_and_grad(function))
+    compiled(np.array([0.1, 0.2, 0.3]))
+    x = np.array([400.0, 399.0, 350.0])
+    for ours, theirs in zip(compiled(x), tg.value_and_grad(function)(x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)

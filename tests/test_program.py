@@ -87,6 +87,7 @@ def test_a_name_is_left_free_for_python_and_numpy(name, free):
         lambda x: tg.sum(x[::2] ** 3) + tg.sum(x[::-1][1:3] * x[2:4]),
         lambda x: tg.sum(tg.exp(x)) + tg.sum(x[1:] * x[:-1]) + x[0] * x[-1],
         lambda x: tg.sum(tg.reshape(x, (2, 3))[:, 1:] ** 2) + tg.sum(tg.reshape(x, (2, 3))[1, None] ** 3),
+        lambda x: tg.sum(x[::-1] * (tg.reshape(x, (1, 6)) + tg.exp(tg.reshape(x, (1, 6))))),
         lambda x: tg.sum(x[np.array([0, 0, 3])] ** 2) + tg.sum(x[1:3] ** 2),
     ],
 )

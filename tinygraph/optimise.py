@@ -138,7 +138,7 @@ def _multiplied(term: Sum) -> int:
 def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str]) -> Tensor | None:
     """A term as a graph; None where its numbers are not those of the node."""
     with np.errstate(all="ignore"):
-        graph = written(term)
+        graph = written(term, stable=True)
         if not isinstance(graph, Tensor):
             graph = Tensor(np.asarray(graph, node.dtype))
         if graph.dtype == np.float64 and node.dtype.kind == "f" and node.dtype != np.float64:
@@ -169,7 +169,7 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
     """The node as it was recorded, over the new graphs of what it reads."""
-    inputs = [_full(written(reader.read(x)), x) if isinstance(x, Tensor) else x for x in node.inputs]
+    inputs = [_full(written(reader.read(x), stable=True), x) if isinstance(x, Tensor) else x for x in node.inputs]
     assert node.op is not None
     return APPLY[node.op.name](*inputs, **node.params)
 

@@ -161,7 +161,8 @@ class Program:
         for whole, part in (parts, parts[::-1]) if len(parts) == 2 else ():
             own = whole.op is not None and not _is_view(whole) and whole.op.name != "astype"
             once = self._uses[whole] == self._uses[part] == 1 and not self.results & {whole, part}
-            if own and once and _is_put_in_slice(part) and (whole.shape, whole.dtype) == (node.shape, node.dtype):
+            alike = whole.shape == part.shape == node.shape and whole.dtype == node.dtype
+            if own and once and alike and _is_put_in_slice(part):
                 return whole, part
         return None
 

@@ -14,12 +14,16 @@ from ..table import APPLY
 from .terms import SIMPLE, Base, Call, Product, Sum, Symbol
 
 
-def written(term: Sum) -> Any:
-    """A sum as a graph again; a Python number where it is one."""
+def written(term: Sum, stable: bool = False) -> Any:
+    """A sum as a graph again; a Python number where it is one.
+
+    With `stable` a factor stands over the divisor that it is a part of, as eˣ in eˣ / (1 + eˣ), and the square of a
+    quotient is that, so that neither overflows where the whole does not.
+    """
     total: Any = None
     for product in sorted(term.products, key=_place_in_sum):
         negative = product.coefficient < 0 and total is not None
-        part = _written_product(product.times(Product(Fraction(-1), ())) if negative else product)
+        part = _written_product(product.times(Product(Fraction(-1), ())) if negative else product, stable)
         total = part if total is None else ops.subtract(total, part) if negative else ops.add(total, part)
     return 0.0 if total is None else total
 
@@ -30,27 +34,57 @@ def _place_in_sum(product: Product) -> tuple[bool, bool, int]:
     return product.coefficient < 0, not contracted, product.operations
 
 
-def _written_product(product: Product) -> Any:
+def _written_product(product: Product, stable: bool) -> Any:
     scalars = [(base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol)]
     others = [(base, power) for base, power in product.powers if (base, power) not in scalars]
     mean, coefficient = product.averaged
     positive = abs(coefficient)
     simple = positive.denominator <= SIMPLE and not _is_decimal(positive)
     first = _plain(positive.numerator) if simple else float(positive)
-    above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0])
+    above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0], stable)
     divisor_first = _plain(positive.denominator) if simple else None
-    below = _joined(ops.multiply, divisor_first, [p for p in scalars if p[1] < 0])
+    below = _joined(ops.multiply, divisor_first, [p for p in scalars if p[1] < 0], stable)
     scalar: Any = above if below is None else ops.divide(1 if above is None else above, below)
     sign = coefficient < 0
     if sign and isinstance(scalar, (int, float)):
         scalar, sign = -scalar, False
-    body = _joined(ops.multiply, None, [p for p in others if p[1] > 0], mean)
+    body: Any = None
+    for numerator, divisor, power in _quotients(others) if stable and mean is None else ():
+        others.remove((numerator, power))
+        others.remove((divisor, -power))
+        quotient = ops.divide(_written_base(numerator, stable), _written_base(divisor, stable))
+        body = _raised(quotient, power) if body is None else ops.multiply(body, _raised(quotient, power))
+    body = _joined(ops.multiply, body, [p for p in others if p[1] > 0], stable, mean)
     body = scalar if body is None else body if scalar is None else ops.multiply(scalar, body)
-    divisor = _joined(ops.multiply, None, [p for p in others if p[1] < 0])
-    if divisor is not None:
-        body = ops.divide(1 if body is None else body, divisor)
+    below = _joined(ops.multiply, None, [p for p in others if p[1] < 0], stable)
+    if below is not None:
+        body = ops.divide(1 if body is None else body, below)
     body = 1.0 if body is None else body
     return -body if sign else body
+
+
+def _quotients(powers: list[tuple[Base, int]]) -> list[tuple[Base, Base, int]]:
+    """Factors and the divisors to stand under them, with the power of both."""
+    found: list[tuple[Base, Base, int]] = []
+    for divisor, power in powers:
+        taken = [numerator for numerator, _, _ in found]
+        fitting = [base for base, p in powers if p == -power > 0 and base not in taken]
+        best = next(
+            (base for base in fitting if _is_part(base, divisor)), fitting[0] if fitting and power < -1 else None
+        )
+        if best is not None:
+            found.append((best, divisor, -power))
+    return found
+
+
+def _is_part(x: Base, whole: Base) -> bool:
+    """Whether something is a term of a sum, or what a Σ adds up."""
+    if isinstance(whole, Call):
+        return whole.op in ("sum", "reshape", "broadcast_to") and _is_part(x, whole.operands[0])
+    return isinstance(whole, Sum) and any(
+        ((x, 1),) == product.powers or any(_is_part(x, base) for base, _ in product.powers if isinstance(base, Call))
+        for product in whole.products
+    )
 
 
 def _is_decimal(x: Fraction) -> bool:
@@ -63,23 +97,30 @@ def _plain(n: int) -> int | None:
 
 
 def _joined(
-    join: Callable[[Any, Any], Tensor], first: Any, powers: list[tuple[Base, int]], mean: Base | None = None
+    join: Callable[[Any, Any], Tensor],
+    first: Any,
+    powers: list[tuple[Base, int]],
+    stable: bool,
+    mean: Base | None = None,
 ) -> Any:
     for base, exponent in powers:
-        factor = _written_base(base, "mean" if base is mean else "")
-        factor = ops.square(factor) if abs(exponent) == 2 else factor if abs(exponent) == 1 else factor ** abs(exponent)
+        factor = _raised(_written_base(base, stable, "mean" if base is mean else ""), abs(exponent))
         first = factor if first is None else join(first, factor)
     return first
 
 
-def _written_base(base: Base, instead: str = "") -> Any:
+def _raised(x: Any, power: int) -> Any:
+    return x if power == 1 else ops.square(x) if power == 2 else x**power
+
+
+def _written_base(base: Base, stable: bool, instead: str = "") -> Any:
     if isinstance(base, Symbol):
         return base.node
     if isinstance(base, Sum):
-        return written(base)
+        return written(base, stable)
     if base.op == "number":
         return base.params["value"]
     if base.op == "identity":
         return Tensor(np.eye(base.shape[0]))
-    operands = map(written, base.operands)
+    operands = [written(operand, stable) for operand in base.operands]
     return APPLY[instead or base.op](*operands, **base.params)
