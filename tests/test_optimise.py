@@ -68,3 +68,15 @@ def test_a_quotient_does_not_overflow_where_it_did_not():
     x = np.array([400.0, 399.0, 350.0])
     for ours, theirs in zip(compiled(x), tg.value_and_grad(function)(x), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_the_transpose_of_zero_is_zero(rng):
+    """Found by a fuzzer: x − x, turned, in a product."""
+
+    def function(x, y):
+        v = tg.softplus(x) - tg.softplus(x)
+        return tg.sum(v.T**2) / 2 + tg.sum((tg.mean(tg.maximum(tg.tanh(x) ** 2, y)) - y) ** 2)
+
+    compiled = tg.compile(tg.value_and_grad(function, argnums=(0, 1)))
+    x, y = rng.normal(size=(1, 3)), rng.normal(size=3)
+    np.testing.assert_allclose(compiled(x, y)[1][1], tg.value_and_grad(function, argnums=(0, 1))(x, y)[1][1])

@@ -124,10 +124,16 @@ def _spread_product(product: Product) -> Sum:
 
 def _spread_base(base: Base) -> Base:
     if isinstance(base, Sum):
-        return _spread(base)
+        return _spread_inside(base)
     if isinstance(base, Call):
-        return Call(base.op, tuple(map(_spread, base.operands)), base.params, base.shape)
+        return Call(base.op, tuple(map(_spread_inside, base.operands)), base.params, base.shape)
     return base
+
+
+def _spread_inside(term: Sum) -> Sum:
+    """A part of a term: as it is where it turns out to be 0, for which a call has no form."""
+    spread = _spread(term)
+    return spread if spread.products else term
 
 
 def _multiplied(term: Sum) -> int:

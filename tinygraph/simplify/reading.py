@@ -264,7 +264,8 @@ def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
     if not term.products:
         return ZERO
     if len(term.products) > 1:
-        return of(Call("matrix_transpose", (shortest(term),), Params(), node.shape))
+        short = shortest(term)  # which may be 0
+        return of(Call("matrix_transpose", (short,), Params(), node.shape)) if short.products else ZERO
     inner, outer = split(term.products[0], has_elements)
     if isinstance(call := only_base(Sum((inner,))), Call) and call.op == "identity":
         return Sum((outer.times(inner),))
