@@ -24,9 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 Step = Callable[[], object]
 
 
-PAUSE = (
-    0.15  # seconds; threads of a BLAS wait for work in a busy loop of up to 0.1, and take a core from the next program
-)
+# Seconds. Threads of a BLAS wait for work in a busy loop of up to 0.1, and take a core from the next program.
+PAUSE = 0.15
 ROUND = 0.03
 ROUNDS = 7
 

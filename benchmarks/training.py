@@ -77,18 +77,18 @@ VERSIONS = """
 import json
 from importlib import metadata
 found = {dist.name.lower(): dist.version for dist in metadata.distributions()}
-print(json.dumps([found.get(name) for name in ("PACKAGE", "numpy", "scipy")]))
+print(json.dumps([found.get(name) for name in ("PACKAGE", "numpy")]))
 """
 
 
 def versions(rivals: Iterable[str], pythons: dict[str, str]) -> str:
-    """Of each rival, with those of what tinygraph has beside it: its error function is SciPy's where there is one."""
+    """Of each rival, and of the NumPy that tinygraph has beside it."""
     packages = {RIVALS[name].package: pythons[name] for name in rivals}
     lines = []
     for package, python in packages.items():
-        version, numpy, scipy = in_own_process("-c", VERSIONS.replace("PACKAGE", package), python=python)
+        version, numpy = in_own_process("-c", VERSIONS.replace("PACKAGE", package), python=python)
         named = package if package in ("numpy", "tinygraph") else f"{package} {version}"
-        lines.append(f"{named} (NumPy {numpy}, {f'SciPy {scipy}' if scipy else 'no SciPy'})")
+        lines.append(f"{named} (NumPy {numpy})")
     return ", ".join(lines)
 
 

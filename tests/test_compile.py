@@ -11,6 +11,7 @@ from graphs import random_graph
 
 import tinygraph as tg
 from tinygraph import testing
+from tinygraph.errors import UnsupportedError
 from tinygraph.evaluate import evaluate
 from tinygraph.table import APPLY, OPS
 
@@ -527,3 +528,43 @@ def test_positional_arguments_of_a_star_are_called_what_they_are_where_they_are_
 
     product(rng.normal(size=(2, 3)), rng.normal(size=(3, 2)))
     assert "def product(X, Y):" in product.source
+
+
+def test_a_function_that_wires_its_operations_otherwise_is_refused():
+    turn = itertools.count()
+
+    def function(x, y):
+        return x - y if next(turn) % 2 else y - x
+
+    with pytest.raises(UnsupportedError, match="computes something else"):
+        tg.compile(function)(np.ones(2), np.zeros(2))
+
+
+def test_float32_stays_that_beside_constants_and_fractions(rng):
+    def loss(W, X):
+        h = np.zeros((4, 3), np.float32)
+        for x in (X, 2 * X):
+            h = tg.tanh(x + h @ W)
+        return tg.mean((tg.softmax(h / 4.0, axis=1) - h) ** 2) / 7
+
+    @tg.compile
+    def update(W, X):
+        J, dW = tg.value_and_grad(loss)(W, X)
+        return J, W - 0.1 * dW
+
+    W, X = rng.normal(size=(3, 3)).astype("f"), rng.normal(size=(4, 3)).astype("f")
+    J, later = update(W, X)
+    expected, dW = tg.value_and_grad(loss)(W, X)
+    assert (J.dtype, later.dtype) == (np.float32, np.float32)
+    np.testing.assert_allclose(J, expected, rtol=1e-5)
+    np.testing.assert_allclose(later, W - 0.1 * dW, rtol=1e-5)
+    assert "float64" not in update.source
+
+
+def test_a_program_with_computed_constants_can_be_pasted(rng):
+    table = np.arange(3600.0).reshape(60, 60)
+    compiled = tg.compile(lambda x: x * tg.exp(-tg.Tensor(table)))
+    x = rng.normal(size=(60, 60))
+    assert_same(compiled(x), x * np.exp(-table))
+    assert "None  # an array from outside, of shape (60, 60)" in compiled.source
+    assert "exp(" in compiled.source  # what follows from it is still computed there

@@ -5,7 +5,8 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.graph import toposort
-from tinygraph.lowering import lowered
+from tinygraph.lowering import _LOWERED, lowered
+from tinygraph.table import OPS
 
 
 def calls(function, *arrays, names=()):
@@ -85,3 +86,12 @@ def test_nan_stays_nan():
     z = np.array([np.nan, 1.0])
     for function in (tg.sigmoid, tg.softplus, lambda z: tg.log_loss(tg.sigmoid(z), np.zeros(2), reduction="none")):
         calls(function, z)
+
+
+def test_sums_of_whole_numbers_keep_their_dtype():
+    A = np.ones((2, 3, 3), np.int32)
+    calls(lambda A: tg.sum(A.mT @ A, axis=0), A)
+
+
+def test_ops_are_in_the_table():
+    assert OPS.keys() >= _LOWERED.keys()

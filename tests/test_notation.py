@@ -8,7 +8,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.names import names_of
-from tinygraph.notation import Span, Writer, as_text, clean, number, symbol
+from tinygraph.notation import Span, Writer, as_latex, as_text, clean, number, symbol
 from tinygraph.table import APPLY, OPS
 from tinygraph.testing import samples
 
@@ -19,11 +19,15 @@ v = tg.parameter(np.ones((2, 2, 2)), name="v")
 VARIABLES = {name: value for name, value in globals().items() if isinstance(value, tg.Tensor)}
 
 
-def written(node):
+def spans(node):
     """The expression of a node, in which only leaves and nodes with a name of their own are symbols."""
     names = names_of(tg.toposort(node))
     names.pop(node, None)
-    return as_text(Writer(names, lambda x: x not in names).expression(node))
+    return Writer(names, lambda x: x not in names).expression(node)
+
+
+def written(node):
+    return as_text(spans(node))
 
 
 def made(source):
@@ -356,7 +360,9 @@ def test_spans_keep_their_styles():
 def test_every_op_is_written_in_full(op):
     for inputs, params in samples(op):
         named = [tg.Tensor(x, name=name) for x, name in zip(inputs, "abc", strict=False)]
-        text = written(APPLY[op.name](*named, **params))
+        expression = spans(APPLY[op.name](*named, **params))
+        assert as_latex(expression).isascii()
+        text = as_text(expression)
         assert not set("{}") & set(text)
         assert text.count("(") == text.count(")")
         assert text == text.strip() != ""

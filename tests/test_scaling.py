@@ -77,7 +77,7 @@ def test_a_number_waits_until_the_array_is_small(rng):
     X, y = tg.Tensor(rng.normal(size=(50, 3))), tg.Tensor(rng.normal(size=50))
     slope = 0.1 * tg.tanh(y)
     outputs = [X.mT @ slope]
-    after, _, later = scaled(outputs, {X, y}, {})
+    after, _, later = scaled(outputs, {X, y}, {slope: "slope"})
     assert products(outputs) == [(50,)]
     assert products(after) == [(3,)]
     assert [(node.op.name, number) for node, number in later.items()] == [("tanh", 0.1)]
@@ -90,3 +90,13 @@ def test_numbers_that_meet_are_one(rng):
     assert products([after]) == [(3,)]
     (after,), _, _ = scaled([0.5 * tg.mean(tg.exp(x))], {x}, {})
     assert [node.op.name for node in toposort(after) if node.op is not None] == ["exp", "sum", "multiply"]
+
+
+def test_a_name_of_the_array_itself_stays_true(rng):
+    """A = tanh(y) is not said to wait for the number of 0.1 A, which has no name."""
+    y, X = tg.Tensor(rng.normal(size=50)), tg.Tensor(rng.normal(size=(50, 3)))
+    A = tg.tanh(y)
+    slope = 0.1 * A
+    assert scaled([X.mT @ slope, A], {X, y}, {A: "A"})[2] == {}
+    assert scaled([X.mT @ slope, A], {X, y}, {A: "A", slope: "slope"})[2] == {}
+    assert list(scaled([X.mT @ slope], {X, y}, {slope: "slope"})[2].values()) == [0.1]

@@ -34,7 +34,7 @@ ALLOWED = {
     "rewriting": {"table", "graph"},
     "optimise": {"table", "graph", "rewriting", "names", "simplify"},
     "scaling": {"table", "graph", "ops", "linear", "rewriting"},
-    "lowering": {"table", "graph", "ops", "names", "rewriting"},
+    "lowering": {"table", "graph", "ops", "names", "codegen", "rewriting"},
     "program": {"table", "graph", "codegen"},
     "tracing": {"errors", "recording", "graph", "trees", "names"},
     "executable": {"graph", "trees", "notation", "tracing", "optimise", "scaling", "lowering", "program"},

@@ -50,6 +50,8 @@ _TEMPLATES: dict[str, tuple[str, int]] = {
     "complement_of_sigmoid": ("1 - {0}", SUM),
     "logit_of_sigmoid": ("{1}", TIGHTEST),
 }
+LARGEST_CONSTANT = 1000
+"""Elements of an array that is still written in a source."""
 _METHODS = {"reshape": "reshape", "permute_dims": "transpose"}
 _LOSSES = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
 _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from . import ops
+from .codegen import LARGEST_CONSTANT
 from .graph import Tensor, toposort
 from .names import readers_of
 from .rewriting import over, rewritten
 from .table import Op
 
-_LARGEST_CONSTANT = 4096  # elements
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
 _LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
 
@@ -33,7 +33,7 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
 
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
-        if constant and node.size <= _LARGEST_CONSTANT:
+        if constant and node.size <= LARGEST_CONSTANT:
             return Tensor(node.value)  # computed now
         key = (node.op, tuple(_identity(x, names) for x in inputs), repr(node.params))
         return equal.setdefault(key, over(node, inputs))
@@ -83,9 +83,8 @@ def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Ten
     missed = finite * (0.5 + ops.copysign(1.0, z) * (0.5 - y))
     if reduction == "none":
         return rounding + missed
-    if reduction == "mean":
-        return _mean(rounding) + _mean(missed) if z.size == 0 else (ops.sum(rounding) + ops.sum(missed)) / z.size
-    return ops.sum(rounding) + ops.sum(missed)
+    reduced = _mean if reduction == "mean" else ops.sum
+    return reduced(rounding) + reduced(missed)
 
 
 def _ndtr(x: Tensor) -> Tensor:
@@ -93,12 +92,10 @@ def _ndtr(x: Tensor) -> Tensor:
 
 
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    if not x.size or x.dtype == np.float16:  # whose elements NumPy adds up in float32
+        return ops.mean(x, axis=axis, keepdims=keepdims)
     total = ops.sum(x, axis=axis, keepdims=keepdims)
-    return (
-        total / (x.size // max(total.size, 1))
-        if x.size and x.dtype.itemsize > 2
-        else ops.mean(x, axis=axis, keepdims=keepdims)
-    )
+    return total / (x.size // total.size)
 
 
 def _pow(x: Any, y: Any) -> Tensor:
@@ -180,7 +177,7 @@ def _contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: 
 
 def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor | None:
     """The sum, but for its shape; `free` says that nothing else needs x."""
-    if free and axes == [*range(x.ndim - 2)] and (product := _of_stack(x)) is not None:
+    if free and x.dtype == node.dtype and axes == [*range(x.ndim - 2)] and (product := _of_stack(x)) is not None:
         return product
     count = x.size // max(node.size, 1)
     if not axes or not 0 < count <= _LONGEST_DOT.get(x.dtype.name, 0) or x.dtype != node.dtype:

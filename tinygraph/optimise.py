@@ -168,7 +168,8 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
     def change(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in given for x in inputs if isinstance(x, Tensor))
-        return Tensor(node.value.astype(dtype)) if node.shape == () and constant else over(node, inputs)
+        number = constant and node.shape == () and node.dtype.kind == "f"
+        return Tensor(node.value.astype(dtype)) if number else over(node, inputs)
 
     return rewritten(toposort(graph), change)[graph]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import HELPERS, expression, helpers, is_uniform, subscript, written_array
+from .codegen import HELPERS, LARGEST_CONSTANT, expression, helpers, is_uniform, subscript, written_array
 from .graph import Tensor, toposort
 from .table import OPS
 
@@ -23,7 +23,6 @@ _UFUNCS |= {"pow": "power", "abs": "absolute"}
 _IMPORTED = {"dot", "matmul", "vdot", *_UFUNCS.values()}
 _INFIX = {"add", "subtract", "multiply", "divide", "negative"}
 _REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
-_LARGEST_CONSTANT = 1000  # elements, that is written in the source
 # What only moves elements about is, or may be, a view.
 _VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.variadic}
 
@@ -258,7 +257,7 @@ class Program:
         arguments = ", ".join(self._names[x] for x in self.inputs)
         text = [f"import numpy as np\nfrom numpy import {', '.join(used)}\n" if used else "import numpy as np\n"]
         for constant, array in self.constants.items():
-            short = array.size <= _LARGEST_CONSTANT or is_uniform(array)
+            short = array.size <= LARGEST_CONSTANT or is_uniform(array)
             large = f"None  # an array from outside, of shape {array.shape}"
             text.append(f"{constant} = {written_array(array) if short else large}")
         for (value, dtype), scalar in self.scalars.items():

@@ -40,8 +40,9 @@ def scaled(
     gather = functools.partial(_gathered, given)
     change(gather)
     moved = _sinking(toposort(*outputs), set(outputs), given)
+    bare = {product for product, (_, array, _) in moved.items() if product in names and array not in names}
     new = change(functools.partial(_sunk, moved))
-    later |= {new[product]: number for product, (number, _, _) in moved.items()}
+    later |= {new[product]: moved[product][0] for product in bare}  # the array has the name of the product now
     change(gather)
     for number in _products(toposort(*outputs), given):
         order = toposort(*outputs)

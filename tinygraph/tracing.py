@@ -108,7 +108,7 @@ def _form(outputs: Sequence[Any], born: int) -> list[Any]:
 
 
 def _is_same(first: Sequence[Any], again: Sequence[Any]) -> bool:
-    """Whether two calls did the same; numbers that are not NaN in one are not in the other."""
+    """Whether two calls did the same; NaN is the same as NaN."""
     for one, other in itertools.zip_longest(first, again):
         if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
             if not np.array_equal(one, other, equal_nan=one.dtype.kind == other.dtype.kind == "f"):

@@ -13,11 +13,9 @@ a cancelled factor was 0 or infinite.
 
 from .reading import Reader as Reader
 from .shortest import expanded as expanded
-from .shortest import gathered as gathered
 from .shortest import shortest as shortest
 from .shortest import simplified as simplified
 from .terms import ONE as ONE
-from .terms import ZERO as ZERO
 from .terms import Base as Base
 from .terms import Call as Call
 from .terms import Params as Params
@@ -33,6 +31,5 @@ from .terms import number as number
 from .terms import of as of
 from .terms import only_base as only_base
 from .terms import power as power
-from .terms import split as split
 from .terms import symbol as symbol
 from .writing import written as written

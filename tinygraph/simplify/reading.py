@@ -260,12 +260,11 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
 
 
 def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    term = _full(x, node.inputs[0])
-    if not term.products:
+    if not (x := shortest(x)).products:
         return ZERO
+    term = _full(x, node.inputs[0])
     if len(term.products) > 1:
-        short = shortest(term)  # which may be 0
-        return of(Call("matrix_transpose", (short,), Params(), node.shape)) if short.products else ZERO
+        return of(Call("matrix_transpose", (term,), Params(), node.shape))
     inner, outer = split(term.products[0], has_elements)
     if isinstance(call := only_base(Sum((inner,))), Call) and call.op == "identity":
         return Sum((outer.times(inner),))
