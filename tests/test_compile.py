@@ -568,3 +568,18 @@ def test_a_program_with_computed_constants_can_be_pasted(rng):
     assert_same(compiled(x), x * np.exp(-table))
     assert "None  # an array from outside, of shape (60, 60)" in compiled.source
     assert "exp(" in compiled.source  # what follows from it is still computed there
+
+
+def test_another_dtype_of_the_same_shape_has_a_program_of_its_own():
+    compiled = tg.compile(lambda x: tg.exp(tg.tanh(x)))
+    assert compiled(np.ones(3)).dtype == np.float64
+    assert compiled(np.ones(3, np.float32)).dtype == np.float32
+    assert compiled(np.ones(3)).dtype == np.float64
+
+
+def test_one_call_after_the_other_uses_the_same_buffers():
+    compiled = tg.compile(lambda x: tg.exp(tg.tanh(x)) + 1.0)
+    for _ in range(4):
+        compiled(np.ones(3))
+    (program,) = compiled.cache.values()
+    assert len(program._idle) == 1

@@ -9,6 +9,11 @@ from tinygraph.lowering import _LOWERED, lowered
 from tinygraph.table import OPS
 
 
+def ops_of(output):
+    """What is computed."""
+    return [node for node in toposort(output) if node.op is not None]
+
+
 def calls(function, *arrays, names=()):
     """The ops of the lowered graph; its value is that of the function."""
     inputs = [tg.Tensor(array) for array in arrays]
@@ -18,7 +23,7 @@ def calls(function, *arrays, names=()):
     tolerance = 1e-12 if after.dtype == np.float64 else 1e-5
     np.testing.assert_allclose(after.value, output.value, rtol=tolerance, atol=0)
     assert (after.shape, after.dtype) == (output.shape, output.dtype)
-    return [node.op.name for node in toposort(after) if node.op is not None]
+    return [node.op.name for node in ops_of(after)]
 
 
 SOFTMAX = ["max", "fmin", "fmax", "subtract", "exp", "matmul", "divide"]
@@ -95,3 +100,28 @@ def test_sums_of_whole_numbers_keep_their_dtype():
 
 def test_ops_are_in_the_table():
     assert OPS.keys() >= _LOWERED.keys()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tg.exp(x - tg.logsumexp(x, axis=1)),  # which is not the softmax along that axis
+        lambda x: tg.sum(tg.reshape(x, (1, 3, 3)).mT @ tg.stack([x, 2.0 * x]), axis=0),  # a stack of one, repeated
+    ],
+)
+def test_what_only_looks_alike_is_left(function, rng):
+    calls(function, rng.normal(size=(3, 3)))
+
+
+def test_equal_numbers_make_equal_products():
+    x = tg.Tensor(np.ones(3))
+    (after,) = lowered([x * tg.Tensor(2.0) + tg.tanh(x * tg.Tensor(2.0))], {x: "x"})
+    assert [node.op.name for node in ops_of(after)].count("multiply") == 1
+
+
+def test_what_is_turned_is_copied_once(rng):
+    x = tg.Tensor(rng.normal(size=(2, 3, 4)))
+    turned = tg.reshape(tg.permute_dims(x, (1, 0, 2)), (3, 4, 2))
+    (after,) = lowered([turned @ np.full((2, 2), 0.5) + turned @ np.full((2, 2), 0.25)], {x: "x"})
+    copies = [node for node in ops_of(after) if node.op.name == "reshape" and node.inputs[0].op is not None]
+    assert [node.inputs[0].op.name for node in copies].count("permute_dims") == 1

@@ -116,3 +116,33 @@ def test_what_is_read_again_is_not_added_to():
     np.testing.assert_allclose(double, 2 * np.exp(x))
     np.testing.assert_array_equal(padded, [0, 0.2, 0.3, 0.4])
     assert "+=" not in program.source
+
+
+def padded(x, start, shape):
+    return tg.ops.scatter_add(x, key=(slice(start, None),), shape=shape)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, g: tg.exp(tg.reshape(x, (1, 3, 3))) + padded(g, 1, (3, 3)),  # not the same axes
+        lambda x, g: tg.reshape(x, (3, 3)) + padded(g, 1, (3, 3)),  # a view of an argument
+        lambda x, g: tg.exp(padded(g, 1, (3, 3))) * tg.reshape(x, (3, 3)),  # in a buffer, where exp then writes
+        lambda x, g: tg.exp(tg.reshape(x, (3, 3))) + padded(g, 1, (3, 3)),
+    ],
+)
+def test_a_part_is_added_to_what_it_is_a_part_of(function, rng):
+    x, g = rng.normal(size=9), rng.normal(size=(2, 3))
+    compiled, given = tg.compile(function), x.copy()
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x, g), function(tg.Tensor(x), tg.Tensor(g)).data, rtol=1e-14)
+    np.testing.assert_array_equal(x, given)
+
+
+def test_long_ones_are_written_in_the_source(rng):
+    compiled = tg.compile(lambda x: tg.sum(x, axis=0))
+    x = rng.normal(size=(2000, 3))
+    compiled(x)
+    variables = {}
+    exec(compiled.source, variables)
+    np.testing.assert_allclose(variables["program"](x)[0], x.sum(axis=0))

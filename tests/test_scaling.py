@@ -100,3 +100,15 @@ def test_a_name_of_the_array_itself_stays_true(rng):
     assert scaled([X.mT @ slope, A], {X, y}, {A: "A"})[2] == {}
     assert scaled([X.mT @ slope, A], {X, y}, {A: "A", slope: "slope"})[2] == {}
     assert list(scaled([X.mT @ slope], {X, y}, {slope: "slope"})[2].values()) == [0.1]
+
+
+def test_a_factor_that_one_reader_takes_elsewhere_stays_as_it_is(rng):
+    """a ∗ b would take the number at b, which is smaller, and a c at a, which a ∗ b reads."""
+
+    def step(x, y, c):
+        a, b = tg.tanh(x), tg.exp(y)
+        return [0.1 * (a * b), 0.1 * (a @ c)]
+
+    shapes = (60, 60), (60, 1), (60, 60)
+    before, after, within = moved(step, *(rng.normal(size=shape) for shape in shapes))
+    assert (before, within) == (after, {})

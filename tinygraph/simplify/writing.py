@@ -49,11 +49,11 @@ def _written_product(product: Product, stable: bool) -> Any:
     if sign and isinstance(scalar, (int, float)):
         scalar, sign = -scalar, False
     body: Any = None
-    for numerator, divisor, power in _quotients(others) if stable and mean is None else ():
-        others.remove((numerator, power))
-        others.remove((divisor, -power))
-        quotient = ops.divide(_written_base(numerator, stable), _written_base(divisor, stable))
-        body = _raised(quotient, power) if body is None else ops.multiply(body, _raised(quotient, power))
+    if stable and mean is None:
+        quotients, others = _quotients(others)
+        for numerator, divisor, power in quotients:
+            quotient = ops.divide(_written_base(numerator, stable), _written_base(divisor, stable))
+            body = _raised(quotient, power) if body is None else ops.multiply(body, _raised(quotient, power))
     body = _joined(ops.multiply, body, [p for p in others if p[1] > 0], stable, mean)
     body = scalar if body is None else body if scalar is None else ops.multiply(scalar, body)
     below = _joined(ops.multiply, None, [p for p in others if p[1] < 0], stable)
@@ -63,28 +63,39 @@ def _written_product(product: Product, stable: bool) -> Any:
     return -body if sign else body
 
 
-def _quotients(powers: list[tuple[Base, int]]) -> list[tuple[Base, Base, int]]:
-    """Factors and the divisors to stand under them, with the power of both."""
+def _quotients(powers: list[tuple[Base, int]]) -> tuple[list[tuple[Base, Base, int]], list[tuple[Base, int]]]:
+    """Factors and the divisors to stand under them, with the power of both; and what is left."""
+    left = dict(powers)
     found: list[tuple[Base, Base, int]] = []
     for divisor, power in powers:
-        taken = [numerator for numerator, _, _ in found]
-        fitting = [base for base, p in powers if p == -power > 0 and base not in taken]
-        best = next(
-            (base for base in fitting if _is_part(base, divisor)), fitting[0] if fitting and power < -1 else None
-        )
-        if best is not None:
-            found.append((best, divisor, -power))
-    return found
+        above = [base for base, p in left.items() if p > 0 > power]
+        parts = [base for base in above if _is_part(base, divisor)]
+        for base in parts or [base for base in above if left[base] == -power > 1]:
+            times = min(left[base], -left[divisor])
+            if times > 0:
+                found.append((base, divisor, times))
+                left[base] -= times
+                left[divisor] += times
+    return found, [(base, power) for base, power in left.items() if power]
 
 
 def _is_part(x: Base, whole: Base) -> bool:
     """Whether something is a term of a sum, or what a Σ adds up."""
+    if isinstance(whole, Symbol):
+        node = whole.node
+        while node.op is not None and node.op.name in _MOVING:
+            node = node.inputs[0]  # type: ignore[assignment]
+        added_up = node.inputs if node.op is not None and node.op.name in ("sum", "add") else ()
+        return isinstance(x, Symbol) and any(x.node is term for term in added_up)
     if isinstance(whole, Call):
-        return whole.op in ("sum", "reshape", "broadcast_to") and _is_part(x, whole.operands[0])
-    return isinstance(whole, Sum) and any(
+        return whole.op in ("sum", *_MOVING) and _is_part(x, whole.operands[0])
+    return any(
         ((x, 1),) == product.powers or any(_is_part(x, base) for base, _ in product.powers if isinstance(base, Call))
         for product in whole.products
     )
+
+
+_MOVING = ("reshape", "broadcast_to")
 
 
 def _is_decimal(x: Fraction) -> bool:
