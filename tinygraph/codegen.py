@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from inspect import getsource
 from typing import Any
 
@@ -178,31 +179,28 @@ def _index(part: Any) -> str:
     return "..." if part is Ellipsis else str(part)
 
 
-# Functions that NumPy lacks, put before the function that needs them.
-_HELPERS = [
-    *(re.sub(r": Any\b| -> Any\b", "", getsource(function)) + "\n\n" for function in (special.erfc, special.erf)),
-    """\
+# Functions that NumPy lacks, put before the function that needs them; a later one may need an earlier one.
+_HELPERS: dict[str, str | Callable[..., Any]] = {
+    "erfc": special.erfc,
+    "erf": special.erf,
+    "_scatter_add": """\
 def _scatter_add(g, key, shape):
     out = np.zeros(shape, g.dtype)
     np.add.at(out, key, g)
     return out
-
-
 """,
-    """\
+    "_softmax": """\
 def _softmax(x, axis):
     powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return powers / np.sum(powers, axis=axis, keepdims=True)
-
-
 """,
-    """\
+    "_logsumexp": """\
 def _logsumexp(x, axis, keepdims):
     return np.logaddexp.reduce(x, axis=axis, keepdims=keepdims)
-
-
 """,
-]
+}
+HELPERS = _HELPERS.keys()
+"""The names of the functions that `helpers` may put in."""
 
 
 def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:
@@ -216,15 +214,13 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
 def helpers(source: str) -> str:
     """The functions that source needs and NumPy lacks."""
     needed = ""
-    for helper in reversed(_HELPERS):  # a later one may need an earlier one
-        if re.search(rf"\b{_name(helper)}\(", needed + source):
-            needed = helper + needed
+    for name in reversed(_HELPERS):
+        if re.search(rf"\b{name}\(", needed + source):
+            needed = f"{_source(name)}\n\n{needed}"
     return needed
 
 
-def _name(helper: str) -> str:
-    return helper[len("def ") : helper.index("(")]
-
-
-HELPERS = frozenset(map(_name, _HELPERS))
-"""The names of the functions that `helpers` may put in."""
+@cache
+def _source(name: str) -> str:
+    helper = _HELPERS[name]
+    return helper if isinstance(helper, str) else re.sub(r": Any\b| -> Any\b", "", getsource(helper))
