@@ -583,3 +583,17 @@ def test_one_call_after_the_other_uses_the_same_buffers():
         compiled(np.ones(3))
     (program,) = compiled.cache.values()
     assert len(program._idle) == 1
+
+
+def test_an_equation_that_would_have_millions_of_terms_is_not_written():
+    """What several read has no name, and would be written each time: 2³⁰ terms."""
+
+    def function(x):
+        for _ in range(30):
+            x = tg.tanh(x) * tg.sigmoid(x)
+        return x
+
+    compiled = tg.compile(lambda x: evaluate([function(x)], {}, tg.ops)[0])
+    x = np.array([0.1, 0.2])
+    np.testing.assert_allclose(compiled(x), function(tg.Tensor(x)).data, rtol=1e-12)
+    assert "# result 1: …" in compiled.source

@@ -20,7 +20,8 @@ from .tracing import Trace, traced
 from .trees import Structure, unflatten
 
 _COUNT = itertools.count(1)
-_LONGEST_COMMENT = 110
+_LONGEST_COMMENT = 110  # characters
+_LONGEST_EQUATION = 400  # nodes
 
 
 class Executable:
@@ -178,9 +179,12 @@ def _comments(
         node: f"{name} =" for node, name in named.items()
     }
     comments = {}
+    size: dict[Any, int] = {}  # how much there is to write; what several read is written each time
     for node in toposort(*outputs):
+        size[node] = min(1 + sum(0 if x in named else size.get(x, 1) for x in node.inputs), _LONGEST_EQUATION + 1)
         if node in titles and node.op is not None:
-            text = f"{titles[node]} {as_text(writer.expression(node))}"
+            written = size[node] <= _LONGEST_EQUATION
+            text = f"{titles[node]} {as_text(writer.expression(node)) if written else '…'}"
             text = text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]} …"
             text += f", scaled by {within[node]:.4g}" if node in within else ""
             comments[node] = text + (f", times {later[node]:.4g} where it is read" if node in later else "")

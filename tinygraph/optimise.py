@@ -36,7 +36,7 @@ from .simplify import (
 from .table import APPLY
 
 # What sums in another order may differ by: a part of each element, and of the largest where terms cancel.
-_CLOSE = {np.dtype(np.float64): (1e-12, 1e-14), np.dtype(np.float32): (1e-5, 5e-6)}
+_CLOSE = {np.dtype(np.float64): (1e-12, 1e-15), np.dtype(np.float32): (1e-5, 1e-6)}
 
 
 def optimised(
