@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sys import _getframe
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from . import errors
 from .errors import Operand, ShapeError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
-from .table import APPLY, NUMBERS, OPS, TIGHTEST, Op, Rule
+from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
 
 P = ParamSpec("P")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def op(
@@ -28,6 +29,7 @@ def op(
     *vjps: Rule | None,
     notation: str = "",
     binding: int = TIGHTEST,
+    source: str = "",
     run: Rule | None = None,
     variadic: bool = False,
     operators: Sequence[str] = (),
@@ -56,6 +58,7 @@ def op(
             params=names if variadic else names[len(vjps) :],
             notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(len(vjps)))})",
             binding=binding,
+            source=source,
             aside=aside or {},
             check=check,
             samples=samples,
@@ -75,6 +78,28 @@ def op(
             for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
                 setattr(Tensor, special, function)
         return cast(Callable[P, "Tensor"], apply)
+
+    return declare
+
+
+def composite(
+    kind: str, *, samples: Any, reference: Rule | None = None, sequence: bool = False
+) -> Callable[[Function], Function]:
+    """Declare a public function that is composed of ops, so that the laws are kept by it too.
+
+    `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
+    arrays as one list.
+    """
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        theirs = reference or getattr(np, name, None) or getattr(np.linalg, name, None)
+
+        def spread(of: Any) -> Any:
+            return (lambda *xs, **params: of(list(xs), **params)) if sequence and of is not None else of
+
+        COMPOSITES[name] = Composite(name, kind, spread(function), spread(theirs), samples)
+        return function
 
     return declare
 
@@ -259,7 +284,7 @@ def _expression(name: str, inputs: Sequence[Any], site: Site) -> str:
 
 def described_operand(x: Any, site: Site, position: int) -> Operand:
     """What an error at `site` says about one of the operands there."""
-    text, _ = site.operand(position)
+    text = "" if site.anonymous else site.operand(position)[0]  # in a composite, operands are not the user's
     text = text if len(text) <= _LONGEST_OPERAND else ""
     if not isinstance(x, Tensor):
         return Operand(text or repr(x), ())

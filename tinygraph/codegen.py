@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from inspect import getsource
 from typing import Any
 
 import numpy as np
 
-from . import special
+from . import kernels
 from .graph import Tensor
 from .names import shown_inputs
 from .ops.indexing import SLOT
 from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST
 
-# How an op is written with NumPy, and how tightly that binds in Python, where it is not np.name(operands, parameters).
-_TEMPLATES: dict[str, tuple[str, int]] = {
-    "add": ("{0} + {1}", SUM),
-    "subtract": ("{0} - {1}", SUM),
-    "multiply": ("{0} * {1}", PRODUCT),
-    "divide": ("{0} / {1}", PRODUCT),
-    "matmul": ("{0} @ {1}", PRODUCT),
-    "negative": ("-{0}", SIGN),
-    "pow": ("{0} ** {1}", POWER),
-    "square": ("{0} ** 2", POWER),
-    "less": ("{0} < {1}", COMPARISON),
-    "less_equal": ("{0} <= {1}", COMPARISON),
-    "greater": ("{0} > {1}", COMPARISON),
-    "greater_equal": ("{0} >= {1}", COMPARISON),
-    "equal": ("{0} == {1}", COMPARISON),
-    "not_equal": ("{0} != {1}", COMPARISON),
-    "sigmoid": ("1 / (1 + np.exp(-{0}))", PRODUCT),
-    "relu": ("np.maximum({0}, 0)", TIGHTEST),
-    "softmax": ("_softmax({0}, {axis})", TIGHTEST),
-    "logsumexp": ("_logsumexp({0}, {axis}, {keepdims})", TIGHTEST),
-    "softplus": ("np.logaddexp({0}, 0)", TIGHTEST),
-    "matrix_transpose": ("{0}.mT", TIGHTEST),
-    "erf": ("erf({0})", TIGHTEST),
-    "erfc": ("erfc({0})", TIGHTEST),
-    "normal_density": ("np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)", PRODUCT),
-    "ndtr": ("0.5 * erfc(-{0} / np.sqrt(2))", PRODUCT),
-    "gelu": ("0.5 * {0} * erfc(-{0} / np.sqrt(2))", PRODUCT),
-    "inv": ("np.linalg.inv({0})", TIGHTEST),
-    "logabsdet": ("np.linalg.slogdet({0}).logabsdet", TIGHTEST),
-    "sign_of_det": ("np.linalg.slogdet({0}).sign", TIGHTEST),
-    "trace": ("np.linalg.trace({0}, offset={offset})", TIGHTEST),
-    "complement_of_sigmoid": ("1 - {0}", SUM),
-    "logit_of_sigmoid": ("{1}", TIGHTEST),
-}
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
 _METHODS = {"reshape": "reshape", "permute_dims": "transpose"}
@@ -139,11 +106,11 @@ def _template(x: Tensor) -> tuple[str, int]:
     params = {key: x.params[key] for key in op.params}
     if op.name == "matrix_transpose" and x.ndim == 2:
         return "{0}.T", TIGHTEST
-    if op.name in _TEMPLATES:
-        template, binding = _TEMPLATES[op.name]
+    if op.source:
+        template = op.source
         for key, value in params.items():
             template = template.replace(f"{{{key}}}", repr(value))
-        return template, binding
+        return template, _binding(template)
     if op.name in ("log_loss", "log_loss_of_sigmoid"):
         reduce = params["reduction"]
         return (_LOSSES, SIGN) if reduce == "none" else (f"np.{reduce}({_LOSSES})", TIGHTEST)
@@ -152,7 +119,7 @@ def _template(x: Tensor) -> tuple[str, int]:
     if op.name == "getitem":
         return f"{{0}}[{subscript(x)}]", TIGHTEST
     if op.name == "scatter_add":
-        return f"_scatter_add({{0}}, np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
+        return f"scatter_add({{0}}, np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
     if op.name in ("astype", "discretize"):
         return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
     if op.variadic:
@@ -163,7 +130,24 @@ def _template(x: Tensor) -> tuple[str, int]:
         return f"{{0}}.{_METHODS[op.name]}({'' if numbers is None else ', '.join(map(str, numbers)) or '()'})", TIGHTEST
     if op.name == "broadcast_to":
         given = [repr(params["shape"])]
-    return f"np.{op.name}({', '.join([*places, *given])})", TIGHTEST
+    function = f"np.{op.name}" if hasattr(np, op.name) else f"np.linalg.{op.name}"
+    if getattr(op.run, "__module__", None) == kernels.__name__:
+        function = op.run.__name__
+        given = [f"{key}={value!r}" for key, value in params.items()]
+    return f"{function}({', '.join([*places, *given])})", TIGHTEST
+
+
+@cache
+def _binding(template: str) -> int:
+    """How tightly a template binds in Python."""
+    outermost = ast.parse(re.sub(r"\{\w+\}", "x", template), mode="eval").body
+    if isinstance(outermost, ast.Compare):
+        return COMPARISON
+    if isinstance(outermost, ast.UnaryOp):
+        return SIGN
+    if isinstance(outermost, ast.BinOp):
+        return {ast.Add: SUM, ast.Sub: SUM, ast.Pow: POWER}.get(type(outermost.op), PRODUCT)
+    return TIGHTEST
 
 
 def subscript(node: Tensor) -> str:
@@ -179,27 +163,7 @@ def _index(part: Any) -> str:
     return "..." if part is Ellipsis else str(part)
 
 
-# Functions that NumPy lacks, put before the function that needs them; a later one may need an earlier one.
-_HELPERS: dict[str, str | Callable[..., Any]] = {
-    "erfc": special.erfc,
-    "erf": special.erf,
-    "_scatter_add": """\
-def _scatter_add(g, key, shape):
-    out = np.zeros(shape, g.dtype)
-    np.add.at(out, key, g)
-    return out
-""",
-    "_softmax": """\
-def _softmax(x, axis):
-    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return powers / np.sum(powers, axis=axis, keepdims=True)
-""",
-    "_logsumexp": """\
-def _logsumexp(x, axis, keepdims):
-    return np.logaddexp.reduce(x, axis=axis, keepdims=keepdims)
-""",
-}
-HELPERS = _HELPERS.keys()
+HELPERS = kernels.__all__
 """The names of the functions that `helpers` may put in."""
 
 
@@ -213,14 +177,17 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
 
 def helpers(source: str) -> str:
     """The functions that source needs and NumPy lacks."""
-    needed = ""
-    for name in reversed(_HELPERS):
-        if re.search(rf"\b{name}\(", needed + source):
-            needed = f"{_source(name)}\n\n{needed}"
-    return needed
+    needed: dict[str, str] = {}
+    texts = [source]
+    while texts:
+        text = texts.pop()
+        for name in HELPERS:
+            if name not in needed and re.search(rf"(?<!\.)\b{name}\(", text):
+                needed[name] = _source(name)
+                texts.append(needed[name])
+    return "".join(f"{needed[name]}\n\n" for name in sorted(needed))
 
 
 @cache
 def _source(name: str) -> str:
-    helper = _HELPERS[name]
-    return helper if isinstance(helper, str) else re.sub(r": Any\b| -> Any\b", "", getsource(helper))
+    return re.sub(r": Any\b| -> Any\b", "", getsource(getattr(kernels, name)))

@@ -17,9 +17,10 @@ from .table import OPS
 
 # NumPy's name of an op that is a ufunc, and so can write to a buffer.
 _UFUNCS = {
-    name: name for name, op in OPS.items() if op.kind == "elementwise" and isinstance(getattr(np, name, None), np.ufunc)
+    name: getattr(np, name).__name__
+    for name, op in OPS.items()
+    if op.kind == "elementwise" and isinstance(getattr(np, name, None), np.ufunc)
 }
-_UFUNCS |= {"pow": "power", "abs": "absolute"}
 _IMPORTED = {"dot", "matmul", "vdot", *_UFUNCS.values()}
 _INFIX = {"add", "subtract", "multiply", "divide", "negative"}
 _REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}

@@ -11,16 +11,9 @@ import numpy as np
 
 from .errors import UnsupportedError, nearest
 from .graph import Tensor
+from .spellings import SPELLED
 from .table import FUNCTIONS
 
-# What NumPy calls differently from the Array API's names, where the function is not the same object.
-_NAMES = {"true_divide": "divide", "power": "pow", "absolute": "abs", "amax": "max", "amin": "min"}
-# Questions whose answers are not tensors.
-_QUESTIONS: dict[Any, Callable[..., Any]] = {
-    np.shape: lambda a: a.shape,
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a, axis=None: np.size(np.broadcast_to(False, a.shape), axis),
-}
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 _NO_CHANGE = {
     "out": (None,),
@@ -35,28 +28,15 @@ _NO_CHANGE = {
 
 
 @cache
-def _known() -> dict[Any, Callable[..., Tensor]]:
+def _known() -> dict[Any, Callable[..., Any]]:
     """For each NumPy function the function of ours that records it."""
-    known = {
-        getattr(module, name): function
-        for module in (np, np.linalg)
-        for name, function in FUNCTIONS.items()
-        if hasattr(module, name)
-    }
-    known[np.trace] = _trace
-    known.update({getattr(np, theirs): FUNCTIONS[ours] for theirs, ours in _NAMES.items() if hasattr(np, theirs)})
-    return known
+    known: dict[Any, Callable[..., Any]] = {}
+    for module, functions in ((np.linalg, FUNCTIONS), (np, FUNCTIONS)):
+        known |= {getattr(module, name): f for name, f in functions.items() if hasattr(module, name)}
+    return known | SPELLED
 
 
-def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """np.trace is over the first two axes, where np.linalg.trace and ours are over the last two."""
-    axes = [axis1 % a.ndim, axis2 % a.ndim]
-    rest = [axis for axis in range(a.ndim) if axis not in axes]
-    turned = a if [*rest, *axes] == list(range(a.ndim)) else FUNCTIONS["permute_dims"](a, (*rest, *axes))
-    return FUNCTIONS["trace"](turned, offset=offset)
-
-
-def _found(function: Any) -> Callable[..., Tensor]:
+def _found(function: Any) -> Callable[..., Any]:
     if function in _known():
         return _known()[function]
     name = getattr(function, "__name__", str(function))
@@ -103,8 +83,6 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
 
 def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """``np.sum(t, axis=0)``, ``np.concatenate([t, t])``."""
-    if func in _QUESTIONS:
-        return _QUESTIONS[func](*args, **kwargs)
     function = _found(func)
     signature = inspect.signature(function)
     if names := _names(func):  # the operands have other names than ours, and the rest has another order

@@ -15,6 +15,10 @@ class Domain(NamedTuple):
     diagonal: float = 0.0
     """Added to the diagonal of matrices, so that they have an inverse."""
     boolean: bool = False
+    integer: bool = False
+    """Whole numbers, as for counts and places."""
+    symmetric: bool = False
+    """Matrices that equal their transpose; gradients are taken among such."""
 
 
 class Sample(NamedTuple):

@@ -43,6 +43,9 @@ class Op:
     """How it is written: ``{0}``, ``{1}`` are the inputs, ``{axis}`` a parameter, ``^{1}`` a superscript."""
     binding: int = TIGHTEST
     """How tightly the notation binds: an operand that binds less is put in parentheses."""
+    source: str = ""
+    """How it is written with NumPy, with ``{0}`` for an input and ``{axis}`` for a parameter; by default a call of
+    NumPy's function of that name, or of ours in `tinygraph.kernels`."""
     aside: Mapping[int, int] = field(default_factory=dict)
     """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at
     i and propagated from j only; pictures and equations show i."""
@@ -63,8 +66,24 @@ class Op:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Composite:
+    """The record of a public function that is composed of ops: what the laws need to know of it."""
+
+    name: str
+    kind: str
+    apply: Callable[..., Any]
+    """The function; one of a sequence of arrays takes them one by one here."""
+    reference: Rule | None
+    """NumPy's function of the same meaning, called as `apply`; None where it has none."""
+    samples: Any
+
+
 OPS: dict[str, Op] = {}
 """The op table, filled by `tinygraph.ops`."""
+
+COMPOSITES: dict[str, Composite] = {}
+"""The functions that are composed of ops."""
 
 APPLY: dict[str, Callable[..., Tensor]] = {}
 """For each op what applies it to operands and records a node."""

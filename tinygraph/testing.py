@@ -14,7 +14,9 @@ from .autodiff import gradients
 from .evaluate import evaluate
 from .graph import Tensor
 from .samples import Domain, Sample
-from .table import APPLY, NUMBERS, OPS, Op
+from .table import APPLY, COMPOSITES, NUMBERS, OPS, Composite, Op
+
+Record = Op | Composite
 
 _STEP = 1e-6
 
@@ -97,12 +99,17 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
 }
 
 
-def samples(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:
+def records() -> list[Record]:
+    """All that the laws are for: the ops, and the functions composed of them."""
+    return [*OPS.values(), *COMPOSITES.values()]
+
+
+def samples(op: Record) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Inputs and parameters to test an op on; the same on every run."""
     given: Sequence[Any] = op.samples or ()
     if not given or isinstance(given[0], Domain):
         domains = tuple(given)
-        given = [Sample(shapes, {}, domains) for shapes in _SHAPES[len(op.vjps)]]
+        given = [Sample(shapes, {}, domains) for shapes in _SHAPES[_count(op)]]
     for sample in given:
         rng = _rng(f"{op.name} {sample.shapes} {sample.params}")
         inputs = [
@@ -112,10 +119,24 @@ def samples(op: Op) -> Iterator[tuple[list[Any], dict[str, Any]]]:
         yield inputs, dict(sample.params)
 
 
+def _has_samples(op: Record) -> bool:
+    """Whether it says more than where the numbers come from."""
+    return bool(op.samples) and not isinstance(op.samples[0], Domain)
+
+
+def _count(op: Record) -> int:
+    """Of the inputs of an elementwise function."""
+    return len(op.vjps) if isinstance(op, Op) else len(op.samples)
+
+
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> Any:
     if domain.boolean:
         return np.asarray(rng.random(shape) < 0.5)
+    if domain.integer:
+        return rng.integers(int(domain.low), int(domain.high), shape)
     x = rng.uniform(domain.low, domain.high, shape)
+    if domain.symmetric:
+        x = (x + np.swapaxes(x, -1, -2)) / 2
     if domain.diagonal:
         x = x + domain.diagonal * np.eye(shape[-2], shape[-1])
     return np.asarray(x * rng.choice([-1.0, 1.0], shape) if domain.signs else x)
@@ -132,11 +153,23 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
     return [Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
 
 
-def _applied(op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    return APPLY[op.name](*inputs, **params)
+def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
+    """What the function gives; of several results one tensor that has them all."""
+    result = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
+    if isinstance(result, Tensor):
+        return result
+    return ops.concat([ops.reshape(y, -1) for y in result]) if len(result) != 1 else result[0]
 
 
-def _require(condition: Any, op: Op, message: str, inputs: Sequence[Any], params: dict[str, Any]) -> None:
+def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
+    """What NumPy's function gives, in the same way."""
+    result = function(*inputs, **params)
+    if not isinstance(result, (tuple, list)):
+        return result
+    return np.concatenate([np.ravel(y) for y in result]) if len(result) != 1 else result[0]
+
+
+def _require(condition: Any, op: Record, message: str, inputs: Sequence[Any], params: dict[str, Any]) -> None:
     if not condition:
         shapes = ", ".join(f"{np.asarray(x).dtype}{np.shape(x)}" for x in inputs)
         raise LawError(f"{op.name}({shapes}, {params}): {message}")
@@ -147,35 +180,41 @@ def _same(x: Any, y: Any, rtol: float = 1e-12) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype and np.allclose(x, y, rtol=rtol, atol=rtol, equal_nan=True)
 
 
-def _numpys(op: Op) -> Any:
+def _numpys(op: Record) -> Any:
     """NumPy's function of the same name, if it has one."""
+    if isinstance(op, Composite):
+        return op.reference
     return getattr(np.linalg, op.name, None) or getattr(np, op.name, None)
 
 
-def law_forward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_forward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """The forward for numbers, the rule run on numbers, the recorded value and NumPy's function all agree."""
-    value = op.run(*inputs, **params)
-    _require(_same(op.forward(NUMBERS, *inputs, **params), value), op, "the rule and run differ", inputs, params)
-    recorded = _applied(op, _tensors(inputs), params)
-    _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
-    _require(_same(evaluate([recorded])[0], value), op, "evaluated anew it differs", inputs, params)
+    recorded = applied(op, _tensors(inputs), params)
+    _require(_same(evaluate([recorded])[0], recorded.data), op, "evaluated anew it differs", inputs, params)
+    if isinstance(op, Op):
+        value: Any = op.run(*inputs, **params)
+        _require(_same(op.forward(NUMBERS, *inputs, **params), value), op, "the rule and run differ", inputs, params)
+        _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
+        if op.variadic or op.name == "astype":
+            return
     theirs = _numpys(op)
-    if theirs is not None and not op.variadic and op.name != "astype":
-        _require(_same(theirs(*inputs, **params), value), op, "NumPy's value differs", inputs, params)
+    if theirs is not None:
+        _require(_same(_value(theirs, inputs, params), recorded.data), op, "NumPy's value differs", inputs, params)
 
 
-def law_rule_in_graph(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_rule_in_graph(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """The forward rule run on nodes gives the same value as on numbers."""
-    value = op.run(*inputs, **params)
-    recorded = op.forward(ops, *_tensors(inputs), **params)
-    _require(_same(recorded.data, value), op, "the rule on nodes differs", inputs, params)
+    if isinstance(op, Op):
+        recorded = op.forward(ops, *_tensors(inputs), **params)
+        _require(_same(recorded.data, op.run(*inputs, **params)), op, "the rule on nodes differs", inputs, params)
 
 
-def law_gradient(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_gradient(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """First and second derivatives agree with central differences."""
-    if not op.differentiable:
-        recorded = _applied(op, _tensors(inputs), params)
+    recorded = applied(op, _tensors(inputs), params)
+    if isinstance(op, Op) and not op.differentiable:
         _require(not recorded.requires_grad, op, "it has no rule, yet requires a gradient", inputs, params)
+    if not recorded.requires_grad:
         return
     floats = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
 
@@ -183,7 +222,7 @@ def law_gradient(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
         given = list(inputs)
         for i, x in zip(floats, xs, strict=True):
             given[i] = x
-        return _applied(op, _consistent(op, given), params)
+        return applied(op, consistent(op, given), params)
 
     try:
         check_grads(function, *[inputs[i] for i in floats])
@@ -191,19 +230,23 @@ def law_gradient(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
         raise LawError(f"{op.name}, {params}: {error}") from None
 
 
-def _consistent(op: Op, inputs: list[Any]) -> list[Any]:
-    """Inputs of which one is computed from another, as the op demands: a = σ(z)."""
+def consistent(op: Record, inputs: list[Any]) -> list[Any]:
+    """Inputs as the op demands: one computed from another, a = σ(z), and matrices symmetric."""
     given = list(inputs)
-    for reported, carrier in op.aside.items():
+    for reported, carrier in op.aside.items() if isinstance(op, Op) else ():
         given[reported] = ops.sigmoid(given[carrier])
+    domains = op.samples[0].domains if op.samples and isinstance(op.samples[0], Sample) else ()
+    for i, domain in enumerate(domains):
+        if domain is not None and domain.symmetric:
+            given[i] = (given[i] + ops.matrix_transpose(given[i])) / 2
     return given
 
 
-def law_backward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """Numbers and nodes give the same gradients, of the shape and dtype of their inputs; nothing is changed."""
     before = [x.copy() for x in inputs]
     tensors = _tensors(inputs)
-    output = _applied(op, tensors, params)
+    output = applied(op, tensors, params)
     if not output.requires_grad:
         return
     seed = np.asarray(_rng(op.name).standard_normal(output.shape))
@@ -221,12 +264,12 @@ def law_backward(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
     _require(unchanged, op, "an input or the seed was changed", inputs, params)
 
 
-def law_float32(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """float32 in, float32 out, and gradients too."""
     if "dtype" in params:
         return
     tensors = _tensors([x.astype(np.float32) if x.dtype.kind == "f" else x for x in inputs])
-    output = _applied(op, tensors, params)
+    output = applied(op, tensors, params)
     if output.dtype.kind != "f":
         return
     _require(output.dtype == np.float32, op, f"float32 became {output.dtype}", inputs, params)
@@ -236,12 +279,12 @@ def law_float32(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
             _require(x.grad is None or x.grad.dtype == np.float32, op, "its gradient is not float32", inputs, params)
 
 
-def law_layouts(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_layouts(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """Strides, byte order and write protection of the inputs change nothing."""
-    value = op.run(*inputs, **params)
+    value = applied(op, inputs, params).data
     for layout in (_reversed_strides, _column_major, _every_other, _read_only, _other_byte_order):
         arranged = [layout(x) for x in inputs]
-        recorded = _applied(op, [Tensor(x) for x in arranged], params)
+        recorded = applied(op, [Tensor(x) for x in arranged], params)
         _require(_same(recorded.data, value), op, f"with{layout.__name__.replace('_', ' ')}", inputs, params)
 
 
@@ -268,17 +311,19 @@ def _other_byte_order(x: Any) -> Any:
     return x.astype(x.dtype.newbyteorder())
 
 
-def law_same_operand_twice(op: Op, inputs: list[Any], params: dict[str, Any]) -> None:
+def law_same_operand_twice(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """One tensor in every place gets the sum of the gradients of all places."""
     shapes = {x.shape for x in inputs}
     floats = all(x.dtype.kind == "f" for x in inputs)
-    if len(inputs) < 2 or len(shapes) > 1 or not floats or op.aside or not op.differentiable:
+    if len(inputs) < 2 or len(shapes) > 1 or not floats or (isinstance(op, Op) and op.aside):
         return
     several = [Tensor(inputs[0], requires_grad=True) for _ in inputs]
-    output = _applied(op, several, params)
+    output = applied(op, several, params)
+    if not output.requires_grad:
+        return
     output.backward(np.ones(output.shape))
     one = Tensor(inputs[0], requires_grad=True)
-    output = _applied(op, [one] * len(inputs), params)
+    output = applied(op, [one] * len(inputs), params)
     output.backward(np.ones(output.shape))
     total = sum(x.grad for x in several if x.grad is not None)
     _require(one.grad is not None and _same(one.grad, total), op, "one tensor twice", inputs, params)
@@ -287,21 +332,21 @@ def law_same_operand_twice(op: Op, inputs: list[Any], params: dict[str, Any]) ->
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 1e-308, 1000.0, -1000.0]
 
 
-def law_special_values(op: Op) -> None:
+def law_special_values(op: Record) -> None:
     """On 0, ±inf, NaN and the ends of the range: NumPy's value, and the same gradient from numbers and nodes."""
-    if op.kind != "elementwise" or op.params:
+    if op.kind != "elementwise" or (isinstance(op, Op) and op.params) or _has_samples(op):
         return
-    count = len(op.vjps)
+    count = _count(op)
     first = np.array(SPECIAL)
     inputs = [first.reshape((-1,) + (1,) * i) for i in reversed(range(count))]
     if op.samples and isinstance(op.samples[0], Domain) and op.samples[0].boolean:
         inputs[0] = inputs[0] > 0
     with np.errstate(all="ignore"):
         theirs = _numpys(op)
-        value = op.run(*inputs)
-        _require(theirs is None or _same(theirs(*inputs), value), op, "differs from NumPy", inputs, {})
         tensors = _tensors(inputs)
-        output = _applied(op, tensors, {})
+        output = applied(op, tensors, {})
+        value = op.run(*inputs) if isinstance(op, Op) else output.data
+        _require(theirs is None or _same(theirs(*inputs), value), op, "differs from NumPy", inputs, {})
         _require(_same(output.data, value), op, "the recorded value differs", inputs, {})
         if not output.requires_grad:
             return
@@ -312,7 +357,7 @@ def law_special_values(op: Op) -> None:
             _require(_same(x.grad, node.data), op, "numbers and nodes differ", inputs, {})
 
 
-LAWS: tuple[Callable[[Op, list[Any], dict[str, Any]], None], ...] = (
+LAWS: tuple[Callable[[Record, list[Any], dict[str, Any]], None], ...] = (
     law_forward,
     law_rule_in_graph,
     law_gradient,
@@ -325,12 +370,12 @@ LAWS: tuple[Callable[[Op, list[Any], dict[str, Any]], None], ...] = (
 
 
 def check_op(name: str) -> None:
-    """Check an op of the table on all its samples by all laws. For whoever adds an op.
+    """Check an op of the table, or a composite, on all its samples by all laws. For whoever adds one.
 
     >>> from tinygraph.testing import check_op
     >>> check_op("tanh")
     """
-    op = OPS[name]
+    op = OPS[name] if name in OPS else COMPOSITES[name]
     for inputs, params in samples(op):
         for law in LAWS:
             law(op, inputs, params)

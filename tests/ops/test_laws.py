@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from tinygraph import testing
-from tinygraph.table import OPS, Op
+from tinygraph.table import OPS
 
 CASES = [
-    pytest.param(OPS[name], inputs, params, id=f"{name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
-    for name in OPS
-    for inputs, params in testing.samples(OPS[name])
+    pytest.param(op, inputs, params, id=f"{op.name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
+    for op in testing.records()
+    for inputs, params in testing.samples(op)
 ]
 
 
 @pytest.mark.parametrize("law", testing.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize(("op", "inputs", "params"), CASES)
-def test_law(law, op: Op, inputs, params):
+def test_law(law, op, inputs, params):
     law(op, inputs, params)
 
 
-@pytest.mark.parametrize("name", OPS)
-def test_special_values(name):
-    testing.law_special_values(OPS[name])
+@pytest.mark.parametrize("op", testing.records(), ids=lambda op: op.name)
+def test_special_values(op):
+    testing.law_special_values(op)
 
 
 @pytest.mark.parametrize("name", OPS)

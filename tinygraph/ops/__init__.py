@@ -6,15 +6,59 @@ Each family is a file, and importing it fills the op table. Rules that get this 
 from typing import TYPE_CHECKING
 
 from ..table import APPLY, FUNCTIONS
-from . import elementwise, indexing, linalg, losses, reduction, shape
+from . import (
+    activations,
+    comparisons,
+    contraction,
+    convolution,
+    cumulative,
+    elementwise,
+    indexing,
+    linalg,
+    losses,
+    normalisation,
+    reduction,
+    shape,
+    signal,
+    sorting,
+    statistics,
+    transcendental,
+)
+from .activations import *
+from .comparisons import *
+from .contraction import *
+from .convolution import *
+from .cumulative import *
 from .elementwise import *
 from .indexing import *
 from .linalg import *
 from .losses import *
+from .normalisation import *
 from .reduction import *
 from .shape import *
+from .signal import *
+from .sorting import *
+from .statistics import *
+from .transcendental import *
 
-FAMILIES = (elementwise, reduction, shape, indexing, linalg, losses)
+FAMILIES = (
+    elementwise,
+    transcendental,
+    comparisons,
+    activations,
+    reduction,
+    cumulative,
+    statistics,
+    shape,
+    indexing,
+    sorting,
+    contraction,
+    linalg,
+    convolution,
+    normalisation,
+    signal,
+    losses,
+)
 
 if not TYPE_CHECKING:  # which takes what the families export
     __all__ = [name for family in FAMILIES for name in family.__all__]

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import special
-from ..apply import described_operand, op
+from .. import kernels
+from ..apply import composite, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
@@ -126,6 +126,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     run=operator.add,
     operators=("__add__", "__radd__"),
     check=_warn_of_spreading,
+    source="{0} + {1}",
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -145,6 +146,7 @@ def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=operator.sub,
     operators=("__sub__", "__rsub__"),
     check=_warn_of_spreading,
+    source="{0} - {1}",
 )
 def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − y, elementwise.
@@ -163,6 +165,7 @@ def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     binding=PRODUCT,
     run=operator.mul,
     operators=("__mul__", "__rmul__"),
+    source="{0} * {1}",
 )
 def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
@@ -182,6 +185,7 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=operator.truediv,
     operators=("__truediv__", "__rtruediv__"),
     samples=(_nonzero, _nonzero),
+    source="{0} / {1}",
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x / y, elementwise; integers give floats.
@@ -192,7 +196,15 @@ def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.divide(x, y)
 
 
-@op("elementwise", lambda xp, g, y, x: -g, notation="−{0}", binding=SIGN, run=operator.neg, operators=("__neg__",))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: -g,
+    notation="−{0}",
+    binding=SIGN,
+    run=operator.neg,
+    operators=("__neg__",),
+    source="-{0}",
+)
 def negative(xp: Any, x: ArrayLike) -> Any:
     """y = −x, elementwise.
 
@@ -227,6 +239,7 @@ def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     run=operator.pow,
     operators=("__pow__", "__rpow__"),
     samples=(_positive, None),
+    source="{0} ** {1}",
 )
 def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
@@ -237,7 +250,7 @@ def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.pow(x, y)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER)
+@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER, source="{0} ** 2")
 def square(xp: Any, x: ArrayLike) -> Any:
     """y = x², elementwise.
 
@@ -352,10 +365,10 @@ def sinh(xp: Any, x: ArrayLike) -> Any:
 
 def _ndtr(x: Any) -> Any:
     """Through erfc, which keeps its precision in the left tail."""
-    return 0.5 * special.erfc(-x * math.sqrt(0.5))
+    return 0.5 * kernels.erfc(-x * math.sqrt(0.5))
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=special.erf)
+@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=kernels.erf)
 def erf(xp: Any, x: ArrayLike) -> Any:
     """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise.
 
@@ -365,7 +378,7 @@ def erf(xp: Any, x: ArrayLike) -> Any:
     return xp.erf(x)
 
 
-@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2)))), run=special.erfc)
+@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2)))), run=kernels.erfc)
 def erfc(xp: Any, x: ArrayLike) -> Any:
     """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
 
@@ -379,13 +392,20 @@ def erfc(xp: Any, x: ArrayLike) -> Any:
     "elementwise",
     lambda xp, g, y, x: -(g * (x * y)),
     notation="φ({0})",
+    source="np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)",
 )
 def normal_density_(xp: Any, x: ArrayLike) -> Any:
     """φ(x) = exp(−x²/2) / √(2π), elementwise."""
     return xp.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)  # type: ignore[operator]
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.normal_density(x), notation="Φ({0})", run=_ndtr)
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * xp.normal_density(x),
+    notation="Φ({0})",
+    run=_ndtr,
+    source="0.5 * erfc(-{0} / np.sqrt(2))",
+)
 def ndtr(xp: Any, x: ArrayLike) -> Any:
     """Φ(x), the distribution function of the normal distribution, elementwise; its derivative is the density φ.
 
@@ -421,7 +441,13 @@ def _sigmoid(x: Any) -> Any:
     return np.divide(e, d, d)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (y * (1.0 - y)), notation="σ({0})", run=_sigmoid)
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * (y * (1.0 - y)),
+    notation="σ({0})",
+    run=_sigmoid,
+    source="1 / (1 + np.exp(-{0}))",
+)
 def sigmoid(xp: Any, x: ArrayLike) -> Any:
     """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
 
@@ -436,6 +462,7 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     lambda xp, g, y, x: xp.where(y <= 0, 0.0, g),
     notation="relu({0})",
     samples=(_not_flat,),
+    source="np.maximum({0}, 0)",
 )
 def relu(xp: Any, x: ArrayLike) -> Any:
     """y = max(x, 0), elementwise; the derivative at 0 is 0.
@@ -446,7 +473,11 @@ def relu(xp: Any, x: ArrayLike) -> Any:
     return xp.maximum(x, 0.0)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (xp.ndtr(x) + x * xp.normal_density(x)))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * (xp.ndtr(x) + x * xp.normal_density(x)),
+    source="0.5 * {0} * erfc(-{0} / np.sqrt(2))",
+)
 def gelu(xp: Any, x: ArrayLike) -> Any:
     """y = x Φ(x), elementwise, with y′ = Φ(x) + x φ(x), where Φ is the normal distribution (Hendrycks, Gimpel 2016).
 
@@ -456,7 +487,7 @@ def gelu(xp: Any, x: ArrayLike) -> Any:
     return x * xp.ndtr(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x))
+@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x), source="np.logaddexp({0}, 0)")
 def softplus(xp: Any, x: ArrayLike) -> Any:
     """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
 
@@ -569,7 +600,16 @@ def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
 # -- comparisons: recorded, so that a graph run again compares anew; without gradient ------------------------------
 
 
-@op("elementwise", None, None, notation="{0} < {1}", binding=COMPARISON, run=operator.lt, operators=("__lt__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} < {1}",
+    binding=COMPARISON,
+    run=operator.lt,
+    operators=("__lt__",),
+    source="{0} < {1}",
+)
 def less(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x < y, elementwise.
 
@@ -579,7 +619,16 @@ def less(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.less(x, y)
 
 
-@op("elementwise", None, None, notation="{0} ≤ {1}", binding=COMPARISON, run=operator.le, operators=("__le__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ≤ {1}",
+    binding=COMPARISON,
+    run=operator.le,
+    operators=("__le__",),
+    source="{0} <= {1}",
+)
 def less_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x ≤ y, elementwise.
 
@@ -589,7 +638,16 @@ def less_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.less_equal(x, y)
 
 
-@op("elementwise", None, None, notation="{0} > {1}", binding=COMPARISON, run=operator.gt, operators=("__gt__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} > {1}",
+    binding=COMPARISON,
+    run=operator.gt,
+    operators=("__gt__",),
+    source="{0} > {1}",
+)
 def greater(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x > y, elementwise.
 
@@ -599,7 +657,16 @@ def greater(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.greater(x, y)
 
 
-@op("elementwise", None, None, notation="{0} ≥ {1}", binding=COMPARISON, run=operator.ge, operators=("__ge__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ≥ {1}",
+    binding=COMPARISON,
+    run=operator.ge,
+    operators=("__ge__",),
+    source="{0} >= {1}",
+)
 def greater_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x ≥ y, elementwise.
 
@@ -609,7 +676,16 @@ def greater_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.greater_equal(x, y)
 
 
-@op("elementwise", None, None, notation="{0} = {1}", binding=COMPARISON, run=np.equal, operators=("__eq__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} = {1}",
+    binding=COMPARISON,
+    run=np.equal,
+    operators=("__eq__",),
+    source="{0} == {1}",
+)
 def equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x = y, elementwise.
 
@@ -619,7 +695,16 @@ def equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.equal(x, y)
 
 
-@op("elementwise", None, None, notation="{0} ≠ {1}", binding=COMPARISON, run=np.not_equal, operators=("__ne__",))
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ≠ {1}",
+    binding=COMPARISON,
+    run=np.not_equal,
+    operators=("__ne__",),
+    source="{0} != {1}",
+)
 def not_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x ≠ y, elementwise.
 
@@ -654,6 +739,11 @@ def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     return xp.astype(x, dtype)
 
 
+@composite(
+    "elementwise",
+    samples=tuple(Sample(((2, 3),), {"dtype": dtype}) for dtype in (np.float64, np.int64)),
+    reference=_astype,
+)
 def astype(x: ArrayLike, dtype: Any) -> Tensor:
     """`x` in another dtype. The gradient comes back in the dtype of `x`; from integers and booleans none does.
 

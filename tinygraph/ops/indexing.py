@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..apply import op
 from ..errors import UnsupportedError
 from ..graph import ArrayLike, Tensor
@@ -70,11 +71,10 @@ def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
 
 
 def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
-    out = np.zeros(shape, g.dtype)
     if arrays:
-        np.add.at(out, _filled(key, arrays), g)
-    else:
-        out[key] = g
+        return kernels.scatter_add(g, _filled(key, arrays), shape)
+    out = np.zeros(shape, g.dtype)
+    out[key] = g
     return out
 
 

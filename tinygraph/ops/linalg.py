@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..apply import op
+from ..apply import composite, op
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from ..table import MATRIX_PRODUCT, POWER
@@ -79,6 +79,7 @@ def _row_shape(g: Any) -> tuple[int, ...]:
             ),
         )
     ),
+    source="{0} @ {1}",
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
@@ -120,6 +121,7 @@ _invertible = tuple(Sample((shape,), {}, (Domain(diagonal=4.0),)) for shape in (
     binding=POWER,
     run=np.linalg.inv,
     samples=_invertible,
+    source="np.linalg.inv({0})",
 )
 def inv(xp: Any, x: ArrayLike) -> Any:
     """y = x⁻¹, the inverse of a matrix, or of each in a stack: dx = −y⁻ᵀ dy y⁻ᵀ with y⁻ᵀ = (x⁻¹)ᵀ.
@@ -133,7 +135,14 @@ def inv(xp: Any, x: ArrayLike) -> Any:
     return xp.inv(x)
 
 
-@op("contraction", None, notation="sign det({0})", run=lambda x: np.linalg.slogdet(x).sign, samples=_invertible)
+@op(
+    "contraction",
+    None,
+    notation="sign det({0})",
+    run=lambda x: np.linalg.slogdet(x).sign,
+    samples=_invertible,
+    source="np.linalg.slogdet({0}).sign",
+)
 def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     """The sign of the determinant."""
     return xp.sign_of_det(x)
@@ -145,6 +154,7 @@ def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     notation="log |det({0})|",
     run=lambda x: np.linalg.slogdet(x).logabsdet,
     samples=_invertible,
+    source="np.linalg.slogdet({0}).logabsdet",
 )
 def logabsdet_(xp: Any, x: ArrayLike) -> Any:
     """The logarithm of the absolute value of the determinant."""
@@ -158,6 +168,7 @@ class SlogDet(NamedTuple):
     logabsdet: Tensor
 
 
+@composite("contraction", samples=_invertible)
 def slogdet(x: ArrayLike) -> SlogDet:
     """The determinant of a matrix, or of each in a stack, as its sign and log |det x|, whose derivative is x⁻ᵀ.
 
@@ -183,6 +194,7 @@ def slogdet(x: ArrayLike) -> SlogDet:
         Sample(((3, 4),), {"offset": 1}),
         Sample(((3, 4),), {"offset": -1}),
     ),
+    source="np.linalg.trace({0}, offset={offset})",
 )
 def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..apply import constant, described_operand, op, shape_error
+from ..apply import composite, constant, described_operand, op, shape_error
 from ..errors import ArgumentError, label_mismatch
 from ..graph import ArrayLike, Tensor
 from ..places import locate
@@ -72,6 +72,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     binding=SUM,
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
+    source="1 - {0}",
 )
 def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""
@@ -85,6 +86,7 @@ def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     notation="logit({0})",
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
+    source="{1}",
 )
 def logit_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """z as a function of a = σ(z)."""
@@ -133,6 +135,7 @@ def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, redu
     return _reduced(xp, _losses_of_logit(xp, y, z), reduction)
 
 
+@composite("loss", samples=_samples)
 def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     """The log loss (binary cross-entropy) of probabilities `a` for labels `y` of the same shape.
 

@@ -79,6 +79,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     binding=POWER,
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
+    source="{0}.mT",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.

@@ -1,8 +1,20 @@
-"""Functions that NumPy lacks, with NumPy alone; programs carry their source along."""
+"""Functions that NumPy lacks, with NumPy alone.
+
+Programs carry their source along: a kernel uses nothing but ``np``, builtins and other kernels, and its annotations are
+all ``Any``.
+"""
 
 from typing import Any
 
 import numpy as np
+
+__all__ = [
+    "erf",
+    "erfc",
+    "logsumexp",
+    "scatter_add",
+    "softmax",
+]
 
 
 def erfc(x: Any) -> Any:
@@ -56,3 +68,24 @@ def erf(x: Any) -> Any:
         series += (-1) ** n / (factorial * (2 * n + 1)) * square**n
     inside = 2 / np.sqrt(np.pi) * near * series
     return np.asarray(np.where(np.abs(x) < 0.5, inside, 1.0 - erfc(x))).astype(np.result_type(x, np.float16))[()]
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """e^x / Σ e^x along axes."""
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log Σ e^x along axes."""
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
+    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
+
+
+def scatter_add(g: Any, key: Any, shape: Any) -> Any:
+    """Zeros, with the elements of g added at the places that a key names."""
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, key, g)
+    return out

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygraph.special import erf, erfc
+from tinygraph.kernels import erf, erfc
 
 POINTS = np.concatenate([np.linspace(-7, 28, 20_001), [0.0, -0.0, 1e-300, -1e-300, 0.5, -0.5, 1e-10, np.inf, -np.inf]])
 

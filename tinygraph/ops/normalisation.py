@@ -1,0 +1,5 @@
+"""Layers that normalise, and attention."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
