@@ -259,7 +259,7 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     )
     singular = isinstance(error, np.linalg.LinAlgError) and "Singular" in str(error)
     if not isinstance(error, ValueError) or fits or singular:
-        error.add_note(f"in {_expression(record.name, inputs, site)}, {site.where}")
+        error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
     if record.name == "matmul":
         return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
@@ -275,10 +275,11 @@ def shape_error(
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     reason, hints = explain(operands)
     where = f"{site.where}: {site.source}" if site.source else site.where
-    return ShapeError(errors.shape_message(_expression(name, inputs, site), operands, reason, hints, where))
+    return ShapeError(errors.shape_message(expression_text(name, inputs, site), operands, reason, hints, where))
 
 
-def _expression(name: str, inputs: Sequence[Any], site: Site) -> str:
+def expression_text(name: str, inputs: Sequence[Any], site: Site) -> str:
+    """What the user wrote at `site`, or without source the op and its inputs."""
     return site.text or f"{name}({', '.join(map(describe, inputs))})"
 
 
