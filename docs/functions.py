@@ -34,7 +34,11 @@ def records():
 def parameters(function):
     """The names of the positional parameters."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds or p.kind.name == "VAR_POSITIONAL"]
+    return [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind in kinds or p.kind.name == "VAR_POSITIONAL"
+    ]
 
 
 def differentiable(record):

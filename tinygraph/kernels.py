@@ -11,24 +11,21 @@ import numpy as np
 __all__ = [
     "avg_pool",
     "col2im",
+    "complex_of",
     "conv",
     "conv_kernel",
     "conv_transpose",
-    "erf",
-    "erfc",
-    "im2col",
-    "inside",
-    "logsumexp",
-    "max_pool",
-    "max_pool_places",
-    "complex_of",
     "dft",
     "erf",
     "erfc",
     "fold_spectrum",
     "idft",
+    "im2col",
+    "inside",
     "irdft",
     "logsumexp",
+    "max_pool",
+    "max_pool_places",
     "mirror_spectrum",
     "parts_of",
     "rdft",
@@ -209,6 +206,8 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
         np.copyto(best, here, where=better)
         np.copyto(place, number, where=better)
     return place + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+
+
 def complex_of(z: Any) -> Any:
     """Complex numbers of real and imaginary parts, which lie along the first axis."""
     numbers = np.empty(z.shape[1:], np.result_type(z, np.complex64))
