@@ -16,6 +16,7 @@ Checking       detect_anomaly
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad
 Programs       compile
 Seeing         draw, derive
+Fourier        fft
 Weights        init
 Errors         TinygraphError and its kinds, BroadcastWarning
 """
@@ -49,6 +50,7 @@ from .graph import parameter as parameter
 from .graph import toposort as toposort
 from .nn import init as init
 from .ops import *
+from .ops import fft as fft
 from .recording import enable_grad as enable_grad
 from .recording import no_grad as no_grad
 from .recording import scope as scope
@@ -61,7 +63,7 @@ if not _TYPE_CHECKING:
     __all__ = [
         name
         for name, value in globals().items()
-        if name in ("init", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
+        if name in ("fft", "init", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
     ]
 
 for _family in ops.FAMILIES:
