@@ -36,16 +36,35 @@ REFUSED = (tg.TinygraphError, ValueError, np.linalg.LinAlgError, IndexError, Zer
 
 
 class Convention(NamedTuple):
-    """Where PyTorch may answer otherwise: a row of docs/conventions.md has the function and the reason."""
+    """Where two opinions may differ; docs/conventions.md gives the same reason."""
 
-    name: str
+    opinion: str
+    kinds: tuple[str, ...]
+    """The functions, or all of some kind."""
     where: Callable[..., Any]
-    """Of the inputs: whether it is so somewhere, element by element."""
+    """Of the inputs: whether it is so somewhere."""
     reason: str
 
 
+def _any_infinite(*xs: Any) -> bool:
+    return any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in xs)
+
+
+def _any_huge(*xs: Any) -> bool:
+    return any(x.dtype.kind == "f" and (np.isfinite(x) & (np.abs(x) > 1e100)).any() for x in xs)
+
+
+_SUMS = ("reduction", "contraction", "loss", "convolution")
+
 CONVENTIONS = [
-    Convention("log_loss", lambda a, y: a * (1 - a) < 1e-12, "0 log 0 = 0, and its term has no gradient"),
+    Convention(
+        "torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"
+    ),
+    Convention("torchs", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
+    Convention("numpys_value", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
+    Convention("compiled", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
+    Convention("torchs", ("contraction",), _any_infinite, "0 · ∞ is met by some algorithms only"),
+    Convention("numpys_value", ("contraction",), _any_infinite, "0 · ∞ is met by some algorithms only"),
 ]
 
 
@@ -106,8 +125,10 @@ def _table() -> list[tuple[Op | Composite, list[tuple[list[Any], dict[str, Any]]
 
 
 def _is_private(record: Op | Composite) -> bool:
-    """Whether a public function stands before it that checks what it is given."""
-    return isinstance(record, Op) and FUNCTIONS.get(record.name) is not APPLY[record.name]
+    """Whether it trusts its operands: a public function that checks them stands before it, or it is for rules."""
+    return record.kind == "indexing" or (
+        isinstance(record, Op) and FUNCTIONS.get(record.name) is not APPLY[record.name]
+    )
 
 
 def _domains(record: Op | Composite, count: int) -> list[Domain]:
@@ -173,7 +194,7 @@ def weights(shape: tuple[int, ...]) -> Any:
     return np.asarray(np.cos(np.arange(float(np.prod(shape))))).reshape(shape)
 
 
-def differ(one: Any, other: Any, rtol: float, where: Any = True) -> str | None:
+def differ(one: Any, other: Any, rtol: float) -> str | None:
     """Where two arrays differ by more than `rtol` of their largest finite number, in words."""
     one, other = np.asarray(one), np.asarray(other)
     if one.shape != other.shape:
@@ -182,7 +203,7 @@ def differ(one: Any, other: Any, rtol: float, where: Any = True) -> str | None:
         return None
     scale = np.max(np.abs(other), initial=0.0, where=np.isfinite(other)) if other.dtype.kind == "f" else 0.0
     tolerance = rtol * max(1.0, scale)
-    wrong = np.broadcast_to(where, one.shape) & ~np.isclose(one, other, rtol=rtol, atol=tolerance, equal_nan=True)
+    wrong = ~np.isclose(one, other, rtol=rtol, atol=tolerance, equal_nan=True)
     if not wrong.any():
         return None
     at = tuple(map(int, np.argwhere(wrong)[0]))
@@ -236,7 +257,12 @@ def numpys_value(program: Program) -> str | None:
 
 
 def compiled(program: Program) -> str | None:
-    """The program that `compile` writes, where all is finite: at infinities it may say more, or less."""
+    """The program that `compile` writes, where all is finite: at infinities it may say more, or less.
+
+    What overflows in several steps may not do so in the simpler form of them.
+    """
+    if len(program.steps) > 1 and _any_huge(*program.leaves):
+        return None
     leaves, y = program.run()
     xs = sought(leaves)
     seed = weights(y.shape)
@@ -329,9 +355,8 @@ def torchs(program: Program) -> str | None:
         return None
     asked = [x for x in theirs if x.requires_grad]
     nodes = torch.autograd.grad(values[-1], asked, torch.tensor(weights(y.shape)), allow_unused=True)
-    where = _but_for_conventions(program)
     for x, one, other in zip(sought(leaves), tg.gradients(y, sought(leaves), weights(y.shape)), nodes, strict=True):
-        if found := differ(one.data, np.zeros(x.shape) if other is None else other.numpy(), 1e-9, where):
+        if found := differ(one.data, np.zeros(x.shape) if other is None else other.numpy(), 1e-9):
             return f"gradient: {found}"
     return None
 
@@ -341,14 +366,17 @@ def _torch_functions() -> dict[str, Any]:
     return torch_functions()
 
 
-def _but_for_conventions(program: Program) -> Any:
-    """Nothing, if some step is where conventions differ."""
-    values = program([tg.Tensor(x) for x in program.leaves])
+def is_convention(opinion: Callable[[Program], str | None], program: Program) -> bool:
+    """Whether some step is where this opinion differs by convention."""
+    with np.errstate(all="ignore"):
+        values = program([tg.Tensor(x) for x in program.leaves])
     for record, operands, _ in program.steps:
+        given = [values[i].data for i in operands]
         for convention in CONVENTIONS:
-            if convention.name == record.name and np.any(convention.where(*(values[i].data for i in operands))):
-                return False
-    return True
+            if convention.opinion == opinion.__name__ and {record.name, record.kind} & set(convention.kinds):
+                if convention.where(*given):
+                    return True
+    return False
 
 
 OPINIONS: tuple[Callable[[Program], str | None], ...] = (
@@ -370,7 +398,7 @@ def disagreement(opinion: Callable[[Program], str | None], program: Program) -> 
                 program.run()
             except REFUSED:
                 return None
-            return opinion(program)
+            return None if is_convention(opinion, program) else opinion(program)
     except np.linalg.LinAlgError:
         return None
     except Exception as error:
