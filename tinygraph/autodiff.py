@@ -17,7 +17,7 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
 from .recording import STATE
 from .table import NUMBERS
@@ -58,6 +58,7 @@ def _traverse(
         rules = op.propagating
         if op.variadic:
             rules = [c if c is None else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
+            values, params = (), NO_PARAMS  # a thousand inputs are not handed over a thousand times
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
