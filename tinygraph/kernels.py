@@ -13,6 +13,7 @@ __all__ = [
     "erfc",
     "logsumexp",
     "scatter_add",
+    "scatter_diagonal",
     "softmax",
 ]
 
@@ -88,4 +89,11 @@ def scatter_add(g: Any, key: Any, shape: Any) -> Any:
     """Zeros, with the elements of g added at the places that a key names."""
     out = np.zeros(shape, g.dtype)
     np.add.at(out, key, g)
+    return out
+
+
+def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
+    """Zeros, with x where axes of one label have one index."""
+    out = np.zeros(shape, x.dtype)
+    np.einsum(subscripts, out)[...] = x
     return out
