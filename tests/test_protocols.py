@@ -57,7 +57,11 @@ OTHER_NAMES = {
     "transpose": "permute_dims",
     "true_divide": "divide",
 }
-NAMES = {**{name: name for name in FUNCTIONS if name in OPS and hasattr(np, name)}, **OTHER_NAMES}
+WITH_SUBSCRIPTS = {"einsum"}
+NAMES = {
+    **{name: name for name in FUNCTIONS if name in OPS and hasattr(np, name) and name not in WITH_SUBSCRIPTS},
+    **OTHER_NAMES,
+}
 
 
 def test_the_trace_of_numpy_is_over_the_first_two_axes(rng):

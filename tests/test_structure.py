@@ -24,7 +24,7 @@ ALLOWED = {
     "autodiff": {"errors", "recording", "table", "graph", "ops"},
     "anomaly": {"errors", "places", "recording", "table", "graph", "apply", "ops", "autodiff"},
     "transforms": {"errors", "recording", "graph", "ops", "trees", "autodiff"},
-    "spellings": {"graph", "ops"},
+    "spellings": {"errors", "graph", "ops"},
     "protocols": {"errors", "table", "graph", "spellings"},
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),

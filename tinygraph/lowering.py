@@ -12,6 +12,7 @@ from . import ops
 from .codegen import LARGEST_CONSTANT
 from .graph import Tensor, toposort
 from .names import readers_of
+from .ops.contraction import contracted
 from .rewriting import over, rewritten
 from .table import Op
 
@@ -153,6 +154,7 @@ _LOWERED: Mapping[str, Any] = {
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
+    "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
 }

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import ops
+from .errors import ShapeError
 from .graph import Tensor
+from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,6 +61,30 @@ def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor
     rest = [axis for axis in range(a.ndim) if axis not in axes]
     turned = a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
     return ops.trace(turned, offset=offset)
+
+
+@spelled(np.outer)
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    """Of arrays of any shape, flattened, where np.linalg.outer and ours take vectors."""
+    return ops.outer(ops.reshape(a, -1), ops.reshape(b, -1))
+
+
+@spelled(np.cross)
+def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
+    """Also of vectors of two elements, whose third is 0; of two such the result is the third element alone."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = with_last(as_tensor(a), axisa), with_last(as_tensor(b), axisb)
+    for z in (x, y):
+        if z.shape[-1] not in (2, 3):
+            raise ShapeError(f"np.cross takes vectors of two or three elements, not {z.shape[-1]}")
+    product = ops.cross(_with_third(x), _with_third(y))
+    return product[..., 2] if x.shape[-1] == y.shape[-1] == 2 else with_last(product, axisc, back=True)
+
+
+def _with_third(x: Tensor) -> Tensor:
+    zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
+    return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
