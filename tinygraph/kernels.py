@@ -15,10 +15,13 @@ __all__ = [
     "erfc",
     "fold_spectrum",
     "idft",
+    "interval",
     "irdft",
+    "jumps",
     "logsumexp",
     "mirror_spectrum",
     "parts_of",
+    "periods",
     "rdft",
     "scatter_add",
     "softmax",
@@ -155,3 +158,18 @@ def fold_spectrum(z: Any, axes: Any) -> Any:
     half = half.copy()
     half[(slice(None),) * last + (slice(1, rest.shape[last] + 1),)] += signs * mirrored
     return half
+
+
+def interval(x: Any, nodes: Any) -> Any:
+    """The place of the node to the left of each x, such that there is one to its right."""
+    return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
+
+
+def periods(x: Any, period: Any) -> Any:
+    """How many whole periods lie before x."""
+    return np.floor(x / period)
+
+
+def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
+    """The whole periods by which angles would jump."""
+    return np.unwrap(x, discont, axis, period=period) - x
