@@ -22,12 +22,15 @@ __all__ = [
     "idft",
     "im2col",
     "inside",
+    "interval",
     "irdft",
+    "jumps",
     "logsumexp",
     "max_pool",
     "max_pool_places",
     "mirror_spectrum",
     "parts_of",
+    "periods",
     "rdft",
     "scatter_add",
     "scatter_diagonal",
@@ -270,3 +273,18 @@ def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
     out = np.zeros(shape, x.dtype)
     np.einsum(subscripts, out)[...] = x
     return out
+
+
+def interval(x: Any, nodes: Any) -> Any:
+    """The place of the node to the left of each x, such that there is one to its right."""
+    return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
+
+
+def periods(x: Any, period: Any) -> Any:
+    """How many whole periods lie before x."""
+    return np.floor(x / period)
+
+
+def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
+    """The whole periods by which angles would jump."""
+    return np.unwrap(x, discont, axis, period=period) - x

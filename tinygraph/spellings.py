@@ -93,3 +93,4 @@ SPELLED |= {
     getattr(np.fft, name): getattr(ops.fft, name)
     for name in ("hfft", "irfft", "irfft2", "irfftn", "fftshift", "ifftshift")
 }
+SPELLED[np.gradient] = ops.signal.gradient

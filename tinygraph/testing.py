@@ -135,6 +135,8 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> 
     if domain.integer:
         return rng.integers(int(domain.low), int(domain.high), shape)
     x = rng.uniform(domain.low, domain.high, shape)
+    if domain.increasing:
+        x = np.sort(x) + 0.1 * np.arange(shape[-1])
     if domain.symmetric:
         x = (x + np.swapaxes(x, -1, -2)) / 2
     if domain.diagonal:
