@@ -34,6 +34,13 @@ __all__ = [
     "rdft",
     "scatter_add",
     "scatter_diagonal",
+    "log_softmax",
+    "logsumexp",
+    "prod_after",
+    "prod_before",
+    "recurrence",
+    "scatter_add",
+    "scatter_along_axis",
     "softmax",
     "windows",
 ]
@@ -104,6 +111,43 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     top = np.where(np.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """x − log Σ e^x along axes."""
+    above = x - np.max(x, axis=axis, keepdims=True)
+    return above - np.log(np.sum(np.exp(above), axis=axis, keepdims=True))
+
+
+def prod_before(x: Any, axis: Any) -> Any:
+    """For each element the product of those before it along an axis."""
+    y = np.ones(x.shape, x.dtype)
+    elements, products = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+    np.cumprod(elements[:-1], 0, x.dtype, products[1:])
+    return y
+
+
+def prod_after(x: Any, axis: Any) -> Any:
+    """For each element the product of those after it along an axis."""
+    return np.flip(prod_before(np.flip(x, axis), axis), axis)
+
+
+def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
+    """y_0 = 0, y_k = x_k−1 y_k−1 + b_k−1 along an axis; in reverse from its end."""
+    y = np.zeros(x.shape, np.result_type(x, b))
+    factors, terms, sums = (np.moveaxis(z, axis, 0)[:: -1 if reverse else 1] for z in (x, b, y))
+    for k in range(1, len(sums)):
+        sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
+    return y
+
+
+def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
+    """Zeros of a length along an axis, with the elements of g added at the places that indices name along it."""
+    out = np.zeros((*g.shape[:axis], length, *g.shape[axis + 1 :]), g.dtype)
+    key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
+    key[axis] = indices
+    np.add.at(out, tuple(key), g)
+    return out
 
 
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:

@@ -337,8 +337,9 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     """
     if x == y:
         return x
-    guard = node.site.anonymous and not reader.accurate
-    if guard and isinstance(call := only_base(condition), Call) and call.op == "equal":
+    asked = node.inputs[0]
+    guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
+    if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
         if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
             return y
     return _call(reader, node, condition, x, y)
