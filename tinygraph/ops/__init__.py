@@ -14,6 +14,7 @@ from . import (
     cumulative,
     elementwise,
     indexing,
+    joining,
     linalg,
     losses,
     normalisation,
@@ -31,6 +32,7 @@ from .convolution import *
 from .cumulative import *
 from .elementwise import *
 from .indexing import *
+from .joining import *
 from .linalg import *
 from .losses import *
 from .normalisation import *
@@ -50,6 +52,7 @@ FAMILIES = (
     cumulative,
     statistics,
     shape,
+    joining,
     indexing,
     sorting,
     contraction,
