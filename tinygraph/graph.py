@@ -520,15 +520,18 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    recording, scope, _, tracing, _, _ = STATE.get()
+    plain, recording, scope, _, tracing, check, _, _ = STATE.get()
     tensor = _new(Tensor)
-    if not recording:
-        if tracing:  # a constant would be that of the first call
-            raise UnsupportedError(
-                f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
-                " first call; compute outside what is constant, and give it as an argument"
-            )
-        return make_leaf(tensor, value, frame)
+    if not plain:
+        if check is not None:
+            check.forward(record, inputs, args, params, value, frame)
+        if not recording:
+            if tracing:  # a constant would be that of the first call
+                raise UnsupportedError(
+                    f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
+                    " first call; compute outside what is constant, and give it as an argument"
+                )
+            return make_leaf(tensor, value, frame)
     tensor._array = value
     tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None
     tensor._requires_grad = requires_grad

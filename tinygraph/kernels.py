@@ -15,9 +15,29 @@ __all__ = [
     "erfc",
     "index_put",
     "last_written",
+    "avg_pool",
+    "col2im",
+    "complex_of",
+    "conv",
+    "conv_kernel",
+    "conv_transpose",
+    "dft",
+    "erf",
+    "erfc",
+    "fold_spectrum",
+    "idft",
+    "im2col",
+    "inside",
+    "irdft",
     "logsumexp",
+    "max_pool",
+    "max_pool_places",
+    "mirror_spectrum",
+    "parts_of",
+    "rdft",
     "scatter_add",
     "softmax",
+    "windows",
 ]
 
 
@@ -146,3 +166,160 @@ def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
     i = np.arange(x.shape[-1])
     out[..., i + max(-offset, 0), i + max(offset, 0)] = x
     return out
+
+
+def inside(size: Any, padding: Any) -> Any:
+    """The index of what lies between the padding."""
+    return (..., *[slice(p[0], p[0] + n) for n, p in zip(size, padding, strict=True)])
+
+
+def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any = 0) -> Any:
+    """What a kernel meets at each of its positions, (N, C, *kernel, *positions): a view of x in its padding."""
+    size = [n + p[0] + p[1] for n, p in zip(x.shape[2:], padding, strict=True)]
+    if any(map(any, padding)):
+        padded = np.full((*x.shape[:2], *size), fill, x.dtype)
+        padded[inside(x.shape[2:], padding)] = x
+        x = padded
+    positions = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)]
+    steps = [n * d for n, d in zip(x.strides[2:], dilation, strict=True)]
+    strides = [n * s for n, s in zip(x.strides[2:], stride, strict=True)]
+    shape = (*x.shape[:2], *kernel, *positions)
+    return np.lib.stride_tricks.as_strided(x, shape, (*x.strides[:2], *steps, *strides), writeable=False)
+
+
+def im2col(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The windows of x as columns, (N, C k, L): each has what the kernel meets at one position, channel by channel."""
+    view = windows(x, kernel, stride, padding, dilation)
+    return view.reshape(len(x), x.shape[1] * int(np.prod(kernel)), int(np.prod(view.shape[x.ndim :])))
+
+
+def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Columns added up where their windows lie: the transpose of im2col."""
+    x = np.zeros(
+        (
+            len(columns),
+            columns.shape[1] // int(np.prod(kernel)),
+            *[n + p[0] + p[1] for n, p in zip(size, padding, strict=True)],
+        ),
+        columns.dtype,
+    )
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    positions = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[2:], reach, stride, strict=True)]
+    columns = columns.reshape(*x.shape[:2], *kernel, *positions)
+    for offset in np.ndindex(*kernel):
+        read: Any = (
+            ...,
+            *[
+                slice(i * d, n - r + i * d, s)
+                for i, d, n, r, s in zip(offset, dilation, x.shape[2:], reach, stride, strict=True)
+            ],
+        )
+        x[read] += columns[(slice(None), slice(None), *offset)]
+    return x[inside(size, padding)]
+
+
+def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """Each kernel times each window, as one product of matrices for an example and a group of channels."""
+    view = windows(x, w.shape[2:], stride, padding, dilation)
+    columns = view.reshape(len(x), groups, int(np.prod(w.shape[1:])), int(np.prod(view.shape[w.ndim :])))
+    return (w.reshape(groups, len(w) // groups, -1) @ columns).reshape(len(x), len(w), *view.shape[w.ndim :])
+
+
+def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
+    rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
+    columns = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT @ rows
+    columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
+    return col2im(columns, size, w.shape[2:], stride, padding, dilation)
+
+
+def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in w: each window times the element of y at its position, added up."""
+    columns = im2col(x, kernel, stride, padding, dilation)
+    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, columns.shape[2])
+    rows = y.reshape(len(y), groups, y.shape[1] // groups, columns.shape[3])
+    return np.sum(rows @ columns.mT, 0).reshape(y.shape[1], x.shape[1] // groups, *kernel)
+
+
+def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The mean of each window, in which padding counts as zeros."""
+    return np.mean(windows(x, kernel, stride, padding, dilation), tuple(range(2, 2 + len(kernel))))
+
+
+def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The largest element of each window."""
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False
+    return np.max(windows(x, kernel, stride, padding, dilation, lowest), tuple(range(2, 2 + len(kernel))))
+
+
+def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Where in the flattened x the largest element of each window is; of equal ones the first."""
+    values = windows(x, kernel, stride, padding, dilation)
+    size = int(np.prod(x.shape[2:]))
+    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, -1)
+    place = np.full((*x.shape[:2], *values.shape[x.ndim :]), -1)
+    best = np.zeros(place.shape, x.dtype)
+    for offset in np.ndindex(*kernel):
+        here, number = values[(slice(None), slice(None), *offset)], numbers[(slice(None), slice(None), *offset)]
+        better = ((here > best) | (here != here) | (place < 0)) & (number >= 0)
+        np.copyto(best, here, where=better)
+        np.copyto(place, number, where=better)
+    return place + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+
+
+def complex_of(z: Any) -> Any:
+    """Complex numbers of real and imaginary parts, which lie along the first axis."""
+    numbers = np.empty(z.shape[1:], np.result_type(z, np.complex64))
+    numbers.real, numbers.imag = z
+    return numbers
+
+
+def parts_of(numbers: Any) -> Any:
+    """The real and the imaginary parts of complex numbers, along a new first axis."""
+    return np.stack([numbers.real, numbers.imag])
+
+
+def dft(z: Any, axes: Any, norm: Any) -> Any:
+    """The discrete Fourier transform; like all below of numbers whose real and imaginary parts lie along axis 0."""
+    return parts_of(np.fft.fftn(complex_of(z), axes=axes, norm=norm))
+
+
+def idft(z: Any, axes: Any, norm: Any) -> Any:
+    """The inverse discrete Fourier transform."""
+    return parts_of(np.fft.ifftn(complex_of(z), axes=axes, norm=norm))
+
+
+def rdft(x: Any, axes: Any, norm: Any) -> Any:
+    """The discrete Fourier transform of real numbers, without what mirrors the rest along the last of the axes."""
+    return parts_of(np.fft.rfftn(x, axes=axes, norm=norm))
+
+
+def irdft(z: Any, n: Any, axes: Any, norm: Any) -> Any:
+    """The inverse of that; n is the length along the last of the axes."""
+    lengths = [z.shape[axis + 1] for axis in axes[:-1]]
+    x = np.fft.irfftn(complex_of(z), [*lengths, n], axes, norm)
+    return x.astype(np.result_type(z.dtype, 1.0), copy=False)
+
+
+def mirror_spectrum(z: Any, n: Any, axes: Any) -> Any:
+    """The spectrum of n real numbers along the last of the axes, of its half: at −k is the conjugate of that at k."""
+    *others, last = (axis + 1 for axis in axes)
+    count = z.shape[last]
+    mirrored = np.flip(np.take(z, range(1, n - count + 1), last), (*others, last))
+    if others:
+        mirrored = np.roll(mirrored, [1] * len(others), others)
+    signs = np.reshape(np.array([1, -1], z.dtype), [2] + [1] * (z.ndim - 1))
+    return np.concatenate([z, signs * mirrored], last)
+
+
+def fold_spectrum(z: Any, axes: Any) -> Any:
+    """The transpose of that: what is at −k is conjugated and added to what is at k."""
+    *others, last = (axis + 1 for axis in axes)
+    half, rest = np.split(z, [z.shape[last] // 2 + 1], last)
+    mirrored = np.flip(rest, (*others, last))
+    if others:
+        mirrored = np.roll(mirrored, [1] * len(others), others)
+    signs = np.reshape(np.array([1, -1], z.dtype), [2] + [1] * (z.ndim - 1))
+    half = half.copy()
+    half[(slice(None),) * last + (slice(1, rest.shape[last] + 1),)] += signs * mirrored
+    return half

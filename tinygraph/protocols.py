@@ -36,14 +36,22 @@ def _known() -> dict[Any, Callable[..., Any]]:
     return known | SPELLED
 
 
+def recorded_by() -> dict[str, Callable[..., Any]]:
+    """The functions of NumPy that record on a tensor, by name, with what records them."""
+    return {_full_name(theirs): ours for theirs, ours in _known().items()}
+
+
+def _full_name(function: Any) -> str:
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{getattr(function, '__name__', function)}"
+
+
 def _found(function: Any) -> Callable[..., Any]:
     if function in _known():
         return _known()[function]
     name = getattr(function, "__name__", str(function))
-    module = getattr(function, "__module__", None) or "numpy"
-    full = f"{module.replace('numpy', 'np', 1)}.{name}"
     raise UnsupportedError(
-        f"{full} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
+        f"{_full_name(function)} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
         " To leave the graph, give it the .data of the tensor"
     )
 

@@ -135,3 +135,8 @@ def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
+
+SPELLED |= {
+    getattr(np.fft, name): getattr(ops.fft, name)
+    for name in ("hfft", "irfft", "irfft2", "irfftn", "fftshift", "ifftshift")
+}

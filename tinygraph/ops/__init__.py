@@ -25,6 +25,7 @@ from . import (
     statistics,
     transcendental,
 )
+from . import fft as fft
 from .activations import *
 from .comparisons import *
 from .contraction import *
