@@ -10,37 +10,39 @@ import numpy as np
 
 __all__ = [
     "avg_pool",
+    "bounded_index",
     "col2im",
     "complex_of",
     "conv",
     "conv_kernel",
     "conv_transpose",
     "dft",
+    "diagonal_matrix",
     "erf",
     "erfc",
     "fold_spectrum",
     "idft",
     "im2col",
+    "index_put",
     "inside",
     "interval",
     "irdft",
     "jumps",
+    "last_written",
+    "log_softmax",
     "logsumexp",
     "max_pool",
     "max_pool_places",
     "mirror_spectrum",
     "parts_of",
     "periods",
-    "rdft",
-    "scatter_add",
-    "scatter_diagonal",
-    "log_softmax",
-    "logsumexp",
     "prod_after",
     "prod_before",
+    "rdft",
     "recurrence",
     "scatter_add",
     "scatter_along_axis",
+    "scatter_diagonal",
     "softmax",
     "windows",
 ]
@@ -153,7 +155,60 @@ def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:
     """Zeros, with the elements of g added at the places that a key names."""
     out = np.zeros(shape, g.dtype)
-    np.add.at(out, key, g)
+    key = key if isinstance(key, tuple) else (key,)
+    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
+    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
+    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
+        np.add.at(out, key, g)
+        return out
+    # along one axis, on a flat array: np.add.at is several times as fast on such
+    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
+    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
+    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
+    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
+    return out
+
+
+def index_put(x: Any, values: Any, key: Any) -> Any:
+    """A copy of x with values at the places that a key names; of several for one place the last."""
+    out = np.array(x, order="C")
+    key = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(part, np.ndarray) for part in key):
+        places = np.arange(out.size).reshape(out.shape)[key]
+        out.reshape(-1)[places.reshape(-1)] = np.broadcast_to(values, places.shape).reshape(-1)
+    else:
+        out[key] = values
+    return out if out.ndim else out[()]
+
+
+def last_written(key: Any, shape: Any) -> Any:
+    """Where a key names a place for the last time, so that what is written there stays."""
+    everything = np.arange(int(np.prod(shape)))
+    places = everything.reshape(shape)[key]
+    order, last = np.arange(places.size), np.empty_like(everything)
+    last[places.reshape(-1)] = order
+    return (last[places.reshape(-1)] == order).reshape(places.shape)
+
+
+def bounded_index(i: Any, length: Any, mode: Any) -> Any:
+    """Whole numbers as places from 0 to length − 1: wrapped around, clipped, or refused where they are none."""
+    i = np.asarray(i).astype(np.intp)
+    if mode == "wrap":
+        i = i % max(length, 1)
+    elif mode == "clip":
+        i = np.clip(i, 0, length - 1)
+    elif i.size and not 0 <= i.min() <= i.max() < length:
+        raise IndexError(f"places go from 0 to {length - 1}, and there is {i.min() if i.min() < 0 else i.max()}")
+    return i[()]
+
+
+def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
+    """Zeros, with the elements of x on a diagonal of the last two axes."""
+    out = np.zeros(shape, x.dtype)
+    i = np.arange(x.shape[-1])
+    out[..., i + max(-offset, 0), i + max(offset, 0)] = x
     return out
 
 

@@ -353,6 +353,7 @@ _LATEX = {
     "≠": r"\ne ",
     "…": r"\ldots ",
     "‖": r"\| ",
+    "←": r"\leftarrow ",
     "⟨": r"\langle ",
     "⟩": r"\rangle ",
     "_": r"\_",

@@ -270,7 +270,7 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """float32 in, float32 out, and gradients too."""
-    if "dtype" in params:
+    if "dtype" in params or not any(x.dtype.kind == "f" for x in inputs):
         return
     tensors = _tensors([x.astype(np.float32) if x.dtype.kind == "f" else x for x in inputs])
     output = applied(op, tensors, params)
