@@ -276,7 +276,7 @@ def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
     """Factors that do not change along the axis stand before the Σ; added up term by term where that is shorter."""
-    if not x.products:
+    if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0, whatever would stand before it
         return ZERO
     term = shortest(x)
     whole = _summed(node, term)
