@@ -47,7 +47,7 @@ _pairs = tuple(
 
 
 def _flipped(x: Any, axis: int) -> Any:
-    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)]
+    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1), ...)]
 
 
 @op(

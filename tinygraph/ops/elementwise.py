@@ -201,7 +201,7 @@ def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, 0.0), x)))
+    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x)))
 
 
 @op(
