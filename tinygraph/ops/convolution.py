@@ -21,7 +21,8 @@ from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Sample
 from .broadcasting import Shape
-from .indexing import SLOT, getitem
+from .indexing import getitem
+from .keys import SLOT
 from .reduction import mean
 from .shape import reshape, stack
 
