@@ -57,7 +57,7 @@ def _traverse(
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
         if op.variadic:
-            rules = [c if c is None else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
+            rules = [c if c is None or callable(c) else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:

@@ -106,8 +106,9 @@ def _template(x: Tensor) -> tuple[str, int]:
     params = {key: x.params[key] for key in op.params}
     if op.name == "matrix_transpose" and x.ndim == 2:
         return "{0}.T", TIGHTEST
+    places = [f"{{{i}}}" for i in range(len(x.inputs))]
     if op.source:
-        template = op.source
+        template = op.source.replace("{*}", ", ".join(places))
         for key, value in params.items():
             template = template.replace(f"{{{key}}}", repr(value))
         return template, _binding(template)
@@ -115,7 +116,6 @@ def _template(x: Tensor) -> tuple[str, int]:
         reduce = params["reduction"]
         return (_LOSSES, SIGN) if reduce == "none" else (f"np.{reduce}({_LOSSES})", TIGHTEST)
     count = len(shown_inputs(x))
-    places = [f"{{{i}}}" for i in range(len(x.inputs))]
     if op.name == "getitem":
         return f"{{0}}[{subscript(x)}]", TIGHTEST
     if op.name == "scatter_add":

@@ -25,15 +25,24 @@ __all__ = [
     "im2col",
     "index_put",
     "inside",
+    "interval",
     "irdft",
+    "jumps",
     "last_written",
+    "log_softmax",
     "logsumexp",
     "max_pool",
     "max_pool_places",
     "mirror_spectrum",
     "parts_of",
+    "periods",
+    "prod_after",
+    "prod_before",
     "rdft",
+    "recurrence",
     "scatter_add",
+    "scatter_along_axis",
+    "scatter_diagonal",
     "softmax",
     "windows",
 ]
@@ -104,6 +113,43 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     top = np.where(np.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """x − log Σ e^x along axes."""
+    above = x - np.max(x, axis=axis, keepdims=True)
+    return above - np.log(np.sum(np.exp(above), axis=axis, keepdims=True))
+
+
+def prod_before(x: Any, axis: Any) -> Any:
+    """For each element the product of those before it along an axis."""
+    y = np.ones(x.shape, x.dtype)
+    elements, products = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+    np.cumprod(elements[:-1], 0, x.dtype, products[1:])
+    return y
+
+
+def prod_after(x: Any, axis: Any) -> Any:
+    """For each element the product of those after it along an axis."""
+    return np.flip(prod_before(np.flip(x, axis), axis), axis)
+
+
+def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
+    """y_0 = 0, y_k = x_k−1 y_k−1 + b_k−1 along an axis; in reverse from its end."""
+    y = np.zeros(x.shape, np.result_type(x, b))
+    factors, terms, sums = (np.moveaxis(z, axis, 0)[:: -1 if reverse else 1] for z in (x, b, y))
+    for k in range(1, len(sums)):
+        sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
+    return y
+
+
+def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
+    """Zeros of a length along an axis, with the elements of g added at the places that indices name along it."""
+    out = np.zeros((*g.shape[:axis], length, *g.shape[axis + 1 :]), g.dtype)
+    key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
+    key[axis] = indices
+    np.add.at(out, tuple(key), g)
+    return out
 
 
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:
@@ -321,3 +367,25 @@ def fold_spectrum(z: Any, axes: Any) -> Any:
     half = half.copy()
     half[(slice(None),) * last + (slice(1, rest.shape[last] + 1),)] += signs * mirrored
     return half
+
+
+def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
+    """Zeros, with x where axes of one label have one index."""
+    out = np.zeros(shape, x.dtype)
+    np.einsum(subscripts, out)[...] = x
+    return out
+
+
+def interval(x: Any, nodes: Any) -> Any:
+    """The place of the node to the left of each x, such that there is one to its right."""
+    return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
+
+
+def periods(x: Any, period: Any) -> Any:
+    """How many whole periods lie before x."""
+    return np.floor(x / period)
+
+
+def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
+    """The whole periods by which angles would jump."""
+    return np.unwrap(x, discont, axis, period=period) - x

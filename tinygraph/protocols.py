@@ -96,7 +96,7 @@ def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) 
     if names := _names(func):  # the operands have other names than ours, and the rest has another order
         count = sum(p.default is p.empty for p in signature.parameters.values())
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
-        args = [kwargs.pop(name) for name in names[:count] if name in kwargs]
+        args = [*(kwargs.pop(name) for name in names[:count] if name in kwargs), *args[len(names) :]]
     given = _given(func, kwargs, signature.parameters)
     try:
         signature.bind(*args, **given)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
-from .errors import ArgumentError, UnsupportedError
+from .errors import ArgumentError, ShapeError, UnsupportedError
 from .graph import Tensor
+from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,6 +44,51 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 
 
 # -- reductions and statistics -------------------------------------------------------------------------------------
+
+
+@spelled(np.var)
+def _var(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.var(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.std)
+def _std(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.std(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.nanvar)
+def _nanvar(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.nanvar(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.nanstd)
+def _nanstd(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.nanstd(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.cumsum)
+def _cumsum(a: Tensor, axis: int | None = None) -> Tensor:
+    return ops.cumulative_sum(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_sum(a, axis=axis)
+
+
+@spelled(np.cumprod)
+def _cumprod(a: Tensor, axis: int | None = None) -> Tensor:
+    return ops.cumulative_prod(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_prod(a, axis=axis)
+
+
+@spelled(np.ediff1d)
+def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    differences = ops.diff(ops.reshape(ary, -1))
+    ends = [[] if end is None else [ops.reshape(end, -1)] for end in (to_begin, to_end)]
+    return ops.concat([*ends[0], differences, *ends[1]]) if ends[0] or ends[1] else differences
 
 
 # -- moving elements about -----------------------------------------------------------------------------------------
@@ -97,6 +143,31 @@ def _empty_like(*args: Any, **kwargs: Any) -> NoReturn:
 # -- indexing and sorting ------------------------------------------------------------------------------------------
 
 
+@spelled(np.sort)
+def _sort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
+    """Of any kind: each puts the same values in the same places."""
+    return ops.sort(a, axis=axis)
+
+
+@spelled(np.argsort)
+def _argsort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
+    """The stable order, which is one of each kind."""
+    return ops.argsort(a, axis=axis)
+
+
+@spelled(np.digitize)
+def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
+    """Among bins that ascend or descend, which are static."""
+    if isinstance(bins, Tensor):
+        raise UnsupportedError("np.digitize takes its bins as an array; searchsorted takes a tensor that ascends")
+    steps = np.diff(bins)
+    if (steps >= 0).all():
+        return ops.searchsorted(bins, x, side="left" if right else "right")
+    if not (steps <= 0).all():
+        raise ArgumentError("np.digitize takes bins that ascend or descend")
+    return len(bins) - ops.searchsorted(np.flip(bins), x, side="right" if right else "left")
+
+
 @spelled(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """With one argument, where it is not zero."""
@@ -134,9 +205,34 @@ def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor
     return ops.trace(_last(a, axis1, axis2), offset=offset)
 
 
+@spelled(np.outer)
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    """Of arrays of any shape, flattened, where np.linalg.outer and ours take vectors."""
+    return ops.outer(ops.reshape(a, -1), ops.reshape(b, -1))
+
+
+@spelled(np.cross)
+def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
+    """Also of vectors of two elements, whose third is 0; of two such the result is the third element alone."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = with_last(as_tensor(a), axisa), with_last(as_tensor(b), axisb)
+    for z in (x, y):
+        if z.shape[-1] not in (2, 3):
+            raise ShapeError(f"np.cross takes vectors of two or three elements, not {z.shape[-1]}")
+    product = ops.cross(_with_third(x), _with_third(y))
+    return product[..., 2] if x.shape[-1] == y.shape[-1] == 2 else with_last(product, axisc, back=True)
+
+
+def _with_third(x: Tensor) -> Tensor:
+    zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
+    return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
+
+
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
 
 SPELLED |= {
     getattr(np.fft, name): getattr(ops.fft, name)
     for name in ("hfft", "irfft", "irfft2", "irfftn", "fftshift", "ifftshift")
 }
+SPELLED[np.gradient] = ops.signal.gradient

@@ -135,6 +135,8 @@ def _drawn(rng: np.random.Generator, shape: tuple[int, ...], domain: Domain) -> 
     if domain.integer:
         return rng.integers(int(domain.low), int(domain.high), shape)
     x = rng.uniform(domain.low, domain.high, shape)
+    if domain.increasing:
+        x = np.sort(x) + 0.1 * np.arange(shape[-1])
     if domain.symmetric:
         x = (x + np.swapaxes(x, -1, -2)) / 2
     if domain.diagonal:
@@ -154,11 +156,13 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
 
 
 def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """What the function gives; of several results one tensor that has them all."""
-    result = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
+    """What the function gives; of several results one tensor that has them all, of the dtype of the first."""
+    result: Any = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
     if isinstance(result, Tensor):
         return result
-    return ops.concat([ops.reshape(y, -1) for y in result]) if len(result) != 1 else result[0]
+    if len(result) == 1:
+        return result[0]  # type: ignore[no-any-return]
+    return ops.concat([ops.reshape(y if y.dtype == result[0].dtype else y.astype(result[0].dtype), -1) for y in result])
 
 
 def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:

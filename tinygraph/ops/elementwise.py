@@ -190,7 +190,7 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """y x^(y−1), in its simplest form where the exponent is a number in the source."""
-    if isinstance(y, (int, float)):
+    if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
         return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
@@ -199,7 +199,7 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
-    if isinstance(x, (int, float)) and x != 0:
+    if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
     return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, 0.0), x)))
 

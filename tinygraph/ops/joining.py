@@ -1,8 +1,9 @@
-"""Joining arrays, and taking them apart: composed of concat, which is an op beside reshape, and of slices."""
+"""Joining arrays, and taking them apart. All but concat and stack are composed of concat, and of slices."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..apply import composite
+from ..apply import composite, op
 from ..errors import ArgumentError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
@@ -20,7 +21,6 @@ from .shape import (
     atleast_2d,
     atleast_3d,
     broadcast_to,
-    concat,
     moveaxis,
     need_axes,
     ravel,
@@ -33,6 +33,7 @@ __all__ = [
     "array_split",
     "block",
     "column_stack",
+    "concat",
     "delete",
     "dsplit",
     "dstack",
@@ -40,10 +41,76 @@ __all__ = [
     "hstack",
     "insert",
     "split",
+    "stack",
     "unstack",
     "vsplit",
     "vstack",
 ]
+
+
+def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
+    """The slices of g that came from each array."""
+    before = (slice(None),) * (0 if axis is None else axis % g.ndim)
+    lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
+    ends = itertools.accumulate(lengths)
+    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
+    return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
+
+
+@op(
+    "shape",
+    _parts,
+    notation="concat({*})",
+    variadic=True,
+    run=lambda *xs, axis: np.concatenate(xs, axis),
+    samples=(
+        Sample(((2, 3), (1, 3)), {"axis": 0}),
+        Sample(((2, 3), (2, 1), (2, 2)), {"axis": -1}),
+        Sample(((2, 3), (4,)), {"axis": None}),
+        Sample(((2, 3),), {"axis": 0}),
+        Sample(((0, 3), (2, 3)), {"axis": 0}),
+    ),
+)
+def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
+    return xp.concat(xs, axis=axis)
+
+
+def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
+    """Arrays joined along an existing axis; with ``axis=None`` flattened first.
+
+    >>> import tinygraph as tg
+    >>> tg.concat([[1.0, 2.0], [3.0]])
+    Tensor([1., 2., 3.], op=concat)
+    """
+    return concat_(*arrays, axis=axis)
+
+
+@op(
+    "shape",
+    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
+    notation="stack({*})",
+    variadic=True,
+    run=lambda *xs, axis: np.stack(xs, axis),
+    samples=(
+        Sample(((2, 3), (2, 3)), {"axis": 0}),
+        Sample(((2, 3), (2, 3), (2, 3)), {"axis": -1}),
+        Sample(((), ()), {"axis": 0}),
+        Sample(((0,), (0,)), {"axis": 1}),
+    ),
+)
+def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
+    return xp.stack(xs, axis=axis)
+
+
+def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
+    """Arrays of one shape joined along a new axis.
+
+    >>> import tinygraph as tg
+    >>> tg.stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    Tensor([[1., 3.],
+            [2., 4.]], op=stack)
+    """
+    return stack_(*arrays, axis=axis)
 
 
 @composite("shape", samples=tuple(map(Sample, (((2, 3), (1, 3)), ((3,), (2, 3)), ((), ()), ((2,),)))), sequence=True)

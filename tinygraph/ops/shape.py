@@ -7,7 +7,6 @@ inf or NaN is multiplied by a 0.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from operator import index
@@ -32,7 +31,6 @@ __all__ = [
     "atleast_3d",
     "broadcast_arrays",
     "broadcast_to",
-    "concat",
     "diag",
     "diagflat",
     "diagonal",
@@ -55,7 +53,6 @@ __all__ = [
     "rollaxis",
     "rot90",
     "squeeze",
-    "stack",
     "swapaxes",
     "tile",
     "tril",
@@ -166,71 +163,6 @@ def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
             [1., 2.]], op=broadcast_to)
     """
     return xp.broadcast_to(x, shape)
-
-
-def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
-    """The slices of g that came from each array."""
-    before = (slice(None),) * (0 if axis is None else axis % g.ndim)
-    lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
-    ends = itertools.accumulate(lengths)
-    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
-    return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
-
-
-@op(
-    "shape",
-    _parts,
-    notation="concat({*})",
-    variadic=True,
-    run=lambda *xs, axis: np.concatenate(xs, axis),
-    samples=(
-        Sample(((2, 3), (1, 3)), {"axis": 0}),
-        Sample(((2, 3), (2, 1), (2, 2)), {"axis": -1}),
-        Sample(((2, 3), (4,)), {"axis": None}),
-        Sample(((2, 3),), {"axis": 0}),
-        Sample(((0, 3), (2, 3)), {"axis": 0}),
-    ),
-)
-def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
-    return xp.concat(xs, axis=axis)
-
-
-def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
-    """Arrays joined along an existing axis; with ``axis=None`` flattened first.
-
-    >>> import tinygraph as tg
-    >>> tg.concat([[1.0, 2.0], [3.0]])
-    Tensor([1., 2., 3.], op=concat)
-    """
-    return concat_(*arrays, axis=axis)
-
-
-@op(
-    "shape",
-    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
-    notation="stack({*})",
-    variadic=True,
-    run=lambda *xs, axis: np.stack(xs, axis),
-    samples=(
-        Sample(((2, 3), (2, 3)), {"axis": 0}),
-        Sample(((2, 3), (2, 3), (2, 3)), {"axis": -1}),
-        Sample(((), ()), {"axis": 0}),
-        Sample(((0,), (0,)), {"axis": 1}),
-    ),
-)
-def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
-    return xp.stack(xs, axis=axis)
-
-
-def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
-    """Arrays of one shape joined along a new axis.
-
-    >>> import tinygraph as tg
-    >>> tg.stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
-    Tensor([[1., 3.],
-            [2., 4.]], op=stack)
-    """
-    return stack_(*arrays, axis=axis)
 
 
 # -- axes ----------------------------------------------------------------------------------------------------------
