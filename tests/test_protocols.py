@@ -616,7 +616,8 @@ LEFT_OUT = WORDS("""
 """)
 ABOUT_THE_SHAPE_OR_THE_TYPE = WORDS("""
     shape ndim size isscalar iterable dtype finfo promote_types issubdtype can_cast mintypecode result_type common_type
-    min_scalar_type iscomplexobj isrealobj zeros_like ones_like diag_indices_from tril_indices_from triu_indices_from
+    min_scalar_type iscomplexobj isrealobj zeros_like ones_like full_like diag_indices_from tril_indices_from
+    triu_indices_from
 """)
 # Each result is of one argument alone.
 OF_EACH_ARGUMENT = WORDS("atleast_1d atleast_2d atleast_3d broadcast_arrays meshgrid ix_")
@@ -633,6 +634,8 @@ FLAG_OR_TOLERANCE_SECOND = WORDS("""
 # They answer "no" where a comparison cannot be made.
 BOOLEAN = ["array_equal", "array_equiv"]
 
+CONDITION_FIRST = WORDS("compress extract")
+
 HARMLESS_ALONE = {*ABOUT_THE_SHAPE_OR_THE_TYPE, *AS_TEXT, *RETURNS_NOTHING}
 HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN}
 FORMS = {
@@ -640,8 +643,8 @@ FORMS = {
     "([t])": (lambda t, a: ([t],), HARMLESS_ALONE),
     "([t, t])": (lambda t, a: ([t, t],), HARMLESS_ALONE),
     "(t, t)": (lambda t, a: (t, t), HARMLESS_ALONE),
-    "(t, a)": (lambda t, a: (t, a), HARMLESS_ALONE),
-    "(t, 0)": (lambda t, a: (t, 0), HARMLESS_ALONE),
+    "(t, a)": (lambda t, a: (t, a), {*HARMLESS_ALONE, *CONDITION_FIRST}),
+    "(t, 0)": (lambda t, a: (t, 0), {*HARMLESS_ALONE, *CONDITION_FIRST}),
     "(a, t)": (lambda t, a: (a, t), HARMLESS),
     "(a, [t])": (lambda t, a: (a, [t]), HARMLESS),
     "([a], t)": (lambda t, a: ([a], t), HARMLESS),

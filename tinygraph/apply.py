@@ -83,25 +83,36 @@ def op(
 
 
 def composite(
-    kind: str, *, samples: Any, reference: Rule | None = None, sequence: bool = False
+    kind: str,
+    *,
+    samples: Any,
+    reference: Rule | None = None,
+    sequence: bool = False,
+    called: Callable[[Rule], Rule] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a public function that is composed of ops, so that the laws are kept by it too.
 
     `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
-    arrays as one list.
+    arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
     """
+    if sequence:
+        called = _of_list
 
     def declare(function: Function) -> Function:
         name = function.__name__
         theirs = reference or getattr(np, name, None) or getattr(np.linalg, name, None)
 
         def spread(of: Any) -> Any:
-            return (lambda *xs, **params: of(list(xs), **params)) if sequence and of is not None else of
+            return called(of) if called is not None and of is not None else of
 
         COMPOSITES[name] = Composite(name, kind, spread(function), spread(theirs), samples)
         return function
 
     return declare
+
+
+def _of_list(function: Rule) -> Rule:
+    return lambda *xs, **params: function(list(xs), **params)
 
 
 def _without_namespace(forward: Callable[..., Any], count: int) -> Callable[..., Any]:
