@@ -625,14 +625,16 @@ FLAG_OR_TOLERANCE_SECOND = WORDS("""
 BOOLEAN = ["array_equal", "array_equiv"]
 
 HARMLESS_ALONE = {*ABOUT_THE_SHAPE_OR_THE_TYPE, *AS_TEXT, *RETURNS_NOTHING}
-HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN}
+OF_THE_FIRST_ALONE = {"lstsq"}  # among whose results are the singular values of the first matrix
+HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN, *OF_THE_FIRST_ALONE}
+CONSTANT_FOR_ZERO = {"norm", "matrix_power"}  # the number of elements that are not 0, and the identity
 FORMS = {
     "(t)": (lambda t, a: (t,), HARMLESS_ALONE),
     "([t])": (lambda t, a: ([t],), HARMLESS_ALONE),
     "([t, t])": (lambda t, a: ([t, t],), HARMLESS_ALONE),
     "(t, t)": (lambda t, a: (t, t), HARMLESS_ALONE),
     "(t, a)": (lambda t, a: (t, a), HARMLESS_ALONE),
-    "(t, 0)": (lambda t, a: (t, 0), HARMLESS_ALONE),
+    "(t, 0)": (lambda t, a: (t, 0), HARMLESS_ALONE | CONSTANT_FOR_ZERO),
     "(a, t)": (lambda t, a: (a, t), HARMLESS),
     "(a, [t])": (lambda t, a: (a, [t]), HARMLESS),
     "([a], t)": (lambda t, a: ([a], t), HARMLESS),

@@ -14,7 +14,7 @@ from .graph import Tensor, toposort
 from .names import readers_of
 from .ops.contraction import contracted
 from .rewriting import over, rewritten
-from .table import Op
+from .table import OPS, Op
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
 _LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
@@ -157,6 +157,11 @@ _LOWERED: Mapping[str, Any] = {
     "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
+    # parts of a decomposition
+    **{
+        name: OPS[name].run
+        for name in ("eigenvalues", "eigenvectors", "left_vectors", "right_vectors", "singular_values")
+    },
 }
 
 

@@ -19,6 +19,8 @@ class Domain(NamedTuple):
     """Whole numbers, as for counts and places."""
     symmetric: bool = False
     """Matrices that equal their transpose; gradients are taken among such."""
+    computed: str = ""
+    """The op that computes this input from the first one."""
 
 
 class Sample(NamedTuple):

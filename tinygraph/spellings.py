@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import ops
-from .errors import ShapeError
+from .errors import ShapeError, UnsupportedError
 from .graph import Tensor
 from .ops.contraction import as_tensor, with_last
 
@@ -85,6 +85,20 @@ def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = 
 def _with_third(x: Tensor) -> Tensor:
     zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
     return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
+
+
+@spelled(np.linalg.pinv)
+def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
+    """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    return ops.pinv(a, rtol=rtol if rcond is None else rcond)
+
+
+@spelled(np.linalg.eig, np.linalg.eigvals)
+def _eig(a: Tensor) -> Tensor:
+    raise UnsupportedError(
+        "a matrix that is not symmetric may have complex eigenvalues, which a tensor cannot hold; take eigh or eigvalsh"
+        " of a symmetric one, or svd"
+    )
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
