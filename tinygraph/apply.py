@@ -282,8 +282,8 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
     )
-    singular = isinstance(error, np.linalg.LinAlgError) and "Singular" in str(error)
-    if not isinstance(error, ValueError) or fits or singular:
+    numeric = isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error)  # of values, not of shapes
+    if not isinstance(error, ValueError) or fits or numeric:
         error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
     if record.name == "matmul":

@@ -20,6 +20,8 @@ def ways(node: Tensor) -> list[set[Tensor]]:
     times = Counter(tensors)
     if name in _EACH:
         return [{x} for x in tensors if times[x] == 1]
+    if name == "solve":
+        return [{tensors[1]}] if times[tensors[1]] == 1 else []
     if name == "divide":
         return [{tensors[0]}] if inputs[0] is tensors[0] and times[tensors[0]] == 1 else []
     if name == "getitem":

@@ -166,6 +166,11 @@ _LOWERED: Mapping[str, Any] = {
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
+    # parts of a decomposition
+    **{
+        name: OPS[name].run
+        for name in ("eigenvalues", "eigenvectors", "left_vectors", "right_vectors", "singular_values")
+    },
 }
 
 

@@ -238,6 +238,8 @@ def _parameter(name: str, value: Any, level: int) -> Spans:
         return []
     if name == "key":
         return [Span(", ".join(map(_index, value)), False, level)]
+    if name == "ord":
+        return [Span(number(value), False, level)]
     text = str(value).replace("->", " → ").replace("-", "−")
     return [Span(f"{name} {text}" if level else text, False, level)]
 

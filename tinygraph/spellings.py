@@ -13,6 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
+from .errors import ShapeError, UnsupportedError
 from .graph import Tensor
 from .ops.contraction import as_tensor, with_last
 
@@ -227,6 +228,20 @@ def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = 
 def _with_third(x: Tensor) -> Tensor:
     zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
     return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
+
+
+@spelled(np.linalg.pinv)
+def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
+    """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    return ops.pinv(a, rtol=rtol if rcond is None else rcond)
+
+
+@spelled(np.linalg.eig, np.linalg.eigvals)
+def _eig(a: Tensor) -> Tensor:
+    raise UnsupportedError(
+        "a matrix that is not symmetric may have complex eigenvalues, which a tensor cannot hold; take eigh or eigvalsh"
+        " of a symmetric one, or svd"
+    )
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
