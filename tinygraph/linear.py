@@ -7,8 +7,8 @@ from collections import Counter
 from .graph import Tensor
 from .table import OPS
 
-_EACH = {"multiply", "matmul", "outer", "vdot"}
-_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace"}
+_EACH = {"multiply", "matmul", "outer", "vdot", "conv", "conv_transpose", "conv_kernel"}
+_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace", "im2col", "col2im", "avg_pool"}
 _TOGETHER |= {name for name, op in OPS.items() if op.kind == "shape"}
 
 
