@@ -17,6 +17,7 @@ __all__ = [
     "conv_transpose",
     "erf",
     "erfc",
+    "huber",
     "im2col",
     "inside",
     "logsumexp",
@@ -25,8 +26,12 @@ __all__ = [
     "max_pool",
     "max_pool_places",
     "max_unpool",
+    "one_hot_along",
+    "ratio",
+    "relative_entropy",
     "scatter_add",
     "softmax",
+    "softmax_loss",
     "windows",
 ]
 
@@ -233,3 +238,34 @@ def max_unpool(y: Any, places: Any, shape: Any) -> Any:
 def max_pick(x: Any, places: Any) -> Any:
     """The elements at places of the flattened x."""
     return x.reshape(-1)[places]
+
+
+def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
+    """Whether each class, along a new axis, is that of y."""
+    return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
+
+
+def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
+    """log Σ e^z − Σ y z along an axis, where 0 ∞ = 0."""
+    top = np.max(z, axis=axis, keepdims=True)
+    top = np.where(np.abs(top) == np.inf, 0.0, top).astype(top.dtype)
+    below = z - top
+    products = np.sum(y * np.where(y == 0, 0, below), axis=axis)
+    missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 but for rounding
+    return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
+
+
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, where 0/0 = 0."""
+    return x / np.where((x == 0) & (y == 0), 1, y)
+
+
+def relative_entropy(p: Any, q: Any) -> Any:
+    """p log(p / q), where 0 log 0 = 0; the quotient could overflow."""
+    return p * (np.log(np.where(p == 0, 1, p)) - np.log(np.where(p == 0, 1, q)))
+
+
+def huber(x: Any, delta: Any) -> Any:
+    """x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
+    near = np.minimum(np.abs(x), delta)
+    return near * (np.abs(x) - 0.5 * near)

@@ -40,6 +40,37 @@ def _running_statistics(torch, x, mean, var, momentum=0.1):
     return torch.cat(new)
 
 
+def _moved(torch, z, y, axis):
+    """With the classes along axis 1 of a batch, where PyTorch has them."""
+    soft = y.shape == z.shape
+    z = torch.moveaxis(z, axis, -1)
+    y = torch.moveaxis(y, axis, -1) if soft else y
+    return z.reshape(-1, z.shape[-1]), y.reshape(-1, z.shape[-1]) if soft else y.reshape(-1)
+
+
+def _cross_entropy(torch, z, y, axis=-1, reduction="mean", weight=None, label_smoothing=0.0, ignore_index=None):
+    rows, labels = _moved(torch, z, y, axis)
+    losses = torch.nn.functional.cross_entropy(
+        rows,
+        labels.to(rows.dtype) if y.shape == z.shape else labels,
+        weight if weight is None else torch.as_tensor(weight, dtype=z.dtype),
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+    return losses.reshape(torch.movedim(z, axis, -1).shape[:-1]) if reduction == "none" else losses
+
+
+def _kl_div(torch, p, q, axis=-1, reduction="mean"):
+    each = torch.nn.functional.kl_div(q.log(), p, reduction="none").sum(axis)
+    return each if reduction == "none" else getattr(each, reduction)()
+
+
+def _hinge(torch, x, y, reduction="mean"):
+    each = torch.clamp(1 - y * x, min=0)
+    return each if reduction == "none" else getattr(each, reduction)()
+
+
 ORACLE = {name: _functional(name) for name in _SAME_IN_TORCH} | {
     "layer_norm": lambda torch, x, normalized_shape, eps=1e-5: torch.nn.functional.layer_norm(
         x, _shape(normalized_shape), eps=eps
@@ -56,4 +87,15 @@ ORACLE = {name: _functional(name) for name in _SAME_IN_TORCH} | {
     "dropout": lambda torch, x, mask=1.0, p=0.5, training=True: (
         x * mask / (1 - p) if training and 0 < p < 1 else x * mask
     ),
+    "log_loss_from_logits": lambda torch, z, y, reduction="mean", pos_weight=None: (
+        torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction=reduction, pos_weight=pos_weight)
+    ),
+    "cross_entropy": _cross_entropy,
+    "kl_div": _kl_div,
+    "cosine_similarity": lambda torch, x, y, axis=-1: torch.nn.functional.cosine_similarity(x, y, dim=axis),
+    "mse": _functional("mse_loss"),
+    "mae": _functional("l1_loss"),
+    "huber": lambda torch, x, *y, **params: torch.nn.functional.huber_loss(x, *(y or (torch.zeros_like(x),)), **params),
+    "smooth_l1": _functional("smooth_l1_loss"),
+    "hinge": _hinge,
 }
