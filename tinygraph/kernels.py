@@ -11,6 +11,7 @@ import numpy as np
 __all__ = [
     "avg_pool",
     "bounded_index",
+    "avg_unpool",
     "col2im",
     "complex_of",
     "conv",
@@ -24,6 +25,7 @@ __all__ = [
     "erfc",
     "fold_spectrum",
     "idft",
+    "huber",
     "im2col",
     "index_put",
     "inside",
@@ -33,6 +35,8 @@ __all__ = [
     "last_written",
     "log_softmax",
     "logsumexp",
+    "lowest",
+    "max_pick",
     "max_pool",
     "max_pool_places",
     "mirror_spectrum",
@@ -44,10 +48,15 @@ __all__ = [
     "recurrence",
     "qr_packed",
     "ratio",
+    "max_unpool",
+    "one_hot_along",
+    "ratio",
+    "relative_entropy",
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",
     "softmax",
+    "softmax_loss",
     "windows",
     "svd_packed",
     "vector_norm",
@@ -278,7 +287,8 @@ def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) 
 def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
     """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
     rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
-    columns = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT @ rows
+    turned = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT
+    columns = turned * rows if groups == len(w) else turned @ rows  # of vectors matmul is slow
     columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
     return col2im(columns, size, w.shape[2:], stride, padding, dilation)
 
@@ -293,22 +303,43 @@ def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation
 
 def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The mean of each window, in which padding counts as zeros."""
-    return np.mean(windows(x, kernel, stride, padding, dilation), tuple(range(2, 2 + len(kernel))))
+    view = windows(x, kernel, stride, padding, dilation)
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+    total = np.zeros((*x.shape[:2], *view.shape[x.ndim :]), np.result_type(dtype, np.float32))
+    for offset in np.ndindex(*kernel):  # in fewer steps than a sum over these axes, which are short
+        total += view[(slice(None), slice(None), *offset)]
+    return (total / int(np.prod(kernel))).astype(dtype, copy=False)
+
+
+def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
+    count = int(np.prod(kernel))
+    shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
+    columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
+    return col2im(columns, size, kernel, stride, padding, dilation)
+
+
+def lowest(dtype: Any) -> Any:
+    """What no number is less than."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
 
 
 def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The largest element of each window."""
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False
-    return np.max(windows(x, kernel, stride, padding, dilation, lowest), tuple(range(2, 2 + len(kernel))))
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    for offset in np.ndindex(*kernel):
+        np.maximum(y, view[(slice(None), slice(None), *offset)], out=y)
+    return y
 
 
 def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Where in the flattened x the largest element of each window is; of equal ones the first."""
-    values = windows(x, kernel, stride, padding, dilation)
-    size = int(np.prod(x.shape[2:]))
-    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, -1)
-    place = np.full((*x.shape[:2], *values.shape[x.ndim :]), -1)
-    best = np.zeros(place.shape, x.dtype)
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    size, within = int(np.prod(x.shape[2:])), tuple(range(2, x.ndim))
+    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, size)
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is no padding, should all be lowest
     for offset in np.ndindex(*kernel):
         here, number = values[(slice(None), slice(None), *offset)], numbers[(slice(None), slice(None), *offset)]
         better = ((here > best) | (here != here) | (place < 0)) & (number >= 0)
@@ -467,3 +498,48 @@ def cofactors(x: Any, *directions: Any) -> Any:
         out += sign * np.einsum(f"{factors}->...{letters[-1] if diagonal else pairs[-1]}", others, *turned)
     turn = np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
     return turn * (u @ result @ vh)
+        part = (slice(None), slice(None), *offset)
+        places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
+        np.maximum(y, view[part], out=y)
+    return places + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+
+
+def max_unpool(y: Any, places: Any, shape: Any) -> Any:
+    """Zeros, with the elements of y added at places of the flattened array."""
+    return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
+
+
+def max_pick(x: Any, places: Any) -> Any:
+    """The elements at places of the flattened x."""
+    return x.reshape(-1)[places]
+
+
+def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
+    """Whether each class, along a new axis, is that of y."""
+    return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
+
+
+def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
+    """log Σ e^z − Σ y z along an axis, where 0 ∞ = 0."""
+    top = np.max(z, axis=axis, keepdims=True)
+    top = np.where(np.abs(top) == np.inf, 0.0, top).astype(top.dtype)
+    below = z - top
+    products = np.sum(y * np.where(y == 0, 0, below), axis=axis)
+    missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 but for rounding
+    return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
+
+
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, where 0/0 = 0."""
+    return x / np.where((x == 0) & (y == 0), 1, y)
+
+
+def relative_entropy(p: Any, q: Any) -> Any:
+    """p log(p / q), where 0 log 0 = 0; the quotient could overflow."""
+    return p * (np.log(np.where(p == 0, 1, p)) - np.log(np.where(p == 0, 1, q)))
+
+
+def huber(x: Any, delta: Any) -> Any:
+    """x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
+    near = np.minimum(np.abs(x), delta)
+    return near * (np.abs(x) - 0.5 * near)
