@@ -161,12 +161,12 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
     """Among bins that ascend or descend, which are static."""
     if isinstance(bins, Tensor):
         raise UnsupportedError("np.digitize takes its bins as an array; searchsorted takes a tensor that ascends")
-    steps = np.diff(bins)
+    steps, side = np.diff(bins), "left" if right else "right"
     if (steps >= 0).all():
-        return ops.searchsorted(bins, x, side="left" if right else "right")
+        return ops.searchsorted(bins, x, side)
     if not (steps <= 0).all():
         raise ArgumentError("np.digitize takes bins that ascend or descend")
-    return len(bins) - ops.searchsorted(np.flip(bins), x, side="right" if right else "left")
+    return len(bins) - ops.searchsorted(np.flip(bins), x, side)
 
 
 @spelled(np.where)
