@@ -23,7 +23,7 @@ ALLOWED = {
     "trees": set(),
     "autodiff": {"errors", "recording", "table", "graph", "ops"},
     "transforms": {"errors", "recording", "graph", "ops", "trees", "autodiff"},
-    "spellings": {"graph", "ops"},
+    "spellings": {"errors", "graph", "ops"},
     "protocols": {"errors", "table", "graph", "spellings"},
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),
