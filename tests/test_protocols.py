@@ -629,7 +629,7 @@ DTYPE_SECOND = WORDS("""
     frombuffer fromiter identity matrix ndarray ones ones_like recarray require zeros zeros_like
 """)
 FLAG_OR_TOLERANCE_SECOND = WORDS("""
-    angle array2string array_repr array_str matrix_rank nan_to_num poly1d real_if_close svd unique
+    angle array2string array_repr array_str matrix_rank nan_to_num poly1d real_if_close rot90 svd unique
 """)
 # They answer "no" where a comparison cannot be made.
 BOOLEAN = ["array_equal", "array_equiv"]

@@ -1,7 +1,7 @@
 """Functions that NumPy lacks, with NumPy alone.
 
-Programs carry their source along: a kernel uses nothing but ``np``, builtins and other kernels, and its annotations are
-all ``Any``.
+Programs carry their source along: a kernel uses nothing but ``np``, builtins, other kernels and what it imports by
+itself, and its annotations are all ``Any``.
 """
 
 from typing import Any
@@ -34,6 +34,13 @@ __all__ = [
     "jumps",
     "last_written",
     "log_softmax",
+    "digamma",
+    "digamma_derivative",
+    "erf",
+    "erfc",
+    "finite",
+    "fractional",
+    "gammaln",
     "logsumexp",
     "lowest",
     "max_pick",
@@ -60,6 +67,9 @@ __all__ = [
     "windows",
     "svd_packed",
     "vector_norm",
+    "sinc_derivative",
+    "softmax",
+    "without_zero",
 ]
 
 
@@ -114,6 +124,70 @@ def erf(x: Any) -> Any:
         series += (-1) ** n / (factorial * (2 * n + 1)) * square**n
     inside = 2 / np.sqrt(np.pi) * near * series
     return np.asarray(np.where(np.abs(x) < 0.5, inside, 1.0 - erfc(x))).astype(np.result_type(x, np.float16))[()]
+
+
+def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
+    """x between −largest and largest, and finite if it is floating; a Python number stays what it is."""
+    if type(x) in (bool, int, float):
+        return x
+    largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
+    return np.minimum(np.maximum(x, -largest), largest)
+
+
+def without_zero(x: Any) -> Any:
+    """x, with infinity for 0."""
+    return np.where(x == 0, np.inf, x).astype(x.dtype)[()]
+
+
+def fractional(x: Any) -> Any:
+    """The fraction of x, with its sign."""
+    return np.modf(x)[0]
+
+
+def gammaln(x: Any) -> Any:
+    """log |Γ(x)|, by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").gammaln(x)
+
+
+def digamma(x: Any) -> Any:
+    """The derivative of log Γ(x), by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").digamma(x)
+
+
+def digamma_derivative(x: Any, order: Any) -> Any:
+    """The derivative of digamma of so high an order, by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").polygamma(order, x).astype(np.result_type(x, np.float16), copy=False)[()]
+
+
+def sinc_derivative(x: Any, order: Any) -> Any:
+    """The derivative of so high an order of sin u / u where u = π x.
+
+    With s for it, u s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ u, which loses digits near 0; there by the series Σ (−1)ᵏ u²ᵏ / (2k + 1)!.
+    """
+    dtype = np.result_type(x, np.float16)
+    x = np.asarray(x, np.float64)
+    far = np.abs(x) * np.pi > order + 2
+    u = np.pi * np.where(far, x, 1.0)
+    whole = np.where(far, np.rint(x), 0.0)  # sin(π x) is exactly 0 where x is whole
+    sin, cos = (f(np.pi * (np.where(far, x, 1.0) - whole)) * (1 - 2 * (whole % 2)) for f in (np.sin, np.cos))
+    outside = sin / u
+    for n in range(1, order + 1):
+        outside = ((sin, cos, -sin, -cos)[n % 4] - n * outside) / u
+    u = np.pi * np.where(far, 0.0, x)
+    inside, square = np.zeros_like(u), u * u
+    for k in range(order + 24, (order + 1) // 2 - 1, -1):
+        term = (-1.0) ** k / (2 * k + 1)
+        for n in range(1, 2 * k - order + 1):
+            term /= n
+        inside = inside * square + term
+    inside = inside * (u if order % 2 else 1.0)
+    return np.asarray(np.pi**order * np.where(far, outside, inside)).astype(dtype)[()]
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:

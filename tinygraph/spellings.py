@@ -16,6 +16,8 @@ from .errors import ArgumentError, ShapeError, UnsupportedError
 from .errors import ShapeError, UnsupportedError
 from .graph import Tensor
 from .ops.contraction import as_tensor, with_last
+from .errors import UnsupportedError
+from .graph import ArrayLike, Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,6 +44,83 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
+
+SPELLED |= {
+    np.conjugate: ops.positive,
+    np.degrees: ops.rad2deg,
+    np.fix: ops.trunc,
+    np.isneginf: lambda x: ops.equal(x, -np.inf),
+    np.isposinf: lambda x: ops.equal(x, np.inf),
+    np.radians: ops.deg2rad,
+    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+}
+
+
+@spelled(np.real)
+def _real(val: Tensor) -> Tensor:
+    return val
+
+
+@spelled(np.angle)
+def _angle(z: Tensor, deg: bool = False) -> Tensor:
+    """Of real numbers: 0 or π, with the derivative 0."""
+    angle = ops.atan2(0.0, z)
+    return ops.rad2deg(angle) if deg else angle
+
+
+@spelled(np.fabs)
+def _fabs(x: Tensor) -> Tensor:
+    return ops.abs(_floating(x, np.fabs))
+
+
+@spelled(np.float_power)
+def _float_power(x1: ArrayLike, x2: ArrayLike) -> Tensor:
+    """In float64 at least."""
+    return ops.pow(*(_floating(x, np.float_power) if isinstance(x, Tensor) else x for x in (x1, x2)))
+
+
+def _floating(x: Tensor, function: np.ufunc) -> Tensor:
+    """The tensor in the dtype of the function's result."""
+    dtype = function(*[np.empty(0, x.dtype)] * function.nin).dtype
+    return x if x.dtype == dtype else ops.astype(x, dtype)
+
+
+@spelled(np.round, np.around)
+def _round(a: Tensor, decimals: int = 0) -> Tensor:
+    return ops.round(a, decimals)
+
+
+@spelled(np.clip)
+def _clip(
+    a: ArrayLike,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+    *,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+) -> Tensor:
+    return ops.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+@spelled(np.where)
+def _where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None) -> Tensor:
+    if x is None or y is None:
+        raise UnsupportedError(
+            "np.where with a tensor takes a condition and two values; for the places where a condition holds write"
+            " np.nonzero(condition.data)"
+        )
+    return ops.where(condition, x, y)
+
+
+@spelled(np.select)
+def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
+    """The value of the first condition that holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    result = default
+    for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = ops.where(condition, value, result)
+    return result  # type: ignore[return-value]
 
 
 # -- reductions and statistics -------------------------------------------------------------------------------------
