@@ -12,6 +12,7 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
+Checking       detect_anomaly
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad
 Programs       compile
 Seeing         draw, derive
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from . import nn as nn
 from . import ops as ops
 from . import protocols
+from .anomaly import detect_anomaly as detect_anomaly
 from .autodiff import gradients as gradients
 from .compile import compile as compile
 from .derive import derive as derive
@@ -34,6 +36,7 @@ from .draw import Picture as Picture
 from .draw import draw as draw
 from .equations import Derivation as Derivation
 from .equations import Equation as Equation
+from .errors import AnomalyError as AnomalyError
 from .errors import ArgumentError as ArgumentError
 from .errors import BroadcastWarning as BroadcastWarning
 from .errors import DependencyError as DependencyError

@@ -9,22 +9,42 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "avg_pool",
+    "bounded_index",
+    "col2im",
     "complex_of",
+    "conv",
+    "conv_kernel",
+    "conv_transpose",
     "dft",
+    "diagonal_matrix",
     "erf",
     "erfc",
     "fold_spectrum",
     "idft",
+    "im2col",
+    "index_put",
+    "inside",
     "interval",
     "irdft",
     "jumps",
+    "last_written",
+    "log_softmax",
     "logsumexp",
+    "max_pool",
+    "max_pool_places",
     "mirror_spectrum",
     "parts_of",
     "periods",
+    "prod_after",
+    "prod_before",
     "rdft",
+    "recurrence",
     "scatter_add",
+    "scatter_along_axis",
+    "scatter_diagonal",
     "softmax",
+    "windows",
 ]
 
 
@@ -95,11 +115,200 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
 
 
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """x − log Σ e^x along axes."""
+    above = x - np.max(x, axis=axis, keepdims=True)
+    return above - np.log(np.sum(np.exp(above), axis=axis, keepdims=True))
+
+
+def prod_before(x: Any, axis: Any) -> Any:
+    """For each element the product of those before it along an axis."""
+    y = np.ones(x.shape, x.dtype)
+    elements, products = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+    np.cumprod(elements[:-1], 0, x.dtype, products[1:])
+    return y
+
+
+def prod_after(x: Any, axis: Any) -> Any:
+    """For each element the product of those after it along an axis."""
+    return np.flip(prod_before(np.flip(x, axis), axis), axis)
+
+
+def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
+    """y_0 = 0, y_k = x_k−1 y_k−1 + b_k−1 along an axis; in reverse from its end."""
+    y = np.zeros(x.shape, np.result_type(x, b))
+    factors, terms, sums = (np.moveaxis(z, axis, 0)[:: -1 if reverse else 1] for z in (x, b, y))
+    for k in range(1, len(sums)):
+        sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
+    return y
+
+
+def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
+    """Zeros of a length along an axis, with the elements of g added at the places that indices name along it."""
+    out = np.zeros((*g.shape[:axis], length, *g.shape[axis + 1 :]), g.dtype)
+    key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
+    key[axis] = indices
+    np.add.at(out, tuple(key), g)
+    return out
+
+
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:
     """Zeros, with the elements of g added at the places that a key names."""
     out = np.zeros(shape, g.dtype)
-    np.add.at(out, key, g)
+    key = key if isinstance(key, tuple) else (key,)
+    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
+    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
+    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
+        np.add.at(out, key, g)
+        return out
+    # along one axis, on a flat array: np.add.at is several times as fast on such
+    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
+    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
+    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
+    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
     return out
+
+
+def index_put(x: Any, values: Any, key: Any) -> Any:
+    """A copy of x with values at the places that a key names; of several for one place the last."""
+    out = np.array(x, order="C")
+    key = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(part, np.ndarray) for part in key):
+        places = np.arange(out.size).reshape(out.shape)[key]
+        out.reshape(-1)[places.reshape(-1)] = np.broadcast_to(values, places.shape).reshape(-1)
+    else:
+        out[key] = values
+    return out if out.ndim else out[()]
+
+
+def last_written(key: Any, shape: Any) -> Any:
+    """Where a key names a place for the last time, so that what is written there stays."""
+    everything = np.arange(int(np.prod(shape)))
+    places = everything.reshape(shape)[key]
+    order, last = np.arange(places.size), np.empty_like(everything)
+    last[places.reshape(-1)] = order
+    return (last[places.reshape(-1)] == order).reshape(places.shape)
+
+
+def bounded_index(i: Any, length: Any, mode: Any) -> Any:
+    """Whole numbers as places from 0 to length − 1: wrapped around, clipped, or refused where they are none."""
+    i = np.asarray(i).astype(np.intp)
+    if mode == "wrap":
+        i = i % max(length, 1)
+    elif mode == "clip":
+        i = np.clip(i, 0, length - 1)
+    elif i.size and not 0 <= i.min() <= i.max() < length:
+        raise IndexError(f"places go from 0 to {length - 1}, and there is {i.min() if i.min() < 0 else i.max()}")
+    return i[()]
+
+
+def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
+    """Zeros, with the elements of x on a diagonal of the last two axes."""
+    out = np.zeros(shape, x.dtype)
+    i = np.arange(x.shape[-1])
+    out[..., i + max(-offset, 0), i + max(offset, 0)] = x
+    return out
+
+
+def inside(size: Any, padding: Any) -> Any:
+    """The index of what lies between the padding."""
+    return (..., *[slice(p[0], p[0] + n) for n, p in zip(size, padding, strict=True)])
+
+
+def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any = 0) -> Any:
+    """What a kernel meets at each of its positions, (N, C, *kernel, *positions): a view of x in its padding."""
+    size = [n + p[0] + p[1] for n, p in zip(x.shape[2:], padding, strict=True)]
+    if any(map(any, padding)):
+        padded = np.full((*x.shape[:2], *size), fill, x.dtype)
+        padded[inside(x.shape[2:], padding)] = x
+        x = padded
+    positions = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)]
+    steps = [n * d for n, d in zip(x.strides[2:], dilation, strict=True)]
+    strides = [n * s for n, s in zip(x.strides[2:], stride, strict=True)]
+    shape = (*x.shape[:2], *kernel, *positions)
+    return np.lib.stride_tricks.as_strided(x, shape, (*x.strides[:2], *steps, *strides), writeable=False)
+
+
+def im2col(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The windows of x as columns, (N, C k, L): each has what the kernel meets at one position, channel by channel."""
+    view = windows(x, kernel, stride, padding, dilation)
+    return view.reshape(len(x), x.shape[1] * int(np.prod(kernel)), int(np.prod(view.shape[x.ndim :])))
+
+
+def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Columns added up where their windows lie: the transpose of im2col."""
+    x = np.zeros(
+        (
+            len(columns),
+            columns.shape[1] // int(np.prod(kernel)),
+            *[n + p[0] + p[1] for n, p in zip(size, padding, strict=True)],
+        ),
+        columns.dtype,
+    )
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    positions = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[2:], reach, stride, strict=True)]
+    columns = columns.reshape(*x.shape[:2], *kernel, *positions)
+    for offset in np.ndindex(*kernel):
+        read: Any = (
+            ...,
+            *[
+                slice(i * d, n - r + i * d, s)
+                for i, d, n, r, s in zip(offset, dilation, x.shape[2:], reach, stride, strict=True)
+            ],
+        )
+        x[read] += columns[(slice(None), slice(None), *offset)]
+    return x[inside(size, padding)]
+
+
+def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """Each kernel times each window, as one product of matrices for an example and a group of channels."""
+    view = windows(x, w.shape[2:], stride, padding, dilation)
+    columns = view.reshape(len(x), groups, int(np.prod(w.shape[1:])), int(np.prod(view.shape[w.ndim :])))
+    return (w.reshape(groups, len(w) // groups, -1) @ columns).reshape(len(x), len(w), *view.shape[w.ndim :])
+
+
+def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
+    rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
+    columns = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT @ rows
+    columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
+    return col2im(columns, size, w.shape[2:], stride, padding, dilation)
+
+
+def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in w: each window times the element of y at its position, added up."""
+    columns = im2col(x, kernel, stride, padding, dilation)
+    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, columns.shape[2])
+    rows = y.reshape(len(y), groups, y.shape[1] // groups, columns.shape[3])
+    return np.sum(rows @ columns.mT, 0).reshape(y.shape[1], x.shape[1] // groups, *kernel)
+
+
+def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The mean of each window, in which padding counts as zeros."""
+    return np.mean(windows(x, kernel, stride, padding, dilation), tuple(range(2, 2 + len(kernel))))
+
+
+def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The largest element of each window."""
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False
+    return np.max(windows(x, kernel, stride, padding, dilation, lowest), tuple(range(2, 2 + len(kernel))))
+
+
+def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Where in the flattened x the largest element of each window is; of equal ones the first."""
+    values = windows(x, kernel, stride, padding, dilation)
+    size = int(np.prod(x.shape[2:]))
+    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, -1)
+    place = np.full((*x.shape[:2], *values.shape[x.ndim :]), -1)
+    best = np.zeros(place.shape, x.dtype)
+    for offset in np.ndindex(*kernel):
+        here, number = values[(slice(None), slice(None), *offset)], numbers[(slice(None), slice(None), *offset)]
+        better = ((here > best) | (here != here) | (place < 0)) & (number >= 0)
+        np.copyto(best, here, where=better)
+        np.copyto(place, number, where=better)
+    return place + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
 
 
 def complex_of(z: Any) -> Any:
@@ -158,6 +367,11 @@ def fold_spectrum(z: Any, axes: Any) -> Any:
     half = half.copy()
     half[(slice(None),) * last + (slice(1, rest.shape[last] + 1),)] += signs * mirrored
     return half
+def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
+    """Zeros, with x where axes of one label have one index."""
+    out = np.zeros(shape, x.dtype)
+    np.einsum(subscripts, out)[...] = x
+    return out
 
 
 def interval(x: Any, nodes: Any) -> Any:

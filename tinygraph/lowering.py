@@ -12,8 +12,9 @@ from . import ops
 from .codegen import LARGEST_CONSTANT
 from .graph import Tensor, toposort
 from .names import readers_of
+from .ops.contraction import contracted
 from .rewriting import over, rewritten
-from .table import Op
+from .table import OPS, Op
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
 _LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
@@ -87,6 +88,14 @@ def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Ten
     return reduced(rounding) + reduced(missed)
 
 
+def _log_loss(a: Tensor, y: Tensor, reduction: str) -> Tensor:
+    """By the rule, for which 0 log 0 is 0."""
+    losses: Tensor = OPS["log_loss"].forward(ops, a, y, "none")
+    if reduction == "none":
+        return losses
+    return _mean(losses) if reduction == "mean" else ops.sum(losses)
+
+
 def _ndtr(x: Tensor) -> Tensor:
     return 0.5 * ops.erfc(x * -math.sqrt(0.5))
 
@@ -153,7 +162,9 @@ _LOWERED: Mapping[str, Any] = {
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
+    "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
+    "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
 }
 

@@ -238,7 +238,7 @@ def _parameter(name: str, value: Any, level: int) -> Spans:
         return []
     if name == "key":
         return [Span(", ".join(map(_index, value)), False, level)]
-    text = str(value).replace("-", "−")
+    text = str(value).replace("->", " → ").replace("-", "−")
     return [Span(f"{name} {text}" if level else text, False, level)]
 
 
@@ -344,6 +344,8 @@ def _level(span: Span) -> int:
 _LATEX = {
     "∗": r"\ast ",
     "·": r"\cdot ",
+    "×": r"\times ",
+    "→": r"\to ",
     "Σ": r"\sum ",
     "−": "-",
     "≤": r"\le ",
@@ -351,6 +353,7 @@ _LATEX = {
     "≠": r"\ne ",
     "…": r"\ldots ",
     "‖": r"\| ",
+    "←": r"\leftarrow ",
     "⟨": r"\langle ",
     "⟩": r"\rangle ",
     "_": r"\_",

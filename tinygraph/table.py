@@ -36,7 +36,7 @@ class Op:
     vjps: tuple[Rule | None, ...]
     """For each input ``vjp(xp, g, y, *inputs, **params)``: the cotangent of that input, given the cotangent g of the
     output y. None where the output does not depend smoothly on the input. A variadic op has one rule that gives the
-    cotangents of all its inputs, or None for those that have none."""
+    cotangents of all its inputs, or rules that compute them, or None for those that have none."""
     variadic: bool = False
     params: tuple[str, ...] = ()
     notation: str = ""

@@ -156,11 +156,13 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
 
 
 def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """What the function gives; of several results one tensor that has them all."""
-    result = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
+    """What the function gives; of several results one tensor that has them all, of the dtype of the first."""
+    result: Any = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
     if isinstance(result, Tensor):
         return result
-    return ops.concat([ops.reshape(y, -1) for y in result]) if len(result) != 1 else result[0]
+    if len(result) == 1:
+        return result[0]  # type: ignore[no-any-return]
+    return ops.concat([ops.reshape(y if y.dtype == result[0].dtype else y.astype(result[0].dtype), -1) for y in result])
 
 
 def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -268,7 +270,7 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """float32 in, float32 out, and gradients too."""
-    if "dtype" in params:
+    if "dtype" in params or not any(x.dtype.kind == "f" for x in inputs):
         return
     tensors = _tensors([x.astype(np.float32) if x.dtype.kind == "f" else x for x in inputs])
     output = applied(op, tensors, params)
