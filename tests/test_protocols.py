@@ -364,17 +364,24 @@ SCALARS = [
 ]
 
 
+def unwidened(result, *operands):
+    """What NumPy gives, but that integers do not widen floating numbers."""
+    floats = [x.dtype for x in operands if x.dtype.kind == "f"]
+    integers = any(x.dtype.kind in "iu" for x in operands)
+    return result.astype(np.result_type(*floats)) if floats and integers and result.dtype.kind == "f" else result
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("shape", [(), (2,)])
 @pytest.mark.parametrize("apply", [*ARITHMETIC, *COMPARISONS[:1]], ids=lambda f: f.__name__)
-def test_numbers_of_every_type_promote_as_numpy_does(apply, shape):
+def test_numbers_of_every_type_promote_as_numpy_does_but_for_integers(apply, shape):
     compared = 0
     for dtype in ("f2", "f4", "f8", "i1", "i4", "i8", "u1", "?"):
         x = np.ones(shape, dtype)[()]  # without axes, a scalar of NumPy's: for booleans ** differs from arrays
         for scalar in SCALARS:
             for way in (lambda x, n=scalar: apply(n, x), lambda x, n=scalar: apply(x, n)):
                 try:
-                    expected = np.asarray(way(x))
+                    expected = unwidened(np.asarray(way(x)), x, np.asarray(scalar))
                 except TypeError:  # booleans are not subtracted
                     with pytest.raises(TypeError):
                         way(tg.Tensor(x))
@@ -393,11 +400,11 @@ def test_numbers_of_every_type_promote_as_numpy_does(apply, shape):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("apply", [*ARITHMETIC, operator.matmul], ids=lambda f: f.__name__)
-def test_arrays_of_every_type_promote_as_numpy_does(apply):
+def test_arrays_of_every_type_promote_as_numpy_does_but_for_integers(apply):
     for left in ("f2", "f4", "f8", "i1", "i8", "u1"):
         for right in ("f2", "f4", "f8", "i1", "i8", "u1"):
             x, y = np.ones(2, left), np.ones(2, right)
-            expected = apply(x, y)
+            expected = unwidened(apply(x, y), x, y)
             a, b = (tg.Tensor(z, requires_grad=z.dtype.kind == "f") for z in (x, y))
             for result in (apply(a, b), apply(x, b), apply(a, y)):
                 assert result.dtype == expected.dtype, (left, right)

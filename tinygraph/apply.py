@@ -252,8 +252,8 @@ def _operands(
         for i, x in tensors.items():
             if x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
                 inputs[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
-    args = tuple(x.value if type(x) is Tensor else x for x in inputs)
-    return tuple(inputs), args, any(type(x) is Tensor and x._requires_grad for x in inputs)
+    args = [x.value if type(x) is Tensor else x for x in inputs]
+    return tuple(inputs), tuple(args), any([type(x) is Tensor and x._requires_grad for x in inputs])
 
 
 def constant(data: Any) -> Tensor:

@@ -367,6 +367,8 @@ def fold_spectrum(z: Any, axes: Any) -> Any:
     half = half.copy()
     half[(slice(None),) * last + (slice(1, rest.shape[last] + 1),)] += signs * mirrored
     return half
+
+
 def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
     """Zeros, with x where axes of one label have one index."""
     out = np.zeros(shape, x.dtype)

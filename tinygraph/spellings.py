@@ -12,8 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
-from .errors import ShapeError
-from .errors import ArgumentError, UnsupportedError
+from .errors import ArgumentError, ShapeError, UnsupportedError
 from .graph import Tensor
 from .ops.contraction import as_tensor, with_last
 
@@ -167,6 +166,8 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
     if not (steps <= 0).all():
         raise ArgumentError("np.digitize takes bins that ascend or descend")
     return len(bins) - ops.searchsorted(np.flip(bins), x, side="right" if right else "left")
+
+
 @spelled(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """With one argument, where it is not zero."""

@@ -21,9 +21,11 @@ from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Sample
 from .broadcasting import Shape
-from .indexing import SLOT, getitem
+from .indexing import getitem
+from .joining import stack
+from .keys import SLOT
 from .reduction import mean
-from .shape import reshape, stack
+from .shape import reshape
 
 __all__ = [
     "adaptive_avg_pool1d",

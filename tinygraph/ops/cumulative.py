@@ -15,10 +15,12 @@ from ..apply import composite, constant, op
 from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
-from .elementwise import astype, not_equal
+from .comparisons import not_equal
+from .elementwise import astype
 from .indexing import getitem
+from .joining import concat
 from .reduction import without_nan
-from .shape import broadcast_to, concat, reshape
+from .shape import broadcast_to, reshape
 
 __all__ = [
     "cumulative_prod",

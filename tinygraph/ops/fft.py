@@ -24,7 +24,8 @@ from ..samples import Sample
 from .broadcasting import Shape
 from .elementwise import divide, negative
 from .indexing import getitem_, scatter_add
-from .shape import broadcast_to, concat_, stack_
+from .joining import concat_, stack_
+from .shape import broadcast_to
 
 __all__ = [
     "Complex",

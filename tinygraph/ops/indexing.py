@@ -20,7 +20,7 @@ from ..graph import ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from ..table import INDEX
 from .broadcasting import Shape
-from .elementwise import equal, where
+from .comparisons import equal, where
 from .joining import unstack
 from .keys import SLOT, Key, along, filled, taken_apart
 from .shape import broadcast_arrays, broadcast_to, expand_dims, ravel, reshape, tensor

@@ -17,7 +17,8 @@ from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from ..table import BIG_SUM
 from .broadcasting import Shape, kept, reduced_count
-from .elementwise import astype, where
+from .comparisons import where
+from .elementwise import astype
 
 __all__ = [
     "all",

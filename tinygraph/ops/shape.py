@@ -22,7 +22,7 @@ from ..graph import ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from ..table import POWER
 from .broadcasting import Shape, unbroadcast
-from .elementwise import where
+from .comparisons import where
 from .keys import along
 
 __all__ = [

@@ -19,10 +19,12 @@ from ..errors import ArgumentError, ShapeError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .broadcasting import Shape
-from .elementwise import add, pow, where
+from .comparisons import where
+from .elementwise import add, pow
 from .indexing import getitem_
+from .joining import concat_
 from .reduction import sum
-from .shape import broadcast_to, concat_, reshape
+from .shape import broadcast_to, reshape
 
 __all__ = [
     "convolve",
