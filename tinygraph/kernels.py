@@ -453,7 +453,7 @@ def irdft(z: Any, n: Any, axes: Any, norm: Any) -> Any:
     """The inverse of that; n is the length along the last of the axes."""
     lengths = [z.shape[axis + 1] for axis in axes[:-1]]
     x = np.fft.irfftn(complex_of(z), [*lengths, n], axes, norm)
-    return x.astype(np.result_type(z.dtype, 1.0), copy=False)
+    return x.astype(np.result_type(z.dtype, 1.0), copy=False) if len(axes) == 1 else x
 
 
 def mirror_spectrum(z: Any, n: Any, axes: Any) -> Any:
