@@ -1,7 +1,7 @@
 """Functions that NumPy lacks, with NumPy alone.
 
-Programs carry their source along: a kernel uses nothing but ``np``, builtins, other kernels and what it imports by
-itself, and its annotations are all ``Any``.
+Programs carry their source along: a kernel uses nothing but ``np``, builtins and other kernels, and its annotations are
+all ``Any``.
 """
 
 from typing import Any
@@ -10,8 +10,9 @@ import numpy as np
 
 __all__ = [
     "avg_pool",
-    "bounded_index",
     "avg_unpool",
+    "bounded_index",
+    "cofactors",
     "col2im",
     "complex_of",
     "conv",
@@ -19,13 +20,17 @@ __all__ = [
     "conv_transpose",
     "dft",
     "diagonal_matrix",
-    "cofactors",
+    "digamma",
+    "digamma_derivative",
     "eigh_packed",
     "erf",
     "erfc",
+    "finite",
     "fold_spectrum",
-    "idft",
+    "fractional",
+    "gammaln",
     "huber",
+    "idft",
     "im2col",
     "index_put",
     "inside",
@@ -34,41 +39,33 @@ __all__ = [
     "jumps",
     "last_written",
     "log_softmax",
-    "digamma",
-    "digamma_derivative",
-    "erf",
-    "erfc",
-    "finite",
-    "fractional",
-    "gammaln",
     "logsumexp",
     "lowest",
     "max_pick",
     "max_pool",
     "max_pool_places",
+    "max_unpool",
     "mirror_spectrum",
+    "one_hot_along",
     "parts_of",
     "periods",
     "prod_after",
     "prod_before",
+    "qr_packed",
+    "quotient",
+    "ratio",
     "rdft",
     "recurrence",
-    "qr_packed",
-    "ratio",
-    "max_unpool",
-    "one_hot_along",
-    "ratio",
     "relative_entropy",
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",
-    "softmax",
-    "softmax_loss",
-    "windows",
-    "svd_packed",
-    "vector_norm",
     "sinc_derivative",
     "softmax",
+    "softmax_loss",
+    "svd_packed",
+    "vector_norm",
+    "windows",
     "without_zero",
 ]
 
@@ -204,6 +201,25 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
 
 
+def scatter_add(g: Any, key: Any, shape: Any) -> Any:
+    """Zeros, with the elements of g added at the places that a key names."""
+    out = np.zeros(shape, g.dtype)
+    key = key if isinstance(key, tuple) else (key,)
+    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
+    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
+    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
+        np.add.at(out, key, g)
+        return out
+    # along one axis, on a flat array: np.add.at is several times as fast on such
+    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
+    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
+    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
+    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
+    return out
+
+
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """x − log Σ e^x along axes."""
     above = x - np.max(x, axis=axis, keepdims=True)
@@ -238,25 +254,6 @@ def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
     key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
     key[axis] = indices
     np.add.at(out, tuple(key), g)
-    return out
-
-
-def scatter_add(g: Any, key: Any, shape: Any) -> Any:
-    """Zeros, with the elements of g added at the places that a key names."""
-    out = np.zeros(shape, g.dtype)
-    key = key if isinstance(key, tuple) else (key,)
-    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
-    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
-    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
-        np.add.at(out, key, g)
-        return out
-    # along one axis, on a flat array: np.add.at is several times as fast on such
-    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
-    if places.size and not -count <= places.min() <= places.max() < count:
-        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
-    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
-    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
-    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
     return out
 
 
@@ -385,19 +382,6 @@ def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> A
     return (total / int(np.prod(kernel))).astype(dtype, copy=False)
 
 
-def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
-    count = int(np.prod(kernel))
-    shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
-    columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
-    return col2im(columns, size, kernel, stride, padding, dilation)
-
-
-def lowest(dtype: Any) -> Any:
-    """What no number is less than."""
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
-
-
 def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The largest element of each window."""
     view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
@@ -415,11 +399,10 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
     y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
     places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is no padding, should all be lowest
     for offset in np.ndindex(*kernel):
-        here, number = values[(slice(None), slice(None), *offset)], numbers[(slice(None), slice(None), *offset)]
-        better = ((here > best) | (here != here) | (place < 0)) & (number >= 0)
-        np.copyto(best, here, where=better)
-        np.copyto(place, number, where=better)
-    return place + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+        part = (slice(None), slice(None), *offset)
+        places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
+        np.maximum(y, view[part], out=y)
+    return places + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
 
 
 def complex_of(z: Any) -> Any:
@@ -500,10 +483,17 @@ def periods(x: Any, period: Any) -> Any:
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
     """The whole periods by which angles would jump."""
     return np.unwrap(x, discont, axis, period=period) - x
+
+
 def ratio(x: Any, y: Any) -> Any:
     """x / y, and 0 where y is."""
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
     return np.divide(x, y, out=out, where=y != 0)[()]
+
+
+def quotient(x: Any, y: Any) -> Any:
+    """x / y, where 0/0 = 0."""
+    return x / np.where((x == 0) & (y == 0), 1, y)
 
 
 def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -> Any:
@@ -572,10 +562,19 @@ def cofactors(x: Any, *directions: Any) -> Any:
         out += sign * np.einsum(f"{factors}->...{letters[-1] if diagonal else pairs[-1]}", others, *turned)
     turn = np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
     return turn * (u @ result @ vh)
-        part = (slice(None), slice(None), *offset)
-        places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
-        np.maximum(y, view[part], out=y)
-    return places + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+
+
+def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
+    count = int(np.prod(kernel))
+    shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
+    columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
+    return col2im(columns, size, kernel, stride, padding, dilation)
+
+
+def lowest(dtype: Any) -> Any:
+    """What no number is less than."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
 
 
 def max_unpool(y: Any, places: Any, shape: Any) -> Any:
@@ -601,11 +600,6 @@ def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
     products = np.sum(y * np.where(y == 0, 0, below), axis=axis)
     missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 but for rounding
     return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
-
-
-def ratio(x: Any, y: Any) -> Any:
-    """x / y, where 0/0 = 0."""
-    return x / np.where((x == 0) & (y == 0), 1, y)
 
 
 def relative_entropy(p: Any, q: Any) -> Any:

@@ -13,11 +13,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
-from .errors import ShapeError, UnsupportedError
-from .graph import Tensor
-from .ops.contraction import as_tensor, with_last
-from .errors import UnsupportedError
 from .graph import ArrayLike, Tensor
+from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,6 +34,7 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
     """Declare what records a function of NumPy, or several."""
 
     def declare(function: Function) -> Function:
+        assert SPELLED.keys().isdisjoint(theirs), f"spelled twice: {theirs}"
         SPELLED.update(dict.fromkeys(theirs, function))
         return function
 
@@ -100,16 +98,6 @@ def _clip(
     max: ArrayLike | None = None,
 ) -> Tensor:
     return ops.clip(a, a_min if min is None else min, a_max if max is None else max)
-
-
-@spelled(np.where)
-def _where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None = None) -> Tensor:
-    if x is None or y is None:
-        raise UnsupportedError(
-            "np.where with a tensor takes a condition and two values; for the places where a condition holds write"
-            " np.nonzero(condition.data)"
-        )
-    return ops.where(condition, x, y)
 
 
 @spelled(np.select)

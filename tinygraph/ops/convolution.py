@@ -21,10 +21,9 @@ from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
 from .broadcasting import Shape
+from .elementwise import divide
 from .indexing import getitem
 from .joining import stack
-from .keys import SLOT
-from .elementwise import divide
 from .reduction import mean
 from .shape import reshape
 

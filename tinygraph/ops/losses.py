@@ -21,8 +21,10 @@ from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
 from ..table import NUMBERS, PRODUCT, SUM
+from .activations import relu, sigmoid, softplus
 from .broadcasting import kept
-from .elementwise import abs, astype, divide, maximum, not_equal, relu, sigmoid, softplus, sqrt, where
+from .comparisons import maximum, not_equal, where
+from .elementwise import abs, astype, divide, sqrt
 from .reduction import logsumexp, mean, sum
 from .shape import broadcast_to, reshape
 
@@ -468,22 +470,22 @@ def _check_distribution(y: Tensor, axis: int, name: str) -> None:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: xp.ratio(g, y),
-    lambda xp, g, z, x, y: -g * xp.ratio(z, y),
+    lambda xp, g, z, x, y: xp.quotient(g, y),
+    lambda xp, g, z, x, y: -g * xp.quotient(z, y),
     notation="{0} / {1}",
     binding=PRODUCT,
-    run=kernels.ratio,
+    run=kernels.quotient,
     samples=(Domain(0.5, 2.0), Domain(0.5, 2.0)),
 )
-def ratio_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+def quotient_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x / y, where 0/0 = 0."""
-    return xp.ratio(x, y)
+    return xp.quotient(x, y)
 
 
 @op(
     "elementwise",
     lambda xp, g, z, p, q: g * (xp.log(p) - xp.log(q) + 1.0),
-    lambda xp, g, z, p, q: -g * xp.ratio(p, q),
+    lambda xp, g, z, p, q: -g * xp.quotient(p, q),
     notation="{0} ∗ log({0} / {1})",
     binding=PRODUCT,
     run=kernels.relative_entropy,

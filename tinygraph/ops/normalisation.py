@@ -19,8 +19,9 @@ from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
 from .broadcasting import Shape
-from .elementwise import divide, maximum, not_equal, sqrt, where
-from .linalg import matmul
+from .comparisons import maximum, not_equal, where
+from .contraction import matmul
+from .elementwise import divide, sqrt
 from .reduction import mean, softmax, sum
 from .shape import matrix_transpose, reshape
 

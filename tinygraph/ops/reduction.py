@@ -151,7 +151,7 @@ def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
     else:
         line = in_line(xp, x, axis)
         others = _out_of_line(xp, xp.prod_before(line, axis=-1) * xp.prod_after(line, axis=-1), x.shape, axis)
-    return _spread(xp, g, x.shape, axis, keepdims) * others
+    return spread(xp, g, x.shape, axis, keepdims) * others
 
 
 @op(
@@ -353,9 +353,9 @@ def argmin(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = Fals
 
 def _of_known_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """As of an extreme; to a NaN goes nothing, also where there is nothing else."""
-    chosen = x == _spread(xp, y, x.shape, axis, keepdims)
+    chosen = x == spread(xp, y, x.shape, axis, keepdims)
     count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
-    share = _spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
+    share = spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
     return xp.where(chosen, share, 0.0)
 
 
