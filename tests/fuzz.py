@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from oracles import as_one, torch_functions
+from oracles import as_one, is_public, torch_functions
 
 import tinygraph as tg
 from tinygraph import testing
@@ -336,7 +336,8 @@ def single_precision(program: Program) -> str | None:
 
 def torchs(program: Program) -> str | None:
     """PyTorch's value and gradient."""
-    if torch is None or not all(name in _torch_functions() for name in program.names):
+    records = [step.record for step in program.steps]
+    if torch is None or not all(record.name in _torch_functions() and is_public(record) for record in records):
         return None
     if any(not _is_smooth(step.record) for step in program.steps):
         return None
@@ -349,14 +350,14 @@ def torchs(program: Program) -> str | None:
             values.append(as_one(torch, function(torch, *[values[i] for i in operands], **params)))
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
-    if found := differ(y.data, values[-1].detach().numpy(), 1e-9):
+    if found := differ(y.data, values[-1].numpy(force=True), 1e-9):
         return f"value: {found}"
     if not (y.requires_grad and values[-1].requires_grad):
         return None
     asked = [x for x in theirs if x.requires_grad]
     nodes = torch.autograd.grad(values[-1], asked, torch.tensor(weights(y.shape)), allow_unused=True)
     for x, one, other in zip(sought(leaves), tg.gradients(y, sought(leaves), weights(y.shape)), nodes, strict=True):
-        if found := differ(one.data, np.zeros(x.shape) if other is None else other.numpy(), 1e-9):
+        if found := differ(one.data, np.zeros(x.shape) if other is None else other.numpy(force=True), 1e-9):
             return f"gradient: {found}"
     return None
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ EXAMPLES = [
 def test_example_in_docstring(test):
     report = []
     doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    if find_spec("scipy") is None and "computed by SciPy" in "".join(report):
+        pytest.skip("SciPy is missing")
     assert not report, "".join(report)
 
 
@@ -100,7 +103,7 @@ def test_every_op_of_the_table_is_public_or_recorded_by_a_public_function():
                 graph += tg.gradients(y, sought, np.ones(y.shape))
             if record.name in PUBLIC:
                 recorded |= {node.op.name for node in tg.toposort(*graph) if node.op}
-    recorded |= {"getitem", "scatter_add"}
+    recorded |= {"getitem", "scatter_add", "index_put", "last_written", "repeated_places"}
     z, y = tg.parameter([0.5]), tg.parameter([0.5])
     a = tg.sigmoid(z)
     graph = tg.gradients(tg.log_loss(a, y), [a, y])

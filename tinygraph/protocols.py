@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import cache
 from typing import Any
 
@@ -56,11 +56,11 @@ def _found(function: Any) -> Callable[..., Any]:
     )
 
 
-def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that mean something; those that would write elsewhere or skip elements are refused."""
+def _given(function: Any, kwargs: dict[str, Any], taken: Container[str] = ()) -> dict[str, Any]:
+    """The keyword arguments that mean something: those `taken`, and others unless they would skip or write elements."""
     given = {}
     for key, value in kwargs.items():
-        if key not in _NO_CHANGE:
+        if key not in _NO_CHANGE or key in taken:
             given[key] = value
         elif not any(value is harmless for harmless in _NO_CHANGE[key]):
             raise _unrecorded(function, key)
@@ -96,8 +96,8 @@ def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) 
     if names := _names(func):  # the operands have other names than ours, and the rest has another order
         count = sum(p.default is p.empty for p in signature.parameters.values())
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
-        args = [kwargs.pop(name) for name in names[:count] if name in kwargs]
-    given = _given(func, kwargs)
+        args = [*(kwargs.pop(name) for name in names[:count] if name in kwargs), *args[len(names) :]]
+    given = _given(func, kwargs, signature.parameters)
     try:
         signature.bind(*args, **given)
     except TypeError as error:

@@ -14,6 +14,7 @@ from . import (
     cumulative,
     elementwise,
     indexing,
+    joining,
     linalg,
     losses,
     normalisation,
@@ -32,6 +33,7 @@ from .convolution import *
 from .cumulative import *
 from .elementwise import *
 from .indexing import *
+from .joining import *
 from .linalg import *
 from .losses import *
 from .normalisation import *
@@ -51,6 +53,7 @@ FAMILIES = (
     cumulative,
     statistics,
     shape,
+    joining,
     indexing,
     sorting,
     contraction,

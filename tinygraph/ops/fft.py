@@ -24,7 +24,8 @@ from ..samples import Sample
 from .broadcasting import Shape
 from .elementwise import divide, negative
 from .indexing import getitem_, scatter_add
-from .shape import broadcast_to, concat_, stack_
+from .joining import concat_, stack_
+from .shape import broadcast_to
 
 __all__ = [
     "Complex",
@@ -82,10 +83,11 @@ class Complex(_Parts):
         return Complex(-self.real, -self.imag)
 
     def __add__(self, other: Any) -> Complex:
-        if isinstance(other, tuple):
-            return Complex(self.real + other[0], self.imag + other[1])
-        real = self.real + other
-        return Complex(real, broadcast_to(self.imag, real.shape))
+        if not isinstance(other, tuple):
+            real = self.real + other
+            return Complex(real, broadcast_to(self.imag, real.shape))
+        real, imag = other
+        return Complex(self.real + real, self.imag + imag)
 
     __radd__ = __add__
 
