@@ -150,7 +150,7 @@ ERRORS = {
     "other coordinates": (lambda: np.gradient(tg.Tensor([1.0, 2.0]), [1.0, 2.0, 3.0]), "one number or 2 coordinates"),
     "an axis of the integral": (lambda: tg.trapezoid([1.0], axis=1), "trapezoid along axis 1"),
     "an axis of angles": (lambda: tg.unwrap(1.0), r"unwrap along axis -1 of an array of shape \(\)"),
-    "coefficients": (lambda: tg.polyval([[1.0]], 2.0), "a vector of coefficients"),
+    "coefficients": (lambda: tg.polyval(1.0, 2.0), "a vector of coefficients"),
     "a matrix of powers": (lambda: tg.vander([[1.0]]), "vander takes a vector"),
 }
 

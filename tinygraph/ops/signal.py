@@ -25,6 +25,7 @@ from .indexing import getitem_
 from .joining import concat_
 from .reduction import sum
 from .shape import broadcast_to, reshape
+from .sorting import argsort
 
 __all__ = [
     "convolve",
@@ -169,19 +170,6 @@ def interval_(xp: Any, x: ArrayLike, nodes: ArrayLike) -> Any:
     return xp.interval(x, nodes)
 
 
-@op(
-    "indexing",
-    None,
-    notation="order({0})",
-    run=np.argsort,
-    source="np.argsort({0})",
-    samples=(Sample(((4,),)), Sample(((0,),))),
-)
-def order_(xp: Any, x: ArrayLike) -> Any:
-    """The places of the elements of a vector in ascending order."""
-    return xp.order(x)
-
-
 @op("elementwise", None, None, notation="periods({0}, {1})", samples=(Domain(), Domain(0.5, 2.0)), run=kernels.periods)
 def periods_(xp: Any, x: ArrayLike, period: ArrayLike) -> Any:
     """How many whole periods lie before x."""
@@ -258,7 +246,7 @@ def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tup
         raise ArgumentError(f"a period is a number other than 0, not {period!r}")
     size = abs(period)
     points, nodes = points - periods_(points, size) * size, nodes - periods_(nodes, size) * size
-    order = order_(nodes)
+    order = argsort(nodes)
     nodes, values = nodes[order], values[order]
     nodes = concat_(nodes[-1:] - size, nodes, nodes[:1] + size, axis=0)
     return points, nodes, concat_(values[-1:], values, values[:1], axis=0)
@@ -406,20 +394,31 @@ def unwrap(x: ArrayLike, discont: float | None = None, axis: int = -1, *, period
     return add(x, jumps_(x, discont=discont, axis=_axis("unwrap", x, axis), period=period))
 
 
-@composite("elementwise", samples=(Sample(((3,), (2, 2))), Sample(((4,), ())), Sample(((2,), (0,)))))
+@composite(
+    "elementwise",
+    samples=(
+        Sample(((3,), (2, 2))),
+        Sample(((1,), (2,))),
+        Sample(((4,), ())),
+        Sample(((2,), (0,))),
+        Sample(((3, 2), (4, 1))),
+    ),
+)
 def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, as ``np.polyval``: the highest power first.
+
+    Coefficients with further axes broadcast with `x`.
 
     >>> import tinygraph as tg
     >>> tg.polyval([1.0, 0.0, -1.0], [2.0, 3.0]).data.tolist()
     [3.0, 8.0]
     """
     p, x = _tensor(p), _tensor(x)
-    if p.ndim != 1:
-        raise ShapeError(f"polyval takes a vector of coefficients, not an array of shape {p.shape}")
+    if not p.ndim:
+        raise ShapeError("polyval takes a vector of coefficients, not one number")
     y = constant(np.zeros(x.shape, x.dtype))
-    for i, coefficient in enumerate(p):
-        y = (y * x if i else y) + coefficient
+    for coefficient in p:
+        y = y * x + coefficient
     return y
 
 
