@@ -15,16 +15,16 @@ import numpy as np
 
 from .. import kernels
 from ..apply import composite, constant, op
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .broadcasting import Shape
 from .comparisons import where
-from .elementwise import add, pow
+from .elementwise import add, astype, pow
 from .indexing import getitem_
 from .joining import concat_
 from .reduction import sum
-from .shape import broadcast_to, reshape
+from .shape import reshape
 from .sorting import argsort
 
 __all__ = [
@@ -226,18 +226,14 @@ def interp(
     elif not (nodes.value[1:] >= nodes.value[:-1]).all():
         raise ArgumentError("interp takes nodes xp in ascending order; sort xp, and fp with it")
     first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
-    if nodes.size == 1:
-        y = broadcast_to(_part(values, 0, 0), points.shape)
-    else:
-        inside = where(points < first, first, where(points > last, last, points))
+    y = _part(values, 0, 0)
+    if nodes.size > 1:
+        inside = where(points < first, first, where(points > last, last, points))  # so that ∞ does not meet 0
         i = interval_(inside, nodes)
         x0, x1, y0, y1 = nodes[i], nodes[1:][i], values[i], values[1:][i]
         y = y0 + (y1 - y0) / (x1 - x0) * (inside - x0)
-    if left is not None:
-        y = where(points < first, left, y)
-    if right is not None:
-        y = where(points > last, right, y)
-    return y
+    y = where(points < first, _part(values, 0, 0) if left is None else left, y)
+    return where(points > last, _part(values, 0, -1) if right is None else right, y)
 
 
 def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -285,12 +281,14 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
         raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
     given = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [_axis("gradient", f, i) for i in given]
-    spacings: list[Any] = [h if np.ndim(h) == 0 else _tensor(h) for h in spacing] or [1.0]
+    spacings: list[Any] = [_tensor(h) if np.ndim(h) else h for h in spacing] or [1.0]
     if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
         spacings *= len(axes)
     if len(spacings) != len(axes):
         raise ArgumentError(f"gradient takes one spacing, or one for each of {len(axes)} axes, not {len(spacings)}")
+    dtype = f.dtype if f.dtype.kind == "f" else np.dtype(float)
     results = tuple(_slopes(f, h, i, edge_order) for h, i in zip(spacings, axes, strict=True))
+    results = tuple(y if y.dtype == dtype else astype(y, dtype) for y in results)
     return results[0] if len(results) == 1 else results
 
 
@@ -381,7 +379,7 @@ def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: floa
         Sample(((0,),)),
     ),
 )
-def unwrap(x: ArrayLike, discont: float | None = None, axis: int = -1, *, period: float = math.tau) -> Tensor:
+def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = math.tau) -> Tensor:
     """Angles without jumps: whole periods are added where neighbours are more than `discont` apart, as ``np.unwrap``.
 
     What is added is constant piece by piece, so the derivative is 1.
@@ -391,6 +389,8 @@ def unwrap(x: ArrayLike, discont: float | None = None, axis: int = -1, *, period
     Tensor([0., 3., 6., 9.], op=add)
     """
     x = _tensor(x)
+    if isinstance(discont, Tensor) or isinstance(period, Tensor):
+        raise UnsupportedError("unwrap takes numbers for discont and period, not tensors; take .item() of them")
     return add(x, jumps_(x, discont=discont, axis=_axis("unwrap", x, axis), period=period))
 
 
