@@ -46,6 +46,7 @@ def op(
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         name = forward.__name__.rstrip("_")
+        assert name not in OPS, f"two ops are called {name}"
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
         record = Op(
@@ -83,25 +84,36 @@ def op(
 
 
 def composite(
-    kind: str, *, samples: Any, reference: Rule | None = None, sequence: bool = False
+    kind: str,
+    *,
+    samples: Any,
+    reference: Rule | None = None,
+    sequence: bool = False,
+    called: Callable[[Rule], Rule] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a public function that is composed of ops, so that the laws are kept by it too.
 
     `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
-    arrays as one list.
+    arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
     """
+    if sequence:
+        called = _of_list
 
     def declare(function: Function) -> Function:
         name = function.__name__
         theirs = reference or getattr(np, name, None) or getattr(np.linalg, name, None)
 
         def spread(of: Any) -> Any:
-            return (lambda *xs, **params: of(list(xs), **params)) if sequence and of is not None else of
+            return called(of) if called is not None and of is not None else of
 
         COMPOSITES[name] = Composite(name, kind, spread(function), spread(theirs), samples)
         return function
 
     return declare
+
+
+def _of_list(function: Rule) -> Rule:
+    return lambda *xs, **params: function(list(xs), **params)
 
 
 def _without_namespace(forward: Callable[..., Any], count: int) -> Callable[..., Any]:
@@ -253,7 +265,7 @@ def _operands(
             if x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
                 inputs[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
     args = [x.value if type(x) is Tensor else x for x in inputs]
-    return tuple(inputs), tuple(args), any([type(x) is Tensor and x._requires_grad for x in inputs])
+    return tuple(inputs), tuple(args), any(type(x) is Tensor and x._requires_grad for x in inputs)
 
 
 def constant(data: Any) -> Tensor:
@@ -271,8 +283,8 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
     )
-    singular = isinstance(error, np.linalg.LinAlgError) and "Singular" in str(error)
-    if not isinstance(error, ValueError) or fits or singular:
+    numeric = isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error)  # of values, not of shapes
+    if not isinstance(error, ValueError) or fits or numeric:
         error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
     if record.name == "matmul":

@@ -238,6 +238,8 @@ def _parameter(name: str, value: Any, level: int) -> Spans:
         return []
     if name == "key":
         return [Span(", ".join(map(_index, value)), False, level)]
+    if name == "ord":
+        return [Span(number(value), False, level)]
     text = str(value).replace("->", " → ").replace("-", "−")
     return [Span(f"{name} {text}" if level else text, False, level)]
 
@@ -356,6 +358,14 @@ _LATEX = {
     "←": r"\leftarrow ",
     "⟨": r"\langle ",
     "⟩": r"\rangle ",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "∧": r"\wedge ",
+    "∨": r"\vee ",
+    "⊕": r"\oplus ",
+    "¬": r"\neg ",
     "_": r"\_",
     "%": r"\%",
     "&": r"\&",

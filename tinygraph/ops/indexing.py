@@ -208,6 +208,16 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str = 
     return getitem(x, along(axis, places))
 
 
+@composite(
+    "indexing",
+    samples=(
+        Sample(((3,),), {"condition": [True, False, True]}),
+        Sample(((2, 3),), {"condition": [False, True], "axis": 1}),
+        Sample(((2, 3),), {"condition": [0, 1, 0, 1]}),
+        Sample(((2, 0),), {"condition": [True], "axis": 0}),
+    ),
+    called=lambda of: lambda x, condition, axis=None: of(condition, x, axis),
+)
 def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Tensor:
     """The elements of `x` along an axis for which the condition, of one axis, holds; without `axis`, of all.
 
@@ -224,6 +234,14 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     return getitem(x, along(axis, _where_true(condition)))
 
 
+@composite(
+    "indexing",
+    samples=(
+        Sample(((2, 2),), {"condition": [[True, False], [False, True]]}),
+        Sample(((3,),), {"condition": [0, 1, 0]}),
+    ),
+    called=lambda of: lambda x, condition: of(condition, x),
+)
 def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
     """The elements of `x`, in order, where the condition holds: ``x[condition]``, of any shapes of as many elements.
 
@@ -239,6 +257,18 @@ def _where_true(condition: ArrayLike) -> Any:
     return flatnonzero(condition) if isinstance(condition, Tensor) else np.flatnonzero(np.asarray(condition))
 
 
+@composite(
+    "indexing",
+    samples=(
+        Sample(((4,), (4,), (4,)), {}, (_place(0, 2),)),
+        Sample(((2, 1), (3,), (2, 3), ()), {}, (_place(0, 3),)),
+        Sample(((3,), (3,), (3,)), {"mode": "wrap"}, (_place(-5, 5),)),
+        Sample(((3,), (3,), (3,)), {"mode": "clip"}, (_place(-5, 5),)),
+        Sample(((), (2,), (2,)), {}, (_place(0, 2),)),
+        Sample(((2,), ()), {}, (_place(0, 1),)),
+    ),
+    called=lambda of: lambda x, *choices, mode="raise": of(x, choices, mode=mode),
+)
 def choose(x: ArrayLike, choices: Tensor | Sequence[ArrayLike], mode: str = "raise") -> Tensor:
     """At each place the element of that one of `choices` whose number stands in `x`. All are broadcast.
 
@@ -343,11 +373,20 @@ def argwhere(x: ArrayLike) -> Tensor:
     Tensor([[0, 1],
             [1, 0]], op=argwhere)
     """
-    x = tensor(x)
-    ask(x, "the number of elements that are not zero")
+    if isinstance(x, Tensor):
+        ask(x, "the number of elements that are not zero")
     return argwhere_(x)
 
 
+_constants = tuple(Sample((), {"x": x}) for x in ([0.0, 2.0, -1.0], [[0, 1], [1, 1]], [False], [[0.0]]))
+
+
+def _of_constant(function: Any) -> Any:
+    """A function of a plain array, as the length of its result is not known otherwise where a program is made."""
+    return lambda x: function(np.array(x))
+
+
+@composite("indexing", samples=_constants, called=_of_constant)
 def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
     """The indices of the elements that are not zero, an array for each axis. Refused in a function that is compiled.
 
@@ -355,11 +394,12 @@ def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
     >>> tg.nonzero([0.0, 2.0, 3.0])
     (Tensor([1, 2], op=getitem),)
     """
-    if tensor(x).ndim == 0:
+    if np.ndim(x) == 0:
         raise ShapeError("a number has no axis along which it could be found; try atleast_1d")
     return unstack(argwhere(x), axis=1)
 
 
+@composite("indexing", samples=_constants, called=_of_constant)
 def flatnonzero(x: ArrayLike) -> Tensor:
     """The places of the elements that are not zero, in the order of all. Refused in a function that is compiled.
 
@@ -367,9 +407,13 @@ def flatnonzero(x: ArrayLike) -> Tensor:
     >>> tg.flatnonzero([[0.0, 2.0], [3.0, 0.0]])
     Tensor([1, 2], op=getitem)
     """
-    return argwhere(ravel(x))[:, 0]
+    return argwhere(ravel(x) if isinstance(x, Tensor) else np.ravel(np.asarray(x)))[:, 0]
 
 
+@composite(
+    "indexing",
+    samples=(Sample(((2,), (3,)), {}, (_place(0, 9), _place(0, 9))), Sample(((2,),), {}, (_place(0, 9),))),
+)
 def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
     """Vectors of indices as an open mesh, for ``x[tg.ix_(rows, columns)]``.
 
@@ -528,6 +572,36 @@ def _mask(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor | None:
     return None
 
 
+_written = (
+    Sample(((3, 4), ()), {"key": (slice(None), 1)}),
+    Sample(((3, 4), (4,)), {"key": ([0, 2],)}),
+    Sample(((3, 4), (3, 4)), {"key": ([0, 2, 0],)}),
+    Sample(((3, 4), (2, 1)), {"key": ([[0], [0]], [1, 2])}),
+    Sample(((3, 4), ()), {"key": ([True, False, True],)}),
+    Sample(((3, 4), (2, 4)), {"key": ([True, False, True],)}),
+    Sample(((), ()), {"key": ()}),
+)
+
+
+def _at(of: Any) -> Any:
+    return lambda x, values, key: of(
+        x, tuple(np.array(part) if isinstance(part, list) else part for part in key), values
+    )
+
+
+def _set_at(x: Any, key: Any, values: Any) -> Any:
+    x = np.array(x)
+    x[key] = values
+    return x[()]
+
+
+def _add_at(x: Any, key: Any, values: Any) -> Any:
+    x = np.array(x)
+    np.add.at(x, key, values)
+    return x[()]
+
+
+@composite("indexing", samples=_written, reference=_set_at, called=_at)
 def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     """`x` with `values` at the places that `key` names, as after ``x[key] = values``: also ``x.at[key].set(values)``.
 
@@ -544,6 +618,7 @@ def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     return index_put_(x, values, *arrays, key=parts)
 
 
+@composite("indexing", samples=_written, reference=_add_at, called=_at)
 def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     """`x` with `values` added at the places that `key` names: also ``x.at[key].add(values)``.
 

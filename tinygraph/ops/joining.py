@@ -1,4 +1,4 @@
-"""Joining arrays, and taking them apart. All but concat and stack are composed of these two, and of slices."""
+"""Joining arrays, and taking them apart. All but concat and stack are composed of concat, and of slices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from ..errors import ArgumentError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
 from .keys import along
-from .shape import atleast_1d, atleast_2d, atleast_3d, broadcast_to, moveaxis, need_axes, ravel, reshape, tensor
+from .shape import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_to,
+    moveaxis,
+    need_axes,
+    ravel,
+    reshape,
+    tensor,
+)
 
 __all__ = [
     "append",
@@ -43,7 +53,7 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
     before = (slice(None),) * (0 if axis is None else axis % g.ndim)
     lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
     ends = itertools.accumulate(lengths)
-    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
+    parts = [g[(*before, slice(end - length, end), ...)] for length, end in zip(lengths, ends, strict=True)]
     return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
 
 
@@ -77,7 +87,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
 
 @op(
     "shape",
-    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
+    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i, ...)] for i in range(len(xs))],
     notation="stack({*})",
     variadic=True,
     run=lambda *xs, axis: np.stack(xs, axis),
@@ -152,6 +162,15 @@ def column_stack(arrays: Sequence[ArrayLike]) -> Tensor:
     return concat([x if x.ndim > 1 else reshape(x, (-1, 1)) if x.size else reshape(x, (0, 1)) for x in tensors], axis=1)
 
 
+@composite(
+    "shape",
+    samples=(
+        Sample(((2, 2), (2, 1), (1, 2), (1, 1)), {"width": 2}),
+        Sample(((2,), (), (1, 2)), {"width": 3}),
+        Sample(((2,), (2,)), {"width": 1}),
+    ),
+    called=lambda of: lambda *xs, width: of([list(xs[i : i + width]) for i in range(0, len(xs), width)]),
+)
 def block(arrays: Any) -> Tensor:
     """A matrix of blocks, given as nested lists: the innermost are joined along the last axis, and so on outwards.
 
@@ -352,6 +371,24 @@ def _along_one(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
     return (ravel(x), 0) if axis is None else (tensor(x), normalize_axis_index(axis, tensor(x).ndim))
 
 
+@composite(
+    "indexing",
+    samples=(
+        Sample(((3,), ()), {"obj": 1}),
+        Sample(((3,), (2,)), {"obj": -1}),
+        Sample(((3,), (2,)), {"obj": (1, 3)}),
+        Sample(((3,), (3,)), {"obj": (2, 0, 2)}),
+        Sample(((2, 3), (2,)), {"obj": 1, "axis": 1}),
+        Sample(((2, 3), (2, 1)), {"obj": (1,), "axis": 1}),
+        Sample(((2, 3), (3,)), {"obj": 1, "axis": 0}),
+        Sample(((2, 3), (2, 2)), {"obj": (1, 2), "axis": 1}),
+        Sample(((2, 3), ()), {"obj": slice(None, 2), "axis": 1}),
+        Sample(((2, 3, 2), (3, 2)), {"obj": 1, "axis": 0}),
+        Sample(((2, 3, 2), (2, 2)), {"obj": 1, "axis": 1}),
+        Sample(((2, 2), ()), {"obj": 3}),
+    ),
+    called=lambda of: lambda x, values, obj, axis=None: of(x, obj, values, axis),
+)
 def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -> Tensor:
     """`x` with `values` put in before the places `obj` along an axis: a number, several, a slice or a mask.
 

@@ -23,10 +23,16 @@ class Slot:
 SLOT = Slot()
 
 
+class Filled(tuple[Any, ...]):
+    """A key of which all is known, as it is that of a node."""
+
+    __slots__ = ()
+
+
 def filled(key: Key, arrays: tuple[Any, ...]) -> Key:
     """A key with the index arrays in their places."""
     remaining = iter(arrays)
-    return tuple(next(remaining) if part is SLOT else part for part in key)
+    return Filled(next(remaining) if part is SLOT else part for part in key)
 
 
 def along(axis: int, part: Any = SLOT) -> Key:
@@ -41,7 +47,9 @@ def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
     for part in key if isinstance(key, tuple) else (key,):
         if isinstance(part, (Tensor, np.ndarray, list, bool, np.bool_)):
             parts.append(SLOT)
-            arrays.append(_known(part) if isinstance(part, Tensor) else _index_array(part))
+            arrays.append(part if isinstance(part, Tensor) else _index_array(part))
+            if isinstance(part, Tensor) and part.dtype == np.bool_ and not isinstance(key, Filled):
+                ask(part, "the number of elements in the mask")
         elif part is None or part is Ellipsis or isinstance(part, (int, np.integer)):
             parts.append(int(part) if isinstance(part, np.integer) else part)
         elif isinstance(part, slice):
@@ -52,13 +60,6 @@ def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
                 f" not by {type(part).__name__}"
             )
     return tuple(parts), arrays
-
-
-def _known(array: Tensor) -> Tensor:
-    """An index array; the shape of what a mask selects depends on its values, which a program would freeze."""
-    if array.dtype == np.bool_:
-        ask(array, "the number of elements in the mask")
-    return array
 
 
 def _index_array(part: Any) -> Tensor:

@@ -540,7 +540,7 @@ def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
     >>> tg.tile([1.0, 2.0], 2)
     Tensor([1., 2., 1., 2.], op=tile)
     """
-    return xp.tile(x, reps)
+    return xp.tile(x, reps if isinstance(reps, tuple) else (reps,))
 
 
 def _of_repeats(xp: Any, g: Any, y: Any, x: Any, repeats: int, axis: int | None) -> Any:
@@ -874,7 +874,10 @@ def diagflat(x: ArrayLike, k: int = 0) -> Tensor:
 
 # -- constants of the same shape -----------------------------------------------------------------------------------
 
+_like = (Sample(((2, 3),)), Sample(((),)), Sample(((0, 2),), {"dtype": np.int64}))
 
+
+@composite("shape", samples=_like)
 def zeros_like(x: ArrayLike, dtype: Any = None) -> Tensor:
     """Zeros of the shape and the dtype of `x`: a constant.
 
@@ -885,6 +888,7 @@ def zeros_like(x: ArrayLike, dtype: Any = None) -> Tensor:
     return full_like(x, 0, dtype)
 
 
+@composite("shape", samples=_like)
 def ones_like(x: ArrayLike, dtype: Any = None) -> Tensor:
     """Ones of the shape and the dtype of `x`: a constant.
 
@@ -895,6 +899,12 @@ def ones_like(x: ArrayLike, dtype: Any = None) -> Tensor:
     return full_like(x, 1, dtype)
 
 
+@composite(
+    "shape",
+    samples=tuple(
+        Sample((shape, ()), {"dtype": np.float64}, (Domain(integer=True), None)) for shape in ((2, 3), (0,), ())
+    ),
+)
 def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Tensor:
     """One value, which may be a tensor, in the shape and the dtype of `x`.
 

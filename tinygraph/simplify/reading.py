@@ -154,8 +154,8 @@ class Reader:
             return number(values[0].item()) if values.size == 1 else symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
         if node.op.kind == "indexing":  # places are whole numbers, which arithmetic would make fractions of
-            places = [isinstance(x, Tensor) and x.dtype.kind != "f" for x in node.inputs]
-            operands = [symbol(x) if at else term for x, term, at in zip(node.inputs, operands, places, strict=True)]
+            pairs = zip(node.inputs, operands, strict=True)
+            operands = [symbol(x) if isinstance(x, Tensor) and x.dtype.kind != "f" else term for x, term in pairs]
         rule = _RULES.get(node.op.name, _call)
         return self.named(rule(self, node, *operands))
 
