@@ -15,9 +15,6 @@ _MEMORY = "is about the memory of arrays; give it the .data of the tensor"
 _CREATES = "makes a plain array, also with like=; make a tensor of that, as tg.Tensor(array)"
 
 _GROUPS = {
-    f"{_COMPLEX}; of a symmetric matrix, np.linalg.eigh and np.linalg.eigvalsh give real ones": """
-        np.linalg.eig np.linalg.eigvals
-    """,
     f"{_COMPLEX}; give it the .data of the tensor": "np.roots np.sort_complex",
     "takes a Python function, and what it returns is a plain number; write it with operations on the whole tensor": """
         np.vectorize np.frompyfunc
@@ -35,6 +32,14 @@ _GROUPS = {
     f"{_COEFFICIENTS}; use p / np.arange(len(p), 0, -1), and append the constant": "np.polyint",
     f"{_COEFFICIENTS}; use np.convolve of the factors [1, −root]": "np.poly",
     "fits by least squares; with V = np.vander(x, degree + 1) solve (V.T @ V) p = V.T @ y": "np.polyfit",
+    "makes an array of numbers; use start + (stop - start) * np.linspace(0, 1, n)": "np.linspace",
+    "makes an array of numbers; use base ** (start + (stop - start) * np.linspace(0, 1, n))": "np.logspace",
+    "makes an array of numbers; use start * (stop / start) ** np.linspace(0, 1, n)": "np.geomspace",
+    "gives views of memory; index with x[..., np.arange(n - k + 1)[:, None] + np.arange(k)]": """
+        np.lib.stride_tricks.sliding_window_view
+    """,
+    "is about complex numbers, and a tensor is real": "np.imag np.iscomplex np.isreal np.real_if_close",
+    "has no rule; use x * 2.0**exponent": "np.ldexp",
     _COUNTS: "np.histogram np.histogram2d np.histogramdd np.histogram_bin_edges np.bincount",
     _SETS: """
         np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values np.intersect1d np.setdiff1d
