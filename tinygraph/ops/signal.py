@@ -192,19 +192,20 @@ _nodes = (None, _increasing, None)
 )
 def interp(
     x: ArrayLike,
-    xp: ArrayLike,
-    fp: ArrayLike,
+    nodes: ArrayLike,
+    values: ArrayLike,
     left: ArrayLike | None = None,
     right: ArrayLike | None = None,
     period: ArrayLike | None = None,
 ) -> Tensor:
-    """The values at `x` of the piecewise linear function through the nodes (`xp`, `fp`), as ``np.interp``.
+    """The values at `x` of the piecewise linear function through (`nodes`, `values`), as ``np.interp``.
 
-    `x` has any shape; `xp` and `fp` are vectors, `xp` ascending. Outside, the function is `left` and `right`, by
-    default the first and the last of `fp`; with a `period` it has no outside, and `xp` any order. The derivative by `x`
-    is the slope, at a node that to its right (at the last one, to its left); there are those by `xp` and `fp` as well.
+    `x` has any shape; `nodes` and `values` are vectors, `nodes` ascending. Outside, the function is `left` and `right`,
+    by default the first and the last value; with a `period` it has no outside, and the nodes any order. The derivative
+    by `x` is the slope, at a node that to its right (at the last one, to its left); there are those by the nodes and
+    the values as well.
 
-    Raises `ShapeError` where the nodes are no vectors of one length, `ArgumentError` where `xp` descends.
+    Raises `ShapeError` where these are no vectors of one length, `ArgumentError` where `nodes` descends.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([0.5, 1.5, 9.0])
@@ -215,16 +216,16 @@ def interp(
     >>> x.grad
     array([2., 1., 0.])
     """
-    points, nodes, values = map(_tensor, (x, xp, fp))
+    points, nodes, values = map(_tensor, (x, nodes, values))
     if nodes.ndim != 1 or nodes.shape != values.shape or not nodes.size:
         raise ShapeError(
-            f"interp takes nodes xp and fp of one length, not of the shapes {nodes.shape} and {values.shape}"
+            f"interp takes nodes and values of one length, not of the shapes {nodes.shape} and {values.shape}"
         )
     if period is not None:
         points, nodes, values = _periodic(points, nodes, values, period)
         left = right = None
     elif not (nodes.value[1:] >= nodes.value[:-1]).all():
-        raise ArgumentError("interp takes nodes xp in ascending order; sort xp, and fp with it")
+        raise ArgumentError("interp takes nodes in ascending order; sort them, and the values with them")
     first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
     y = _part(values, 0, 0)
     if nodes.size > 1:
