@@ -407,7 +407,7 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
 
 def complex_of(z: Any) -> Any:
     """Complex numbers of real and imaginary parts, which lie along the first axis."""
-    numbers = np.empty(z.shape[1:], np.result_type(z, np.complex64))
+    numbers = np.empty(z.shape[1:], np.result_type(z.dtype, 1j))
     numbers.real, numbers.imag = z
     return numbers
 
