@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "argcummax",
     "erf",
     "erfc",
     "log_softmax",
@@ -115,6 +116,13 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
     for k in range(1, len(sums)):
         sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
     return y
+
+
+def argcummax(x: Any, axis: Any) -> Any:
+    """Where along an axis the largest element so far stands, the last of several; a NaN is the largest."""
+    places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis % x.ndim))
+    largest = (x == np.maximum.accumulate(x, axis)) | (x != x)
+    return np.maximum.accumulate(np.where(largest, places, 0), axis)
 
 
 def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
