@@ -238,7 +238,9 @@ def _parameter(name: str, value: Any, level: int) -> Spans:
         return []
     if name == "key":
         return [Span(", ".join(map(_index, value)), False, level)]
-    text = str(value).replace("-", "−")
+    if name == "ord":
+        return [Span(number(value), False, level)]
+    text = str(value).replace("->", " → ").replace("-", "−")
     return [Span(f"{name} {text}" if level else text, False, level)]
 
 
@@ -344,6 +346,8 @@ def _level(span: Span) -> int:
 _LATEX = {
     "∗": r"\ast ",
     "·": r"\cdot ",
+    "×": r"\times ",
+    "→": r"\to ",
     "Σ": r"\sum ",
     "−": "-",
     "≤": r"\le ",
@@ -351,8 +355,17 @@ _LATEX = {
     "≠": r"\ne ",
     "…": r"\ldots ",
     "‖": r"\| ",
+    "←": r"\leftarrow ",
     "⟨": r"\langle ",
     "⟩": r"\rangle ",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "∧": r"\wedge ",
+    "∨": r"\vee ",
+    "⊕": r"\oplus ",
+    "¬": r"\neg ",
     "_": r"\_",
     "%": r"\%",
     "&": r"\&",

@@ -308,7 +308,7 @@ def _is_put_in_slice(node: Tensor) -> bool:
 
 def _is_view(node: Tensor) -> bool:
     assert node.op is not None
-    if node.op.name == "getitem":
+    if node.op.name in ("getitem", "einsum"):
         return len(node.inputs) == 1
     return node.op.name in _VIEWS
 

@@ -6,13 +6,15 @@ Each is written with NumPy's own signature, over our functions, and found by `pr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
-from .errors import ArgumentError, UnsupportedError
-from .graph import Tensor
+from .errors import ArgumentError, ShapeError, UnsupportedError
+from .graph import ArrayLike, Tensor
+from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,6 +34,7 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
     """Declare what records a function of NumPy, or several."""
 
     def declare(function: Function) -> Function:
+        assert SPELLED.keys().isdisjoint(theirs), f"spelled twice: {theirs}"
         SPELLED.update(dict.fromkeys(theirs, function))
         return function
 
@@ -39,6 +42,73 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
+
+SPELLED |= {
+    np.conjugate: ops.positive,
+    np.degrees: ops.rad2deg,
+    np.fix: ops.trunc,
+    np.isneginf: lambda x: ops.equal(x, -np.inf),
+    np.isposinf: lambda x: ops.equal(x, np.inf),
+    np.radians: ops.deg2rad,
+    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+}
+
+
+@spelled(np.real)
+def _real(val: Tensor) -> Tensor:
+    return val
+
+
+@spelled(np.angle)
+def _angle(z: Tensor, deg: bool = False) -> Tensor:
+    """Of real numbers: 0 or π, with the derivative 0."""
+    angle = ops.atan2(0.0, z)
+    return ops.rad2deg(angle) if deg else angle
+
+
+@spelled(np.fabs)
+def _fabs(x: Tensor) -> Tensor:
+    return ops.abs(_floating(x, np.fabs))
+
+
+@spelled(np.float_power)
+def _float_power(x1: ArrayLike, x2: ArrayLike) -> Tensor:
+    """In float64 at least."""
+    return ops.pow(*(_floating(x, np.float_power) if isinstance(x, Tensor) else x for x in (x1, x2)))
+
+
+def _floating(x: Tensor, function: np.ufunc) -> Tensor:
+    """The tensor in the dtype of the function's result."""
+    dtype = function(*[np.empty(0, x.dtype)] * function.nin).dtype
+    return x if x.dtype == dtype else ops.astype(x, dtype)
+
+
+@spelled(np.round, np.around)
+def _round(a: Tensor, decimals: int = 0) -> Tensor:
+    return ops.round(a, decimals)
+
+
+@spelled(np.clip)
+def _clip(
+    a: ArrayLike,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+    *,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+) -> Tensor:
+    return ops.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+@spelled(np.select)
+def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
+    """The value of the first condition that holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    result = default
+    for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = ops.where(condition, value, result)
+    return result  # type: ignore[return-value]
 
 
 # -- reductions and statistics -------------------------------------------------------------------------------------
@@ -91,6 +161,52 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
 
 # -- moving elements about -----------------------------------------------------------------------------------------
 
+SPELLED |= {
+    np.copy: lambda a: ops.astype(a, a.dtype),
+    # questions about shapes and dtypes
+    np.iscomplexobj: lambda x: False,
+    np.isrealobj: lambda x: True,
+    np.result_type: lambda *arrays: np.result_type(*map(_dtype, arrays)),
+    np.common_type: lambda *arrays: np.result_type(np.float16, *map(_dtype, arrays)),
+    np.min_scalar_type: lambda a: a.dtype,
+    np.can_cast: lambda from_, to, casting="safe": np.can_cast(_dtype(from_), _dtype(to), casting),
+    np.diag_indices_from: lambda arr: np.diag_indices_from(_same_shape(arr)),
+    np.tril_indices_from: lambda arr, k=0: np.tril_indices_from(_same_shape(arr), k),
+    np.triu_indices_from: lambda arr, k=0: np.triu_indices_from(_same_shape(arr), k),
+}
+
+
+def _dtype(x: Any) -> Any:
+    return x.dtype if isinstance(x, Tensor) else x
+
+
+def _same_shape(x: Tensor) -> Any:
+    """An array of this shape, without any memory."""
+    return np.broadcast_to(False, x.shape)
+
+
+@spelled(np.diagonal)
+def _diagonal(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Of the first two axes, where np.linalg.diagonal and ours are of the last two."""
+    return ops.diagonal(_last(a, axis1, axis2), offset=offset)
+
+
+def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
+    """With two axes as the last."""
+    axes = [*normalize_axis_tuple((axis1, axis2), a.ndim)]
+    rest = [axis for axis in range(a.ndim) if axis not in axes]
+    return a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
+
+
+@spelled(np.trim_zeros)
+def _trim_zeros(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.trim_zeros takes a shape from values; on a tensor take a slice, as x[1:-1]")
+
+
+@spelled(np.empty_like)
+def _empty_like(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.empty_like gives memory to write to, which a tensor is not; take np.zeros_like")
+
 
 # -- indexing and sorting ------------------------------------------------------------------------------------------
 
@@ -120,16 +236,85 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
     return len(bins) - ops.searchsorted(np.flip(bins), x, side)
 
 
+@spelled(np.where)
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """With one argument, where it is not zero."""
+    if (x is None) != (y is None):
+        raise ArgumentError("np.where takes a condition alone, or with both of what to choose from")
+    return ops.nonzero(condition) if x is None else ops.where(condition, x, y)
+
+
+def _writing(function: Any, instead: str) -> Any:
+    def refused(*args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(f"np.{function.__name__} writes in place, which would leave the graph; try {instead}")
+
+    return refused
+
+
+SPELLED |= {
+    function: _writing(function, instead)
+    for function, instead in {
+        np.copyto: "np.where(mask, new, old), or x.at[key].set(values)",
+        np.fill_diagonal: "x.at[i, i].set(values) with i = np.arange(n)",
+        np.place: "np.where(mask, new, old), or x.at[mask].set(values)",
+        np.put: "x.at[key].set(values)",
+        np.put_along_axis: "x.at[key].set(values)",
+        np.putmask: "np.where(mask, new, old), or x.at[mask].set(values)",
+    }.items()
+}
+
+
 # -- linear algebra ------------------------------------------------------------------------------------------------
 
 
 @spelled(np.trace)
 def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """Over the first two axes, where np.linalg.trace and ours are over the last two."""
-    axes = [axis1 % a.ndim, axis2 % a.ndim]
-    rest = [axis for axis in range(a.ndim) if axis not in axes]
-    turned = a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
-    return ops.trace(turned, offset=offset)
+    return ops.trace(_last(a, axis1, axis2), offset=offset)
+
+
+@spelled(np.outer)
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    """Of arrays of any shape, flattened, where np.linalg.outer and ours take vectors."""
+    return ops.outer(ops.reshape(a, -1), ops.reshape(b, -1))
+
+
+@spelled(np.cross)
+def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
+    """Also of vectors of two elements, whose third is 0; of two such the result is the third element alone."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = with_last(as_tensor(a), axisa), with_last(as_tensor(b), axisb)
+    for z in (x, y):
+        if z.shape[-1] not in (2, 3):
+            raise ShapeError(f"np.cross takes vectors of two or three elements, not {z.shape[-1]}")
+    product = ops.cross(_with_third(x), _with_third(y))
+    return product[..., 2] if x.shape[-1] == y.shape[-1] == 2 else with_last(product, axisc, back=True)
+
+
+def _with_third(x: Tensor) -> Tensor:
+    zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
+    return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
+
+
+@spelled(np.linalg.pinv)
+def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
+    """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    return ops.pinv(a, rtol=rtol if rcond is None else rcond)
+
+
+@spelled(np.linalg.eig, np.linalg.eigvals)
+def _eig(a: Tensor) -> Tensor:
+    raise UnsupportedError(
+        "a matrix that is not symmetric may have complex eigenvalues, which a tensor cannot hold; take eigh or eigvalsh"
+        " of a symmetric one, or svd"
+    )
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
+
+SPELLED |= {
+    getattr(np.fft, name): getattr(ops.fft, name)
+    for name in ("hfft", "irfft", "irfft2", "irfftn", "fftshift", "ifftshift")
+}
+SPELLED[np.gradient] = ops.signal.gradient

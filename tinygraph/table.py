@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Rule: TypeAlias = Callable[..., Any]
 
 # How tightly a notation binds its operands, for parentheses.
+OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
 
 
@@ -36,7 +37,7 @@ class Op:
     vjps: tuple[Rule | None, ...]
     """For each input ``vjp(xp, g, y, *inputs, **params)``: the cotangent of that input, given the cotangent g of the
     output y. None where the output does not depend smoothly on the input. A variadic op has one rule that gives the
-    cotangents of all its inputs, or None for those that have none."""
+    cotangents of all its inputs, or rules that compute them, or None for those that have none."""
     variadic: bool = False
     params: tuple[str, ...] = ()
     notation: str = ""

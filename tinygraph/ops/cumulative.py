@@ -15,10 +15,12 @@ from ..apply import composite, constant, op
 from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
-from .elementwise import astype, not_equal
+from .comparisons import not_equal
+from .elementwise import astype
 from .indexing import getitem
+from .joining import concat
 from .reduction import without_nan
-from .shape import broadcast_to, concat, reshape
+from .shape import broadcast_to, reshape
 from .sorting import take_along_axis_
 
 __all__ = [
@@ -49,7 +51,7 @@ _pairs = tuple(
 
 
 def _flipped(x: Any, axis: int) -> Any:
-    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)]
+    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1), ...)]
 
 
 @op(

@@ -18,11 +18,13 @@ from ..samples import Sample
 from ..table import SUM
 from . import shape
 from .broadcasting import kept, reduced_count
-from .elementwise import astype, maximum, minimum, sqrt, square, where
+from .comparisons import maximum, minimum, where
+from .contraction import matmul
+from .elementwise import astype, sqrt, square
 from .indexing import getitem
-from .linalg import matmul
+from .joining import concat, stack
 from .reduction import Axis, in_line, max, mean, min, nanmean, number_known, sum, without_nan
-from .shape import broadcast_to, concat, matrix_transpose, permute_dims, reshape, stack
+from .shape import broadcast_to, matrix_transpose, permute_dims, reshape
 from .sorting import sort, take_along_axis
 
 __all__ = [
