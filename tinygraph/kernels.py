@@ -10,6 +10,7 @@ import numpy as np
 
 __all__ = [
     "argcummax",
+    "argcummin",
     "avg_pool",
     "avg_unpool",
     "bounded_index",
@@ -38,6 +39,7 @@ __all__ = [
     "interval",
     "irdft",
     "jumps",
+    "last_place",
     "last_written",
     "log_softmax",
     "logsumexp",
@@ -251,9 +253,18 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
 
 def argcummax(x: Any, axis: Any) -> Any:
     """Where along an axis the largest element so far stands, the last of several; a NaN is the largest."""
-    places = np.arange(x.shape[axis]).reshape((-1,) + (1,) * (x.ndim - 1 - axis % x.ndim))
-    largest = (x == np.maximum.accumulate(x, axis)) | (x != x)
-    return np.maximum.accumulate(np.where(largest, places, 0), axis)
+    return last_place((x == np.maximum.accumulate(x, axis)) | (x != x), axis)
+
+
+def argcummin(x: Any, axis: Any) -> Any:
+    """Where along an axis the smallest element so far stands, the last of several; a NaN is the smallest."""
+    return last_place((x == np.minimum.accumulate(x, axis)) | (x != x), axis)
+
+
+def last_place(condition: Any, axis: Any) -> Any:
+    """Where along an axis a condition has held last so far; 0 where it never has."""
+    places = np.arange(condition.shape[axis]).reshape((-1,) + (1,) * (condition.ndim - 1 - axis % condition.ndim))
+    return np.maximum.accumulate(np.where(condition, places, 0), axis)
 
 
 def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:

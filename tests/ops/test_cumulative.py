@@ -129,6 +129,7 @@ def test_the_largest_so_far_and_where_it_stands():
     assert x.grad.tolist() == [[1.0, 1.0, 2.0, 0.0], [1.0, 3.0, 0.0, 0.0]]
     smallest = tg.cummin(x, axis=1)
     np.testing.assert_array_equal(smallest.values.data, np.minimum.accumulate(x.data, axis=1))
+    assert tg.cummin(np.array([3, 0, 2], np.uint8), axis=0).values.data.tolist() == [3, 0, 0]
 
 
 def test_a_running_logsumexp_neither_overflows_nor_is_it_lost_among_nothing():

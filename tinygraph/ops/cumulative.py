@@ -276,6 +276,12 @@ def argcummax_(xp: Any, x: ArrayLike, axis: int) -> Any:
     return xp.argcummax(x, axis=axis)
 
 
+@op("reduction", None, notation="argcummin_{axis}({0})", run=kernels.argcummin, samples=_samples)
+def argcummin_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """Where the smallest element so far stands, the last of several; a NaN is the smallest."""
+    return xp.argcummin(x, axis=axis)
+
+
 @composite("reduction", samples=_samples)
 def cummax(x: ArrayLike, axis: int) -> Running:
     """y_i = max x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
@@ -298,5 +304,5 @@ def cummin(x: ArrayLike, axis: int) -> Running:
     Tensor([3., 1., 1.], op=take_along_axis)
     """
     x = x if isinstance(x, Tensor) else constant(x)
-    indices = argcummax_(-x, axis=axis)
+    indices = argcummin_(x, axis=axis)
     return Running(take_along_axis_(x, indices, axis=axis), indices)
