@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "argcummax",
+    "argcummin",
     "avg_pool",
     "avg_unpool",
     "bounded_index",
@@ -37,6 +39,7 @@ __all__ = [
     "interval",
     "irdft",
     "jumps",
+    "last_place",
     "last_written",
     "log_softmax",
     "logsumexp",
@@ -246,6 +249,22 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
     for k in range(1, len(sums)):
         sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
     return y
+
+
+def argcummax(x: Any, axis: Any) -> Any:
+    """Where along an axis the largest element so far stands, the last of several; a NaN is the largest."""
+    return last_place((x == np.maximum.accumulate(x, axis)) | (x != x), axis)
+
+
+def argcummin(x: Any, axis: Any) -> Any:
+    """Where along an axis the smallest element so far stands, the last of several; a NaN is the smallest."""
+    return last_place((x == np.minimum.accumulate(x, axis)) | (x != x), axis)
+
+
+def last_place(condition: Any, axis: Any) -> Any:
+    """Where along an axis a condition has held last so far; 0 where it never has."""
+    places = np.arange(condition.shape[axis]).reshape((-1,) + (1,) * (condition.ndim - 1 - axis % condition.ndim))
+    return np.maximum.accumulate(np.where(condition, places, 0), axis)
 
 
 def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
