@@ -125,6 +125,14 @@ def slogdet(x: ArrayLike) -> SlogDet:
     return SlogDet(sign_of_det_(x), logabsdet_(x))
 
 
+def _matrices(name: str, x: ArrayLike, square: bool = False) -> Tensor:
+    """A tensor of matrices, which its axes allow."""
+    x = as_tensor(x)
+    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
+        raise ShapeError(f"{name} needs {'square ' if square else ''}matrices, not shape {x.shape}")
+    return x
+
+
 # -- determinants ------------------------------------------------------------------------------------------------------
 
 _square = tuple(Sample((shape,)) for shape in ((2, 2), (3, 3), (1, 1), (0, 0), (2, 3, 3), (0, 2, 2)))
@@ -237,28 +245,39 @@ def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.solve(x, y)
 
 
+_of_any_shape = tuple(
+    Sample((shape,), {"rtol": None}, (Domain(diagonal=2.0),))
+    for shape in ((3, 2), (2, 3), (3, 3), (1, 1), (2, 3, 2), (0, 2), (0, 3, 2))
+)
+
+
 @op(
     "contraction",
     lambda xp, g, y, x, rtol: _of_pinv(xp, g, y, x),
     notation="pinv({0})",
     run=lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol),
-    samples=tuple(
-        Sample((shape,), {"rtol": None}, (Domain(diagonal=2.0),))
-        for shape in ((3, 2), (2, 3), (3, 3), (1, 1), (2, 3, 2), (0, 2), (0, 3, 2))
-    ),
+    samples=_of_any_shape,
     source="np.linalg.pinv({0}, rtol={rtol})",
 )
-def pinv(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
+def pinv_(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
+    """Of floating numbers."""
+    return xp.pinv(x, rtol=rtol)
+
+
+@composite("contraction", samples=_of_any_shape)
+def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
     """y = x⁺, the pseudo-inverse of Moore and Penrose of a matrix, or of each in a stack.
 
     Singular values of at most `rtol` times the largest count as 0; without it, of max(m, n) times the precision. Where
     the rank does not change, dy = −y dx y + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
 
+    >>> import tinygraph as tg
     >>> tg.pinv([[2.0, 0.0], [0.0, 0.0]])
     Tensor([[0.5, 0. ],
             [0. , 0. ]], op=pinv)
     """
-    return xp.pinv(x, rtol=rtol)
+    x = _matrices("pinv", x)
+    return pinv_(x if x.dtype.kind == "f" else astype(x, np.float64), rtol=rtol)
 
 
 def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
@@ -403,7 +422,9 @@ def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
     >>> values
     Tensor([1., 2.], op=eigenvalues)
     """
-    x = as_tensor(x)
+    x = _matrices("eigh", x, square=True)
+    if str(UPLO).upper() not in ("L", "U"):
+        raise ArgumentError(f'UPLO is "L" or "U", not {UPLO!r}')
     packed = eigh_packed_(x, UPLO=UPLO)
     return EighResult(eigenvalues_(x, packed), eigenvectors_(x, packed))
 
@@ -571,7 +592,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
     >>> tg.svd([[3.0, 0.0], [0.0, 4.0]]).S
     Tensor([4., 3.], op=singular_values)
     """
-    x = as_tensor(x)
+    x = _matrices("svd", x)
     if not compute_uv:
         return svdvals(x)
     packed = svd_packed_(x, full=bool(full_matrices) and x.shape[-2:] != x.shape[:-3:-1])
@@ -672,7 +693,7 @@ def qr(x: ArrayLike, mode: str = "reduced") -> Any:
     """
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(f'mode is "reduced", "complete" or "r", not {mode!r}')
-    x = as_tensor(x)
+    x = _matrices("qr", x)
     packed = qr_packed_(x, mode="reduced" if mode == "r" else mode)
     rows = x.shape[-2]
     R = matrix_transpose(packed[..., rows:, :])
@@ -785,9 +806,7 @@ def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: Any = "fro") -> Tenso
     >>> tg.matrix_norm([[3.0, 0.0], [0.0, 4.0]])
     Tensor(5., op=vector_norm)
     """
-    x = as_tensor(x)
-    if x.ndim < 2:
-        raise ShapeError(f"a matrix norm needs two axes, not shape {x.shape}")
+    x = _matrices("matrix_norm", x)
     if ord == "fro":
         return vector_norm(x, (-2, -1), keepdims)
     if ord == "nuc":
@@ -863,7 +882,7 @@ def cond(x: ArrayLike, p: Any = None) -> Tensor:
     >>> tg.cond([[4.0, 0.0], [0.0, 2.0]]).item()
     2.0
     """
-    x = as_tensor(x)
+    x = _matrices("cond", x)
     if p is None or p in (2, -2):
         values = svdvals(x)
         return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
@@ -918,9 +937,7 @@ def matrix_power(x: ArrayLike, n: int) -> Tensor:
     Tensor([[1., 5.],
             [0., 1.]], op=matmul)
     """
-    x, n = as_tensor(x), index(n)
-    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"matrix_power needs square matrices, not shape {x.shape}")
+    x, n = _matrices("matrix_power", x, square=True), index(n)
     if n == 0:
         return constant(np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape))
     squared = x if n > 0 else inv(x)
