@@ -15,7 +15,7 @@ __all__ = [
     "erfc",
     "logsumexp",
     "qr_packed",
-    "ratio",
+    "quotient",
     "scatter_add",
     "scatter_diagonal",
     "softmax",
@@ -105,7 +105,7 @@ def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
     return out
 
 
-def ratio(x: Any, y: Any) -> Any:
+def quotient(x: Any, y: Any) -> Any:
     """x / y, and 0 where y is."""
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
     return np.divide(x, y, out=out, where=y != 0)[()]

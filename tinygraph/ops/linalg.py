@@ -709,20 +709,20 @@ def qr(x: ArrayLike, mode: str = "reduced") -> Any:
     lambda xp, g, z, x, y: -(g * z) / y,
     notation="{0} / {1}",
     binding=PRODUCT,
-    run=kernels.ratio,
+    run=kernels.quotient,
     samples=(Domain(), Domain(0.5, 2.0, signs=True)),
 )
-def ratio_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+def quotient_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x / y, and 0 where y is; its derivative is infinite there."""
-    return xp.ratio(x, y)
+    return xp.quotient(x, y)
 
 
 def _of_norm(xp: Any, g: Any, y: Any, x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
     """sign(x) (|x| / y)^(p − 1), and 0 where y is 0 and, for p < 1, where x is."""
     g, y = spread(xp, g, x.shape, axis, keepdims), spread(xp, y, x.shape, axis, keepdims)
     if ord == 2:
-        return g * xp.ratio(x, y)
-    power = xp.ratio(xp.abs(x), y) ** (ord - 1) if ord > 1 else xp.ratio(y, xp.abs(x)) ** (1 - ord)
+        return g * xp.quotient(x, y)
+    power = xp.quotient(xp.abs(x), y) ** (ord - 1) if ord > 1 else xp.quotient(y, xp.abs(x)) ** (1 - ord)
     return g * (xp.sign(x) * power)
 
 
