@@ -97,3 +97,35 @@ def test_a_new_op_needs_nothing_but_its_declaration(monkeypatch):
         for registry, known in before:
             registry.clear()
             registry.update(known)
+
+
+NARROW = tg.Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True)
+WHOLE = np.array([3, 4])
+
+
+@pytest.mark.parametrize("n", [WHOLE, tg.Tensor(WHOLE)], ids=["array", "tensor"])
+@pytest.mark.parametrize(
+    "apply",
+    [
+        lambda x, n: x * n,
+        lambda x, n: n - x,
+        lambda x, n: x**n,
+        lambda x, n: x @ n,
+        lambda x, n: np.add(n, x),
+        lambda x, n: tg.where(x > 1, n, x),
+        lambda x, n: tg.stack([n, x]),
+    ],
+)
+def test_integers_do_not_widen_floating_numbers(apply, n):
+    y = apply(NARROW, n)
+    assert y.dtype == np.float32
+    assert y.requires_grad
+    assert tg.compile(apply)(NARROW.data, WHOLE).dtype == np.float32
+    np.testing.assert_array_equal(tg.compile(apply)(NARROW.data, 2 * WHOLE), apply(NARROW, 2 * WHOLE).data)
+
+
+def test_numbers_and_arrays_that_are_floating_widen_as_in_numpy():
+    assert (NARROW * 2.5).dtype == np.float32
+    assert (NARROW * np.array([1.0])).dtype == np.float64
+    assert (tg.Tensor(WHOLE) * 2.5).dtype == np.float64
+    assert (tg.Tensor(WHOLE) * WHOLE).dtype == np.int64

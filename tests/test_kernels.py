@@ -1,11 +1,11 @@
-"""erf and erfc with NumPy alone, against Python's, which are those of the C library."""
+"""Kernels: erf and erfc against those of the C library, adding at places against NumPy's own."""
 
 import math
 
 import numpy as np
 import pytest
 
-from tinygraph.kernels import erf, erfc
+from tinygraph.kernels import bounded_index, erf, erfc, scatter_add
 
 POINTS = np.concatenate([np.linspace(-7, 28, 20_001), [0.0, -0.0, 1e-300, -1e-300, 0.5, -0.5, 1e-10, np.inf, -np.inf]])
 
@@ -39,3 +39,43 @@ def test_float32_is_within_the_rounding_of_its_argument(function, exact):
     assert y.dtype == np.float32
     slack = 4e-7 + 1e-7 * x.astype(float) ** 2
     assert (np.abs(y - expected) <= slack * np.abs(expected)).all()
+
+
+KEYS = {
+    "rows": np.s_[np.array([3, 0, 3, -1])],
+    "a matrix of rows": np.s_[np.array([[3, 0], [3, -4]])],
+    "columns": np.s_[:, np.array([1, 1, -1], np.int8)],
+    "the last axis": np.s_[:, :, np.array([0, 1, 0])],
+    "no rows": np.s_[np.array([], int)],
+    "pairs": np.s_[np.array([0, 0]), :, np.array([1, 1])],
+    "a mask": np.s_[np.array([True, False, True, False])],
+    "a slice beside": np.s_[1:, np.array([2, 2])],
+    "one place": np.s_[np.array(2)],
+}
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_scatter_add_is_numpys_to_the_last_bit(key, dtype):
+    out = np.zeros((4, 3, 2), dtype)
+    g = (np.random.default_rng(0).normal(size=out[key].shape) * 100).astype(dtype)
+    np.add.at(out, key, g)
+    result = scatter_add(g, key, (4, 3, 2))
+    assert result.dtype == dtype
+    assert np.array_equal(result, out)
+    flat = scatter_add(np.broadcast_to(g.dtype.type(1), g.shape), key, (4, 3, 2))
+    assert flat.sum() == g.size
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (0, 2), (2, 0)])
+def test_scatter_add_refuses_places_out_of_bounds(shape):
+    for place in (shape[0], -shape[0] - 1):
+        with pytest.raises(IndexError, match="out of bounds"):
+            scatter_add(np.ones((1, shape[1])), (np.array([place]),), shape)
+
+
+@pytest.mark.parametrize("i", [np.array([2, 300], np.uint16), np.array([200], np.uint8), np.array(-3), np.int64(5)])
+def test_bounded_indices_of_any_dtype(i):
+    for mode in ("wrap", "clip"):
+        expected = np.arange(300).take(i, mode=mode)
+        assert np.array_equal(bounded_index(i, 300, mode), expected)

@@ -371,7 +371,7 @@ def test_a_function_from_a_module_in_a_module():
     (x,) = leaves(2.0)
     assert named([tg.ops.tanh(x)][0]) == ["x", None]
     (y,) = leaves(2.0)
-    assert named([tg.ops.elementwise.tanh(y)][0]) == ["y", None]
+    assert named([tg.ops.transcendental.tanh(y)][0]) == ["y", None]
 
 
 def test_a_function_that_map_calls_names_nothing():

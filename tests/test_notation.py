@@ -359,7 +359,7 @@ def test_spans_keep_their_styles():
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 def test_every_op_is_written_in_full(op):
     for inputs, params in samples(op):
-        named = [tg.Tensor(x, name=name) for x, name in zip(inputs, "abc", strict=False)]
+        named = [tg.Tensor(x, name=name) for x, name in zip(inputs, "abcd", strict=False)]
         expression = spans(APPLY[op.name](*named, **params))
         assert as_latex(expression).isascii()
         text = as_text(expression)

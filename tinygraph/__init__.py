@@ -12,9 +12,11 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
+Checking       detect_anomaly
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad
 Programs       compile
 Seeing         draw, derive
+Fourier        fft
 Weights        init
 Errors         TinygraphError and its kinds, BroadcastWarning
 """
@@ -27,6 +29,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import protocols
+from .anomaly import detect_anomaly as detect_anomaly
 from .autodiff import gradients as gradients
 from .compile import compile as compile
 from .derive import derive as derive
@@ -34,6 +37,7 @@ from .draw import Picture as Picture
 from .draw import draw as draw
 from .equations import Derivation as Derivation
 from .equations import Equation as Equation
+from .errors import AnomalyError as AnomalyError
 from .errors import ArgumentError as ArgumentError
 from .errors import BroadcastWarning as BroadcastWarning
 from .errors import DependencyError as DependencyError
@@ -47,6 +51,7 @@ from .graph import parameter as parameter
 from .graph import toposort as toposort
 from .nn import init as init
 from .ops import *
+from .ops import fft as fft
 from .recording import enable_grad as enable_grad
 from .recording import no_grad as no_grad
 from .recording import scope as scope
@@ -59,7 +64,7 @@ if not _TYPE_CHECKING:
     __all__ = [
         name
         for name, value in globals().items()
-        if name in ("init", "linalg", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
+        if name in ("fft", "init", "linalg", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
     ]
 
 for _family in ops.FAMILIES:

@@ -46,6 +46,7 @@ def op(
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         name = forward.__name__.rstrip("_")
+        assert name not in OPS, f"two ops are called {name}"
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
         record = Op(
@@ -83,25 +84,36 @@ def op(
 
 
 def composite(
-    kind: str, *, samples: Any, reference: Rule | None = None, sequence: bool = False
+    kind: str,
+    *,
+    samples: Any,
+    reference: Rule | None = None,
+    sequence: bool = False,
+    called: Callable[[Rule], Rule] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a public function that is composed of ops, so that the laws are kept by it too.
 
     `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
-    arrays as one list.
+    arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
     """
+    if sequence:
+        called = _of_list
 
     def declare(function: Function) -> Function:
         name = function.__name__
         theirs = reference or getattr(np, name, None) or getattr(np.linalg, name, None)
 
         def spread(of: Any) -> Any:
-            return (lambda *xs, **params: of(list(xs), **params)) if sequence and of is not None else of
+            return called(of) if called is not None and of is not None else of
 
         COMPOSITES[name] = Composite(name, kind, spread(function), spread(theirs), samples)
         return function
 
     return declare
+
+
+def _of_list(function: Rule) -> Rule:
+    return lambda *xs, **params: function(list(xs), **params)
 
 
 def _without_namespace(forward: Callable[..., Any], count: int) -> Callable[..., Any]:
@@ -138,7 +150,7 @@ def _apply_unary(record: Op) -> Callable[..., Tensor]:
 
 
 def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
-    run, differentiable = record.run, record.differentiable
+    run, differentiable, joint = record.run, record.differentiable, _joint(record)
 
     def apply(x: Any, y: Any, *, depth: int = 1) -> Tensor:
         requires_grad = False
@@ -152,7 +164,7 @@ def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
         elif operator and not _is_operand(x):
             return NotImplemented  # type: ignore[no-any-return]
         else:
-            (x, y), (a, b), requires_grad = _operands((x, y))
+            (x, y), (a, b), requires_grad = _operands((x, y), joint)
         if type(y) is Tensor:
             b = y._array  # after x, which may be the same
             if b is None:
@@ -163,7 +175,9 @@ def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
         elif operator and not _is_operand(y):
             return NotImplemented  # type: ignore[no-any-return]
         else:
-            (x, y), (a, b), requires_grad = _operands((x, y))
+            (x, y), (a, b), requires_grad = _operands((x, y), joint)
+        if joint and type(x) is Tensor and type(y) is Tensor and a.dtype is not b.dtype:
+            (x, y), (a, b), requires_grad = _operands((x, y), joint)
         try:
             z = run(a, b)
         except Exception as error:
@@ -179,6 +193,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     defaults.update(record.forward.__kwdefaults__ or {})
     count, variadic, allowed = len(record.vjps), record.variadic, set(names)
     signature = _without_namespace(record.forward, count).__signature__  # type: ignore[attr-defined]
+    joint = _joint(record)
 
     def apply(*operands: Any, **given: Any) -> Tensor:
         params = {**defaults, **given} if names else NO_PARAMS
@@ -195,7 +210,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
         if given and not given.keys() <= allowed:
             raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
-        inputs, args, requires_grad = _operands(operands)
+        inputs, args, requires_grad = _operands(operands, joint)
         try:
             y = run(*args, **params)
         except Exception as error:
@@ -203,6 +218,19 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         return make_node(record, inputs, args, params, y, differentiable and requires_grad, _getframe(1))
 
     return apply
+
+
+def _joint(record: Op) -> slice | tuple[int, ...]:
+    """The operands that are computed with together: beside a floating one, integers are taken in its dtype.
+
+    With NumPy float32 and int64 would be float64. As in PyTorch and JAX, counts and labels widen nothing.
+    """
+    if record.kind in ("indexing", "loss"):
+        return ()
+    if record.variadic:
+        return slice(None)
+    places = tuple(i for i, rule in enumerate(record.vjps) if rule is not None)
+    return places if len(places) > 1 else ()
 
 
 def _is_operand(value: Any) -> bool:
@@ -217,29 +245,27 @@ def _is_operand(value: Any) -> bool:
         return True
 
 
-def _operands(given: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
+def _operands(
+    given: tuple[Any, ...], joint: slice | tuple[int, ...] = ()
+) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
     """The inputs of a node, what to compute with, and whether any of them requires a gradient.
 
     Arrays become constants. Python numbers stay what they are, so as not to widen the dtype of the others; but where
-    there is nothing else, the first becomes a constant too.
+    there is nothing else, the first becomes a constant too. Nor do integers widen the floating ones among the `joint`.
     """
-    inputs: list[Any] = []
-    args: list[Any] = []
-    requires_grad = literal = False
-    for x in given:
-        if type(x) is not Tensor:
-            if type(x) in LITERALS:
-                literal = True
-                inputs.append(x)
-                args.append(x)
-                continue
-            x = constant(x)
-        inputs.append(x)
-        args.append(x._array if x._array is not None else x._settle())
-        requires_grad = requires_grad or x._requires_grad
-    if literal and not any(type(x) is Tensor for x in inputs):
-        return _operands((constant(inputs[0]), *inputs[1:]))
-    return tuple(inputs), tuple(args), requires_grad
+    inputs = [x if type(x) is Tensor or type(x) in LITERALS else constant(x) for x in given]
+    if not any(type(x) is Tensor for x in inputs):
+        inputs[0] = constant(inputs[0])
+    places = range(len(inputs))[joint] if isinstance(joint, slice) else joint
+    tensors = {i: x for i in places if type(x := inputs[i]) is Tensor}
+    floats = [x.dtype for x in tensors.values() if x.dtype.kind == "f"]
+    if len(floats) < len(tensors) and floats:
+        dtype = np.result_type(*floats)
+        for i, x in tensors.items():
+            if x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
+                inputs[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
+    args = [x.value if type(x) is Tensor else x for x in inputs]
+    return tuple(inputs), tuple(args), any(type(x) is Tensor and x._requires_grad for x in inputs)
 
 
 def constant(data: Any) -> Tensor:
@@ -259,7 +285,7 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     )
     numeric = isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error)  # of values, not of shapes
     if not isinstance(error, ValueError) or fits or numeric:
-        error.add_note(f"in {_expression(record.name, inputs, site)}, {site.where}")
+        error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
     if record.name == "matmul":
         return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
@@ -275,10 +301,11 @@ def shape_error(
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     reason, hints = explain(operands)
     where = f"{site.where}: {site.source}" if site.source else site.where
-    return ShapeError(errors.shape_message(_expression(name, inputs, site), operands, reason, hints, where))
+    return ShapeError(errors.shape_message(expression_text(name, inputs, site), operands, reason, hints, where))
 
 
-def _expression(name: str, inputs: Sequence[Any], site: Site) -> str:
+def expression_text(name: str, inputs: Sequence[Any], site: Site) -> str:
+    """What the user wrote at `site`, or without source the op and its inputs."""
     return site.text or f"{name}({', '.join(map(describe, inputs))})"
 
 

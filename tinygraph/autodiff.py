@@ -132,7 +132,8 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    if STATE.get().tracing:
+    state = STATE.get()
+    if state.tracing:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
@@ -144,7 +145,8 @@ def backward(
     seed = _seed(output, grad)
     used = [False]
     nodes, gradients = [], []
-    for node, gradient in _traverse(output, seed, NUMBERS, used=used):
+    traversal = _traverse(output, seed, NUMBERS, used=used)
+    for node, gradient in traversal if state.check is None else state.check.backward(traversal):
         if retain_grads or node.op is None:
             if node._staged is not None or node._grad is not None:
                 gradient = node.grad + computed(gradient)
@@ -163,6 +165,11 @@ def _with_aside(xp: Any, propagated: Any, parts: Sequence[Callable[[], Any]], dt
         for part in parts:
             total = part() if total is None else total + part()
     return total if total.dtype == dtype else xp.astype(total, dtype)
+
+
+def propagated(gradient: Any) -> Any:
+    """The part of a cotangent that goes on to the inputs; None where all of it is aside."""
+    return gradient.args[1] if isinstance(gradient, partial) else gradient
 
 
 def computed(gradient: Any) -> Any:
@@ -251,7 +258,9 @@ def cotangents(
     for node in order:
         if node in wanted:
             _check_unchanged(node, as_read or {})
-    return _traverse(output, seed, ops, wanted=wanted, as_read=as_read)
+    traversal = _traverse(output, seed, ops, wanted=wanted, as_read=as_read)
+    check = STATE.get().check
+    return traversal if check is None else check.backward(traversal)
 
 
 def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:

@@ -15,7 +15,7 @@ import numpy as np
 from . import kernels
 from .graph import Tensor
 from .names import shown_inputs
-from .ops.indexing import SLOT
+from .ops.keys import SLOT
 from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST
 
 LARGEST_CONSTANT = 1000
@@ -120,6 +120,10 @@ def _template(x: Tensor) -> tuple[str, int]:
         return f"{{0}}[{subscript(x)}]", TIGHTEST
     if op.name == "scatter_add":
         return f"scatter_add({{0}}, np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
+    if op.name == "index_put":
+        return f"index_put({{0}}, {{1}}, np.s_[{subscript(x)}])", TIGHTEST
+    if op.name == "last_written":
+        return f"last_written(np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
     if op.name in ("astype", "discretize"):
         return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
     if op.variadic:
@@ -151,9 +155,10 @@ def _binding(template: str) -> int:
 
 
 def subscript(node: Tensor) -> str:
-    """The index of getitem or scatter_add, with ``{1}`` for the first array in it."""
-    arrays = (f"{{{i}}}" for i in range(1, len(node.inputs)))
-    return ", ".join(next(arrays) if part is SLOT else _index(part) for part in node.params["key"]) or "()"
+    """The index of getitem and the like, with ``{1}`` for the first array in it if that is the second input."""
+    key = node.params["key"]
+    arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
+    return ", ".join(next(arrays) if part is SLOT else _index(part) for part in key) or "()"
 
 
 def _index(part: Any) -> str:

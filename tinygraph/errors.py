@@ -40,6 +40,10 @@ class GraphError(TinygraphError, RuntimeError):
     """A graph in a state in which the answer would be wrong, such as one already used by `backward`."""
 
 
+class AnomalyError(TinygraphError, FloatingPointError):
+    """A NaN or an infinity that was made of finite numbers, within `detect_anomaly`."""
+
+
 class DependencyError(TinygraphError, ImportError):
     """An optional package or program is missing; the message says how to get it."""
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from . import errors
 from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
+from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
 from .recording import STATE
 from .table import FUNCTIONS, Op
@@ -40,7 +41,7 @@ _counter = itertools.count()
 
 
 @final
-class Tensor:
+class Tensor(_ArrayMethods):
     """A node of the graph: a value, and how it was made.
 
     ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
@@ -215,11 +216,27 @@ class Tensor:
         """The type of the elements."""
         return self._seen.dtype  # type: ignore[no-any-return]
 
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.size * self.itemsize
+
     def item(self) -> Any:
         """The only element, as a Python number: the way out of the graph for ``J.item()``."""
         if STATE.get().tracing:
             self._refuse_in_trace(".item()")
         return self._seen.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers, out of the graph."""
+        if STATE.get().tracing:
+            self._refuse_in_trace(".tolist()")
+        return self._seen.tolist()
 
     def detach(self) -> Tensor:
         """A leaf with the same value that requires no gradient."""
@@ -375,6 +392,21 @@ class Tensor:
         def __rmul__(self, other: ArrayLike) -> Tensor: ...
         def __truediv__(self, other: ArrayLike) -> Tensor: ...
         def __rtruediv__(self, other: ArrayLike) -> Tensor: ...
+        def __floordiv__(self, other: ArrayLike) -> Tensor: ...
+        def __rfloordiv__(self, other: ArrayLike) -> Tensor: ...
+        def __mod__(self, other: ArrayLike) -> Tensor: ...
+        def __rmod__(self, other: ArrayLike) -> Tensor: ...
+        def __and__(self, other: ArrayLike) -> Tensor: ...
+        def __rand__(self, other: ArrayLike) -> Tensor: ...
+        def __or__(self, other: ArrayLike) -> Tensor: ...
+        def __ror__(self, other: ArrayLike) -> Tensor: ...
+        def __xor__(self, other: ArrayLike) -> Tensor: ...
+        def __rxor__(self, other: ArrayLike) -> Tensor: ...
+        def __lshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rlshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rrshift__(self, other: ArrayLike) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
         def __pow__(self, other: ArrayLike) -> Tensor: ...
         def __rpow__(self, other: ArrayLike) -> Tensor: ...
         def __matmul__(self, other: ArrayLike) -> Tensor: ...
@@ -394,6 +426,12 @@ class Tensor:
         ) -> None: ...
         # fmt: on
 
+    def __divmod__(self, other: ArrayLike) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: ArrayLike) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def __pos__(self) -> Tensor:
         return self
 
@@ -403,7 +441,8 @@ class Tensor:
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise UnsupportedError(
             "a tensor cannot be changed in place, since earlier results depend on it;"
-            " build a new one, as with where(mask, new, old), or write to the .data of a leaf between steps"
+            " build a new one, as with x.at[key].set(values) or where(mask, new, old),"
+            " or write to the .data of a leaf between steps"
         )
 
     @property
@@ -502,15 +541,18 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    recording, scope, _, tracing, _, _ = STATE.get()
+    plain, recording, scope, _, tracing, check, _, _ = STATE.get()
     tensor = _new(Tensor)
-    if not recording:
-        if tracing:  # a constant would be that of the first call
-            raise UnsupportedError(
-                f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
-                " first call; compute outside what is constant, and give it as an argument"
-            )
-        return make_leaf(tensor, value, frame)
+    if not plain:
+        if check is not None:
+            check.forward(record, inputs, args, params, value, frame)
+        if not recording:
+            if tracing:  # a constant would be that of the first call
+                raise UnsupportedError(
+                    f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
+                    " first call; compute outside what is constant, and give it as an argument"
+                )
+            return make_leaf(tensor, value, frame)
     tensor._array = value
     tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None
     tensor._requires_grad = requires_grad
@@ -540,6 +582,12 @@ def _writable(array: Array) -> bool:
             return True
         owner = owner.base
     return owner is not None
+
+
+def ask(x: Tensor, what: str) -> None:
+    """Refuse to let the values of a tensor decide about a shape in a program, which has been made before they come."""
+    if STATE.get().tracing:
+        x._refuse_in_trace(what)
 
 
 def unusable(dtype: np.dtype[Any]) -> str:

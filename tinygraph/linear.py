@@ -7,8 +7,8 @@ from collections import Counter
 from .graph import Tensor
 from .table import OPS
 
-_EACH = {"multiply", "matmul", "outer", "vdot", "einsum", "cross"}
-_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace", "scatter_diagonal"}
+_EACH = {"multiply", "matmul", "outer", "vdot", "einsum", "cross", "conv", "conv_transpose", "conv_kernel"}
+_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace", "scatter_diagonal", "im2col", "col2im", "avg_pool"}
 _TOGETHER |= {name for name, op in OPS.items() if op.kind == "shape"}
 
 

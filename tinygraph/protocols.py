@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import cache
 from typing import Any
 
@@ -36,23 +36,31 @@ def _known() -> dict[Any, Callable[..., Any]]:
     return known | SPELLED
 
 
+def recorded_by() -> dict[str, Callable[..., Any]]:
+    """The functions of NumPy that record on a tensor, by name, with what records them."""
+    return {_full_name(theirs): ours for theirs, ours in _known().items()}
+
+
+def _full_name(function: Any) -> str:
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{getattr(function, '__name__', function)}"
+
+
 def _found(function: Any) -> Callable[..., Any]:
     if function in _known():
         return _known()[function]
     name = getattr(function, "__name__", str(function))
-    module = getattr(function, "__module__", None) or "numpy"
-    full = f"{module.replace('numpy', 'np', 1)}.{name}"
     raise UnsupportedError(
-        f"{full} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
+        f"{_full_name(function)} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
         " To leave the graph, give it the .data of the tensor"
     )
 
 
-def _given(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that mean something; those that would write elsewhere or skip elements are refused."""
+def _given(function: Any, kwargs: dict[str, Any], taken: Container[str] = ()) -> dict[str, Any]:
+    """The keyword arguments that mean something: those `taken`, and others unless they would skip or write elements."""
     given = {}
     for key, value in kwargs.items():
-        if key not in _NO_CHANGE:
+        if key not in _NO_CHANGE or key in taken:
             given[key] = value
         elif not any(value is harmless for harmless in _NO_CHANGE[key]):
             raise _unrecorded(function, key)
@@ -88,8 +96,8 @@ def array_function(self: Tensor, func: Any, types: Any, args: Any, kwargs: Any) 
     if names := _names(func):  # the operands have other names than ours, and the rest has another order
         count = sum(p.default is p.empty for p in signature.parameters.values())
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
-        args = [kwargs.pop(name) for name in names[:count] if name in kwargs]
-    given = _given(func, kwargs)
+        args = [*(kwargs.pop(name) for name in names[:count] if name in kwargs), *args[len(names) :]]
+    given = _given(func, kwargs, signature.parameters)
     try:
         signature.bind(*args, **given)
     except TypeError as error:

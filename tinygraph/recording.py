@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Check(Protocol):
+    """What looks at every value that is computed, and may raise."""
+
+    def forward(self, record: Any, inputs: Any, args: Any, params: Any, value: Any, frame: Any) -> None:
+        """Look at what an op has made of its inputs."""
+
+    def backward(self, traversal: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        """The nodes and cotangents of a traversal, each looked at."""
 
 
 class State(NamedTuple):
     """What the next operation asks before it records, and what to go back to."""
 
+    plain: bool = True
+    """Recording and not checked: all that most operations ask for."""
     recording: bool = True
     scope: tuple[str, ...] = ()
     nested: bool = False
     """Inside a function that is being differentiated: inner gradients stay tensors."""
     tracing: bool = False
     """Inside a function that is being compiled: values are not known."""
-    change: _Change | None = None
+    check: Check | None = None
+    change: Change | None = None
     outer: State | None = None
 
 
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
 
 
-class _Change:
+class Change:
     """A context manager and decorator that changes the state for a while."""
 
     def _changed(self, state: State) -> State:
@@ -35,7 +48,9 @@ class _Change:
 
     def __enter__(self) -> None:
         state = STATE.get()
-        STATE.set(self._changed(state)._replace(change=self, outer=state))
+        changed = self._changed(state)
+        plain = changed.recording and changed.check is None
+        STATE.set(changed._replace(plain=plain, change=self, outer=state))
 
     def __exit__(self, *exception: object) -> None:
         # what was entered inside and not left, by a suspended generator, ends too; what has ended so, has no effect
@@ -46,6 +61,7 @@ class _Change:
             STATE.set(state.outer)
 
     def __call__(self, function: Function) -> Function:
+        """Decorate a function, a coroutine function or a generator function."""
         if inspect.isasyncgenfunction(function):
             raise TypeError(f"{type(self).__name__} cannot decorate an async generator; use it with `with` inside")
         if inspect.iscoroutinefunction(function):
@@ -93,7 +109,7 @@ class _Change:
         return changed
 
 
-class no_grad(_Change):  # noqa: N801  (a function to its users, as in PyTorch)
+class no_grad(Change):  # noqa: N801  (a function to its users, as in PyTorch)
     """Compute without recording, as a context manager or a decorator.
 
     Results are constants: no inputs, no gradient. The former state comes back on exit, also after an exception;
@@ -110,7 +126,7 @@ class no_grad(_Change):  # noqa: N801  (a function to its users, as in PyTorch)
         return state._replace(recording=False)
 
 
-class enable_grad(_Change):  # noqa: N801
+class enable_grad(Change):  # noqa: N801
     """Record again inside a `no_grad` block.
 
     >>> import tinygraph as tg
@@ -124,7 +140,7 @@ class enable_grad(_Change):  # noqa: N801
         return state._replace(recording=True)
 
 
-class Nested(_Change):
+class Nested(Change):
     """Inside a function that is being differentiated, or compiled: always recording."""
 
     def __init__(self, tracing: bool = False) -> None:
@@ -134,7 +150,7 @@ class Nested(_Change):
         return state._replace(recording=True, nested=True, tracing=self._tracing or state.tracing)
 
 
-class scope(_Change):  # noqa: N801
+class scope(Change):  # noqa: N801
     """Group the operations of a block under a name; pictures draw a box around them. Scopes nest.
 
     >>> import tinygraph as tg

@@ -17,6 +17,8 @@ class Domain(NamedTuple):
     boolean: bool = False
     integer: bool = False
     """Whole numbers, as for counts and places."""
+    increasing: bool = False
+    """In ascending order along the last axis, and apart."""
     symmetric: bool = False
     """Matrices that equal their transpose; gradients are taken among such."""
     computed: str = ""

@@ -6,13 +6,14 @@ Each is written with NumPy's own signature, over our functions, and found by `pr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
-from .errors import ShapeError, UnsupportedError
-from .graph import Tensor
+from .errors import ArgumentError, ShapeError, UnsupportedError
+from .graph import ArrayLike, Tensor
 from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -33,6 +34,7 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
     """Declare what records a function of NumPy, or several."""
 
     def declare(function: Function) -> Function:
+        assert SPELLED.keys().isdisjoint(theirs), f"spelled twice: {theirs}"
         SPELLED.update(dict.fromkeys(theirs, function))
         return function
 
@@ -41,14 +43,225 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
 
+SPELLED |= {
+    np.conjugate: ops.positive,
+    np.degrees: ops.rad2deg,
+    np.fix: ops.trunc,
+    np.isneginf: lambda x: ops.equal(x, -np.inf),
+    np.isposinf: lambda x: ops.equal(x, np.inf),
+    np.radians: ops.deg2rad,
+    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+}
+
+
+@spelled(np.real)
+def _real(val: Tensor) -> Tensor:
+    return val
+
+
+@spelled(np.angle)
+def _angle(z: Tensor, deg: bool = False) -> Tensor:
+    """Of real numbers: 0 or π, with the derivative 0."""
+    angle = ops.atan2(0.0, z)
+    return ops.rad2deg(angle) if deg else angle
+
+
+@spelled(np.fabs)
+def _fabs(x: Tensor) -> Tensor:
+    return ops.abs(_floating(x, np.fabs))
+
+
+@spelled(np.float_power)
+def _float_power(x1: ArrayLike, x2: ArrayLike) -> Tensor:
+    """In float64 at least."""
+    return ops.pow(*(_floating(x, np.float_power) if isinstance(x, Tensor) else x for x in (x1, x2)))
+
+
+def _floating(x: Tensor, function: np.ufunc) -> Tensor:
+    """The tensor in the dtype of the function's result."""
+    dtype = function(*[np.empty(0, x.dtype)] * function.nin).dtype
+    return x if x.dtype == dtype else ops.astype(x, dtype)
+
+
+@spelled(np.round, np.around)
+def _round(a: Tensor, decimals: int = 0) -> Tensor:
+    return ops.round(a, decimals)
+
+
+@spelled(np.clip)
+def _clip(
+    a: ArrayLike,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+    *,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+) -> Tensor:
+    return ops.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+@spelled(np.select)
+def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
+    """The value of the first condition that holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    result = default
+    for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = ops.where(condition, value, result)
+    return result  # type: ignore[return-value]
+
 
 # -- reductions and statistics -------------------------------------------------------------------------------------
 
 
+@spelled(np.var)
+def _var(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.var(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.std)
+def _std(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.std(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.nanvar)
+def _nanvar(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.nanvar(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.nanstd)
+def _nanstd(
+    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Tensor:
+    return ops.nanstd(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+
+@spelled(np.cumsum)
+def _cumsum(a: Tensor, axis: int | None = None) -> Tensor:
+    return ops.cumulative_sum(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_sum(a, axis=axis)
+
+
+@spelled(np.cumprod)
+def _cumprod(a: Tensor, axis: int | None = None) -> Tensor:
+    return ops.cumulative_prod(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_prod(a, axis=axis)
+
+
+@spelled(np.ediff1d)
+def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    differences = ops.diff(ops.reshape(ary, -1))
+    ends = [[] if end is None else [ops.reshape(end, -1)] for end in (to_begin, to_end)]
+    return ops.concat([*ends[0], differences, *ends[1]]) if ends[0] or ends[1] else differences
+
+
 # -- moving elements about -----------------------------------------------------------------------------------------
+
+SPELLED |= {
+    np.copy: lambda a: ops.astype(a, a.dtype),
+    # questions about shapes and dtypes
+    np.iscomplexobj: lambda x: False,
+    np.isrealobj: lambda x: True,
+    np.result_type: lambda *arrays: np.result_type(*map(_dtype, arrays)),
+    np.common_type: lambda *arrays: np.result_type(np.float16, *map(_dtype, arrays)),
+    np.min_scalar_type: lambda a: a.dtype,
+    np.can_cast: lambda from_, to, casting="safe": np.can_cast(_dtype(from_), _dtype(to), casting),
+    np.diag_indices_from: lambda arr: np.diag_indices_from(_same_shape(arr)),
+    np.tril_indices_from: lambda arr, k=0: np.tril_indices_from(_same_shape(arr), k),
+    np.triu_indices_from: lambda arr, k=0: np.triu_indices_from(_same_shape(arr), k),
+}
+
+
+def _dtype(x: Any) -> Any:
+    return x.dtype if isinstance(x, Tensor) else x
+
+
+def _same_shape(x: Tensor) -> Any:
+    """An array of this shape, without any memory."""
+    return np.broadcast_to(False, x.shape)
+
+
+@spelled(np.diagonal)
+def _diagonal(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Of the first two axes, where np.linalg.diagonal and ours are of the last two."""
+    return ops.diagonal(_last(a, axis1, axis2), offset=offset)
+
+
+def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
+    """With two axes as the last."""
+    axes = [*normalize_axis_tuple((axis1, axis2), a.ndim)]
+    rest = [axis for axis in range(a.ndim) if axis not in axes]
+    return a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
+
+
+@spelled(np.trim_zeros)
+def _trim_zeros(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.trim_zeros takes a shape from values; on a tensor take a slice, as x[1:-1]")
+
+
+@spelled(np.empty_like)
+def _empty_like(*args: Any, **kwargs: Any) -> NoReturn:
+    raise UnsupportedError("np.empty_like gives memory to write to, which a tensor is not; take np.zeros_like")
 
 
 # -- indexing and sorting ------------------------------------------------------------------------------------------
+
+
+@spelled(np.sort)
+def _sort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
+    """Of any kind: each puts the same values in the same places."""
+    return ops.sort(a, axis=axis)
+
+
+@spelled(np.argsort)
+def _argsort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
+    """The stable order, which is one of each kind."""
+    return ops.argsort(a, axis=axis)
+
+
+@spelled(np.digitize)
+def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
+    """Among bins that ascend or descend, which are static."""
+    if isinstance(bins, Tensor):
+        raise UnsupportedError("np.digitize takes its bins as an array; searchsorted takes a tensor that ascends")
+    steps, side = np.diff(bins), "left" if right else "right"
+    if (steps >= 0).all():
+        return ops.searchsorted(bins, x, side)
+    if not (steps <= 0).all():
+        raise ArgumentError("np.digitize takes bins that ascend or descend")
+    return len(bins) - ops.searchsorted(np.flip(bins), x, side)
+
+
+@spelled(np.where)
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """With one argument, where it is not zero."""
+    if (x is None) != (y is None):
+        raise ArgumentError("np.where takes a condition alone, or with both of what to choose from")
+    return ops.nonzero(condition) if x is None else ops.where(condition, x, y)
+
+
+def _writing(function: Any, instead: str) -> Any:
+    def refused(*args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(f"np.{function.__name__} writes in place, which would leave the graph; try {instead}")
+
+    return refused
+
+
+SPELLED |= {
+    function: _writing(function, instead)
+    for function, instead in {
+        np.copyto: "np.where(mask, new, old), or x.at[key].set(values)",
+        np.fill_diagonal: "x.at[i, i].set(values) with i = np.arange(n)",
+        np.place: "np.where(mask, new, old), or x.at[mask].set(values)",
+        np.put: "x.at[key].set(values)",
+        np.put_along_axis: "x.at[key].set(values)",
+        np.putmask: "np.where(mask, new, old), or x.at[mask].set(values)",
+    }.items()
+}
 
 
 # -- linear algebra ------------------------------------------------------------------------------------------------
@@ -57,10 +270,7 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 @spelled(np.trace)
 def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """Over the first two axes, where np.linalg.trace and ours are over the last two."""
-    axes = [axis1 % a.ndim, axis2 % a.ndim]
-    rest = [axis for axis in range(a.ndim) if axis not in axes]
-    turned = a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
-    return ops.trace(turned, offset=offset)
+    return ops.trace(_last(a, axis1, axis2), offset=offset)
 
 
 @spelled(np.outer)
@@ -104,3 +314,9 @@ def _eig(a: Tensor) -> Tensor:
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------
+
+SPELLED |= {
+    getattr(np.fft, name): getattr(ops.fft, name)
+    for name in ("hfft", "irfft", "irfft2", "irfftn", "fftshift", "ifftshift")
+}
+SPELLED[np.gradient] = ops.signal.gradient

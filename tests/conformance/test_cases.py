@@ -14,10 +14,6 @@ from tinygraph.table import FUNCTIONS
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 
-CONTRADICTS_NUMPY = {
-    "dt_f32_i64": "dtypes follow NumPy 2, which promotes float32 with an int64 array to float64; the case says float32"
-}
-
 
 def functions(expression):
     """The names that an expression takes from xp."""
@@ -103,8 +99,6 @@ def parameters():
         if missing and not complex_:
             names = ", ".join(f"xp.{name}" for name in missing)
             marks.append(pytest.mark.skip(reason=f"tinygraph has no {names} yet; it comes with a later issue"))
-        if reason := CONTRADICTS_NUMPY.get(case["id"]):
-            marks.append(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
         yield pytest.param(case, id=case["id"], marks=marks)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph.testing import check_grads
 
 
 @pytest.mark.parametrize("shape", [6, -1, (3, 2), (-1, 2), (1, 6, 1), [2, 3]])
@@ -63,3 +64,229 @@ def test_matrix_transpose_needs_two_axes():
     assert tg.matrix_transpose(np.ones((5, 2, 3))).shape == (5, 3, 2)
     with pytest.raises(tg.ShapeError):
         tg.matrix_transpose(np.ones(3))
+
+
+# -- what NumPy says of arguments, and what it refuses ---------------------------------------------------------------
+
+X = np.arange(24.0).reshape(2, 3, 4)
+
+CALLS = {
+    "expand_dims": lambda x: np.expand_dims(x, (0, -1)),
+    "squeeze": lambda x: np.squeeze(x[None], axis=0),
+    "moveaxis": lambda x: np.moveaxis(x, [0, 1], [-1, 0]),
+    "rollaxis": lambda x: np.rollaxis(x, -1, 1),
+    "swapaxes": lambda x: np.swapaxes(x, axis1=-1, axis2=0),
+    "flip": lambda x: np.flip(x, (0, 2)),
+    "roll": lambda x: np.roll(x, shift=[1, -2], axis=[0, 2]),
+    "roll of all": lambda x: np.roll(x, -25),
+    "rot90": lambda x: np.rot90(x, 3, (1, 2)),
+    "tile": lambda x: np.tile(x, [2, 1, 1, 3]),
+    "repeat": lambda x: np.repeat(x, 2, axis=1),
+    "repeat, counts": lambda x: np.repeat(x, [0, 2, 1], 1),
+    "repeat, one count": lambda x: np.repeat(x, [3], axis=-1),
+    "repeat of all": lambda x: np.repeat(x, np.arange(24) % 3),
+    "resize": lambda x: np.resize(x, (5, 7)),
+    "pad": lambda x: np.pad(x, 1),
+    "pad, mode": lambda x: np.pad(x, ((1, 2), (0, 3), (4, 0)), mode="reflect"),
+    "pad, by axis": lambda x: np.pad(x, {-1: (1, 2), 0: 1}, "wrap"),
+    "pad, values": lambda x: np.pad(x, [(1, 2)], "constant", constant_values=((1, 2), (3.5, 4), (5, np.nan))),
+    "pad, two values": lambda x: np.pad(x, (2, 1), constant_values=(np.inf, -1)),
+    "tril": lambda x: np.tril(x, -1),
+    "diagonal": lambda x: np.diagonal(x, 1),
+    "diagonal of two axes": lambda x: np.diagonal(x, -1, axis1=2, axis2=0),
+    "trace": lambda x: np.trace(x, 1, 2, 1),
+    "linalg.diagonal": lambda x: np.linalg.diagonal(x, offset=1),
+    "diag": lambda x: np.diag(x[0, 0], k=-2),
+    "diagflat": lambda x: np.diagflat(x[0], 1),
+    "meshgrid": lambda x: np.meshgrid(x[0, 0], x[0, :, 0], x[:, 0, 0], sparse=True, indexing="ij")[1],
+    "broadcast_arrays": lambda x: np.broadcast_arrays(x, x[:1])[1],
+    "copy": lambda x: np.copy(x),
+    "full_like": lambda x: np.full_like(x[0], 2) * x[0],
+    "zeros_like": lambda x: np.zeros_like(x, dtype=np.float32) + x,
+    "vstack": lambda x: np.vstack((x[0], x[1])),
+    "hstack": lambda x: np.hstack([x[0, 0], x[0, :, 1]]),
+    "dstack": lambda x: np.dstack([x[0], x[1]]),
+    "column_stack": lambda x: np.column_stack((x[0, 0], x[1].T)),
+    "block": lambda x: np.block([[x[0], np.ones((3, 1))], [np.zeros((1, 4)), x[0, :1, :1]]]),
+    "block of numbers": lambda x: np.block([x[0, 0, 0], x[0, 0], 3.0]),
+    "block of one": lambda x: np.block(x),
+    "append": lambda x: np.append(x, x[0, 0]),
+    "split": lambda x: np.split(x, 2, axis=2)[1],
+    "array_split": lambda x: np.array_split(x, [1, 2, 7], -1)[1],
+    "hsplit": lambda x: np.hsplit(x, [1])[0],
+    "unstack": lambda x: np.unstack(x, axis=1)[2],
+    "delete": lambda x: np.delete(x, [0, -1], axis=1),
+    "delete of all": lambda x: np.delete(x, slice(3, None, 2)),
+    "insert": lambda x: np.insert(x, 1, np.ones(4), axis=0),
+    "insert into an array": lambda x: np.insert(X, [0, 2], x[:, :1], axis=1),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_numpys_calls_give_numpys_values_and_true_gradients(name):
+    call = CALLS[name]
+    expected = call(X)
+    result = call(tg.Tensor(X))
+    assert np.array_equal(result.data, expected, equal_nan=True)
+    assert result.dtype == expected.dtype
+    check_grads(lambda x: tg.where(np.isfinite(expected), call(x), 0.0) ** 2, X / 10, order=1)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 1), (0, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
+def test_dtypes_stay(shape, dtype):
+    x = tg.Tensor(np.ones(shape, dtype))
+    for y in (tg.flip(x), tg.roll(x, 1), tg.tile(x, 2), tg.repeat(x, 2), tg.pad(x, 1), tg.tril(x), tg.ravel(x)):
+        assert y.dtype == dtype
+    assert tg.pad(x, 1, constant_values=7).dtype == dtype
+
+
+WRONG = [
+    (lambda x: tg.squeeze(x, 1), ValueError, "has length 3, not 1"),
+    (lambda x: tg.expand_dims(x, 5), ValueError, "out of bounds"),
+    (lambda x: tg.expand_dims(x, (0, 0)), ValueError, "repeated axis"),
+    (lambda x: tg.moveaxis(x, (0, 1), 0), ValueError, "2 and 1"),
+    (lambda x: tg.swapaxes(x, 0, 3), ValueError, "out of bounds"),
+    (lambda x: tg.flip(x, 3), ValueError, "out of bounds"),
+    (lambda x: tg.rot90(x, 1, (0, -3)), ValueError, "are one"),
+    (lambda x: tg.fliplr(x[0, 0]), ValueError, "at least 2 axes"),
+    (lambda x: tg.tril(x[0, 0]), ValueError, "two axes"),
+    (lambda x: tg.diag(x), ValueError, "3 axes"),
+    (lambda x: tg.repeat(x, [1, 2], axis=1), ValueError, "along axis 1 of x lie 3"),
+    (lambda x: tg.repeat(x, 1.5), TypeError, "integer"),
+    (lambda x: tg.repeat(x, x[0, 0], axis=2), ValueError, "whole numbers"),
+    (lambda x: tg.repeat(x, -1), ValueError, "negative"),
+    (lambda x: tg.resize(x, (2, -1)), ValueError, "at least 0"),
+    (lambda x: tg.pad(x, -1), ValueError, "at least 0"),
+    (lambda x: tg.pad(x, 0.5), ValueError, "whole numbers"),
+    (lambda x: tg.pad(x, [(1, 2), (3, 4)]), ValueError, "for each axis"),
+    (lambda x: tg.pad(x, tg.Tensor(1)), ValueError, r"\.data"),
+    (lambda x: tg.pad(x, 1, "mean"), TypeError, "constant, edge, reflect, symmetric, wrap, not 'mean'"),
+    (lambda x: np.pad(x, 1, "linear_ramp", end_values=0), TypeError, "end_values"),
+    (lambda x: np.pad(x, 1, "reflect", reflect_type="odd"), TypeError, "reflect_type"),
+    (lambda x: tg.pad(x[:0], 1, "edge"), ValueError, "can't extend empty axis"),
+    (lambda x: tg.meshgrid(x[0, 0], indexing="yx"), ValueError, "'yx'"),
+    (lambda x: tg.broadcast_arrays(x, x[:, :2]), ValueError, "do not broadcast"),
+    (lambda x: tg.split(x, 2, axis=1), ValueError, "3 elements cannot be split into 2"),
+    (lambda x: tg.array_split(x, 0), ValueError, "at least one part"),
+    (lambda x: tg.dsplit(x[0], 2), ValueError, "at least 3 axes"),
+    (lambda x: tg.block([[x[0]], x[1]]), ValueError, "different depths"),
+    (lambda x: tg.block([]), ValueError, "empty"),
+    (lambda x: tg.block((x, x)), TypeError, "lists"),
+    (lambda x: tg.delete(x, tg.Tensor([0]), 0), TypeError, r"\.data"),
+    (lambda x: tg.delete(x, 2, 0), IndexError, "out of bounds"),
+    (lambda x: tg.insert(x, 3, 1.0, 0), IndexError, "out of bounds"),
+    (lambda x: np.trim_zeros(x[0, 0]), TypeError, "slice"),
+    (lambda x: np.empty_like(x), TypeError, "zeros_like"),
+    (lambda x: np.ravel(x, order="F"), TypeError, "order="),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), WRONG)
+def test_what_cannot_be_is_refused_in_words(call, error, message):
+    x = tg.Tensor(X, requires_grad=True)
+    with pytest.raises(error, match=message):
+        call(x)
+
+
+def test_nothing_beyond_a_triangle_or_a_pad_leaks_into_it():
+    x = tg.parameter([[1.0, np.nan], [np.inf, 4.0]])
+    assert tg.tril(tg.triu(x)).data.tolist() == [[1.0, 0.0], [0.0, 4.0]]
+    y = tg.triu(x)
+    y.backward(np.array([[1.0, 2.0], [np.nan, np.inf]]))
+    assert x.grad.tolist() == [[1.0, 2.0], [0.0, np.inf]]
+    x.grad = None
+    tg.pad(x, 1).backward(np.pad(np.ones((2, 2)), 1, constant_values=np.nan))
+    assert x.grad.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+def test_the_values_of_a_pad_may_be_computed():
+    x, c = tg.parameter([1.0, 2.0]), tg.parameter(3.0)
+    y = tg.pad(x, (2, 1), constant_values=(c, 2 * c))
+    assert y.data.tolist() == [3.0, 3.0, 1.0, 2.0, 6.0]
+    y.backward(np.ones(5))
+    assert c.grad == 4.0
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_computed_repeats_are_an_input_of_the_node():
+    x, n = tg.parameter([1.0, 2.0, 3.0]), tg.Tensor([2, 0, 1])
+    y = tg.repeat(x, n + 1)
+    assert y.data.tolist() == [1.0, 1.0, 1.0, 2.0, 3.0, 3.0]
+    assert any(node is n for node in tg.toposort(y))
+    with pytest.raises(tg.UnsupportedError, match="the number of repeats"):
+        tg.compile(tg.repeat)(np.ones(3), np.ones(3, int))
+    assert tg.compile(lambda x: tg.repeat(x, [1, 2]))(np.array([1.0, 2.0])).tolist() == [1.0, 2.0, 2.0]
+
+
+MAY_BE_VIEWS = {
+    "reshape": lambda x: x.reshape(2, 2),
+    "slice": lambda x: x[:],
+    "transpose": lambda x: x.T,
+    "broadcast": lambda x: tg.broadcast_to(x, (2, 2)),
+    "cast": lambda x: x.astype(float),
+    "concat": lambda x: tg.concat([x]),
+    "copy": lambda x: x.copy(),
+    "real": lambda x: x.real,
+    "ravel": tg.ravel,
+    "flatten": lambda x: x.flatten(),
+    "squeeze": tg.squeeze,
+    "flip": tg.flip,
+    "flip of no axis": lambda x: tg.flip(x, ()),
+    "rot90": lambda x: tg.rot90(x, 0),
+    "roll": lambda x: tg.roll(x, 0),
+    "tile": lambda x: tg.tile(x, 1),
+    "repeat": lambda x: tg.repeat(x, 1),
+    "pad": lambda x: tg.pad(x, 0),
+    "pad, edge": lambda x: tg.pad(x, 0, "edge"),
+    "tril": lambda x: tg.tril(x, 5),
+    "diagonal": tg.diagonal,
+    "diag": tg.diag,
+    "atleast_1d": tg.atleast_1d,
+    "broadcast_arrays": lambda x: tg.broadcast_arrays(x)[0],
+    "split": lambda x: tg.split(x, 1)[0],
+    "unstack": lambda x: tg.unstack(x)[1],
+    "delete": lambda x: tg.delete(x, [], 0),
+    "take": lambda x: tg.take(x, [0, 1], 0),
+    "set_at": lambda x: x.at[5:].set(1.0),
+    "resize": lambda x: tg.resize(x, (2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", MAY_BE_VIEWS)
+def test_writing_to_a_leaf_changes_nothing_that_was_read_from_it(name):
+    """And nobody can write to what was computed, nor to a gradient that another one is a view of."""
+    x = tg.parameter([[1.0, 2.0], [3.0, 4.0]])
+    y = MAY_BE_VIEWS[name](x)
+    before = y.data.copy()
+    z = tg.sum(y * y)
+    x.data[...] = 9.0
+    x.data += 1.0
+    assert np.array_equal(y.data, before)
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[...] = 0.0
+    z.backward()
+    twice = 2 * np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert set(x.grad.ravel()) <= {0.0, *twice.ravel()}
+    kept = x.grad.copy()
+    y.grad[...] = 7.0
+    assert np.array_equal(x.grad, kept)
+
+
+def test_questions_about_shapes_and_dtypes_are_answered():
+    x = tg.parameter(np.ones((3, 3), np.float32))
+    assert np.result_type(x, np.float64) == np.float64
+    assert np.result_type(x, 1.0) == np.float32
+    assert np.can_cast(x, np.float64)
+    assert not np.can_cast(x, np.int64)
+    assert np.isrealobj(x)
+    assert not np.iscomplexobj(x)
+    assert np.array_equal(np.tril_indices_from(x, -1), np.tril_indices(3, -1))
+    assert np.array_equal(np.diag_indices_from(x), np.diag_indices(3))
+
+
+def test_no_column_can_be_built_by_the_brackets_of_numpy():
+    x = tg.parameter([1.0, 2.0])
+    for build in (lambda: np.r_[x, x], lambda: np.c_[x, x]):
+        with pytest.raises(tg.UnsupportedError, match="leave the graph"):
+            build()

@@ -14,6 +14,7 @@ from . import (
     cumulative,
     elementwise,
     indexing,
+    joining,
     linalg,
     losses,
     normalisation,
@@ -24,6 +25,7 @@ from . import (
     statistics,
     transcendental,
 )
+from . import fft as fft
 from .activations import *
 from .comparisons import *
 from .contraction import *
@@ -31,6 +33,7 @@ from .convolution import *
 from .cumulative import *
 from .elementwise import *
 from .indexing import *
+from .joining import *
 from .linalg import *
 from .losses import *
 from .normalisation import *
@@ -50,6 +53,7 @@ FAMILIES = (
     cumulative,
     statistics,
     shape,
+    joining,
     indexing,
     sorting,
     contraction,

@@ -1,5 +1,233 @@
-"""Running sums and products, and differences: operations along an axis that keep it."""
+"""Running sums and products, and differences: operations along an axis that keep it.
+
+A running product is differentiated without a division, which would not bear zeros: what the derivative needs are the
+products before and after each element, and a linear recurrence. These three are closed under differentiation.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..apply import composite, constant, op
+from ..errors import ArgumentError
+from ..graph import ArrayLike, Tensor
+from ..samples import Sample
+from .comparisons import not_equal
+from .elementwise import astype
+from .indexing import getitem
+from .joining import concat
+from .reduction import without_nan
+from .shape import broadcast_to, reshape
+
+__all__ = [
+    "cumulative_prod",
+    "cumulative_sum",
+    "diff",
+    "nancumprod",
+    "nancumsum",
+]
+
+_samples = (
+    Sample(((3,),), {"axis": 0}),
+    Sample(((4,),), {"axis": -1}),
+    Sample(((2, 3),), {"axis": 1}),
+    Sample(((3, 2, 2),), {"axis": -3}),
+    Sample(((1, 2),), {"axis": 0}),
+    Sample(((2, 0),), {"axis": 1}),
+    Sample(((0, 2),), {"axis": 1}),
+)
+_pairs = tuple(
+    Sample((shape, shape), {**params, "reverse": reverse})
+    for (shape,), params, _ in _samples
+    for reverse in (False, True)
+)
+
+
+def _flipped(x: Any, axis: int) -> Any:
+    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1), ...)]
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: y * xp.recurrence(x, g, axis=axis, reverse=True),
+    notation="prod before_{axis}({0})",
+    run=kernels.prod_before,
+    samples=_samples,
+)
+def prod_before_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = Π x_j over j < i, with ∂y_i / ∂x_k = y_k Π x_j over k < j < i."""
+    return xp.prod_before(x, axis=axis)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: y * xp.recurrence(x, g, axis=axis, reverse=False),
+    notation="prod after_{axis}({0})",
+    run=kernels.prod_after,
+    samples=_samples,
+)
+def prod_after_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = Π x_j over j > i, with ∂y_i / ∂x_k = y_k Π x_j over i < j < k."""
+    return xp.prod_after(x, axis=axis)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, b, axis, reverse: y * xp.recurrence(x, g, axis=axis, reverse=not reverse),
+    lambda xp, g, y, x, b, axis, reverse: xp.recurrence(x, g, axis=axis, reverse=not reverse),
+    notation="recurrence_{axis}({0}, {1})",
+    run=kernels.recurrence,
+    samples=_pairs,
+)
+def recurrence_(xp: Any, x: ArrayLike, b: ArrayLike, axis: int, reverse: bool) -> Any:
+    """y_k = x_k−1 y_k−1 + b_k−1 with y_0 = 0, that is y_i = Σ b_k Π x_j over k < j < i; in reverse from the end."""
+    return xp.recurrence(x, b, axis=axis, reverse=reverse)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: _flipped(xp.cumulative_sum(_flipped(g, axis), axis=axis), axis),
+    notation="cumsum_{axis}({0})",
+    run=np.cumsum,
+    samples=_samples,
+    source="np.cumsum({0}, axis={axis})",
+)
+def cumulative_sum_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = Σ x_j over j ≤ i."""
+    return xp.cumulative_sum(x, axis=axis)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: xp.prod_before(x, axis=axis) * (g + xp.recurrence(x, x * g, axis=axis, reverse=True)),
+    notation="cumprod_{axis}({0})",
+    run=np.cumprod,
+    samples=_samples,
+    source="np.cumprod({0}, axis={axis})",
+)
+def cumulative_prod_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = Π x_j over j ≤ i, with ∂y_i / ∂x_k = Π x_j over j ≤ i, j ≠ k."""
+    return xp.cumulative_prod(x, axis=axis)
+
+
+def _along(function: str, x: ArrayLike, axis: int | None, dtype: Any) -> tuple[Tensor, int]:
+    """What to run along, and the axis, which need not be given where there is but one."""
+    x = x if isinstance(x, Tensor) else constant(x)
+    if axis is None and x.ndim > 1:
+        raise ArgumentError(f"{function} of an array of shape {x.shape} needs an axis; reshape(x, -1) has but one")
+    x = x if x.ndim else reshape(x, (1,))
+    return x if dtype is None else astype(x, dtype), 0 if axis is None else axis
+
+
+def _begun(y: Tensor, axis: int, initial: float) -> Tensor:
+    shape = list(y.shape)
+    shape[axis] = 1
+    return concat([np.full(shape, initial, y.dtype), y], axis=axis)
+
+
+_public = (*_samples, Sample(((3,),)), Sample(((2, 3),), {"axis": 1, "include_initial": True}))
+
+
+@composite("reduction", samples=_public)
+def cumulative_sum(x: ArrayLike, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+    """y_i = Σ x_j over j ≤ i, along `axis`, which may be left out where there is but one.
+
+    With `include_initial` a 0 comes first, and the result is longer by one; `dtype` is that to add up in.
+    Raises `ArgumentError` for several axes and none given.
+
+    >>> import tinygraph as tg
+    >>> tg.cumulative_sum([1.0, 2.0, 3.0], include_initial=True)
+    Tensor([0., 1., 3., 6.], op=concat)
+    """
+    x, axis = _along("cumulative_sum", x, axis, dtype)
+    y = cumulative_sum_(x, axis=axis)
+    return _begun(y, axis, 0) if include_initial else y
+
+
+@composite("reduction", samples=_public)
+def cumulative_prod(x: ArrayLike, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+    """y_i = Π x_j over j ≤ i, along `axis`, which may be left out where there is but one.
+
+    Its derivatives are exact also where elements are 0. With `include_initial` a 1 comes first, and the result is
+    longer by one; `dtype` is that to multiply in. Raises `ArgumentError` for several axes and none given.
+
+    >>> import tinygraph as tg
+    >>> x = tg.parameter([2.0, 0.0, 3.0])
+    >>> tg.cumulative_prod(x).sum().backward()
+    >>> x.grad
+    array([1., 8., 0.])
+    """
+    x, axis = _along("cumulative_prod", x, axis, dtype)
+    y = cumulative_prod_(x, axis=axis)
+    return _begun(y, axis, 1) if include_initial else y
+
+
+@composite("reduction", samples=_samples)
+def nancumsum(x: ArrayLike, axis: int | None = None) -> Tensor:
+    """The running sums in which a NaN counts as 0, with the derivative 0; without `axis` of all elements in a row.
+
+    >>> import tinygraph as tg
+    >>> tg.nancumsum([1.0, np.nan, 3.0])
+    Tensor([1., 1., 4.], op=cumulative_sum)
+    """
+    filled = without_nan(x if isinstance(x, Tensor) else constant(x))
+    return cumulative_sum(reshape(filled, -1) if axis is None else filled, axis=axis)
+
+
+@composite("reduction", samples=_samples)
+def nancumprod(x: ArrayLike, axis: int | None = None) -> Tensor:
+    """The running products in which a NaN counts as 1, with the derivative 0; without `axis` of all elements in a row.
+
+    >>> import tinygraph as tg
+    >>> tg.nancumprod([2.0, np.nan, 3.0])
+    Tensor([2., 2., 6.], op=cumulative_prod)
+    """
+    filled = without_nan(x if isinstance(x, Tensor) else constant(x), 1.0)
+    return cumulative_prod(reshape(filled, -1) if axis is None else filled, axis=axis)
+
+
+@composite(
+    "reduction",
+    samples=(
+        Sample(((4,),)),
+        Sample(((4,),), {"n": 2}),
+        Sample(((3, 2),), {"axis": 0}),
+        Sample(((2, 3, 2),), {"n": 2, "axis": -2}),
+        Sample(((2, 3),), {"n": 3}),
+        Sample(((1,),)),
+        Sample(((0, 2),), {"axis": 1}),
+    ),
+)
+def diff(
+    x: ArrayLike, n: int = 1, axis: int = -1, prepend: ArrayLike | None = None, append: ArrayLike | None = None
+) -> Tensor:
+    """y_i = x_i+1 − x_i along `axis`, and so on `n` times; `prepend` and `append` are joined to x first.
+
+    These have the shape of x but for that axis, or are numbers. Of booleans y tells where they change.
+    Raises `ArgumentError` for a negative `n` and for an array without axes.
+
+    >>> import tinygraph as tg
+    >>> tg.diff([1.0, 4.0, 9.0], prepend=0.0)
+    Tensor([1., 3., 5.], op=subtract)
+    """
+    x = x if isinstance(x, Tensor) else constant(x)
+    if n < 0:
+        raise ArgumentError(f"diff takes differences n times, and n is {n}")
+    if x.ndim == 0:
+        raise ArgumentError("diff takes differences along an axis, and a number has none")
+    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
+    if n == 0:
+        return x
+    ends = [constant(end) if not isinstance(end, Tensor) and end is not None else end for end in (prepend, append)]
+    if any(end is not None for end in ends):
+        one = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+        first, last = ([] if end is None else [end if end.ndim else broadcast_to(end, one)] for end in ends)
+        x = concat([*first, x, *last], axis=axis)
+    before = (slice(None),) * axis
+    for _ in range(n):
+        later, earlier = getitem(x, (*before, slice(1, None))), getitem(x, (*before, slice(None, -1)))
+        x = not_equal(later, earlier) if x.dtype == np.bool_ else later - earlier
+    return x

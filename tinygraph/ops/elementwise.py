@@ -1,4 +1,7 @@
-"""Operations that work element by element and broadcast their operands, with their derivatives.
+"""Arithmetic, powers, roots, rounding and dtypes: element by element, with operands that broadcast.
+
+Primitives, but for what is one call of another op or a plain choice among such: `reciprocal`, `positive`, `round` with
+decimals, `divmod`, `modf`, `clip`, `nan_to_num`, `deg2rad`, `rad2deg`.
 
 In the rules g is the cotangent of the output, y (or z, where y is an input) the output. A derivative is written in
 terms of the output where textbooks do.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import warnings
 from types import FrameType
 from typing import Any
@@ -15,56 +19,60 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, described_operand, op
+from ..apply import composite, constant, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
 from ..samples import Domain, Sample
-from ..table import COMPARISON, POWER, PRODUCT, SIGN, SUM
+from ..table import POWER, PRODUCT, SIGN, SUM
+from .comparisons import equal, isnan, where
 
 __all__ = [
     "abs",
     "add",
     "astype",
+    "cbrt",
+    "ceil",
+    "clip",
     "copysign",
-    "cosh",
+    "deg2rad",
     "divide",
-    "equal",
-    "erf",
-    "erfc",
-    "exp",
-    "expm1",
-    "fmax",
-    "fmin",
-    "gelu",
-    "greater",
-    "greater_equal",
-    "less",
-    "less_equal",
-    "log",
-    "log1p",
-    "maximum",
-    "minimum",
+    "divmod",
+    "floor",
+    "floor_divide",
+    "fmod",
+    "gcd",
+    "heaviside",
+    "hypot",
+    "lcm",
+    "modf",
     "multiply",
-    "ndtr",
+    "nan_to_num",
     "negative",
-    "not_equal",
+    "positive",
     "pow",
-    "relu",
-    "sigmoid",
+    "rad2deg",
+    "reciprocal",
+    "remainder",
+    "round",
     "sign",
-    "sinh",
-    "softplus",
     "sqrt",
     "square",
     "subtract",
-    "tanh",
-    "where",
+    "trunc",
 ]
 
 _nonzero = Domain(0.5, 2.0, signs=True)
 _positive = Domain(0.5, 2.0)
 _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
+_between = Domain(0.1, 0.4, signs=True)  # whole and half numbers
+_natural = Domain(0, 20, integer=True)
+_dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)  # no quotient is near a whole number
+
+
+def _level(xp: Any, g: Any, *_: Any) -> Any:
+    """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
+    return 0.0 * xp.isfinite(g)
 
 
 # -- arithmetic ----------------------------------------------------------------------------------------------------
@@ -196,6 +204,95 @@ def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.divide(x, y)
 
 
+@composite("elementwise", samples=(_nonzero,))
+def reciprocal(x: ArrayLike) -> Tensor:
+    """y = 1/x, elementwise, with y′ = −1/x². Raises `DTypeError` for whole numbers, whose reciprocals are none.
+
+    >>> import tinygraph as tg
+    >>> tg.reciprocal([2.0, 4.0])
+    Tensor([0.5 , 0.25], op=divide)
+    """
+    x = x if isinstance(x, Tensor) else constant(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"the reciprocals of {x.dtype} are not {x.dtype}; write 1 / x")
+    return divide(1.0, x)
+
+
+def positive(x: ArrayLike) -> Tensor:
+    """+x, which is `x` itself.
+
+    >>> tg.positive([1.0, -2.0])
+    Tensor([ 1., -2.])
+    """
+    return x if isinstance(x, Tensor) else constant(x)
+
+
+@op(
+    "elementwise",
+    _level,
+    _level,
+    notation="{0} div {1}",
+    binding=PRODUCT,
+    run=operator.floordiv,
+    operators=("__floordiv__", "__rfloordiv__"),
+    samples=(_dividend, _divisor),
+    source="{0} // {1}",
+)
+def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = ⌊x/y⌋, elementwise, such that x = z y + `remainder`; the derivatives are 0.
+
+    >>> tg.floor_divide([5.0, -5.0], 2.0)
+    Tensor([ 2., -3.], op=floor_divide)
+    """
+    return xp.floor_divide(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.floor_divide(x, y)),
+    notation="{0} mod {1}",
+    binding=PRODUCT,
+    run=operator.mod,
+    operators=("__mod__", "__rmod__"),
+    samples=(_dividend, _divisor),
+    source="{0} % {1}",
+)
+def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − ⌊x/y⌋ y, elementwise, with the sign of y; the derivatives are 1 and −⌊x/y⌋.
+
+    >>> tg.remainder([5.0, -5.0], 3.0)
+    Tensor([2., 1.], op=remainder)
+    """
+    return xp.remainder(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): 1 / 0.1 is rounded to 10, and is below it
+    samples=(_dividend, _divisor),
+)
+def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − n y, elementwise, with the sign of x, where n is x/y without its fraction; the derivatives are 1 and −n.
+
+    >>> tg.fmod([5.0, -5.0], 3.0)
+    Tensor([ 2., -2.], op=fmod)
+    """
+    return xp.fmod(x, y)
+
+
+@composite("elementwise", samples=(_dividend, _divisor))
+def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
+    """(⌊x/y⌋, x − ⌊x/y⌋ y), elementwise: `floor_divide` and `remainder`. So is Python's ``divmod`` of a tensor.
+
+    >>> import tinygraph as tg
+    >>> tg.divmod(5.0, 3.0)
+    (Tensor(1., op=floor_divide), Tensor(2., op=remainder))
+    """
+    return floor_divide(x, y), remainder(x, y)
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x: -g,
@@ -216,7 +313,7 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """y x^(y−1), in its simplest form where the exponent is a number in the source."""
-    if isinstance(y, (int, float)):
+    if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
         return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
@@ -225,9 +322,9 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
-    if isinstance(x, (int, float)) and x != 0:
+    if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, 0.0), x)))
+    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x)))
 
 
 @op(
@@ -270,6 +367,37 @@ def sqrt(xp: Any, x: ArrayLike) -> Any:
     return xp.sqrt(x)
 
 
+@op("elementwise", lambda xp, g, y, x: g / (3 * y**2), samples=(_nonzero,))
+def cbrt(xp: Any, x: ArrayLike) -> Any:
+    """y = ∛x, elementwise, also of negative numbers; with y′ = 1/(3 y²), which is inf at 0.
+
+    >>> tg.cbrt([8.0, -27.0])
+    Tensor([ 2., -3.], op=cbrt)
+    """
+    return xp.cbrt(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
+def without_zero_(xp: Any, x: ArrayLike) -> Any:
+    """x, as a divisor: infinite where it is 0, so that the quotient is 0 there, and all its derivatives."""
+    return xp.where(x == 0, math.inf, x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * (x / xp.without_zero(z)),
+    lambda xp, g, z, x, y: g * (y / xp.without_zero(z)),
+    samples=(_not_flat, _not_flat),
+)
+def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = √(x² + y²), elementwise, without overflow on the way. At (0, 0) the derivatives are 0, as of a norm.
+
+    >>> tg.hypot([3.0, 3e200], [4.0, 4e200])
+    Tensor([5.e+000, 5.e+200], op=hypot)
+    """
+    return xp.hypot(x, y)
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x: g * xp.sign(x),
@@ -287,280 +415,14 @@ def abs(xp: Any, x: ArrayLike) -> Any:
     return xp.abs(x)
 
 
-@op("elementwise", None, notation="sign({0})", samples=(_not_flat,))
+@op("elementwise", _level, notation="sign({0})", samples=(_not_flat,))
 def sign(xp: Any, x: ArrayLike) -> Any:
-    """−1, 0 or 1, elementwise. Recorded, without a gradient.
+    """−1, 0 or 1, elementwise; the derivative is 0.
 
     >>> tg.sign([-3.0, 0.0, 2.0])
     Tensor([-1.,  0.,  1.], op=sign)
     """
     return xp.sign(x)
-
-
-# -- exponentials and logarithms -----------------------------------------------------------------------------------
-
-
-@op("elementwise", lambda xp, g, y, x: g * y, notation="exp({0})")
-def exp(xp: Any, x: ArrayLike) -> Any:
-    """y = eˣ, elementwise.
-
-    >>> tg.exp([0.0, 1.0])
-    Tensor([1.    , 2.7183], op=exp)
-    """
-    return xp.exp(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g * (y + 1.0))
-def expm1(xp: Any, x: ArrayLike) -> Any:
-    """y = eˣ − 1, elementwise, precise near 0.
-
-    >>> tg.expm1([0.0, 1e-12]).data.tolist()
-    [0.0, 1.0000000000005e-12]
-    """
-    return xp.expm1(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g / x, notation="log({0})", samples=(_positive,))
-def log(xp: Any, x: ArrayLike) -> Any:
-    """y = log x, the natural logarithm, elementwise.
-
-    >>> tg.log([1.0, 2.0])
-    Tensor([0.    , 0.6931], op=log)
-    """
-    return xp.log(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g / (1.0 + x), samples=(_positive,))
-def log1p(xp: Any, x: ArrayLike) -> Any:
-    """y = log(1 + x), elementwise, precise near 0.
-
-    >>> tg.log1p([0.0, 1e-12]).data.tolist()
-    [0.0, 9.999999999995e-13]
-    """
-    return xp.log1p(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g * xp.sinh(x))
-def cosh(xp: Any, x: ArrayLike) -> Any:
-    """y = cosh x = (eˣ + e⁻ˣ) / 2, elementwise, with y′ = sinh x.
-
-    >>> tg.cosh([0.0, 1.0])
-    Tensor([1.    , 1.5431], op=cosh)
-    """
-    return xp.cosh(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g * xp.cosh(x))
-def sinh(xp: Any, x: ArrayLike) -> Any:
-    """y = sinh x = (eˣ − e⁻ˣ) / 2, elementwise, with y′ = cosh x.
-
-    >>> tg.sinh([0.0, 1.0])
-    Tensor([0.    , 1.1752], op=sinh)
-    """
-    return xp.sinh(x)
-
-
-# -- the normal distribution ---------------------------------------------------------------------------------------
-
-
-def _ndtr(x: Any) -> Any:
-    """Through erfc, which keeps its precision in the left tail."""
-    return 0.5 * kernels.erfc(-x * math.sqrt(0.5))
-
-
-@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=kernels.erf)
-def erf(xp: Any, x: ArrayLike) -> Any:
-    """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise.
-
-    >>> tg.erf([0.0, 1.0])
-    Tensor([0.    , 0.8427], op=erf)
-    """
-    return xp.erf(x)
-
-
-@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2)))), run=kernels.erfc)
-def erfc(xp: Any, x: ArrayLike) -> Any:
-    """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
-
-    >>> tg.erfc([0.0, 1.0, 10.0])
-    Tensor([1.0000e+00, 1.5730e-01, 2.0885e-45], op=erfc)
-    """
-    return xp.erfc(x)
-
-
-@op(
-    "elementwise",
-    lambda xp, g, y, x: -(g * (x * y)),
-    notation="φ({0})",
-    source="np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)",
-)
-def normal_density_(xp: Any, x: ArrayLike) -> Any:
-    """φ(x) = exp(−x²/2) / √(2π), elementwise."""
-    return xp.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)  # type: ignore[operator]
-
-
-@op(
-    "elementwise",
-    lambda xp, g, y, x: g * xp.normal_density(x),
-    notation="Φ({0})",
-    run=_ndtr,
-    source="0.5 * erfc(-{0} / np.sqrt(2))",
-)
-def ndtr(xp: Any, x: ArrayLike) -> Any:
-    """Φ(x), the distribution function of the normal distribution, elementwise; its derivative is the density φ.
-
-    >>> tg.ndtr([0.0, 1.0])
-    Tensor([0.5   , 0.8413], op=ndtr)
-    """
-    return xp.ndtr(x)
-
-
-# -- activations ---------------------------------------------------------------------------------------------------
-
-
-@op("elementwise", lambda xp, g, y, x: g * (1.0 - y * y), notation="tanh({0})")
-def tanh(xp: Any, x: ArrayLike) -> Any:
-    """y = tanh x, elementwise, with y′ = 1 − y².
-
-    >>> tg.tanh([0.0, 1.0])
-    Tensor([0.    , 0.7616], op=tanh)
-    """
-    return xp.tanh(x)
-
-
-# Above this e^x would overflow, and long before it e^x / (1 + e^x) has become 1.
-_LARGEST_EXPONENT = {np.dtype(t): float(np.floor(np.log(np.finfo(t).max))) - 1 for t in (np.float16, np.float32)}
-
-
-def _sigmoid(x: Any) -> Any:
-    """e^x / (1 + e^x): precise in both tails, without overflow, in four passes."""
-    e = np.exp(np.minimum(x, _LARGEST_EXPONENT.get(x.dtype, 708.0)))
-    if e.ndim == 0:
-        return e / (1.0 + e)
-    d = e + 1.0
-    return np.divide(e, d, d)
-
-
-@op(
-    "elementwise",
-    lambda xp, g, y, x: g * (y * (1.0 - y)),
-    notation="σ({0})",
-    run=_sigmoid,
-    source="1 / (1 + np.exp(-{0}))",
-)
-def sigmoid(xp: Any, x: ArrayLike) -> Any:
-    """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
-
-    >>> tg.sigmoid([-1000.0, 0.0, 1000.0])
-    Tensor([0. , 0.5, 1. ], op=sigmoid)
-    """
-    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
-
-
-@op(
-    "elementwise",
-    lambda xp, g, y, x: xp.where(y <= 0, 0.0, g),
-    notation="relu({0})",
-    samples=(_not_flat,),
-    source="np.maximum({0}, 0)",
-)
-def relu(xp: Any, x: ArrayLike) -> Any:
-    """y = max(x, 0), elementwise; the derivative at 0 is 0.
-
-    >>> tg.relu([-1.0, 0.0, 2.0])
-    Tensor([0., 0., 2.], op=relu)
-    """
-    return xp.maximum(x, 0.0)
-
-
-@op(
-    "elementwise",
-    lambda xp, g, y, x: g * (xp.ndtr(x) + x * xp.normal_density(x)),
-    source="0.5 * {0} * erfc(-{0} / np.sqrt(2))",
-)
-def gelu(xp: Any, x: ArrayLike) -> Any:
-    """y = x Φ(x), elementwise, with y′ = Φ(x) + x φ(x), where Φ is the normal distribution (Hendrycks, Gimpel 2016).
-
-    >>> tg.gelu([-1.0, 0.0, 2.0])
-    Tensor([-0.1587,  0.    ,  1.9545], op=gelu)
-    """
-    return x * xp.ndtr(x)
-
-
-@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x), source="np.logaddexp({0}, 0)")
-def softplus(xp: Any, x: ArrayLike) -> Any:
-    """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
-
-    >>> tg.softplus([-1000.0, 0.0, 1000.0]).data.tolist()
-    [0.0, 0.6931471805599453, 1000.0]
-    """
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
-
-
-# -- choosing ------------------------------------------------------------------------------------------------------
-
-
-def _larger(xp: Any, g: Any, x: Any, y: Any) -> Any:
-    """The share of g that goes to x in max(x, y): all, nothing, or half at a tie."""
-    return xp.where(x == y, g / 2, xp.where(x < y, 0.0, g))
-
-
-@op(
-    "elementwise",
-    lambda xp, g, z, x, y: _larger(xp, g, x, y),
-    lambda xp, g, z, x, y: _larger(xp, g, y, x),
-    notation="max({0}, {1})",
-)
-def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = max(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
-
-    >>> tg.maximum([1.0, 5.0], 3.0)
-    Tensor([3., 5.], op=maximum)
-    """
-    return xp.maximum(x, y)
-
-
-@op(
-    "elementwise",
-    lambda xp, g, z, x, y: _larger(xp, g, y, x),
-    lambda xp, g, z, x, y: _larger(xp, g, x, y),
-    notation="min({0}, {1})",
-)
-def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = min(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
-
-    >>> tg.minimum([1.0, 5.0], 3.0)
-    Tensor([1., 3.], op=minimum)
-    """
-    return xp.minimum(x, y)
-
-
-def _chosen(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """The share of g that goes to x where z is x or y, whichever is no NaN: all, nothing, or half at a tie."""
-    return xp.where(x == z, xp.where(y == z, g / 2, g), 0.0)
-
-
-_OF_CHOSEN = (lambda xp, g, z, x, y: _chosen(xp, g, z, x, y), lambda xp, g, z, x, y: _chosen(xp, g, z, y, x))
-
-
-@op("elementwise", *_OF_CHOSEN)
-def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = max(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
-
-    >>> tg.fmax([1.0, np.nan], 3.0)
-    Tensor([3., 3.], op=fmax)
-    """
-    return xp.fmax(x, y)
-
-
-@op("elementwise", *_OF_CHOSEN)
-def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = min(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
-
-    >>> tg.fmin([1.0, np.nan], 3.0)
-    Tensor([1., 3.], op=fmin)
-    """
-    return xp.fmin(x, y)
 
 
 @op(
@@ -578,140 +440,241 @@ def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.copysign(x, y)
 
 
-@op(
-    "elementwise",
-    None,
-    lambda xp, g, z, condition, x, y: xp.where(condition, g, 0.0),
-    lambda xp, g, z, condition, x, y: xp.where(condition, 0.0, g),
-    samples=(Domain(boolean=True), None, None),
-)
-def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x where the condition holds, else y; elementwise.
+# -- rounding: constant between jumps ------------------------------------------------------------------------------
 
-    A NaN or inf in the gradient of the branch not taken stays there: write
-    ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)`` rather than ``where(x > 0, sqrt(x), 0)``.
 
-    >>> tg.where([True, False], [1.0, 2.0], 0.0)
-    Tensor([1., 0.], op=where)
+@op("elementwise", _level, notation="⌊{0}⌋", samples=(_between,))
+def floor(xp: Any, x: ArrayLike) -> Any:
+    """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
+
+    >>> tg.floor([1.5, -1.5])
+    Tensor([ 1., -2.], op=floor)
     """
-    return xp.where(condition, x, y)
+    return xp.floor(x)
 
 
-# -- comparisons: recorded, so that a graph run again compares anew; without gradient ------------------------------
+@op("elementwise", _level, notation="⌈{0}⌉", samples=(_between,))
+def ceil(xp: Any, x: ArrayLike) -> Any:
+    """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
 
-
-@op(
-    "elementwise",
-    None,
-    None,
-    notation="{0} < {1}",
-    binding=COMPARISON,
-    run=operator.lt,
-    operators=("__lt__",),
-    source="{0} < {1}",
-)
-def less(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x < y, elementwise.
-
-    >>> tg.less([1.0, 3.0], 2.0)
-    Tensor([ True, False], op=less)
+    >>> tg.ceil([1.5, -1.5])
+    Tensor([ 2., -1.], op=ceil)
     """
-    return xp.less(x, y)
+    return xp.ceil(x)
 
 
-@op(
-    "elementwise",
-    None,
-    None,
-    notation="{0} ≤ {1}",
-    binding=COMPARISON,
-    run=operator.le,
-    operators=("__le__",),
-    source="{0} <= {1}",
-)
-def less_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x ≤ y, elementwise.
+@op("elementwise", _level, samples=(_between,))
+def trunc(xp: Any, x: ArrayLike) -> Any:
+    """x without its fraction, elementwise; the derivative is 0.
 
-    >>> tg.less_equal([1.0, 3.0], 3.0)
-    Tensor([ True,  True], op=less_equal)
+    >>> tg.trunc([1.5, -1.5])
+    Tensor([ 1., -1.], op=trunc)
     """
-    return xp.less_equal(x, y)
+    return xp.trunc(x)
 
 
-@op(
+@op("elementwise", _level, notation="round({0})", samples=(_between,))
+def rint_(xp: Any, x: ArrayLike) -> Any:
+    """The whole number nearest to x, and of two the even one."""
+    return xp.rint(x)
+
+
+@composite(
     "elementwise",
-    None,
-    None,
-    notation="{0} > {1}",
-    binding=COMPARISON,
-    run=operator.gt,
-    operators=("__gt__",),
-    source="{0} > {1}",
+    samples=tuple(
+        Sample(shape, {"decimals": n}, (Domain(0.1, 0.4, signs=True),))
+        for shape in (((2, 3),), ((),))
+        for n in (0, 1, -1)
+    ),
 )
-def greater(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x > y, elementwise.
+def round(x: ArrayLike, decimals: int = 0) -> Tensor:
+    """x to so many decimals, elementwise, and halves to the even neighbour; the derivative is 0.
 
-    >>> tg.greater([1.0, 3.0], 2.0)
-    Tensor([False,  True], op=greater)
+    >>> import tinygraph as tg
+    >>> tg.round([1.5, 2.5, -1.25])
+    Tensor([ 2.,  2., -1.], op=rint)
+    >>> tg.round(1234.5678, 2), tg.round(1234, -2)
+    (Tensor(1234.57, op=divide), Tensor(1200, op=discretize))
     """
-    return xp.greater(x, y)
+    x = positive(x)
+    decimals = operator.index(decimals)
+    if x.dtype.kind in "biu":
+        return x if decimals >= 0 else astype(round(divide(x, 1.0), decimals), x.dtype)
+    if decimals == 0:
+        return rint_(x)
+    power = 10.0 ** (decimals if decimals > 0 else -decimals)
+    return rint_(x * power) / power if decimals > 0 else rint_(x / power) * power
 
 
 @op(
     "elementwise",
-    None,
-    None,
-    notation="{0} ≥ {1}",
-    binding=COMPARISON,
-    run=operator.ge,
-    operators=("__ge__",),
-    source="{0} >= {1}",
+    lambda xp, g, y, x: g,
+    run=kernels.fractional,
+    samples=(_between,),
 )
-def greater_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x ≥ y, elementwise.
+def fractional_(xp: Any, x: ArrayLike) -> Any:
+    """x − trunc(x), with the sign of x, and 0 where x is infinite."""
+    return xp.fractional(x)
 
-    >>> tg.greater_equal([1.0, 3.0], 3.0)
-    Tensor([False,  True], op=greater_equal)
+
+@composite("elementwise", samples=(_between,))
+def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
+    """The fraction of x, whose derivative is 1, and the rest, whose derivative is 0; elementwise, with the sign of x.
+
+    >>> import tinygraph as tg
+    >>> tg.modf([1.5, -1.5])
+    (Tensor([ 0.5, -0.5], op=fractional), Tensor([ 1., -1.], op=trunc))
     """
-    return xp.greater_equal(x, y)
+    return fractional_(x), trunc(x)
 
 
 @op(
     "elementwise",
-    None,
-    None,
-    notation="{0} = {1}",
-    binding=COMPARISON,
-    run=np.equal,
-    operators=("__eq__",),
-    source="{0} == {1}",
+    _level,
+    lambda xp, g, z, x, y: xp.where(x == 0, g, 0.0),
+    samples=(_not_flat, None),
 )
-def equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x = y, elementwise.
+def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = 0 where x < 0, 1 where x > 0, and y where x = 0; elementwise. Only y has a derivative, and only there.
 
-    >>> tg.equal([1.0, 3.0], 3.0)
-    Tensor([False,  True], op=equal)
+    >>> tg.heaviside([-2.0, 0.0, 2.0], 0.5)
+    Tensor([0. , 0.5, 1. ], op=heaviside)
     """
-    return xp.equal(x, y)
+    return xp.heaviside(x, y)
+
+
+# -- bounds --------------------------------------------------------------------------------------------------------
 
 
 @op(
     "elementwise",
-    None,
-    None,
-    notation="{0} ≠ {1}",
-    binding=COMPARISON,
-    run=np.not_equal,
-    operators=("__ne__",),
-    source="{0} != {1}",
+    lambda xp, g, z, x, y: xp.where(x >= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x < y, g, 0.0),
+    notation="max({0}, {1})",
+    source="np.maximum({0}, {1})",
 )
-def not_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x ≠ y, elementwise.
+def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """max(x, y), where x has the whole gradient at a tie."""
+    return xp.maximum(x, y)
 
-    >>> tg.not_equal([1.0, 3.0], 3.0)
-    Tensor([ True, False], op=not_equal)
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.where(x <= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x > y, g, 0.0),
+    notation="min({0}, {1})",
+    source="np.minimum({0}, {1})",
+)
+def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """min(x, y), where x has the whole gradient at a tie."""
+    return xp.minimum(x, y)
+
+
+@composite(
+    "elementwise",
+    samples=(
+        *(Sample((shape,), {"min": -1.0, "max": 1.5}) for shape in ((2, 3), (), (0, 2))),
+        Sample(((2, 3),), {"max": 0.5}),
+        Sample(((2, 3),), {"min": 0.5}),
+        Sample(((2, 3), (3,), ()), {}, (None, Domain(-1.0, 0.0), Domain(0.0, 1.0))),
+        Sample(((3,), (2, 1), (2, 3)), {}, (None, Domain(0.0, 1.0), Domain(-1.0, 0.0))),
+    ),
+)
+def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
+    """y = min(max(x, `min`), `max`), elementwise; the bounds broadcast with `x`, and None is no bound.
+
+    x has the gradient where it is between the bounds or on them; else the bound has it that is taken.
+
+    >>> import tinygraph as tg
+    >>> tg.clip([-2.0, 0.5, 3.0], -1.0, 1.0)
+    Tensor([-1. ,  0.5,  1. ], op=at_most)
     """
-    return xp.not_equal(x, y)
+    y = positive(x)
+    if min is not None:
+        y = at_least_(y, min)
+    return y if max is None else at_most_(y, max)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, largest: g,
+    notation="{0}",
+    run=kernels.finite,
+    samples=(
+        Sample(((2, 3),), {"largest": 3.0}),
+        Sample(((),), {"largest": 3.0}),
+        Sample(((0,),), {"largest": 3.0}),
+    ),
+)
+def finite_(xp: Any, x: ArrayLike, largest: float = sys.float_info.max) -> Any:
+    """x as a factor of what is 0 for large x: no larger than `largest`, so that the product is 0 and not NaN."""
+    return xp.finite(x, largest=largest)
+
+
+@composite("elementwise", samples=(Domain(),))
+def nan_to_num(
+    x: ArrayLike, nan: ArrayLike = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
+) -> Tensor:
+    """x with `nan` for NaN, and `posinf` and `neginf`, by default the largest numbers, for ±∞; elementwise.
+
+    What is replaced has no gradient; what replaces it has.
+
+    >>> import tinygraph as tg
+    >>> tg.nan_to_num([1.0, np.nan, -np.inf], neginf=-100.0)
+    Tensor([   1.,    0., -100.], op=where)
+    """
+    x = positive(x)
+    if x.dtype.kind != "f":
+        return x
+    largest = float(np.finfo(x.dtype).max)
+    y = where(isnan(x), nan, x)
+    y = where(equal(x, math.inf), largest if posinf is None else posinf, y)
+    return where(equal(x, -math.inf), -largest if neginf is None else neginf, y)
+
+
+# -- whole numbers and units ---------------------------------------------------------------------------------------
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def gcd(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The greatest common divisor of whole numbers, elementwise.
+
+    >>> tg.gcd([12, 18], 8)
+    Tensor([4, 2], op=gcd)
+    """
+    return xp.gcd(x, y)
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def lcm(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The least common multiple of whole numbers, elementwise.
+
+    >>> tg.lcm([4, 6], 8)
+    Tensor([ 8, 24], op=lcm)
+    """
+    return xp.lcm(x, y)
+
+
+@composite("elementwise", samples=(Domain(),))
+def deg2rad(x: ArrayLike) -> Tensor:
+    """Degrees as radians, π x / 180, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.deg2rad(180.0)
+    Tensor(3.1416, op=multiply)
+    """
+    return multiply(x, math.pi / 180)
+
+
+@composite("elementwise", samples=(Domain(),))
+def rad2deg(x: ArrayLike) -> Tensor:
+    """Radians as degrees, 180 x / π, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.rad2deg(np.pi)
+    Tensor(180., op=multiply)
+    """
+    return multiply(x, 180 / math.pi)
 
 
 # -- dtypes --------------------------------------------------------------------------------------------------------

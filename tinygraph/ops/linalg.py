@@ -23,8 +23,9 @@ from ..samples import Domain, Sample
 from ..table import MATRIX_PRODUCT, POWER, PRODUCT
 from . import elementwise, reduction
 from .broadcasting import reduced_count, unbroadcast
+from .comparisons import not_equal
 from .contraction import as_tensor, matmul
-from .elementwise import astype, not_equal
+from .elementwise import astype
 from .reduction import Axis, spread
 from .shape import matrix_transpose, permute_dims, reshape
 

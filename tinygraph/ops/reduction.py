@@ -1,4 +1,8 @@
-"""Operations that reduce axes: ``axis`` is an integer, a tuple of them, or None for all."""
+"""Operations that reduce axes: ``axis`` is an integer, a tuple of them, or None for all.
+
+Primitives, since NumPy has them in one call; but what skips NaN is composed of `where` and these, so that a NaN gets
+the gradient 0. The extremes that skip NaN are primitives: a number in place of a NaN might tie with another.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,34 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import op
-from ..graph import ArrayLike
-from ..samples import Sample
+from ..apply import composite, constant, op
+from ..errors import ArgumentError
+from ..graph import ArrayLike, Tensor
+from ..samples import Domain, Sample
 from ..table import BIG_SUM
 from .broadcasting import Shape, kept, reduced_count
+from .comparisons import where
+from .elementwise import astype
 
 __all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "log_softmax",
     "logsumexp",
     "max",
     "mean",
     "min",
+    "nanargmax",
+    "nanargmin",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nansum",
+    "prod",
     "softmax",
     "sum",
 ]
@@ -28,6 +49,9 @@ Axis = int | tuple[int, ...] | None
 _add: Any = np.add.reduce
 _maximum: Any = np.maximum.reduce
 _minimum: Any = np.minimum.reduce
+_multiply: Any = np.multiply.reduce
+_fmax: Any = np.fmax.reduce
+_fmin: Any = np.fmin.reduce
 
 _samples = (
     Sample(((),)),
@@ -48,6 +72,32 @@ def spread(xp: Any, g: Any, shape: Shape, axis: Axis, keepdims: bool) -> Any:
     if axis is not None and not keepdims:
         g = xp.reshape(g, kept(shape, axis))
     return xp.broadcast_to(g, shape)
+
+
+def reduced_axes(ndim: int, axis: Axis) -> Shape:
+    """The axes that a reduction over `axis` reduces, in order."""
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return tuple(sorted(i % ndim for i in given)) if ndim else ()
+
+
+def in_line(xp: Any, x: Any, axis: Axis) -> Any:
+    """The elements along `axis`, one after the other along a last axis."""
+    axes = reduced_axes(x.ndim, axis)
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    order = (*rest, *axes)
+    turned = x if order == tuple(range(x.ndim)) else xp.permute_dims(x, order)
+    shape = (*(x.shape[i] for i in rest), reduced_count(x.shape, axis))
+    return turned if turned.shape == shape else xp.reshape(turned, shape)
+
+
+def _out_of_line(xp: Any, y: Any, shape: Shape, axis: Axis) -> Any:
+    """What `in_line` made of a shape, put back."""
+    axes = reduced_axes(len(shape), axis)
+    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+    turned_shape = tuple(shape[i] for i in order)
+    turned = y if y.shape == turned_shape else xp.reshape(y, turned_shape)
+    back = tuple(order.index(i) for i in range(len(shape)))
+    return turned if order == tuple(range(len(shape))) else xp.permute_dims(turned, back)
 
 
 def _sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -92,6 +142,36 @@ def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> An
     [[1.5], [3.5]]
     """
     return xp.mean(x, axis=axis, keepdims=keepdims)
+
+
+def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """The product of all others, as of those before times those after it: a division by x would not bear zeros."""
+    if isinstance(axis, int) and x.ndim:
+        others = xp.prod_before(x, axis=axis) * xp.prod_after(x, axis=axis)
+    else:
+        line = in_line(xp, x, axis)
+        others = _out_of_line(xp, xp.prod_before(line, axis=-1) * xp.prod_after(line, axis=-1), x.shape, axis)
+    return spread(xp, g, x.shape, axis, keepdims) * others
+
+
+@op(
+    "reduction",
+    _of_product,
+    notation="prod_{axis}({0})",
+    run=lambda x, axis=None, keepdims=False: _multiply(x, axis, None, None, keepdims),
+    samples=_with_empty,
+)
+def prod(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The product of the elements along `axis`; of no elements it is 1.
+
+    The derivative by each is the product of the others, exactly so where some are 0.
+
+    >>> x = tg.parameter([0.0, 2.0, 3.0])
+    >>> tg.prod(x).backward()
+    >>> x.grad
+    array([6., 0., 0.])
+    """
+    return xp.prod(x, axis=axis, keepdims=keepdims)
 
 
 def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -178,3 +258,221 @@ def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     """
     powers = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return powers / xp.sum(powers, axis=axis, keepdims=True)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True),
+    notation="log softmax_{axis}({0})",
+    run=kernels.log_softmax,
+    samples=(
+        Sample(((3,),)),
+        Sample(((2, 3),), {"axis": 0}),
+        Sample(((2, 3, 4),), {"axis": (0, 2)}),
+        Sample(((2, 3),), {"axis": None}),
+    ),
+)
+def log_softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
+    """x − log Σ eˣ along `axis`: the logarithms of probabilities, precise where the probability would be 0 or 1.
+
+    >>> tg.log_softmax([[1000.0, 0.0]]).data.tolist()
+    [[0.0, -1000.0]]
+    """
+    above = x - xp.max(x, axis=axis, keepdims=True)
+    return above - xp.log(xp.sum(xp.exp(above), axis=axis, keepdims=True))
+
+
+# -- questions: recorded, so that a graph run again asks anew; without gradient ------------------------------------
+
+_marks = tuple(Sample(shapes, params, (Domain(0, 2, integer=True),)) for shapes, params, _ in _with_empty)
+
+
+@op("reduction", None, notation="all_{axis}({0})", samples=_marks)
+def all(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether all elements along `axis` are true, that is not 0; without gradient.
+
+    >>> tg.all([[True, False], [True, True]], axis=1)
+    Tensor([False,  True], op=all)
+    """
+    return xp.all(x, axis=axis, keepdims=keepdims)
+
+
+@op("reduction", None, notation="any_{axis}({0})", samples=_marks)
+def any(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether any element along `axis` is true, that is not 0; without gradient.
+
+    >>> tg.any([[True, False], [False, False]], axis=1)
+    Tensor([ True, False], op=any)
+    """
+    return xp.any(x, axis=axis, keepdims=keepdims)
+
+
+@op("reduction", None, notation="count_{axis}({0} ≠ 0)", samples=_marks)
+def count_nonzero(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """How many elements along `axis` are not 0; without gradient.
+
+    >>> tg.count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)
+    Tensor([1, 2], op=count_nonzero)
+    """
+    return xp.count_nonzero(x, axis=axis, keepdims=keepdims)
+
+
+_places = (
+    Sample(((),)),
+    Sample(((3,),)),
+    Sample(((2, 3),)),
+    Sample(((2, 3),), {"axis": 0}),
+    Sample(((2, 3, 4),), {"axis": -2, "keepdims": True}),
+    Sample(((2, 1),), {"axis": 1}),
+    Sample(((0, 3),), {"axis": 1}),
+)
+
+
+@op("reduction", None, notation="argmax_{axis}({0})", samples=_places)
+def argmax(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where along `axis`, or among all elements in a row, the largest stands, the first of several; without gradient.
+
+    >>> tg.argmax([[1.0, 5.0], [3.0, 3.0]], axis=1)
+    Tensor([1, 0], op=argmax)
+    """
+    return xp.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op("reduction", None, notation="argmin_{axis}({0})", samples=_places)
+def argmin(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where along `axis`, or among all elements in a row, the smallest stands, the first of several; without gradient.
+
+    >>> tg.argmin([[1.0, 5.0], [3.0, 3.0]], axis=1)
+    Tensor([0, 0], op=argmin)
+    """
+    return xp.argmin(x, axis=axis, keepdims=keepdims)
+
+
+# -- without what is NaN -------------------------------------------------------------------------------------------
+
+
+def _of_known_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """As of an extreme; to a NaN goes nothing, also where there is nothing else."""
+    chosen = x == spread(xp, y, x.shape, axis, keepdims)
+    count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
+    share = spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
+    return xp.where(chosen, share, 0.0)
+
+
+@op(
+    "reduction",
+    _of_known_extreme,
+    notation="max_{axis}({0})",
+    run=lambda x, axis=None, keepdims=False: _fmax(x, axis, None, None, keepdims),
+    samples=_samples,
+    source="np.fmax.reduce({0}, axis={axis}, keepdims={keepdims})",
+)
+def nanmax(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The largest element along `axis` that is not NaN; of NaN alone it is NaN. Elements that tie share the gradient.
+
+    >>> tg.nanmax([[1.0, np.nan], [3.0, 4.0]], axis=1)
+    Tensor([1., 4.], op=nanmax)
+    """
+    return xp.nanmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(
+    "reduction",
+    _of_known_extreme,
+    notation="min_{axis}({0})",
+    run=lambda x, axis=None, keepdims=False: _fmin(x, axis, None, None, keepdims),
+    samples=_samples,
+    source="np.fmin.reduce({0}, axis={axis}, keepdims={keepdims})",
+)
+def nanmin(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The smallest element along `axis` that is not NaN; of NaN alone it is NaN. Elements that tie share the gradient.
+
+    >>> tg.nanmin([[1.0, np.nan], [3.0, 4.0]], axis=1)
+    Tensor([1., 3.], op=nanmin)
+    """
+    return xp.nanmin(x, axis=axis, keepdims=keepdims)
+
+
+def without_nan(x: Tensor, instead: float = 0.0) -> Tensor:
+    """A number in place of each NaN, whose gradient is so 0."""
+    return where(x != x, instead, x) if x.dtype.kind == "f" else x
+
+
+def number_known(x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+    """How many elements along `axis` are not NaN, in the dtype of x where that is floating, so as not to widen it."""
+    count = sum(x == x, axis=axis, keepdims=keepdims)
+    return astype(count, x.dtype) if x.dtype.kind == "f" else count
+
+
+def _tensor(x: ArrayLike) -> Tensor:
+    return x if isinstance(x, Tensor) else constant(x)
+
+
+@composite("reduction", samples=_with_empty)
+def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum of the elements along `axis` that are not NaN; the derivative by a NaN is 0.
+
+    >>> import tinygraph as tg
+    >>> x = tg.parameter([1.0, np.nan, 3.0])
+    >>> y = tg.nansum(x)
+    >>> y.backward()
+    >>> y.item(), x.grad
+    (4.0, array([1., 0., 1.]))
+    """
+    return sum(without_nan(_tensor(x)), axis=axis, keepdims=keepdims)
+
+
+@composite("reduction", samples=_with_empty)
+def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The product of the elements along `axis` that are not NaN; the derivative by a NaN is 0.
+
+    >>> import tinygraph as tg
+    >>> tg.nanprod([2.0, np.nan, 3.0]).item()
+    6.0
+    """
+    return prod(without_nan(_tensor(x), 1.0), axis=axis, keepdims=keepdims)
+
+
+@composite("reduction", samples=_samples)
+def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
+
+    >>> import tinygraph as tg
+    >>> tg.nanmean([[1.0, np.nan], [3.0, 5.0]], axis=1)
+    Tensor([1., 4.], op=divide)
+    """
+    x = _tensor(x)
+    return sum(without_nan(x), axis=axis, keepdims=keepdims) / number_known(x, axis, keepdims)
+
+
+@composite("reduction", samples=_places)
+def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where along `axis` the largest element stands that is not NaN; without gradient.
+
+    Raises `ArgumentError` where all are NaN.
+
+    >>> import tinygraph as tg
+    >>> tg.nanargmax([np.nan, 5.0, 7.0]).item()
+    2
+    """
+    return argmax(_known_somewhere(x, -np.inf, axis), axis=axis, keepdims=keepdims)
+
+
+@composite("reduction", samples=_places)
+def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where along `axis` the smallest element stands that is not NaN; without gradient.
+
+    Raises `ArgumentError` where all are NaN.
+
+    >>> import tinygraph as tg
+    >>> tg.nanargmin([np.nan, 5.0, 7.0]).item()
+    1
+    """
+    return argmin(_known_somewhere(x, np.inf, axis), axis=axis, keepdims=keepdims)
+
+
+def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
+    x = _tensor(x)
+    if x.size and not (x.value == x.value).any(axis=axis).all():
+        raise ArgumentError("among NaN alone nothing is the largest or the smallest")
+    return without_nan(x, instead)

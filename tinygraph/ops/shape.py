@@ -1,28 +1,71 @@
-"""Operations that move elements about: reshaping, permuting, repeating, joining."""
+"""Operations that move elements about: reshaping, permuting, repeating, cutting out.
+
+What only names the axes otherwise (squeeze, moveaxis, ravel) is composed of reshape and permute_dims. flip, roll, tile,
+repeat, pad, tril, triu and diagonal are ops of their own: they are one call of NumPy, read as what they are, and no
+inf or NaN is multiplied by a 0.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..apply import op
-from ..graph import ArrayLike, Tensor
-from ..samples import Sample
+from .. import kernels
+from ..apply import composite, constant, op
+from ..errors import ArgumentError, ShapeError, UnsupportedError
+from ..graph import ArrayLike, Tensor, ask, describe
+from ..samples import Domain, Sample
 from ..table import POWER
 from .broadcasting import Shape, unbroadcast
+from .comparisons import where
+from .keys import along
 
 __all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
     "broadcast_to",
-    "concat",
+    "diag",
+    "diagflat",
+    "diagonal",
+    "expand_dims",
+    "flip",
+    "fliplr",
+    "flipud",
+    "full_like",
     "matrix_transpose",
+    "meshgrid",
+    "moveaxis",
+    "ones_like",
+    "pad",
     "permute_dims",
+    "ravel",
+    "repeat",
     "reshape",
-    "stack",
+    "resize",
+    "roll",
+    "rollaxis",
+    "rot90",
+    "squeeze",
+    "swapaxes",
+    "tile",
+    "tril",
+    "triu",
+    "zeros_like",
 ]
+
+Axis = int | tuple[int, ...] | None
+
+
+def tensor(x: ArrayLike) -> Tensor:
+    """What may stand for a tensor as one."""
+    return x if isinstance(x, Tensor) else constant(x)
 
 
 @op(
@@ -122,66 +165,755 @@ def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     return xp.broadcast_to(x, shape)
 
 
-def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
-    """The slices of g that came from each array."""
-    before = (slice(None),) * (0 if axis is None else axis % g.ndim)
-    lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
-    ends = itertools.accumulate(lengths)
-    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
-    return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
+# -- axes ----------------------------------------------------------------------------------------------------------
 
 
-@op(
+@composite("shape", samples=(Sample(((2, 3),)), Sample(((),)), Sample(((0, 3),)), Sample(((2, 1, 2),))))
+def ravel(x: ArrayLike) -> Tensor:
+    """The elements of `x` along one axis.
+
+    >>> import tinygraph as tg
+    >>> tg.ravel([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 2., 3., 4.], op=reshape)
+    """
+    return reshape(x, (-1,)) if tensor(x).size else reshape(x, (0,))
+
+
+@composite(
     "shape",
-    _parts,
-    notation="concat({*})",
-    variadic=True,
-    run=lambda *xs, axis: np.concatenate(xs, axis),
     samples=(
-        Sample(((2, 3), (1, 3)), {"axis": 0}),
-        Sample(((2, 3), (2, 1), (2, 2)), {"axis": -1}),
-        Sample(((2, 3), (4,)), {"axis": None}),
+        Sample(((1, 2, 1),)),
+        Sample(((1, 2, 1),), {"axis": 0}),
+        Sample(((1, 2, 1),), {"axis": (0, -1)}),
+        Sample(((2, 3),)),
+        Sample(((2, 3),), {"axis": ()}),
+        Sample(((),)),
+        Sample(((1, 0),), {"axis": 0}),
+    ),
+)
+def squeeze(x: ArrayLike, axis: Axis = None) -> Tensor:
+    """Without the axes of length one, or without those named in `axis`, which must be such.
+
+    Raises `ShapeError` where an axis that is named is longer.
+
+    >>> import tinygraph as tg
+    >>> tg.squeeze([[[1.0, 2.0]]], axis=0)
+    Tensor([[1., 2.]], op=reshape)
+    """
+    x = tensor(x)
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normalize_axis_tuple(axis, x.ndim)
+    for i in axes:
+        if x.shape[i] != 1:
+            raise ShapeError(f"axis {i} of {describe(x)}, of shape {x.shape}, has length {x.shape[i]}, not 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+@composite(
+    "shape",
+    samples=(
         Sample(((2, 3),), {"axis": 0}),
-        Sample(((0, 3), (2, 3)), {"axis": 0}),
+        Sample(((2, 3),), {"axis": -1}),
+        Sample(((2, 3),), {"axis": (0, -1)}),
+        Sample(((),), {"axis": 0}),
+        Sample(((0,),), {"axis": 1}),
     ),
 )
-def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
-    return xp.concat(xs, axis=axis)
-
-
-def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
-    """Arrays joined along an existing axis; with ``axis=None`` flattened first.
+def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
+    """`x` with new axes of length one, which stand at the places `axis` of the result.
 
     >>> import tinygraph as tg
-    >>> tg.concat([[1.0, 2.0], [3.0]])
-    Tensor([1., 2., 3.], op=concat)
+    >>> tg.expand_dims([1.0, 2.0], axis=1).shape
+    (2, 1)
     """
-    return concat_(*arrays, axis=axis)
+    x = tensor(x)
+    ndim = x.ndim + (1 if isinstance(axis, int) else len(axis))
+    axes = normalize_axis_tuple(axis, ndim)
+    lengths = iter(x.shape)
+    return reshape(x, tuple(1 if i in axes else next(lengths) for i in range(ndim)))
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((2, 3, 4),), {"source": 0, "destination": -1}),
+        Sample(((2, 3, 4),), {"source": (0, 1), "destination": (-1, 0)}),
+        Sample(((2, 3),), {"source": 1, "destination": 1}),
+        Sample(((0, 2),), {"source": 0, "destination": 1}),
+    ),
+)
+def moveaxis(x: ArrayLike, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Tensor:
+    """The axes `source` at the places `destination`; the others keep their order.
+
+    >>> import tinygraph as tg
+    >>> tg.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = tensor(x)
+    sources = normalize_axis_tuple(source, x.ndim, "source")
+    destinations = normalize_axis_tuple(destination, x.ndim, "destination")
+    if len(sources) != len(destinations):
+        raise ArgumentError(f"source and destination name as many axes, not {len(sources)} and {len(destinations)}")
+    axes = [i for i in range(x.ndim) if i not in sources]
+    for there, i in sorted(zip(destinations, sources, strict=True)):
+        axes.insert(there, i)
+    return permute_dims(x, tuple(axes))
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((2, 3, 4),), {"axis1": 0, "axis2": -1}),
+        Sample(((2, 3),), {"axis1": 0, "axis2": 0}),
+        Sample(((2, 0),), {"axis1": 0, "axis2": 1}),
+    ),
+)
+def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Tensor:
+    """Two axes exchanged.
+
+    >>> import tinygraph as tg
+    >>> tg.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
+    x = tensor(x)
+    axes = list(range(x.ndim))
+    i, j = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
+    axes[i], axes[j] = axes[j], axes[i]
+    return permute_dims(x, tuple(axes))
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((2, 3, 4),), {"axis": 2}),
+        Sample(((2, 3, 4),), {"axis": 0, "start": 3}),
+        Sample(((2, 3, 4),), {"axis": -1, "start": 1}),
+        Sample(((2, 3),), {"axis": 0, "start": -1}),
+    ),
+)
+def rollaxis(x: ArrayLike, axis: int, start: int = 0) -> Tensor:
+    """The axis put before the one at `start`: an older form of `moveaxis`.
+
+    >>> import tinygraph as tg
+    >>> tg.rollaxis(np.ones((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
+    x = tensor(x)
+    source = normalize_axis_index(axis, x.ndim)
+    place = normalize_axis_index(start + x.ndim if start < 0 else start, x.ndim + 1)
+    return moveaxis(x, source, place - (source < place))
+
+
+def _each(change: Any, arrays: Sequence[ArrayLike]) -> Any:
+    changed = tuple(change(tensor(x)) for x in arrays)
+    return changed if len(changed) != 1 else changed[0]
+
+
+@composite("shape", samples=(Sample(((),)), Sample(((2, 3),)), Sample(((), (2,)))))
+def atleast_1d(*arrays: ArrayLike) -> Any:
+    """A number as an array of one element; what has axes as it is. Of several arrays a tuple.
+
+    >>> import tinygraph as tg
+    >>> tg.atleast_1d(2.0)
+    Tensor([2.], op=reshape)
+    """
+    return _each(lambda x: reshape(x, x.shape or (1,)), arrays)
+
+
+@composite("shape", samples=(Sample(((),)), Sample(((3,),)), Sample(((2, 1, 2),)), Sample(((), (2,)))))
+def atleast_2d(*arrays: ArrayLike) -> Any:
+    """A number or a vector as a row; what has two axes or more as it is. Of several arrays a tuple.
+
+    >>> import tinygraph as tg
+    >>> tg.atleast_2d([1.0, 2.0])
+    Tensor([[1., 2.]], op=reshape)
+    """
+    return _each(lambda x: reshape(x, (1,) * (2 - x.ndim) + x.shape), arrays)
+
+
+@composite("shape", samples=tuple(map(Sample, (((),), ((3,),), ((2, 3),), ((2, 1, 2),), ((), (2,))))))
+def atleast_3d(*arrays: ArrayLike) -> Any:
+    """With three axes: a vector of n elements has the shape (1, n, 1) then, an m × n matrix (m, n, 1).
+
+    >>> import tinygraph as tg
+    >>> tg.atleast_3d([1.0, 2.0]).shape
+    (1, 2, 1)
+    """
+    return _each(lambda x: reshape(x, (*(1,) * (2 - x.ndim), *x.shape, *(1,) * (x.ndim < 3))), arrays)
+
+
+@composite("shape", samples=(Sample(((2, 1), (3,))), Sample(((), (2,))), Sample(((2,),)), Sample(((1, 3), (0, 1)))))
+def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]:
+    """The arrays, each repeated along axes up to their common shape.
+
+    >>> import tinygraph as tg
+    >>> [x.shape for x in tg.broadcast_arrays([[1.0], [2.0]], [1.0, 2.0, 3.0])]
+    [(2, 3), (2, 3)]
+    """
+    tensors = [tensor(x) for x in arrays]
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    except ValueError:
+        raise ShapeError(f"the shapes {', '.join(str(x.shape) for x in tensors)} do not broadcast together") from None
+    return tuple(broadcast_to(x, shape) for x in tensors)
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((2,), (3,))),
+        Sample(((2,), (3,)), {"indexing": "ij"}),
+        Sample(((2,), (3,), (4,)), {"sparse": True}),
+        Sample(((2,), (3,), ()), {"indexing": "ij", "sparse": True}),
+        Sample(((2,),)),
+        Sample(((0,), (2,))),
+    ),
+)
+def meshgrid(*arrays: ArrayLike, indexing: str = "xy", sparse: bool = False) -> tuple[Tensor, ...]:
+    """The coordinates of the points of a grid, from those along each axis: one array for each.
+
+    With ``indexing="ij"`` the axes are in the order of `arrays`; with ``"xy"`` the first two are exchanged, as in a
+    picture. With `sparse` each array has the length one along the axes of the others.
+
+    >>> import tinygraph as tg
+    >>> x, y = tg.meshgrid([1.0, 2.0], [3.0, 4.0, 5.0])
+    >>> x.shape, y.data[:, 0].tolist()
+    ((3, 2), [3.0, 4.0, 5.0])
+    """
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f"indexing is 'xy' or 'ij', not {indexing!r}")
+    axes = list(range(len(arrays)))
+    if indexing == "xy" and len(arrays) > 1:
+        axes[:2] = 1, 0
+    open_grid = tuple(
+        reshape(x, tuple(tensor(x).size if i == axis else 1 for i in range(len(arrays))))
+        for x, axis in zip(arrays, axes, strict=True)
+    )
+    return open_grid if sparse or not arrays else broadcast_arrays(*open_grid)
+
+
+# -- order ---------------------------------------------------------------------------------------------------------
 
 
 @op(
     "shape",
-    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
-    notation="stack({*})",
-    variadic=True,
-    run=lambda *xs, axis: np.stack(xs, axis),
+    lambda xp, g, y, x, axis: xp.flip(g, axis=axis),
+    notation="flip_{axis}({0})",
     samples=(
-        Sample(((2, 3), (2, 3)), {"axis": 0}),
-        Sample(((2, 3), (2, 3), (2, 3)), {"axis": -1}),
-        Sample(((), ()), {"axis": 0}),
-        Sample(((0,), (0,)), {"axis": 1}),
+        Sample(((2, 3),)),
+        Sample(((2, 3),), {"axis": 0}),
+        Sample(((2, 3, 4),), {"axis": (0, -1)}),
+        Sample(((2, 3),), {"axis": ()}),
+        Sample(((),)),
+        Sample(((0, 2),), {"axis": 1}),
     ),
 )
-def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
-    return xp.stack(xs, axis=axis)
+def flip(xp: Any, x: ArrayLike, axis: Axis = None) -> Any:
+    """The elements in reverse order along `axis`, by default along all.
+
+    >>> tg.flip([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    Tensor([[3., 4.],
+            [1., 2.]], op=flip)
+    """
+    return xp.flip(x, axis=axis)
 
 
-def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
-    """Arrays of one shape joined along a new axis.
+def need_axes(name: str, x: Tensor, count: int) -> None:
+    if x.ndim < count:
+        raise ShapeError(f"{name} needs at least {count} {'axes' if count > 1 else 'axis'}, {describe(x)} has {x.ndim}")
+
+
+@composite("shape", samples=(Sample(((2, 3),)), Sample(((2, 3, 2),))))
+def fliplr(x: ArrayLike) -> Tensor:
+    """The columns in reverse order.
 
     >>> import tinygraph as tg
-    >>> tg.stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
-    Tensor([[1., 3.],
-            [2., 4.]], op=stack)
+    >>> tg.fliplr([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[2., 1.],
+            [4., 3.]], op=flip)
     """
-    return stack_(*arrays, axis=axis)
+    need_axes("fliplr", tensor(x), 2)
+    return flip(x, axis=1)
+
+
+@composite("shape", samples=(Sample(((2, 3),)), Sample(((3,),))))
+def flipud(x: ArrayLike) -> Tensor:
+    """The rows in reverse order.
+
+    >>> import tinygraph as tg
+    >>> tg.flipud([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[3., 4.],
+            [1., 2.]], op=flip)
+    """
+    need_axes("flipud", tensor(x), 1)
+    return flip(x, axis=0)
+
+
+@composite(
+    "shape",
+    samples=(
+        *(Sample(((2, 3),), {"k": k}) for k in (-1, 0, 1, 2, 3, 6)),
+        Sample(((2, 3, 4),), {"k": 1, "axes": (-1, 0)}),
+    ),
+)
+def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
+    """`x` turned `k` times by 90° in the plane of two axes, from the first towards the second.
+
+    >>> import tinygraph as tg
+    >>> tg.rot90([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[2., 4.],
+            [1., 3.]], op=permute_dims)
+    """
+    x = tensor(x)
+    first, second = axes
+    if normalize_axis_index(first, x.ndim) == normalize_axis_index(second, x.ndim):
+        raise ArgumentError(f"a plane has two axes, and {axes} are one")
+    match k % 4:
+        case 0:
+            return flip(x, axis=())
+        case 1:
+            return swapaxes(flip(x, axis=second), first, second)
+        case 2:
+            return flip(x, axis=(first, second))
+    return flip(swapaxes(x, first, second), axis=second)
+
+
+@op(
+    "shape",
+    lambda xp, g, y, x, shift, axis: xp.roll(
+        g, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis=axis
+    ),
+    notation="roll({0}, {shift}, {axis})",
+    samples=(
+        Sample(((5,),), {"shift": 2}),
+        Sample(((2, 3),), {"shift": 1}),
+        Sample(((2, 3),), {"shift": -7, "axis": 1}),
+        Sample(((2, 3),), {"shift": (1, -1), "axis": (0, 1)}),
+        Sample(((2, 3),), {"shift": 2, "axis": (0, 1)}),
+        Sample(((5,),), {"shift": (1, 2), "axis": 0}),
+        Sample(((0, 2),), {"shift": 3, "axis": 0}),
+        Sample(((),), {"shift": 1}),
+    ),
+)
+def roll(xp: Any, x: ArrayLike, shift: int | tuple[int, ...], axis: Axis = None) -> Any:
+    """The elements moved on by `shift` places along `axis`; what leaves at the end comes in at the beginning.
+
+    Several axes may be given with a shift for each. Without `axis`, in the order of all elements.
+
+    >>> tg.roll([1.0, 2.0, 3.0], 1)
+    Tensor([3., 1., 2.], op=roll)
+    """
+    return xp.roll(x, shift, axis=axis)
+
+
+# -- repeating -----------------------------------------------------------------------------------------------------
+
+
+def _of_tiles(xp: Any, g: Any, y: Any, x: Any, reps: int | Shape) -> Any:
+    """The sum over all tiles."""
+    reps = reps if isinstance(reps, tuple) else (reps,)
+    ndim = max(x.ndim, len(reps))
+    counts, lengths = ((1,) * (ndim - len(of)) + tuple(of) for of in (reps, x.shape))
+    tiles = xp.reshape(g, tuple(n for pair in zip(counts, lengths, strict=True) for n in pair))
+    return xp.reshape(xp.sum(tiles, axis=tuple(2 * i for i, count in enumerate(counts) if count != 1)), x.shape)
+
+
+@op(
+    "shape",
+    _of_tiles,
+    notation="tile({0}, {reps})",
+    samples=(
+        Sample(((2, 3),), {"reps": 2}),
+        Sample(((2, 3),), {"reps": (3, 2)}),
+        Sample(((3,),), {"reps": (2, 1, 2)}),
+        Sample(((2, 3),), {"reps": ()}),
+        Sample(((),), {"reps": 3}),
+        Sample(((2,),), {"reps": 0}),
+        Sample(((0, 2),), {"reps": (2, 2)}),
+    ),
+    source="np.tile({0}, {reps})",
+)
+def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
+    """Copies of `x` side by side: as many along each axis as `reps` says, which has one number for each.
+
+    The gradient is the sum over the copies.
+
+    >>> tg.tile([1.0, 2.0], 2)
+    Tensor([1., 2., 1., 2.], op=tile)
+    """
+    return xp.tile(x, reps if isinstance(reps, tuple) else (reps,))
+
+
+def _of_repeats(xp: Any, g: Any, y: Any, x: Any, repeats: int, axis: int | None) -> Any:
+    """The sum over the repeats of each element."""
+    last = x.ndim - 1 if axis is None else axis % x.ndim
+    return xp.sum(xp.reshape(g, (*x.shape[: last + 1], repeats, *x.shape[last + 1 :])), axis=last + 1)
+
+
+@op(
+    "shape",
+    _of_repeats,
+    notation="repeat({0}, {repeats}, {axis})",
+    samples=(
+        Sample(((2, 3),), {"repeats": 2}),
+        Sample(((2, 3),), {"repeats": 3, "axis": 0}),
+        Sample(((2, 3),), {"repeats": 1, "axis": -1}),
+        Sample(((2, 3),), {"repeats": 0, "axis": 1}),
+        Sample(((),), {"repeats": 2}),
+        Sample(((0, 2),), {"repeats": 2, "axis": 0}),
+    ),
+    source="np.repeat({0}, {repeats}, {axis})",
+)
+def repeat_(xp: Any, x: ArrayLike, repeats: int, axis: int | None = None) -> Any:
+    return xp.repeat(x, repeats, axis=axis)
+
+
+@op(
+    "indexing",
+    None,
+    notation="places({0})",
+    run=lambda repeats: np.repeat(np.arange(len(repeats)), repeats),
+    samples=(Sample(((4,),), {}, (Domain(integer=True, low=0, high=4),)), Sample(((0,),), {}, (Domain(integer=True),))),
+    source="np.repeat(np.arange(len({0})), {0})",
+)
+def repeated_places_(xp: Any, repeats: ArrayLike) -> Any:
+    """0, 1, 2, …, each as often as `repeats` says."""
+    return xp.repeated_places(repeats)
+
+
+def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
+    """Each element, `repeats` times in a row along `axis`; without `axis`, in the order of all elements.
+
+    `repeats` is a whole number or, as an array or a tensor, one for each place along the axis. The gradient of an
+    element is the sum over its repeats. In a function that is compiled, the length of the result has to be known:
+    computed `repeats` are refused there.
+
+    >>> import tinygraph as tg
+    >>> tg.repeat([1.0, 2.0], 2)
+    Tensor([1., 1., 2., 2.], op=repeat)
+    >>> tg.repeat([1.0, 2.0], [3, 1])
+    Tensor([1., 1., 1., 2.], op=getitem)
+    """
+    x = tensor(x)
+    if isinstance(repeats, Tensor):
+        ask(repeats, "the number of repeats")
+        counts = repeats
+    else:
+        array = np.asarray(repeats)
+        if array.size == 1 and array.ndim < 2:
+            return repeat_(x, index(array.item()), axis)
+        counts = constant(array.astype(np.intp, casting="safe" if array.size else "unsafe"))
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = normalize_axis_index(axis, x.ndim)
+    if counts.dtype.kind not in "iub":
+        raise ArgumentError(f"repeats are whole numbers, not {counts.dtype}")
+    if counts.size == 1:
+        counts = broadcast_to(reshape(counts, (1,)), (x.shape[axis],))
+    if counts.shape != (x.shape[axis],):
+        raise ShapeError(f"repeats has shape {counts.shape}; along axis {axis} of {describe(x)} lie {x.shape[axis]}")
+    return x[along(axis, repeated_places_(counts))]
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((2, 3),), {"new_shape": (3, 5)}),
+        Sample(((2, 3),), {"new_shape": (2, 2)}),
+        Sample(((2, 3),), {"new_shape": 4}),
+        Sample(((2, 3),), {"new_shape": ()}),
+        Sample(((2,),), {"new_shape": (0, 2)}),
+        Sample(((0,),), {"new_shape": (2, 2)}),
+    ),
+)
+def resize(x: ArrayLike, new_shape: int | Shape) -> Tensor:
+    """The elements in another shape: repeated from the beginning where it has more of them, cut off where fewer.
+
+    >>> import tinygraph as tg
+    >>> tg.resize([1.0, 2.0, 3.0], (2, 2))
+    Tensor([[1., 2.],
+            [3., 1.]], op=reshape)
+    """
+    x = tensor(x)
+    shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
+    if any(n < 0 for n in shape):
+        raise ArgumentError(f"all lengths of a shape are at least 0, not {shape}")
+    size = math.prod(shape)
+    if not x.size:
+        return reshape(pad(ravel(x), (0, size)), shape)
+    return reshape(tile(ravel(x), -(-size // x.size))[:size], shape)
+
+
+# -- padding -------------------------------------------------------------------------------------------------------
+
+_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+
+def _pad(x: Any, pad_width: tuple[tuple[int, int], ...], mode: str) -> Any:
+    if mode != "constant":
+        return np.pad(x, pad_width, mode)  # type: ignore[call-overload]
+    y = np.zeros(tuple(before + n + after for n, (before, after) in zip(x.shape, pad_width, strict=True)), x.dtype)
+    y[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pad_width, strict=True))] = x
+    return y
+
+
+def _of_padded(xp: Any, g: Any, y: Any, x: Any, pad_width: tuple[tuple[int, int], ...], mode: str) -> Any:
+    """What is left without the padding; where that repeats elements, they get the sum over their repeats."""
+    if mode == "constant":
+        return g[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pad_width, strict=True))]
+    for axis, (n, ends) in enumerate(zip(x.shape, pad_width, strict=True)):
+        if ends != (0, 0):
+            places = np.pad(np.arange(n), ends, mode)  # type: ignore[call-overload]
+            shape = (*g.shape[:axis], n, *g.shape[axis + 1 :])
+            g = xp.scatter_add(g, places, key=along(axis), shape=shape)
+    return g if any(ends != (0, 0) for ends in pad_width) else xp.reshape(g, x.shape)
+
+
+@op(
+    "shape",
+    _of_padded,
+    notation="pad({0}, {pad_width})",
+    run=_pad,
+    samples=(
+        *(Sample(((2, 3),), {"pad_width": ((1, 0), (2, 1)), "mode": mode}) for mode in _MODES),
+        *(Sample(((3,),), {"pad_width": ((4, 7),), "mode": mode}) for mode in _MODES),
+        Sample(((2, 3),), {"pad_width": ((0, 0), (0, 0)), "mode": "edge"}),
+        Sample(((1, 2),), {"pad_width": ((2, 1), (0, 1)), "mode": "reflect"}),
+        Sample(((0, 2),), {"pad_width": ((1, 1), (0, 0)), "mode": "constant"}),
+    ),
+    source="np.pad({0}, {pad_width}, {mode})",
+)
+def pad_(xp: Any, x: ArrayLike, pad_width: tuple[tuple[int, int], ...], mode: str) -> Any:
+    return xp.pad(x, pad_width, mode)
+
+
+def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tensor:
+    """`x` with more elements before and after it along each axis.
+
+    `pad_width` is ((before, after), …) with a pair for each axis, one pair for all, or one number; or a mapping from
+    axes to these. `mode` says what the new elements are: ``"constant"`` `constant_values`, given as the widths are, and
+    which may be tensors; ``"edge"`` the outermost one; ``"reflect"`` and ``"symmetric"`` the mirror image, without or
+    with the edge; ``"wrap"`` the elements from the other end. The gradient of an element is the sum over its copies.
+
+    Raises `UnsupportedError` for the modes of NumPy that compute new values, or leave them undefined.
+
+    >>> import tinygraph as tg
+    >>> tg.pad([1.0, 2.0, 3.0], (2, 1), mode="reflect")
+    Tensor([3., 2., 1., 2., 3., 2.], op=pad)
+    """
+    x = tensor(x)
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise UnsupportedError(
+            f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join what you compute with concat"
+        )
+    if isinstance(pad_width, dict):
+        given = {normalize_axis_index(axis, x.ndim): width for axis, width in pad_width.items()}
+        pad_width = [np.broadcast_to(given.get(axis, 0), 2) for axis in range(x.ndim)] or 0
+    if isinstance(pad_width, Tensor):
+        raise ArgumentError("pad_width is made of plain numbers; take .data of the tensor")
+    widths = np.asarray(pad_width)
+    if widths.size and (widths.dtype.kind not in "iu" or widths.min() < 0):
+        raise ArgumentError(f"pad_width is made of whole numbers of at least 0, not {pad_width}")
+    try:
+        pairs = tuple((int(before), int(after)) for before, after in np.broadcast_to(widths, (x.ndim, 2)))
+    except ValueError:
+        raise ShapeError(f"pad_width {pad_width} has no (before, after) for each axis of {x.shape}") from None
+    if mode != "constant" or (not isinstance(constant_values, (Tensor, tuple, list)) and constant_values == 0):
+        return pad_(x, pairs, mode)
+    y = pad_(x, pairs, mode)
+    for axis, values in enumerate(_pairs_of(constant_values, x.ndim)):
+        before, after = pairs[axis]
+        places = np.arange(y.shape[axis]).reshape(-1, *(1,) * (x.ndim - axis - 1))
+        for new, value in zip((places < before, places >= y.shape[axis] - after), values, strict=True):
+            if new.any():
+                y = where(new, tensor(value).astype(x.dtype), y)
+    return y
+
+
+def _pairs_of(values: Any, ndim: int) -> list[tuple[Any, Any]]:
+    """Values for both ends of each axis, given as ((before, after), …), (before, after), (both,) or one."""
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if not isinstance(values, (tuple, list)):
+        values = ((values, values),)
+    elif not any(isinstance(value, (tuple, list)) for value in values):
+        values = ((values[0], values[-1]),)
+    pairs = [(value[0], value[-1]) if isinstance(value, (tuple, list)) else (value, value) for value in values]
+    if len(pairs) not in (1, ndim):
+        raise ShapeError(f"constant_values has {len(pairs)} pairs (before, after) for {ndim} axes")
+    return pairs * ndim if len(pairs) == 1 else pairs
+
+
+# -- triangles and diagonals ---------------------------------------------------------------------------------------
+
+_triangles = (
+    *(Sample(((3, 4),), {"k": k}) for k in (0, 1, -1, 7)),
+    Sample(((2, 3, 2),)),
+    Sample(((1, 1),)),
+    Sample(((0, 2),)),
+)
+
+
+def _of_matrix(function: Any) -> Any:
+    def apply(x: Any, k: int = 0) -> Any:
+        if x.ndim < 2:  # NumPy would make a matrix of a vector
+            raise ValueError("a triangle is a part of a matrix: it needs two axes")
+        return function(x, k)
+
+    return apply
+
+
+@op(
+    "shape",
+    lambda xp, g, y, x, k: xp.tril(g, k=k),
+    notation="tril_{k}({0})",
+    run=_of_matrix(np.tril),
+    samples=_triangles,
+    source="np.tril({0}, {k})",
+)
+def tril(xp: Any, x: ArrayLike, k: int = 0) -> Any:
+    """The lower triangle of a matrix, or of each in a stack, with zeros above the k-th diagonal.
+
+    >>> tg.tril([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 0.],
+            [3., 4.]], op=tril)
+    """
+    return xp.tril(x, k=k)
+
+
+@op(
+    "shape",
+    lambda xp, g, y, x, k: xp.triu(g, k=k),
+    notation="triu_{k}({0})",
+    run=_of_matrix(np.triu),
+    samples=_triangles,
+    source="np.triu({0}, {k})",
+)
+def triu(xp: Any, x: ArrayLike, k: int = 0) -> Any:
+    """The upper triangle of a matrix, or of each in a stack, with zeros below the k-th diagonal.
+
+    >>> tg.triu([[1.0, 2.0], [3.0, 4.0]], k=1)
+    Tensor([[0., 2.],
+            [0., 0.]], op=triu)
+    """
+    return xp.triu(x, k=k)
+
+
+@op(
+    "shape",
+    lambda xp, g, y, x, offset: xp.diagonal_matrix(g, offset=offset, shape=x.shape),
+    notation="diagonal_{offset}({0})",
+    run=np.linalg.diagonal,
+    samples=(
+        *(Sample(((3, 4),), {"offset": offset}) for offset in (0, 1, -1, 3, 5)),
+        Sample(((2, 3, 2),)),
+        Sample(((0, 2),)),
+    ),
+    source="np.linalg.diagonal({0}, offset={offset})",
+)
+def diagonal(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
+    """The diagonal of a matrix, or of each in a stack; with `offset` one above or below it.
+
+    As ``np.linalg.diagonal``, of the last two axes.
+
+    >>> tg.diagonal([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 4.], op=diagonal)
+    """
+    return xp.diagonal(x, offset=offset)
+
+
+@op(
+    "shape",
+    lambda xp, g, y, x, offset, shape: xp.diagonal(g, offset=offset),
+    notation="diag_{offset}({0})",
+    run=kernels.diagonal_matrix,
+    samples=(
+        Sample(((3,),), {"offset": 0, "shape": (3, 3)}),
+        Sample(((2,),), {"offset": -1, "shape": (3, 4)}),
+        Sample(((2, 2),), {"offset": 1, "shape": (2, 2, 3)}),
+        Sample(((0,),), {"offset": 0, "shape": (0, 0)}),
+    ),
+)
+def diagonal_matrix_(xp: Any, x: ArrayLike, offset: int, shape: Shape) -> Any:
+    return xp.diagonal_matrix(x, offset=offset, shape=shape)
+
+
+@composite(
+    "shape",
+    samples=(
+        *(Sample(((3,),), {"k": k}) for k in (0, 2, -1)),
+        *(Sample(((3, 4),), {"k": k}) for k in (0, 2, -1)),
+        Sample(((0,),)),
+        Sample(((0,),), {"k": 1}),
+    ),
+)
+def diag(x: ArrayLike, k: int = 0) -> Tensor:
+    """The matrix with a vector on its k-th diagonal and zeros elsewhere; of a matrix, its k-th diagonal.
+
+    >>> import tinygraph as tg
+    >>> tg.diag([1.0, 2.0])
+    Tensor([[1., 0.],
+            [0., 2.]], op=diagonal_matrix)
+    """
+    x = tensor(x)
+    if x.ndim not in (1, 2):
+        raise ShapeError(f"diag takes a vector or a matrix, and {describe(x)} has {x.ndim} axes")
+    n = x.shape[0] + abs(k)
+    return diagonal(x, offset=k) if x.ndim == 2 else diagonal_matrix_(x, offset=k, shape=(n, n))
+
+
+@composite("shape", samples=(Sample(((2, 2),), {"k": 1}), Sample(((),)), Sample(((3,),))))
+def diagflat(x: ArrayLike, k: int = 0) -> Tensor:
+    """The matrix with all elements of `x` on its k-th diagonal.
+
+    >>> import tinygraph as tg
+    >>> tg.diagflat([[1.0], [2.0]]).shape
+    (2, 2)
+    """
+    return diag(ravel(x), k)
+
+
+# -- constants of the same shape -----------------------------------------------------------------------------------
+
+_like = (Sample(((2, 3),)), Sample(((),)), Sample(((0, 2),), {"dtype": np.int64}))
+
+
+@composite("shape", samples=_like)
+def zeros_like(x: ArrayLike, dtype: Any = None) -> Tensor:
+    """Zeros of the shape and the dtype of `x`: a constant.
+
+    >>> import tinygraph as tg
+    >>> tg.zeros_like([1.0, 2.0])
+    Tensor([0., 0.])
+    """
+    return full_like(x, 0, dtype)
+
+
+@composite("shape", samples=_like)
+def ones_like(x: ArrayLike, dtype: Any = None) -> Tensor:
+    """Ones of the shape and the dtype of `x`: a constant.
+
+    >>> import tinygraph as tg
+    >>> tg.ones_like([1.0, 2.0])
+    Tensor([1., 1.])
+    """
+    return full_like(x, 1, dtype)
+
+
+@composite(
+    "shape",
+    samples=tuple(
+        Sample((shape, ()), {"dtype": np.float64}, (Domain(integer=True), None)) for shape in ((2, 3), (0,), ())
+    ),
+)
+def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Tensor:
+    """One value, which may be a tensor, in the shape and the dtype of `x`.
+
+    >>> import tinygraph as tg
+    >>> tg.full_like([1.0, 2.0], 3)
+    Tensor([3., 3.])
+    """
+    x = tensor(x)
+    dtype = x.dtype if dtype is None else np.dtype(dtype)
+    if isinstance(fill_value, Tensor):
+        return broadcast_to(fill_value.astype(dtype), x.shape)
+    return constant(np.full(x.shape, fill_value, dtype))

@@ -153,6 +153,9 @@ class Reader:
             values = np.unique(node.value)
             return number(values[0].item()) if values.size == 1 else symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
+        if node.op.kind == "indexing":  # places are whole numbers, which arithmetic would make fractions of
+            pairs = zip(node.inputs, operands, strict=True)
+            operands = [symbol(x) if isinstance(x, Tensor) and x.dtype.kind != "f" else term for x, term in pairs]
         rule = _RULES.get(node.op.name, _call)
         return self.named(rule(self, node, *operands))
 
@@ -273,7 +276,7 @@ def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
     """Factors that do not change along the axis stand before the Σ; added up term by term where that is shorter."""
-    if not x.products:
+    if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0, whatever would stand before it
         return ZERO
     term = shortest(x)
     whole = _summed(node, term)
@@ -337,8 +340,9 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     """
     if x == y:
         return x
-    guard = node.site.anonymous and not reader.accurate
-    if guard and isinstance(call := only_base(condition), Call) and call.op == "equal":
+    asked = node.inputs[0]
+    guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
+    if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
         if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
             return y
     return _call(reader, node, condition, x, y)

@@ -1,0 +1,101 @@
+"""Writes docs/functions.md, the table of all functions, from the op table: `python docs/functions.py`."""
+
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+
+import tinygraph as tg
+from tinygraph import testing
+from tinygraph.protocols import recorded_by
+from tinygraph.table import COMPOSITES, OPS
+
+HERE = Path(__file__).parent
+PAGE = HERE / "functions.md"
+HEAD = """# All functions
+
+Written by `python docs/functions.py` from the op table; the tests compare it.
+
+*Gradient* names the inputs that one flows to; it is exact to first and second order, which the laws check for every row
+by central differences, and any higher order is made of the same rules. "none" stands where the result is whole numbers,
+truth values or constant pieces: such functions are recorded and carry no gradient. *Made of* says whether a function is
+an op with rules of its own or composed of others. Every elementwise function broadcasts; of the others those that say
+so. What happens at kinks, jumps and poles is in [conventions](conventions.md), from which the last column is taken.
+
+"""
+
+
+def records():
+    """For each public function its record."""
+    return OPS | COMPOSITES
+
+
+def parameters(function):
+    """The names of the positional parameters."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind in kinds or p.kind.name == "VAR_POSITIONAL"
+    ]
+
+
+def differentiable(record):
+    """In which of its inputs the samples of a record have a gradient."""
+    found = set()
+    for inputs, params in testing.samples(record):
+        for i, x in enumerate(inputs):
+            if x.dtype.kind == "f" and i not in found:
+                tensors = [tg.Tensor(y, requires_grad=i == j) for j, y in enumerate(inputs)]
+                with np.errstate(all="ignore"):
+                    if testing.applied(record, testing.consistent(record, tensors), params).requires_grad:
+                        found.add(i)
+    return found
+
+
+def gradient(name, function, record):
+    """The inputs that a gradient flows to, by name."""
+    found, names = differentiable(record), parameters(function)
+    if not found:
+        return "none"
+    return ", ".join(dict.fromkeys(names[min(i, len(names) - 1)] for i in sorted(found)))
+
+
+def conventions():
+    """For each function what the page of conventions says of it."""
+    page = (HERE / "conventions.md").read_text(encoding="utf-8")
+    found = {}
+    for expression, at, derivative in re.findall(r"^\| `(.+?)` \| (\S+) \| (.+?) \|", page, re.MULTILINE):
+        if match := re.search(r"tg\.(?:\w+\.)*?(\w+)\(", expression):
+            found.setdefault(match[1], []).append(f"`{expression}` at {at}: {derivative}")
+    return found
+
+
+def table():
+    """The page."""
+    known, at = records(), conventions()
+    text = HEAD
+    counts = [0, 0]
+    body = ""
+    for family in tg.ops.FAMILIES:
+        title = family.__name__.rpartition(".")[2]
+        body += f"## {title.capitalize()}\n\n{family.__doc__.partition(chr(10))[0]}\n\n"
+        body += "| function | what it is | gradient | made of | conventions |\n|---|---|---|---|---|\n"
+        for name in sorted(family.__all__):
+            function, record = getattr(family, name), known.get(name)
+            what = inspect.getdoc(function).partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+            gets = gradient(name, function, record) if record else "–"
+            counts[0] += 1
+            counts[1] += gets not in ("none", "–")
+            made = "op" if name in OPS else "composed"
+            body += f"| `{name}` | {what} | {gets} | {made} | {'; '.join(at.get(name, []))} |\n"
+        body += "\n"
+    spelled = sorted(recorded_by())
+    text += f"{counts[0]} functions, {counts[1]} of them with gradients of first, second and any order.\n\n{body}"
+    text += f"## By their NumPy names\n\n{len(spelled)} functions of NumPy record on a tensor:\n"
+    return text + ", ".join(f"`{name}`" for name in spelled) + ".\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(table(), encoding="utf-8")

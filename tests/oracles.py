@@ -1,0 +1,18 @@
+"""PyTorch's function for each of ours, as the files in `ops/torch_oracle` give them in a dictionary ``ORACLE``."""
+
+import runpy
+from pathlib import Path
+
+FILES = sorted((Path(__file__).parent / "ops" / "torch_oracle").glob("*.py"))
+
+
+def torch_functions():
+    """What is called on PyTorch's tensors with our inputs and parameters, by the names of our functions."""
+    return {name: function for file in FILES for name, function in runpy.run_path(str(file))["ORACLE"].items()}
+
+
+def as_one(torch, result):
+    """Several results as one tensor, as `tinygraph.testing.applied` gives them."""
+    if not isinstance(result, (tuple, list)):
+        return result
+    return torch.cat([y.reshape(-1) for y in result]) if len(result) != 1 else result[0]

@@ -1,0 +1,59 @@
+"""A short run of the fuzzer, the same each time; `python tests/fuzz.py --seconds 1200` by hand is a long one."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import fuzz
+import numpy as np
+import pytest
+
+from tinygraph import testing
+from tinygraph.apply import _apply_unary
+from tinygraph.table import APPLY, FUNCTIONS, OPS
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "conventions.md").read_text(encoding="utf-8")
+
+
+def test_no_two_opinions_differ():
+    reports = []
+    fuzz.fuzz(seed=0, seconds=60.0, count=600, report=reports.append)
+    assert re.fullmatch(r"[5-6]\d\d programs, 0 disagreements .*", reports[-1]), "\n".join(reports)
+
+
+def test_the_same_seed_draws_the_same_programs():
+    def drawn():
+        return [str(program) for _, program in zip(range(20), fuzz.programs(5), strict=False)]
+
+    assert drawn() == drawn()
+    assert len(set(drawn())) > 15
+
+
+def test_programs_are_long_and_reuse_their_values():
+    programs = [fuzz.random_program(np.random.default_rng(seed), 40) for seed in range(5)]
+    assert all(len(program.steps) > 10 for program in programs)
+    read = [i for program in programs for step in program.steps for i in step.operands]
+    assert len(read) > len(set(read))
+
+
+def test_a_wrong_rule_is_found_and_shown_in_one_step(monkeypatch):
+    wrong = dataclasses.replace(OPS["tanh"], vjps=(lambda xp, g, y, x: g * (1.0 + y * y),))
+    applied = _apply_unary(wrong)
+    for table in (APPLY, FUNCTIONS):
+        monkeypatch.setitem(table, "tanh", applied)
+    (number,) = [i for i, (record, _) in enumerate(fuzz._table()) if record.name == "tanh"]
+    program = fuzz.random_program(np.random.default_rng(0), 8, record=number)
+    complaint = fuzz.disagreement(fuzz.central_differences, program)
+    assert complaint is not None
+    small = fuzz.shrunk(fuzz.central_differences, program)
+    assert small.names == ("tanh",)
+    assert "x1 = tanh(x0)" in str(small)
+    assert all(x.size <= 1 for x in small.leaves)
+
+
+@pytest.mark.parametrize("convention", fuzz.CONVENTIONS, ids=lambda convention: convention.opinion)
+def test_what_is_a_convention_is_documented(convention):
+    assert convention.reason in re.sub(r"\s+", " ", DOCUMENT)
+    names = {name for record in testing.records() for name in (record.name, record.kind)}
+    assert names.issuperset(convention.kinds)
+    assert convention.opinion in {opinion.__name__ for opinion in fuzz.OPINIONS}

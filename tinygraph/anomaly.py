@@ -1,0 +1,236 @@
+"""Where a NaN or an infinity was born: with `detect_anomaly` every value and every cotangent is looked at.
+
+Nothing of this runs while it is off: a node asks for its `State` anyway. The backward pass is watched from outside:
+where a cotangent is not finite, the rules that added to it are run once more to see which of them made it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from .apply import described_operand, expression_text
+from .autodiff import propagated
+from .errors import AnomalyError, Operand, shape_message
+from .graph import LITERALS, Params, Tensor, describe
+from .ops.broadcasting import unbroadcast
+from .places import Site, locate
+from .recording import Change, State
+from .table import NUMBERS, Op
+
+
+class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyTorch)
+    """Stop at the first operation that makes a NaN or an infinity of finite numbers, as a context manager or decorator.
+
+    The error names the operation, forward or backward, its line, and what it was given. What comes from a NaN or an
+    infinity among the inputs is no anomaly: of an elementwise operation, element by element; of any other, wherever it
+    stands. Every ``.grad`` stays as it was. Threads and tasks have a state each, as with `no_grad`. Functions that are
+    compiled are looked at when they are traced; a program that exists already runs as it is.
+
+    Raises `AnomalyError`, which is also a `FloatingPointError`.
+
+    >>> import numpy as np, tinygraph as tg
+    >>> A2 = tg.Tensor([[0.5, 0.0]])
+    >>> with tg.detect_anomaly(), np.errstate(divide="ignore"):
+    ...     tg.log(A2)
+    Traceback (most recent call last):
+        ...
+    tinygraph.errors.AnomalyError: tg.log(A2): 1 of 2 elements is -inf, the first at [0, 1], where A2 is 0.0
+      A2  (1, 2)  0 … 0.5, 1 zero...
+      ...
+    """
+
+    def _changed(self, state: State) -> State:
+        return state._replace(check=self)
+
+    def forward(
+        self, record: Op, inputs: Sequence[Any], args: Sequence[Any], params: Params, value: Any, frame: FrameType
+    ) -> None:
+        """Raise where `value`, of these inputs, is an anomaly."""
+        if _is_finite(value):
+            return
+        bad = _made(value, record, [*args, *params.values()])
+        if bad is not None:
+            site = locate(frame)
+            given = _given(inputs, args, site)
+            pointwise = record.kind == "elementwise"
+            raise _error(_text(record, inputs, site), value, bad, given, site, _FORWARD.get(record.name), pointwise)
+
+    def backward(self, traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
+        """Pass on what a traversal yields; raise where a cotangent is an anomaly.
+
+        What a rule makes on the way to its result is its own business, as is what stays aside.
+        """
+        cotangents: dict[Tensor, Any] = {}
+        readers: dict[Tensor, list[Tensor]] = {}
+        while True:
+            with _Unchecked(), np.errstate(all="ignore"):
+                reached = next(traversal, None)
+            if reached is None:
+                return
+            node, gradient = reached
+            cotangent = propagated(gradient)
+            if cotangent is not None:
+                value = cotangent.value if isinstance(cotangent, Tensor) else cotangent
+                if not _is_finite(value):
+                    with np.errstate(all="ignore"):
+                        _trace(node, value, [(x, cotangents[x]) for x in readers.get(node, ())])
+                cotangents[node] = value
+                for x in {x for x in node.inputs if type(x) is Tensor}:
+                    readers.setdefault(x, []).append(node)
+            yield reached
+
+
+class _Unchecked(Change):
+    def _changed(self, state: State) -> State:
+        return state._replace(check=None)
+
+
+def _trace(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]]) -> None:
+    """Raise if the cotangent of `x` became what it is in the rules of one of its readers, or in their sum."""
+    contributions = []
+    for reader, g in readers:
+        record, site = reader.op, reader.site
+        assert record is not None
+        for i, given in _cotangents(reader, g):
+            if reader.inputs[i] is not x:
+                continue
+            summed = _summed(given, x)
+            contributions.append(summed)
+            if _is_finite(summed):
+                continue
+            bad = _made(given, record, [g, *reader.args, *reader.params.values()])
+            pointwise = bad is not None and record.kind == "elementwise"
+            if bad is None and _is_finite(given):  # broadcasting undone
+                given, bad = summed, ~np.isfinite(summed)
+            if bad is None:
+                continue
+            operands = _given(reader.inputs, reader.args, site)
+            operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
+            name = described_operand(x, site, i).name
+            text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
+            raise _error(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
+    if contributions and all(map(_is_finite, contributions)):
+        through = {
+            Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, contributions, strict=True)
+        }
+        text = f"the sum of the gradients of {describe(x)}"
+        raise _error(text, cotangent, ~np.isfinite(cotangent), through, x.site)
+
+
+def _cotangents(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
+    """What the rules of a node give for each of its inputs, as numbers."""
+    record: Any = node.op
+    given = (NUMBERS, g, node.value, *node.args)
+    if record.variadic:
+        found = record.vjps[0](*given, **node.params)
+    else:
+        found = [None if rule is None else rule(*given, **node.params) for rule in record.propagating]
+    for i, cotangent in enumerate(found):
+        if cotangent is not None:
+            yield i, cotangent
+
+
+def _summed(cotangent: Any, x: Tensor) -> Any:
+    """A cotangent as `x` takes it."""
+    if cotangent.shape != x.shape:
+        cotangent = unbroadcast(NUMBERS, cotangent, x.shape)
+    return cotangent.astype(x.dtype)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, (float, np.ndarray, np.generic)) or bool(np.isfinite(value).all())
+
+
+def _made(value: Any, record: Op, given: Sequence[Any]) -> Any:
+    """Which elements of `value` are not finite though what they were made of is; None where there are none."""
+    bad = ~np.isfinite(value)
+    for x in given:
+        if not _is_finite(x):
+            if record.kind != "elementwise":
+                return None
+            bad = bad & np.isfinite(x)
+    return bad if bad.any() else None
+
+
+def _text(record: Op, inputs: Sequence[Any], site: Site) -> str:
+    text = expression_text(record.name, inputs, site)
+    return f"{record.name} within {text}" if site.anonymous and site.text else text
+
+
+_LARGE = "smaller numbers: a smaller learning rate, smaller weights to begin with, or data of mean 0 and variance 1"
+_NARROW = "float64, whose largest number is 1.8e308"
+
+# What to try where an op makes what is not finite.
+_FORWARD = {
+    "log": "tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument above 0,"
+    " as in tg.log(tg.maximum(x, 1e-12))",
+    "sqrt": "tg.maximum(x, 0.0) first, if the argument is negative by rounding only",
+    "divide": "keep the divisor away from 0, as in x / (y + 1e-12); where it may be 0 choose it first, as in"
+    " x / tg.where(y == 0, 1.0, y)",
+    "pow": "a positive base, as in tg.abs(x) ** y, or an exponent that is a whole number",
+    "exp": "tg.sigmoid, tg.softplus, tg.softmax or tg.logsumexp, which do not overflow; or subtract the maximum first",
+}
+_FORWARD["reciprocal"] = _FORWARD["divide"]
+
+_BACKWARD = _FORWARD | {
+    "sqrt": "keep the argument away from 0, where the slope is infinite, as in tg.sqrt(x + 1e-12)",
+    "pow": "keep the base away from 0, where the slope is infinite, as in (x + 1e-12) ** y",
+}
+
+
+def _given(inputs: Sequence[Any], args: Sequence[Any], site: Site) -> dict[Operand, Any]:
+    """The operands of an op at `site` and what they are; numbers that stand in its text already are left out."""
+    operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
+    return {operand: x for operand, x in zip(operands, args, strict=True) if type(x) not in LITERALS}
+
+
+def _error(
+    text: str,
+    value: Any,
+    bad: Any,
+    given: Mapping[Operand, Any],
+    site: Site,
+    hint: str | None = None,
+    pointwise: bool = False,
+) -> AnomalyError:
+    places = np.argwhere(bad)
+    first = tuple(map(int, places[0]))
+    what = str(np.asarray(value)[first])
+    if not first:
+        reason = f"the result is {what}"
+    else:
+        count, size = len(places), np.size(value)
+        kinds = {str(x) for x in np.asarray(value)[bad]}
+        reason = f"{count} of {size} elements {'is' if count == 1 else 'are'} {' or '.join(sorted(kinds))}"
+        reason += f", the first at {list(first)}"
+    if pointwise:
+        facts = [f"{operand.name} is {np.broadcast_to(x, np.shape(value))[first]}" for operand, x in given.items()]
+        reason += f", where {' and '.join(facts)}"
+    rows = [
+        Operand(name, shape, "   ".join(filter(None, (_range(x), origin))))
+        for (name, shape, origin), x in given.items()
+    ]
+    hints = [hint] if hint else []
+    if what != "nan" and not hint:
+        hints = [_LARGE] if np.asarray(value).dtype == np.float64 else [_LARGE, _NARROW]
+    where = f"{site.where}: {site.source}" if site.source else site.where
+    return AnomalyError(shape_message(text, rows, reason, hints, where))
+
+
+def _range(x: Any) -> str:
+    """``0 … 0.98, 3 zeros``."""
+    x = np.asarray(x)
+    if not x.size:
+        return "no elements"
+    if x.dtype.kind == "b":
+        return f"{np.count_nonzero(x)} True"
+    low, high = f"{np.min(x):.4g}", f"{np.max(x):.4g}"
+    parts = [low if low == high else f"{low} … {high}"]
+    for word, some in (("zero", x == 0), ("below 0", x < 0), ("not finite", ~np.isfinite(x))):
+        if x.ndim and (count := np.count_nonzero(some)):
+            parts.append(f"{count} zeros" if word == "zero" and count > 1 else f"{count} {word}")
+    return ", ".join(parts)
