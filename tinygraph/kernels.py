@@ -470,7 +470,6 @@ def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
     return out
 
 
-def quotient(x: Any, y: Any) -> Any:
 def interval(x: Any, nodes: Any) -> Any:
     """The place of the node to the left of each x, such that there is one to its right."""
     return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
