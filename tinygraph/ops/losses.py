@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import kernels
 from ..apply import composite, constant, described_operand, op, shape_error
-from ..errors import ArgumentError, DTypeError, Operand, label_mismatch
+from ..errors import ArgumentError, DTypeError, Operand, broadcastable, label_mismatch
 from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
@@ -290,7 +290,7 @@ def log_loss_from_logits(
     if pos_weight is None:
         return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
     weight = _tensor(pos_weight)
-    if np.broadcast_shapes(weight.shape, z.shape) != z.shape:
+    if not broadcastable(weight.shape, z.shape) or np.broadcast_shapes(weight.shape, z.shape) != z.shape:
         raise shape_error(
             "log_loss_from_logits",
             (z, y, weight),
@@ -537,10 +537,10 @@ def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1
     Tensor([0.6, 1. ], op=divide)
     """
     x, y = _tensor(x), _tensor(y)
-    shape = np.broadcast_shapes(x.shape, y.shape)
-    x, y = (v if v.shape == shape else broadcast_to(v, shape) for v in (x, y))
+    products = x * y
+    x, y = (v if v.shape == products.shape else broadcast_to(v, products.shape) for v in (x, y))
     lengths = [sqrt(maximum(sum(v**2, axis=axis), eps**2)) for v in (x, y)]
-    return sum(x * y, axis=axis) / (lengths[0] * lengths[1])
+    return sum(products, axis=axis) / (lengths[0] * lengths[1])
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------
