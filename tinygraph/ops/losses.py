@@ -370,7 +370,8 @@ def cross_entropy(
     `reduction` is "mean" over the examples, "sum" or "none". With `weight`, a number for each class, classes count
     accordingly, and the mean is a weighted one where labels are whole numbers. `label_smoothing` ε puts
     (1 − ε) y + ε / classes in place of y. Examples labelled `ignore_index` do not count. As
-    ``torch.nn.functional.cross_entropy``.
+    ``torch.nn.functional.cross_entropy``; but the derivative by probabilities y is −z, where PyTorch's is −log a, which
+    is more by the same number for all classes: for y that keep adding up to 1, both are the same.
 
     Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are no integers, `ArgumentError` for
     classes that z does not have, for probabilities that are negative or do not add up to 1, and for other options.
@@ -417,12 +418,12 @@ def cross_entropy(
         target = target * weight
 
     def losses() -> Tensor:
-        if weight is None and not target.requires_grad:
+        if weight is None:
             if keep is None:
                 return softmax_loss_(z, target, axis=axis)
             return where(keep, softmax_loss_(z, target, axis=axis), 0.0)
-        rest = sum(target, axis=axis) - 1.0  # 0 but for its gradient, where there are no weights
-        each = softmax_loss_(z, target, axis=axis) + rest * logsumexp(z, axis=axis)
+        excess = sum(target, axis=axis) - 1.0  # weighted labels do not add up to 1
+        each = softmax_loss_(z, target, axis=axis) + excess * logsumexp(z, axis=axis)
         return each if keep is None else where(keep, each, 0.0)
 
     if counts is None or reduction != "mean":
