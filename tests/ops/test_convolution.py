@@ -189,6 +189,7 @@ def test_shapes_that_do_not_fit_are_refused(call, message):
         (lambda X, W: tg.conv2d(X, W, groups=3), r"the 4 channels of the weight cannot be split into 3 groups"),
         (lambda X, W: tg.conv_transpose2d(X, W[:3], output_padding=1), r"output_padding is less than the stride"),
         (lambda X, W: tg.max_pool2d(X, 2, padding=2), r"at most half of the kernel_size"),
+        (lambda X, W: tg.fold(X[0], 5, 2), r"output_size is a tuple"),
         (lambda X, W: tg.max_pool2d(X, 0), r"kernel_size is a whole number of at least 1"),
     ],
 )

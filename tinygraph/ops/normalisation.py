@@ -355,8 +355,8 @@ def dropout(
     The mask is drawn from `rng`, or given: then draw it as ``rng.random(x.shape) >= p``, and nothing here is random,
     which is what `compile` needs. Without `training`, x.
 
-    Raises `ArgumentError` without both or with both, and where `p` is no probability; `ShapeError` where the mask does
-    not broadcast to the shape of `x`.
+    Raises `ArgumentError` without both or with both, for other numbers in the mask, and where `p` is no probability;
+    `ShapeError` where the mask does not broadcast to the shape of `x`.
 
     >>> import tinygraph as tg
     >>> tg.dropout([1.0, 2.0, 3.0], [True, False, True], p=0.5).data
@@ -372,6 +372,8 @@ def dropout(
     mask = _tensor(mask if rng is None else rng.random(x.shape) >= p)
     if not _fits(mask, x):
         raise _misfit("dropout", (x, mask), "the mask broadcasts to the shape of the input")
+    if not ((mask.value == 0) | (mask.value == 1)).all():
+        raise ArgumentError("the mask has nothing but 0 and 1 in it; what it keeps is divided by 1 − p here")
     return x * mask / (1 - p) if p < 1 else x * mask
 
 
