@@ -141,6 +141,19 @@ def _logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     return total if keepdims else ops.reshape(total, ops.sum(x, axis=axis).shape)
 
 
+def _softmax_loss(z: Tensor, y: Tensor, axis: int) -> Tensor:
+    """log Σ exp(z − max z) − Σ y (z − max z), in parts that the softmax shares; finite, lest it meet 0 as ∞ · 0."""
+    top = ops.max(z, axis=axis, keepdims=True)
+    below = z - top
+    total = ops.log(ops.sum(ops.exp(below), axis=axis, keepdims=True))
+    largest = float(np.finfo(np.result_type(below.dtype, np.float16)).max)
+    products = ops.sum(y * ops.fmax(below, -largest), axis=axis, keepdims=True)
+    losses = total - products
+    if y.op is None or y.op.name != "one_hot_along":  # which adds up to 1
+        losses = losses + top * (1.0 - ops.sum(y, axis=axis, keepdims=True))
+    return ops.reshape(losses, ops.sum(z, axis=axis).shape)
+
+
 def _finite(x: Tensor) -> Tensor:
     """An infinite number as the largest, so that ∞ − ∞ does not arise."""
     largest = float(np.finfo(x.dtype).max)
@@ -182,6 +195,7 @@ _LOWERED: Mapping[str, Any] = {
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
+    "softmax_loss": _softmax_loss,
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
