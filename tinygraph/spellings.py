@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import ops
-from .errors import UnsupportedError
+from .errors import ArgumentError, UnsupportedError
 from .graph import ArrayLike, Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -110,8 +110,8 @@ def _where(condition: ArrayLike, x: ArrayLike | None = None, y: ArrayLike | None
 @spelled(np.select)
 def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
     """The value of the first condition that holds."""
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
+    if not 0 < len(condlist) == len(choicelist):
+        raise ArgumentError(f"np.select takes as many choices as conditions, not {len(choicelist)} and {len(condlist)}")
     result = default
     for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
         result = ops.where(condition, value, result)

@@ -14,7 +14,7 @@ from ..apply import op
 from ..errors import ArgumentError, DependencyError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
-from ..table import POWER
+from ..table import POWER, PRODUCT
 
 __all__ = [
     "acos",
@@ -217,16 +217,24 @@ def atan(xp: Any, x: ArrayLike) -> Any:
     return xp.atan(x)
 
 
-def _per_square(xp: Any, x: Any, r: Any) -> Any:
+@op(
+    "elementwise",
+    lambda xp, g, z, x, r: xp.per_square(g, r),
+    lambda xp, g, z, x, r: -2.0 * (g * (z / xp.without_zero(r))),
+    notation="{0} / {1}^2",
+    binding=PRODUCT,
+    run=kernels.per_square,
+    samples=(Domain(), _not_flat),
+)
+def per_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
     """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
-    r = xp.without_zero(r)
-    return xp.finite(x) / r / r
+    return xp.per_square(x, r)
 
 
 @op(
     "elementwise",
-    lambda xp, g, z, y, x: g * _per_square(xp, x, xp.hypot(x, y)),
-    lambda xp, g, z, y, x: -(g * _per_square(xp, y, xp.hypot(x, y))),
+    lambda xp, g, z, y, x: g * xp.per_square(x, xp.hypot(x, y)),
+    lambda xp, g, z, y, x: -(g * xp.per_square(y, xp.hypot(x, y))),
     samples=(_not_flat, _not_flat),
 )
 def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
