@@ -1,13 +1,14 @@
 """Exponentials, logarithms, trigonometric and hyperbolic functions, and what is related to them; element by element.
 
-Primitives, each one function of NumPy or a kernel, but for `polygamma`, which checks its order. The gamma functions are
-SciPy's.
+Primitives, each one function of NumPy or a kernel. The gamma functions are SciPy's.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+import numpy as np
 
 from .. import kernels
 from ..apply import op
@@ -458,6 +459,6 @@ def polygamma(n: int, x: ArrayLike) -> Tensor:
     >>> tg.polygamma(1, [1.0, 5.0])
     Tensor([1.6449, 0.2213], op=digamma_derivative)
     """
-    if not isinstance(n, int) or n < 0:
+    if not isinstance(n, (int, np.integer)) or n < 0:
         raise ArgumentError(f"the order of a polygamma function is 0, 1, 2, …, not {n!r}")
-    return digamma_derivative_(x, n) if n else digamma(x)
+    return digamma_derivative_(x, int(n)) if n else digamma(x)
