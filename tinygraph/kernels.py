@@ -51,6 +51,7 @@ __all__ = [
     "mirror_spectrum",
     "one_hot_along",
     "parts_of",
+    "per_square",
     "periods",
     "prod_after",
     "prod_before",
@@ -127,16 +128,21 @@ def erf(x: Any) -> Any:
 
 
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
-    """x between −largest and largest, and finite if it is floating; a Python number stays what it is."""
-    if type(x) in (bool, int, float):
-        return x
+    """x between −largest and largest, and finite if it is floating."""
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return np.minimum(np.maximum(x, -largest), largest)
 
 
 def without_zero(x: Any) -> Any:
     """x, with infinity for 0."""
-    return np.where(x == 0, np.inf, x).astype(x.dtype)[()]
+    return np.where(x == 0, np.inf, x)[()]
+
+
+def per_square(x: Any, r: Any) -> Any:
+    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    none = (r == 0) | (r == np.inf)
+    r = np.where(none, 1.0, r)
+    return np.where(none, 0.0, x) / r / r
 
 
 def fractional(x: Any) -> Any:

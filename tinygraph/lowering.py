@@ -106,6 +106,10 @@ def _gelu_tanh(x: Tensor) -> Tensor:
     return ops.maximum(x, -30.0) * _sigmoid(z * (scale + (scale * 0.044715) * ops.square(z)))
 
 
+def _times(factor: float, x: Tensor) -> Tensor:
+    return x if factor == 1 else factor * x
+
+
 def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return ops.maximum(ops.minimum(x, largest), -largest)
@@ -189,6 +193,10 @@ _LOWERED: Mapping[str, Any] = {
     "hardswish": lambda x: ops.maximum(x, -3.0) * (ops.minimum(ops.maximum(x + 3.0, 0.0), 6.0) / 6.0),
     "softsign": lambda x: _within(x) / (1.0 + ops.abs(_within(x))),
     "finite": _within,
+    "leaky_relu": lambda x, negative_slope: ops.where(x > 0, x, negative_slope * x),
+    "elu": lambda x, alpha: ops.where(x > 0, x, _times(alpha, ops.expm1(ops.minimum(x, 0.0)))),
+    "celu": lambda x, alpha: ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0) / alpha)),
+    "hardtanh": lambda x, min_val, max_val: ops.minimum(ops.maximum(x, min_val), max_val),
     "at_least": lambda x, y: ops.maximum(x, y),
     "at_most": lambda x, y: ops.minimum(x, y),
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),

@@ -13,6 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
+from .errors import ArgumentError, UnsupportedError
 from .graph import ArrayLike, Tensor
 from .ops.contraction import as_tensor, with_last
 
@@ -103,8 +104,8 @@ def _clip(
 @spelled(np.select)
 def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
     """The value of the first condition that holds."""
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
+    if not 0 < len(condlist) == len(choicelist):
+        raise ArgumentError(f"np.select takes as many choices as conditions, not {len(choicelist)} and {len(condlist)}")
     result = default
     for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
         result = ops.where(condition, value, result)
