@@ -13,7 +13,6 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
-from .errors import ArgumentError, UnsupportedError
 from .graph import ArrayLike, Tensor
 from .ops.contraction import as_tensor, with_last
 
