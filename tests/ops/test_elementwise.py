@@ -248,11 +248,6 @@ def test_reciprocals_of_whole_numbers_are_refused():
         tg.reciprocal([2, 4])
 
 
-def test_a_where_of_one_argument_says_what_to_use():
-    with pytest.raises(tg.UnsupportedError, match=r"np.nonzero\(condition.data\)"):
-        np.where(tg.Tensor([True, False]))
-
-
 UFUNCS = sorted({f for f in vars(np).values() if isinstance(f, np.ufunc)}, key=lambda f: f.__name__)
 WHOLE = {
     "bitwise_and",
