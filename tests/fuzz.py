@@ -63,10 +63,13 @@ def _any_huge(*xs: Any) -> bool:
     return any(x.dtype.kind == "f" and (np.isfinite(x) & (np.abs(x) > 1e100)).any() for x in xs)
 
 
-_SUMS = ("reduction", "contraction", "loss", "convolution")
+_SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
+_PRODUCTS = ("contraction", "prod", "cumulative_prod", "prod_before", "prod_after")
 
 CONVENTIONS = [
     Convention("torchs", ("fmax", "fmin"), lambda x, y: np.any(x == y), "a tie shares equally"),
+    Convention("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
+    Convention("numpys_value", ("argsort",), lambda x: np.unique(x).size < x.size, "equal elements keep their order"),
     Convention("torchs", ("sign",), lambda x: np.isnan(x).any(), "the sign of NaN is 0 in PyTorch"),
     Convention(
         "torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"
@@ -74,8 +77,8 @@ CONVENTIONS = [
     Convention("torchs", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
     Convention("numpys_value", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
     Convention("compiled", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
-    Convention("torchs", ("contraction",), _any_infinite, "0 · ∞ is met by some algorithms only"),
-    Convention("numpys_value", ("contraction",), _any_infinite, "0 · ∞ is met by some algorithms only"),
+    Convention("torchs", _PRODUCTS, _any_infinite, "0 · ∞ is met by some algorithms only"),
+    Convention("numpys_value", _PRODUCTS, _any_infinite, "0 · ∞ is met by some algorithms only"),
 ]
 
 
