@@ -22,7 +22,6 @@ __all__ = [
     "inside",
     "logsumexp",
     "lowest",
-    "max_pick",
     "max_pool",
     "max_pool_places",
     "max_unpool",
@@ -233,11 +232,6 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
 def max_unpool(y: Any, places: Any, shape: Any) -> Any:
     """Zeros, with the elements of y added at places of the flattened array."""
     return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
-
-
-def max_pick(x: Any, places: Any) -> Any:
-    """The elements at places of the flattened x."""
-    return x.reshape(-1)[places]
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
