@@ -44,7 +44,6 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "lowest",
-    "max_pick",
     "max_pool",
     "max_pool_places",
     "max_unpool",
@@ -605,11 +604,6 @@ def lowest(dtype: Any) -> Any:
 def max_unpool(y: Any, places: Any, shape: Any) -> Any:
     """Zeros, with the elements of y added at places of the flattened array."""
     return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
-
-
-def max_pick(x: Any, places: Any) -> Any:
-    """The elements at places of the flattened x."""
-    return x.reshape(-1)[places]
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:

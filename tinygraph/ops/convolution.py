@@ -177,7 +177,7 @@ _place = Domain(integer=True, low=0, high=8)
 
 @op(
     "convolution",
-    lambda xp, g, x, y, places, shape: xp.max_pick(g, places),
+    lambda xp, g, x, y, places, shape: xp.reshape(g, -1)[places],
     None,
     notation="unpool({0}, {1})",
     run=kernels.max_unpool,
@@ -186,19 +186,6 @@ _place = Domain(integer=True, low=0, high=8)
 def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of y added at places of the flattened array."""
     return xp.max_unpool(y, places, shape=shape)
-
-
-@op(
-    "convolution",
-    lambda xp, g, y, x, places: xp.max_unpool(g, places, shape=x.shape),
-    None,
-    notation="pick({0}, {1})",
-    run=kernels.max_pick,
-    samples=(Sample(((2, 1, 4), (2, 1, 3)), {}, (None, _place)), Sample(((2, 1, 4), (0, 1, 3)), {}, (None, _place))),
-)
-def max_pick_(xp: Any, x: ArrayLike, places: ArrayLike) -> Any:
-    """The elements at places of the flattened x; max_pool(x) is max_pick(x, max_pool_places(x))."""
-    return xp.max_pick(x, places)
 
 
 @op(
