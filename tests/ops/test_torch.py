@@ -50,14 +50,14 @@ def ours(record, inputs, params):
 def theirs(record, inputs, params):
     xs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     y = as_one(torch, FUNCTIONS[record.name](torch, *consistent(record, xs), **params))
-    found = [y.detach().numpy()]
+    found = [y.detach().resolve_neg().numpy()]
     sought = [x for x in xs if x.requires_grad]
     if y.requires_grad:
         seed = torch.tensor(weights(y.shape))
         first = gradients(y, sought, seed)
         total = sum((g * torch.tensor(weights(g.shape))).sum() for g in first)
         second = gradients(total, sought) if total.requires_grad else [torch.zeros_like(x) for x in sought]
-        found += [g.detach().numpy() for g in first] + [g.detach().numpy() for g in second]
+        found += [g.detach().resolve_neg().numpy() for g in [*first, *second]]
     return found
 
 
