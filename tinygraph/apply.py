@@ -208,8 +208,10 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         for key, value in params.items():
             if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
-            elif type(value) is Tensor:
-                raise UnsupportedError(f"{record.name} takes no tensor for {key}, which is static; take .item() of it")
+            elif type(value) is Tensor:  # whose gradient would be lost
+                raise UnsupportedError(
+                    f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
+                )
         if given and not given.keys() <= allowed:
             raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
         inputs, args, requires_grad = _operands(operands, joint)
