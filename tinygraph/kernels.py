@@ -51,7 +51,6 @@ __all__ = [
     "one_hot_along",
     "parts_of",
     "per_square",
-    "periods",
     "prod_after",
     "prod_before",
     "qr_packed",
@@ -497,11 +496,6 @@ def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
 def interval(x: Any, nodes: Any) -> Any:
     """The place of the node to the left of each x, such that there is one to its right."""
     return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
-
-
-def periods(x: Any, period: Any) -> Any:
-    """How many whole periods lie before x."""
-    return np.floor(x / period)
 
 
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
