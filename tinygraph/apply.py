@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sys import _getframe
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from . import errors
-from .errors import Operand, ShapeError
+from .errors import Operand, ShapeError, UnsupportedError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
@@ -34,6 +34,7 @@ def op(
     variadic: bool = False,
     operators: Sequence[str] = (),
     aside: Mapping[int, int] | None = None,
+    linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
@@ -61,6 +62,7 @@ def op(
             binding=binding,
             source=source,
             aside=aside or {},
+            linear="together" if kind == "shape" else linear,
             check=check,
             samples=samples,
         )
@@ -208,6 +210,10 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         for key, value in params.items():
             if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
+            elif type(value) is Tensor:  # whose gradient would be lost
+                raise UnsupportedError(
+                    f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
+                )
         if given and not given.keys() <= allowed:
             raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
         inputs, args, requires_grad = _operands(operands, joint)

@@ -51,6 +51,7 @@ __all__ = [
     "mirror_spectrum",
     "one_hot_along",
     "parts_of",
+    "per_square",
     "periods",
     "prod_after",
     "prod_before",
@@ -127,16 +128,21 @@ def erf(x: Any) -> Any:
 
 
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
-    """x between −largest and largest, and finite if it is floating; a Python number stays what it is."""
-    if type(x) in (bool, int, float):
-        return x
+    """x between −largest and largest, and finite if it is floating."""
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return np.minimum(np.maximum(x, -largest), largest)
 
 
 def without_zero(x: Any) -> Any:
     """x, with infinity for 0."""
-    return np.where(x == 0, np.inf, x).astype(x.dtype)[()]
+    return np.where(x == 0, np.inf, x)[()]
+
+
+def per_square(x: Any, r: Any) -> Any:
+    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    none = (r == 0) | (r == np.inf)
+    r = np.where(none, 1.0, r)
+    return np.where(none, 0.0, x) / r / r
 
 
 def fractional(x: Any) -> Any:
@@ -426,7 +432,7 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
 
 def complex_of(z: Any) -> Any:
     """Complex numbers of real and imaginary parts, which lie along the first axis."""
-    numbers = np.empty(z.shape[1:], np.result_type(z, np.complex64))
+    numbers = np.empty(z.shape[1:], np.result_type(z.dtype, 1j))
     numbers.real, numbers.imag = z
     return numbers
 
@@ -607,7 +613,9 @@ def max_pick(x: Any, places: Any) -> Any:
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
-    """Whether each class, along a new axis, is that of y."""
+    """Whether each class, along a new axis, is that of y; there has to be one."""
+    if y.size and not 0 <= np.min(y) <= np.max(y) < classes:
+        raise IndexError(f"the classes are 0 to {classes - 1}, but labels are from {np.min(y)} to {np.max(y)}")
     return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
 
 

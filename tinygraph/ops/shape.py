@@ -226,7 +226,7 @@ def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     (2, 1)
     """
     x = tensor(x)
-    ndim = x.ndim + (1 if isinstance(axis, int) else len(axis))
+    ndim = x.ndim + np.size(axis)
     axes = normalize_axis_tuple(axis, ndim)
     lengths = iter(x.shape)
     return reshape(x, tuple(1 if i in axes else next(lengths) for i in range(ndim)))
@@ -625,7 +625,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
         Sample(((0,),), {"new_shape": (2, 2)}),
     ),
 )
-def resize(x: ArrayLike, new_shape: int | Shape) -> Tensor:
+def resize(x: ArrayLike, new_shape: int | Sequence[int]) -> Tensor:
     """The elements in another shape: repeated from the beginning where it has more of them, cut off where fewer.
 
     >>> import tinygraph as tg
@@ -634,7 +634,7 @@ def resize(x: ArrayLike, new_shape: int | Shape) -> Tensor:
             [3., 1.]], op=reshape)
     """
     x = tensor(x)
-    shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
+    shape = tuple(map(index, new_shape)) if isinstance(new_shape, Sequence) else (index(new_shape),)
     if any(n < 0 for n in shape):
         raise ArgumentError(f"all lengths of a shape are at least 0, not {shape}")
     size = math.prod(shape)
@@ -717,6 +717,8 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
         pairs = tuple((int(before), int(after)) for before, after in np.broadcast_to(widths, (x.ndim, 2)))
     except ValueError:
         raise ShapeError(f"pad_width {pad_width} has no (before, after) for each axis of {x.shape}") from None
+    if not x.ndim:
+        return pad_(x, (), "constant")
     if mode != "constant" or (not isinstance(constant_values, (Tensor, tuple, list)) and constant_values == 0):
         return pad_(x, pairs, mode)
     y = pad_(x, pairs, mode)
