@@ -16,7 +16,7 @@ from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
-from ..table import SUM
+from ..table import NUMBERS, SUM
 from . import shape
 from .broadcasting import kept, reduced_count
 from .comparisons import maximum, minimum, where
@@ -85,6 +85,13 @@ def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
     return x - xp.mean(x, axis=axis, keepdims=True)
 
 
+def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
+    """As np.var, which warns of too few elements past errstate."""
+    distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
+    freedom = reduced_count(x.shape, axis) - correction
+    return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)
+
+
 def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
     """(x − mean(x)) / (n − correction), times g."""
     if not keepdims and axis is not None:
@@ -97,7 +104,7 @@ def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: boo
     "reduction",
     lambda xp, g, y, x, axis, correction, keepdims: 2.0 * _slope(xp, g, x, axis, correction, keepdims),
     notation="var_{axis}({0})",
-    run=lambda x, axis=None, correction=0, keepdims=False: np.var(x, axis, ddof=correction, keepdims=keepdims),
+    run=_var,
     samples=_corrected,
     source="np.var({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
 )
@@ -121,7 +128,7 @@ def _std_slope(xp: Any, g: Any, y: Any, x: Any, axis: Axis, correction: float, k
     "reduction",
     _std_slope,
     notation="std_{axis}({0})",
-    run=lambda x, axis=None, correction=0, keepdims=False: np.std(x, axis, ddof=correction, keepdims=keepdims),
+    run=lambda x, axis=None, correction=0, keepdims=False: np.sqrt(_var(x, axis, correction, keepdims)),
     samples=_varying,
     source="np.std({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
 )
