@@ -96,10 +96,7 @@ def test_every_op_and_its_gradient(op, inputs, params):
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.kind == "elementwise" and not op.params])
 def test_special_values_also_when_traced_with_ordinary_ones(name):
     op = OPS[name]
-    count = len(op.vjps)
-    special = [np.array(testing.SPECIAL).reshape((-1,) + (1,) * i) for i in reversed(range(count))]
-    if op.samples and getattr(op.samples[0], "boolean", False):
-        special[0] = special[0] > 0
+    special = testing.special_inputs(op)
     functions = [APPLY[name], *([gradient_of(op, special, {})] if op.differentiable else [])]
     with np.errstate(all="ignore"):
         for function in functions:

@@ -199,6 +199,14 @@ def test_common_ways_to_write_the_same_give_the_same(rng):
         assert tg.derive(cost(A @ w - y))["dw"].text == "dw = (1/m) Aᵀ (A w − y)"
 
 
+def test_a_choice_of_the_users_own_between_equal_things_keeps_its_condition():
+    x, y = tg.parameter([1.0, 2.0], "x"), tg.parameter([1.0, 3.0], "y")
+    J = tg.sum(tg.where(x == y, 2 * x, y))
+    derivation = tg.derive(J)
+    assert derivation["dx"].text == "dx = 2 · where(x = y, 1, 0)"
+    assert derivation["dy"].text == "dy = where(x = y, 0, 1)"
+
+
 def test_a_tie_keeps_its_share():
     x = tg.parameter([0.0, 1.0])
     s = tg.sum(tg.maximum(x, 0.0))

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ EXAMPLES = [
 def test_example_in_docstring(test):
     report = []
     doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    if find_spec("scipy") is None and "computed by SciPy" in "".join(report):
+        pytest.skip("SciPy is missing")
     assert not report, "".join(report)
 
 

@@ -629,7 +629,7 @@ DTYPE_SECOND = WORDS("""
     frombuffer fromiter identity matrix ndarray ones ones_like recarray require zeros zeros_like
 """)
 FLAG_OR_TOLERANCE_SECOND = WORDS("""
-    angle array2string array_repr array_str matrix_rank nan_to_num poly1d real_if_close svd unique
+    angle array2string array_repr array_str matrix_rank nan_to_num poly1d real_if_close rot90 svd unique
 """)
 # They answer "no" where a comparison cannot be made.
 BOOLEAN = ["array_equal", "array_equiv"]
@@ -637,14 +637,16 @@ BOOLEAN = ["array_equal", "array_equiv"]
 CONDITION_FIRST = WORDS("compress extract")
 
 HARMLESS_ALONE = {*ABOUT_THE_SHAPE_OR_THE_TYPE, *AS_TEXT, *RETURNS_NOTHING}
-HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN}
+OF_THE_FIRST_ALONE = {"lstsq"}  # among whose results are the singular values of the first matrix
+HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN, *OF_THE_FIRST_ALONE}
+CONSTANT_FOR_ZERO = {"norm", "matrix_power"}  # the number of elements that are not 0, and the identity
 FORMS = {
     "(t)": (lambda t, a: (t,), HARMLESS_ALONE),
     "([t])": (lambda t, a: ([t],), HARMLESS_ALONE),
     "([t, t])": (lambda t, a: ([t, t],), HARMLESS_ALONE),
     "(t, t)": (lambda t, a: (t, t), HARMLESS_ALONE),
     "(t, a)": (lambda t, a: (t, a), {*HARMLESS_ALONE, *CONDITION_FIRST}),
-    "(t, 0)": (lambda t, a: (t, 0), {*HARMLESS_ALONE, *CONDITION_FIRST}),
+    "(t, 0)": (lambda t, a: (t, 0), {*HARMLESS_ALONE, *CONDITION_FIRST, *CONSTANT_FOR_ZERO}),
     "(a, t)": (lambda t, a: (a, t), HARMLESS),
     "(a, [t])": (lambda t, a: (a, [t]), HARMLESS),
     "([a], t)": (lambda t, a: ([a], t), HARMLESS),

@@ -25,6 +25,7 @@ from types import ModuleType as _Module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # `as` says that a name is exported, which type checkers cannot read off a computed __all__
+from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import protocols
@@ -63,7 +64,7 @@ if not _TYPE_CHECKING:
     __all__ = [
         name
         for name, value in globals().items()
-        if name in ("fft", "init", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
+        if name in ("fft", "init", "linalg", "nn", "ops") or not (name.startswith("_") or isinstance(value, _Module))
     ]
 
 for _family in ops.FAMILIES:

@@ -46,6 +46,7 @@ def op(
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         name = forward.__name__.rstrip("_")
+        assert name not in OPS, f"two ops are called {name}"
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
         record = Op(
@@ -264,7 +265,7 @@ def _operands(
             if x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
                 inputs[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
     args = [x.value if type(x) is Tensor else x for x in inputs]
-    return tuple(inputs), tuple(args), any([type(x) is Tensor and x._requires_grad for x in inputs])
+    return tuple(inputs), tuple(args), any(type(x) is Tensor and x._requires_grad for x in inputs)
 
 
 def constant(data: Any) -> Tensor:
@@ -282,8 +283,8 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
     )
-    singular = isinstance(error, np.linalg.LinAlgError) and "Singular" in str(error)
-    if not isinstance(error, ValueError) or fits or singular:
+    numeric = isinstance(error, np.linalg.LinAlgError) and "dimension" not in str(error)  # of values, not of shapes
+    if not isinstance(error, ValueError) or fits or numeric:
         error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
     if record.name == "matmul":

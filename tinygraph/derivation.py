@@ -169,7 +169,8 @@ class Work:
             with np.errstate(all="ignore"):
                 total = node.value.sum(axis, keepdims=True)
                 size = np.abs(node.value).sum(axis, keepdims=True)
-            if total.size and np.abs(total - total.flat[0]).max() <= _CLOSE * size.max():
+                constant = total.size and np.abs(total - total.flat[0]).max() <= _CLOSE * size.max()
+            if constant:
                 yield from (ops.sum(node, axis=axis, keepdims=keepdims) for keepdims in (False, True))
 
     def _literal(self, value: float) -> Sum:

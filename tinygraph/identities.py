@@ -54,6 +54,8 @@ SHORTER = (
     # masks: a relu's derivative
     Identity("where(x <= y, 0, z)", "z * astype(x > y)", accurate=False),
     Identity("where(x < y, 0, z)", "z * astype(x >= y)", accurate=False),
+    Identity("where(x <= y, z, 0)", "z * astype(x <= y)", accurate=False),
+    Identity("where(x < y, z, 0)", "z * astype(x < y)", accurate=False),
     Identity("where(x > y, z, 0)", "z * astype(x > y)", accurate=False),
     Identity("where(x >= y, z, 0)", "z * astype(x >= y)", accurate=False),
 )

@@ -10,7 +10,9 @@ import numpy as np
 
 __all__ = [
     "avg_pool",
+    "avg_unpool",
     "bounded_index",
+    "cofactors",
     "col2im",
     "complex_of",
     "conv",
@@ -18,9 +20,16 @@ __all__ = [
     "conv_transpose",
     "dft",
     "diagonal_matrix",
+    "digamma",
+    "digamma_derivative",
+    "eigh_packed",
     "erf",
     "erfc",
+    "finite",
     "fold_spectrum",
+    "fractional",
+    "gammaln",
+    "huber",
     "idft",
     "im2col",
     "index_put",
@@ -31,20 +40,33 @@ __all__ = [
     "last_written",
     "log_softmax",
     "logsumexp",
+    "lowest",
+    "max_pick",
     "max_pool",
     "max_pool_places",
+    "max_unpool",
     "mirror_spectrum",
+    "one_hot_along",
     "parts_of",
     "periods",
     "prod_after",
     "prod_before",
+    "qr_packed",
+    "quotient",
+    "ratio",
     "rdft",
     "recurrence",
+    "relative_entropy",
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",
+    "sinc_derivative",
     "softmax",
+    "softmax_loss",
+    "svd_packed",
+    "vector_norm",
     "windows",
+    "without_zero",
 ]
 
 
@@ -101,6 +123,70 @@ def erf(x: Any) -> Any:
     return np.asarray(np.where(np.abs(x) < 0.5, inside, 1.0 - erfc(x))).astype(np.result_type(x, np.float16))[()]
 
 
+def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
+    """x between −largest and largest, and finite if it is floating; a Python number stays what it is."""
+    if type(x) in (bool, int, float):
+        return x
+    largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
+    return np.minimum(np.maximum(x, -largest), largest)
+
+
+def without_zero(x: Any) -> Any:
+    """x, with infinity for 0."""
+    return np.where(x == 0, np.inf, x).astype(x.dtype)[()]
+
+
+def fractional(x: Any) -> Any:
+    """The fraction of x, with its sign."""
+    return np.modf(x)[0]
+
+
+def gammaln(x: Any) -> Any:
+    """log |Γ(x)|, by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").gammaln(x)
+
+
+def digamma(x: Any) -> Any:
+    """The derivative of log Γ(x), by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").digamma(x)
+
+
+def digamma_derivative(x: Any, order: Any) -> Any:
+    """The derivative of digamma of so high an order, by SciPy."""
+    from importlib import import_module
+
+    return import_module("scipy.special").polygamma(order, x).astype(np.result_type(x, np.float16), copy=False)[()]
+
+
+def sinc_derivative(x: Any, order: Any) -> Any:
+    """The derivative of so high an order of sin u / u where u = π x.
+
+    With s for it, u s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ u, which loses digits near 0; there by the series Σ (−1)ᵏ u²ᵏ / (2k + 1)!.
+    """
+    dtype = np.result_type(x, np.float16)
+    x = np.asarray(x, np.float64)
+    far = np.abs(x) * np.pi > order + 2
+    u = np.pi * np.where(far, x, 1.0)
+    whole = np.where(far, np.rint(x), 0.0)  # sin(π x) is exactly 0 where x is whole
+    sin, cos = (f(np.pi * (np.where(far, x, 1.0) - whole)) * (1 - 2 * (whole % 2)) for f in (np.sin, np.cos))
+    outside = sin / u
+    for n in range(1, order + 1):
+        outside = ((sin, cos, -sin, -cos)[n % 4] - n * outside) / u
+    u = np.pi * np.where(far, 0.0, x)
+    inside, square = np.zeros_like(u), u * u
+    for k in range(order + 24, (order + 1) // 2 - 1, -1):
+        term = (-1.0) ** k / (2 * k + 1)
+        for n in range(1, 2 * k - order + 1):
+            term /= n
+        inside = inside * square + term
+    inside = inside * (u if order % 2 else 1.0)
+    return np.asarray(np.pi**order * np.where(far, outside, inside)).astype(dtype)[()]
+
+
 def softmax(x: Any, axis: Any = -1) -> Any:
     """e^x / Σ e^x along axes."""
     powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
@@ -113,6 +199,25 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     top = np.where(np.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
     total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
+
+
+def scatter_add(g: Any, key: Any, shape: Any) -> Any:
+    """Zeros, with the elements of g added at the places that a key names."""
+    out = np.zeros(shape, g.dtype)
+    key = key if isinstance(key, tuple) else (key,)
+    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
+    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
+    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
+        np.add.at(out, key, g)
+        return out
+    # along one axis, on a flat array: np.add.at is several times as fast on such
+    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
+    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
+    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
+    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
+    return out
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
@@ -149,25 +254,6 @@ def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
     key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
     key[axis] = indices
     np.add.at(out, tuple(key), g)
-    return out
-
-
-def scatter_add(g: Any, key: Any, shape: Any) -> Any:
-    """Zeros, with the elements of g added at the places that a key names."""
-    out = np.zeros(shape, g.dtype)
-    key = key if isinstance(key, tuple) else (key,)
-    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
-    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
-    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
-        np.add.at(out, key, g)
-        return out
-    # along one axis, on a flat array: np.add.at is several times as fast on such
-    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
-    if places.size and not -count <= places.min() <= places.max() < count:
-        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
-    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
-    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
-    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
     return out
 
 
@@ -272,7 +358,8 @@ def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) 
 def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
     """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
     rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
-    columns = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT @ rows
+    turned = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT
+    columns = turned * rows if groups == len(w) else turned @ rows  # of vectors matmul is slow
     columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
     return col2im(columns, size, w.shape[2:], stride, padding, dilation)
 
@@ -287,28 +374,35 @@ def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation
 
 def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The mean of each window, in which padding counts as zeros."""
-    return np.mean(windows(x, kernel, stride, padding, dilation), tuple(range(2, 2 + len(kernel))))
+    view = windows(x, kernel, stride, padding, dilation)
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+    total = np.zeros((*x.shape[:2], *view.shape[x.ndim :]), np.result_type(dtype, np.float32))
+    for offset in np.ndindex(*kernel):  # in fewer steps than a sum over these axes, which are short
+        total += view[(slice(None), slice(None), *offset)]
+    return (total / int(np.prod(kernel))).astype(dtype, copy=False)
 
 
 def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """The largest element of each window."""
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False
-    return np.max(windows(x, kernel, stride, padding, dilation, lowest), tuple(range(2, 2 + len(kernel))))
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    for offset in np.ndindex(*kernel):
+        np.maximum(y, view[(slice(None), slice(None), *offset)], out=y)
+    return y
 
 
 def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Where in the flattened x the largest element of each window is; of equal ones the first."""
-    values = windows(x, kernel, stride, padding, dilation)
-    size = int(np.prod(x.shape[2:]))
-    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, -1)
-    place = np.full((*x.shape[:2], *values.shape[x.ndim :]), -1)
-    best = np.zeros(place.shape, x.dtype)
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    size, within = int(np.prod(x.shape[2:])), tuple(range(2, x.ndim))
+    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, size)
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is no padding, should all be lowest
     for offset in np.ndindex(*kernel):
-        here, number = values[(slice(None), slice(None), *offset)], numbers[(slice(None), slice(None), *offset)]
-        better = ((here > best) | (here != here) | (place < 0)) & (number >= 0)
-        np.copyto(best, here, where=better)
-        np.copyto(place, number, where=better)
-    return place + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+        part = (slice(None), slice(None), *offset)
+        places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
+        np.maximum(y, view[part], out=y)
+    return places + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
 
 
 def complex_of(z: Any) -> Any:
@@ -342,7 +436,7 @@ def irdft(z: Any, n: Any, axes: Any, norm: Any) -> Any:
     """The inverse of that; n is the length along the last of the axes."""
     lengths = [z.shape[axis + 1] for axis in axes[:-1]]
     x = np.fft.irfftn(complex_of(z), [*lengths, n], axes, norm)
-    return x.astype(np.result_type(z.dtype, 1.0), copy=False)
+    return x.astype(np.result_type(z.dtype, 1.0), copy=False) if len(axes) == 1 else x
 
 
 def mirror_spectrum(z: Any, n: Any, axes: Any) -> Any:
@@ -389,3 +483,131 @@ def periods(x: Any, period: Any) -> Any:
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
     """The whole periods by which angles would jump."""
     return np.unwrap(x, discont, axis, period=period) - x
+
+
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, and 0 where y is."""
+    out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
+    return np.divide(x, y, out=out, where=y != 0)[()]
+
+
+def quotient(x: Any, y: Any) -> Any:
+    """x / y, where 0/0 = 0."""
+    return x / np.where((x == 0) & (y == 0), 1, y)
+
+
+def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -> Any:
+    """(Σ |x|ᵖ)^(1/p); where a power would not be in the range of numbers, with the largest or smallest |x| as unit."""
+    tiny = np.finfo(x.dtype).tiny / np.finfo(x.dtype).eps
+    with np.errstate(all="ignore"):
+        total = np.sum(x * x if ord == 2 else np.abs(x) ** ord, axis, keepdims=True)
+        unit = 1.0
+        if not ((total > tiny) & (total < np.inf)).all():
+            size = np.abs(x)
+            unit = np.max(size, axis, keepdims=True, initial=0.0)
+            if ord < 0:
+                unit = np.min(size, axis, keepdims=True, initial=np.inf)
+            unit = np.where((unit == 0) | (unit == np.inf), x.dtype.type(1), unit)
+            total = np.sum((size / unit) ** ord, axis, keepdims=True)
+        norm = unit * (np.sqrt(total) if ord == 2 else total ** (1 / ord))
+    return norm if keepdims else np.squeeze(norm, axis)[()]
+
+
+def eigh_packed(x: Any, UPLO: Any = "L") -> Any:
+    """The eigenvalues of a symmetric matrix as a row, and below it its eigenvectors as columns."""
+    values, vectors = np.linalg.eigh(x, UPLO)
+    return np.concatenate([values[..., None, :], vectors], -2)
+
+
+def svd_packed(x: Any, full: Any = False) -> Any:
+    """U and below it V, their columns the singular vectors; and below these as a row the singular values."""
+    u, s, vh = np.linalg.svd(x, full)
+    rows, count, columns = u.shape[-2], s.shape[-1], vh.shape[-1]
+    out = np.zeros((*s.shape[:-1], rows + columns + 1, max(u.shape[-1], vh.shape[-2])), s.dtype)
+    out[..., :rows, : u.shape[-1]] = u
+    out[..., rows:-1, : vh.shape[-2]] = np.swapaxes(vh, -1, -2)
+    out[..., -1, :count] = s
+    return out
+
+
+def qr_packed(x: Any, mode: Any = "reduced") -> Any:
+    """Q and below it Rᵀ."""
+    q, r = np.linalg.qr(x, mode)
+    return np.concatenate([q, np.swapaxes(r, -1, -2)], -2)
+
+
+def cofactors(x: Any, *directions: Any) -> Any:
+    """The cofactors of a matrix, or their derivative along directions, one after the other.
+
+    With x = U S Vᵀ these are those of S, turned back. The determinant of S + Σ tₐ Dₐ has in t₁ ⋯ tₘ the coefficient
+    Σ sign σ D₁[i₁, i_σ(1)] ⋯ Dₘ[iₘ, i_σ(m)] Π s, over all m different indices, all permutations σ of them, and the
+    product of the singular values at the other indices. Nothing is divided, so that S may have zeros.
+    """
+    u, s, vh = np.linalg.svd(x)
+    order, n = len(directions) + 1, s.shape[-1]
+    turned = [np.swapaxes(u, -1, -2) @ d @ np.swapaxes(vh, -1, -2) for d in directions]
+    taken = (np.indices((n,) * order)[..., None] == np.arange(n)).any(0)
+    others = np.prod(np.where(taken, s.dtype.type(1), s[(..., *[None] * order, slice(None))]), -1)
+    others = np.where(taken.sum(-1) == order, others, s.dtype.type(0))
+    permutations: Any = [((), 1)]
+    for i in range(order):
+        permutations = [((*p[:j], i, *p[j:]), sign * (-1) ** (i - j)) for p, sign in permutations for j in range(i + 1)]
+    letters = "abcdefghijklmnopqrstuvwxyz"[:order]
+    result = np.zeros((*s.shape[:-1], n, n), s.dtype)
+    for places, sign in permutations:
+        pairs = [letters[i] + letters[j] for i, j in enumerate(places)]
+        factors = ",".join("..." + pair for pair in [letters, *pairs[:-1]])
+        diagonal = places[-1] == order - 1
+        out = np.einsum("...aa->...a", result) if diagonal else result
+        out += sign * np.einsum(f"{factors}->...{letters[-1] if diagonal else pairs[-1]}", others, *turned)
+    turn = np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    return turn * (u @ result @ vh)
+
+
+def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
+    count = int(np.prod(kernel))
+    shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
+    columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
+    return col2im(columns, size, kernel, stride, padding, dilation)
+
+
+def lowest(dtype: Any) -> Any:
+    """What no number is less than."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False
+
+
+def max_unpool(y: Any, places: Any, shape: Any) -> Any:
+    """Zeros, with the elements of y added at places of the flattened array."""
+    return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
+
+
+def max_pick(x: Any, places: Any) -> Any:
+    """The elements at places of the flattened x."""
+    return x.reshape(-1)[places]
+
+
+def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
+    """Whether each class, along a new axis, is that of y."""
+    return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
+
+
+def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
+    """log Σ e^z − Σ y z along an axis, where 0 ∞ = 0."""
+    top = np.max(z, axis=axis, keepdims=True)
+    top = np.where(np.abs(top) == np.inf, 0.0, top).astype(top.dtype)
+    below = z - top
+    products = np.sum(y * np.where(y == 0, 0, below), axis=axis)
+    missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 but for rounding
+    return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
+
+
+def relative_entropy(p: Any, q: Any) -> Any:
+    """p log(p / q), where 0 log 0 = 0; the quotient could overflow."""
+    return p * (np.log(np.where(p == 0, 1, p)) - np.log(np.where(p == 0, 1, q)))
+
+
+def huber(x: Any, delta: Any) -> Any:
+    """x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
+    near = np.minimum(np.abs(x), delta)
+    return near * (np.abs(x) - 0.5 * near)

@@ -7,8 +7,8 @@ from collections import Counter
 from .graph import Tensor
 from .table import OPS
 
-_EACH = {"multiply", "matmul", "outer", "vdot", "einsum", "cross"}
-_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace", "scatter_diagonal"}
+_EACH = {"multiply", "matmul", "outer", "vdot", "einsum", "cross", "conv", "conv_transpose", "conv_kernel"}
+_TOGETHER = {"add", "subtract", "negative", "sum", "mean", "trace", "scatter_diagonal", "im2col", "col2im", "avg_pool"}
 _TOGETHER |= {name for name, op in OPS.items() if op.kind == "shape"}
 
 
@@ -20,6 +20,8 @@ def ways(node: Tensor) -> list[set[Tensor]]:
     times = Counter(tensors)
     if name in _EACH:
         return [{x} for x in tensors if times[x] == 1]
+    if name == "solve":
+        return [{tensors[1]}] if times[tensors[1]] == 1 else []
     if name == "divide":
         return [{tensors[0]}] if inputs[0] is tensors[0] and times[tensors[0]] == 1 else []
     if name == "getitem":

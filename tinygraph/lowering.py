@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -100,6 +101,16 @@ def _ndtr(x: Tensor) -> Tensor:
     return 0.5 * ops.erfc(x * -math.sqrt(0.5))
 
 
+def _gelu_tanh(x: Tensor) -> Tensor:
+    z, scale = _within(x, 30.0), 2 * math.sqrt(2 / math.pi)
+    return ops.maximum(x, -30.0) * _sigmoid(z * (scale + (scale * 0.044715) * ops.square(z)))
+
+
+def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
+    largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
+    return ops.maximum(ops.minimum(x, largest), -largest)
+
+
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     if not x.size or x.dtype == np.float16:  # whose elements NumPy adds up in float32
         return ops.mean(x, axis=axis, keepdims=keepdims)
@@ -158,7 +169,15 @@ _LOWERED: Mapping[str, Any] = {
     "logit_of_sigmoid": lambda a, z: z,
     "softplus": _softplus,
     "ndtr": _ndtr,
-    "gelu": lambda x: x * _ndtr(x),
+    "gelu": lambda x: ops.maximum(x, -1e4) * _ndtr(x),
+    "gelu_tanh": _gelu_tanh,
+    "silu": lambda x: ops.maximum(x, -1e4) * _sigmoid(x),
+    "mish": lambda x: ops.maximum(x, -1e4) * ops.tanh(_softplus(x)),
+    "hardswish": lambda x: ops.maximum(x, -3.0) * (ops.minimum(ops.maximum(x + 3.0, 0.0), 6.0) / 6.0),
+    "softsign": lambda x: _within(x) / (1.0 + ops.abs(_within(x))),
+    "finite": _within,
+    "at_least": lambda x, y: ops.maximum(x, y),
+    "at_most": lambda x, y: ops.minimum(x, y),
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
@@ -166,6 +185,11 @@ _LOWERED: Mapping[str, Any] = {
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
+    # parts of a decomposition
+    **{
+        name: OPS[name].run
+        for name in ("eigenvalues", "eigenvectors", "left_vectors", "right_vectors", "singular_values")
+    },
 }
 
 

@@ -61,7 +61,10 @@ def shown_inputs(node: Tensor) -> tuple[Any, ...]:
 def literal_name(node: Tensor, position: int) -> str | None:
     """What the source calls a number among the operands, such as the m in ``loss / m``."""
     name = node.site.operand(position)[1] if not node.site.anonymous else None
-    return name if name != node.name else None  # as in J += loss, where J was the number 0
+    if name is None or name == node.name:  # as in J += loss, where J was the number 0
+        return None
+    # the 1 in reciprocal(x) = 1 / x, where the source has x as its first operand
+    return None if any(isinstance(x, Tensor) and x.name == name for x in node.inputs) else name
 
 
 def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:

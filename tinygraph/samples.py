@@ -21,6 +21,8 @@ class Domain(NamedTuple):
     """In ascending order along the last axis, and apart."""
     symmetric: bool = False
     """Matrices that equal their transpose; gradients are taken among such."""
+    computed: str = ""
+    """The op that computes this input from the first one."""
 
 
 class Sample(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
-from .graph import Tensor
+from .graph import ArrayLike, Tensor
 from .ops.contraction import as_tensor, with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,6 +34,7 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
     """Declare what records a function of NumPy, or several."""
 
     def declare(function: Function) -> Function:
+        assert SPELLED.keys().isdisjoint(theirs), f"spelled twice: {theirs}"
         SPELLED.update(dict.fromkeys(theirs, function))
         return function
 
@@ -41,6 +42,73 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 
 
 # -- elementwise ---------------------------------------------------------------------------------------------------
+
+SPELLED |= {
+    np.conjugate: ops.positive,
+    np.degrees: ops.rad2deg,
+    np.fix: ops.trunc,
+    np.isneginf: lambda x: ops.equal(x, -np.inf),
+    np.isposinf: lambda x: ops.equal(x, np.inf),
+    np.radians: ops.deg2rad,
+    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+}
+
+
+@spelled(np.real)
+def _real(val: Tensor) -> Tensor:
+    return val
+
+
+@spelled(np.angle)
+def _angle(z: Tensor, deg: bool = False) -> Tensor:
+    """Of real numbers: 0 or π, with the derivative 0."""
+    angle = ops.atan2(0.0, z)
+    return ops.rad2deg(angle) if deg else angle
+
+
+@spelled(np.fabs)
+def _fabs(x: Tensor) -> Tensor:
+    return ops.abs(_floating(x, np.fabs))
+
+
+@spelled(np.float_power)
+def _float_power(x1: ArrayLike, x2: ArrayLike) -> Tensor:
+    """In float64 at least."""
+    return ops.pow(*(_floating(x, np.float_power) if isinstance(x, Tensor) else x for x in (x1, x2)))
+
+
+def _floating(x: Tensor, function: np.ufunc) -> Tensor:
+    """The tensor in the dtype of the function's result."""
+    dtype = function(*[np.empty(0, x.dtype)] * function.nin).dtype
+    return x if x.dtype == dtype else ops.astype(x, dtype)
+
+
+@spelled(np.round, np.around)
+def _round(a: Tensor, decimals: int = 0) -> Tensor:
+    return ops.round(a, decimals)
+
+
+@spelled(np.clip)
+def _clip(
+    a: ArrayLike,
+    a_min: ArrayLike | None = None,
+    a_max: ArrayLike | None = None,
+    *,
+    min: ArrayLike | None = None,
+    max: ArrayLike | None = None,
+) -> Tensor:
+    return ops.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+@spelled(np.select)
+def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
+    """The value of the first condition that holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError("list of cases must be same length as list of conditions")
+    result = default
+    for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = ops.where(condition, value, result)
+    return result  # type: ignore[return-value]
 
 
 # -- reductions and statistics -------------------------------------------------------------------------------------
@@ -160,12 +228,12 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
     """Among bins that ascend or descend, which are static."""
     if isinstance(bins, Tensor):
         raise UnsupportedError("np.digitize takes its bins as an array; searchsorted takes a tensor that ascends")
-    steps = np.diff(bins)
+    steps, side = np.diff(bins), "left" if right else "right"
     if (steps >= 0).all():
-        return ops.searchsorted(bins, x, side="left" if right else "right")
+        return ops.searchsorted(bins, x, side)
     if not (steps <= 0).all():
         raise ArgumentError("np.digitize takes bins that ascend or descend")
-    return len(bins) - ops.searchsorted(np.flip(bins), x, side="right" if right else "left")
+    return len(bins) - ops.searchsorted(np.flip(bins), x, side)
 
 
 @spelled(np.where)
@@ -227,6 +295,20 @@ def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = 
 def _with_third(x: Tensor) -> Tensor:
     zeros = np.zeros((*x.shape[:-1], 3 - x.shape[-1]), x.dtype)
     return ops.concat([x, zeros], axis=-1) if x.shape[-1] == 2 else x
+
+
+@spelled(np.linalg.pinv)
+def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
+    """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    return ops.pinv(a, rtol=rtol if rcond is None else rcond)
+
+
+@spelled(np.linalg.eig, np.linalg.eigvals)
+def _eig(a: Tensor) -> Tensor:
+    raise UnsupportedError(
+        "a matrix that is not symmetric may have complex eigenvalues, which a tensor cannot hold; take eigh or eigvalsh"
+        " of a symmetric one, or svd"
+    )
 
 
 # -- signals and Fourier transforms --------------------------------------------------------------------------------

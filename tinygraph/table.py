@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Rule: TypeAlias = Callable[..., Any]
 
 # How tightly a notation binds its operands, for parentheses.
+OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
 
 

@@ -156,13 +156,13 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
 
 
 def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """What the function gives; of several results one tensor that has them all, of the dtype of the first."""
+    """What the function gives; of several results one tensor that has all of the first's kind."""
     result: Any = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
     if isinstance(result, Tensor):
         return result
     if len(result) == 1:
         return result[0]  # type: ignore[no-any-return]
-    return ops.concat([ops.reshape(y if y.dtype == result[0].dtype else y.astype(result[0].dtype), -1) for y in result])
+    return ops.concat([ops.reshape(y, -1) for y in _alike(result)])
 
 
 def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -170,7 +170,13 @@ def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
     result = function(*inputs, **params)
     if not isinstance(result, (tuple, list)):
         return result
-    return np.concatenate([np.ravel(y) for y in result]) if len(result) != 1 else result[0]
+    return np.concatenate([np.ravel(y) for y in _alike(result)]) if len(result) != 1 else result[0]
+
+
+def _alike(results: Sequence[Any]) -> list[Any]:
+    """Those that are floating numbers as the first is, without a rank or places beside them."""
+    kinds = [(y if isinstance(y, Tensor) else np.asarray(y)).dtype.kind for y in results]
+    return [y for y, kind in zip(results, kinds, strict=True) if kind == kinds[0]]
 
 
 def _require(condition: Any, op: Record, message: str, inputs: Sequence[Any], params: dict[str, Any]) -> None:
@@ -235,7 +241,7 @@ def law_gradient(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 
 def consistent(op: Record, inputs: list[Any]) -> list[Any]:
-    """Inputs as the op demands: one computed from another, a = σ(z), and matrices symmetric."""
+    """Inputs as the op demands: one computed from another, as a = σ(z), and matrices symmetric."""
     given = list(inputs)
     for reported, carrier in op.aside.items() if isinstance(op, Op) else ():
         given[reported] = ops.sigmoid(given[carrier])
@@ -243,6 +249,8 @@ def consistent(op: Record, inputs: list[Any]) -> list[Any]:
     for i, domain in enumerate(domains):
         if domain is not None and domain.symmetric:
             given[i] = (given[i] + ops.matrix_transpose(given[i])) / 2
+        if domain is not None and domain.computed:
+            given[i] = APPLY[domain.computed](given[0])
     return given
 
 
@@ -255,7 +263,8 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
         return
     seed = np.asarray(_rng(op.name).standard_normal(output.shape))
     kept = seed.copy()
-    sought = [x for x in tensors if x.requires_grad]
+    rules: Sequence[Any] = [True] * len(tensors) if isinstance(op, Composite) or op.variadic else op.vjps
+    sought = [x for x, rule in zip(tensors, rules, strict=True) if x.requires_grad and rule]
     nodes = gradients(output, sought, seed)
     output.backward(seed)
     for x, node in zip(sought, nodes, strict=True):
@@ -336,21 +345,30 @@ def law_same_operand_twice(op: Record, inputs: list[Any], params: dict[str, Any]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 1e-308, 1000.0, -1000.0]
 
 
+def special_inputs(op: Record) -> list[Any]:
+    """Inputs of an elementwise function that broadcast to all combinations of special values."""
+    inputs = []
+    for domain, i in zip(op.samples or [None] * _count(op), reversed(range(_count(op))), strict=True):
+        x = np.array(SPECIAL)
+        if domain is not None and domain.boolean:
+            x = x > 0
+        elif domain is not None and domain.integer:
+            x = np.array([0, 1, 2, 5])
+        inputs.append(x.reshape((-1,) + (1,) * i))
+    return inputs
+
+
 def law_special_values(op: Record) -> None:
     """On 0, ±inf, NaN and the ends of the range: NumPy's value, and the same gradient from numbers and nodes."""
     if op.kind != "elementwise" or (isinstance(op, Op) and op.params) or _has_samples(op):
         return
-    count = _count(op)
-    first = np.array(SPECIAL)
-    inputs = [first.reshape((-1,) + (1,) * i) for i in reversed(range(count))]
-    if op.samples and isinstance(op.samples[0], Domain) and op.samples[0].boolean:
-        inputs[0] = inputs[0] > 0
+    inputs = special_inputs(op)
     with np.errstate(all="ignore"):
         theirs = _numpys(op)
         tensors = _tensors(inputs)
         output = applied(op, tensors, {})
         value = op.run(*inputs) if isinstance(op, Op) else output.data
-        _require(theirs is None or _same(theirs(*inputs), value), op, "differs from NumPy", inputs, {})
+        _require(theirs is None or _same(_value(theirs, inputs, {}), value), op, "differs from NumPy", inputs, {})
         _require(_same(output.data, value), op, "the recorded value differs", inputs, {})
         if not output.requires_grad:
             return

@@ -1,4 +1,8 @@
-"""Comparing, choosing and logic, element by element."""
+"""Comparing, choosing and logic, element by element.
+
+All are primitives. What gives booleans or whole numbers is recorded, so that a graph run again compares anew, and has
+no gradient.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,37 @@ import numpy as np
 
 from ..apply import op
 from ..graph import ArrayLike
-from ..samples import Domain
-from ..table import COMPARISON
+from ..samples import Domain, Sample
+from ..table import AND, COMPARISON, OR, SIGN
 
 __all__ = [
+    "allclose",
+    "array_equal",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
     "equal",
     "fmax",
     "fmin",
     "greater",
     "greater_equal",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
     "less",
     "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
     "maximum",
     "minimum",
     "not_equal",
+    "signbit",
     "where",
 ]
 
@@ -112,7 +133,7 @@ def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.where(condition, x, y)
 
 
-# -- comparisons: recorded, so that a graph run again compares anew; without gradient ------------------------------
+# -- comparisons -----------------------------------------------------------------------------------------------------
 
 
 @op(
@@ -227,3 +248,270 @@ def not_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     Tensor([ True, False], op=not_equal)
     """
     return xp.not_equal(x, y)
+
+
+_close = {"rtol": 1e-5, "atol": 1e-8, "equal_nan": False}
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    samples=(Sample(((2, 3), (3,)), _close), Sample(((), ()), {**_close, "rtol": 2.0}), Sample(((0,), (1,)), _close)),
+)
+def isclose(
+    xp: Any, x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """|x − y| ≤ `atol` + `rtol` |y|, elementwise; infinities are close if they are equal, NaN only with `equal_nan`.
+
+    >>> tg.isclose([1.0, 2.0], [1.0 + 1e-9, 3.0])
+    Tensor([ True, False], op=isclose)
+    """
+    return xp.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _allclose(x: Any, y: Any, **params: Any) -> Any:
+    return np.bool_(np.allclose(x, y, **params))
+
+
+@op(
+    "reduction",
+    None,
+    None,
+    run=_allclose,
+    samples=(Sample(((2, 3), (3,)), _close), Sample(((), ()), {**_close, "rtol": 2.0}), Sample(((0,), (1,)), _close)),
+)
+def allclose(
+    xp: Any, x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
+    """Whether all elements are close, as `isclose` says.
+
+    >>> tg.allclose([1.0, 2.0], [1.0 + 1e-9, 2.0])
+    Tensor(True, op=allclose)
+    """
+    return xp.allclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def _array_equal(x: Any, y: Any, equal_nan: bool = False) -> Any:
+    return np.bool_(np.array_equal(x, y, equal_nan=equal_nan))
+
+
+@op(
+    "reduction",
+    None,
+    None,
+    run=_array_equal,
+    samples=(
+        Sample(((2, 3), (3,)), {"equal_nan": False}),
+        Sample(((1,), (1,)), {"equal_nan": True}),
+        Sample(((0,), (0,)), {"equal_nan": False}),
+    ),
+)
+def array_equal(xp: Any, x: ArrayLike, y: ArrayLike, equal_nan: bool = False) -> Any:
+    """Whether the arrays have the same shape and elements.
+
+    >>> tg.array_equal([1.0, 2.0], [1.0, 2.0])
+    Tensor(True, op=array_equal)
+    """
+    return xp.array_equal(x, y, equal_nan=equal_nan)
+
+
+@op("elementwise", None)
+def isnan(xp: Any, x: ArrayLike) -> Any:
+    """Whether x is NaN, elementwise.
+
+    >>> tg.isnan([1.0, np.nan])
+    Tensor([False,  True], op=isnan)
+    """
+    return xp.isnan(x)
+
+
+@op("elementwise", None)
+def isinf(xp: Any, x: ArrayLike) -> Any:
+    """Whether x is ∞ or −∞, elementwise.
+
+    >>> tg.isinf([1.0, -np.inf])
+    Tensor([False,  True], op=isinf)
+    """
+    return xp.isinf(x)
+
+
+@op("elementwise", None)
+def isfinite(xp: Any, x: ArrayLike) -> Any:
+    """Whether x is neither infinite nor NaN, elementwise.
+
+    >>> tg.isfinite([1.0, np.inf, np.nan])
+    Tensor([ True, False, False], op=isfinite)
+    """
+    return xp.isfinite(x)
+
+
+@op("elementwise", None)
+def signbit(xp: Any, x: ArrayLike) -> Any:
+    """Whether x is negative, elementwise, as −0 also is.
+
+    >>> tg.signbit([1.0, -2.0, -0.0])
+    Tensor([False,  True,  True], op=signbit)
+    """
+    return xp.signbit(x)
+
+
+# -- logic ---------------------------------------------------------------------------------------------------------
+
+_truth = Domain(boolean=True)
+_whole, _few = Domain(-8, 8, integer=True), Domain(0, 5, integer=True)
+
+
+@op("elementwise", None, None, notation="{0} ∧ {1}", binding=AND, samples=(_truth, _truth))
+def logical_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x and y, elementwise, where what is not 0 is true.
+
+    >>> tg.logical_and([True, True], [True, False])
+    Tensor([ True, False], op=logical_and)
+    """
+    return xp.logical_and(x, y)
+
+
+@op("elementwise", None, None, notation="{0} ∨ {1}", binding=OR, samples=(_truth, _truth))
+def logical_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x or y, elementwise, where what is not 0 is true.
+
+    >>> tg.logical_or([True, False], [False, False])
+    Tensor([ True, False], op=logical_or)
+    """
+    return xp.logical_or(x, y)
+
+
+@op("elementwise", None, None, notation="{0} ⊕ {1}", binding=OR, samples=(_truth, _truth))
+def logical_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """Either x or y, elementwise, where what is not 0 is true.
+
+    >>> tg.logical_xor([True, True], [True, False])
+    Tensor([False,  True], op=logical_xor)
+    """
+    return xp.logical_xor(x, y)
+
+
+@op("elementwise", None, notation="¬{0}", binding=SIGN, samples=(_truth,))
+def logical_not(xp: Any, x: ArrayLike) -> Any:
+    """Not x, elementwise, where what is not 0 is true.
+
+    >>> tg.logical_not([True, False])
+    Tensor([False,  True], op=logical_not)
+    """
+    return xp.logical_not(x)
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ∧ {1}",
+    binding=AND,
+    run=operator.and_,
+    operators=("__and__", "__rand__"),
+    samples=(_whole, _whole),
+    source="np.bitwise_and({0}, {1})",
+)
+def bitwise_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x and y, bit by bit, of booleans or whole numbers, elementwise: the operator ``&``.
+
+    >>> tg.bitwise_and([6, 5], 3)
+    Tensor([2, 1], op=bitwise_and)
+    """
+    return xp.bitwise_and(x, y)
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ∨ {1}",
+    binding=OR,
+    run=operator.or_,
+    operators=("__or__", "__ror__"),
+    samples=(_whole, _whole),
+    source="np.bitwise_or({0}, {1})",
+)
+def bitwise_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x or y, bit by bit, of booleans or whole numbers, elementwise: the operator ``|``.
+
+    >>> tg.bitwise_or([6, 5], 3)
+    Tensor([7, 7], op=bitwise_or)
+    """
+    return xp.bitwise_or(x, y)
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    notation="{0} ⊕ {1}",
+    binding=OR,
+    run=operator.xor,
+    operators=("__xor__", "__rxor__"),
+    samples=(_whole, _whole),
+    source="np.bitwise_xor({0}, {1})",
+)
+def bitwise_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """Either x or y, bit by bit, of booleans or whole numbers, elementwise: the operator ``^``.
+
+    >>> tg.bitwise_xor([6, 5], 3)
+    Tensor([5, 6], op=bitwise_xor)
+    """
+    return xp.bitwise_xor(x, y)
+
+
+@op(
+    "elementwise",
+    None,
+    notation="¬{0}",
+    binding=SIGN,
+    run=np.invert,
+    operators=("__invert__",),
+    samples=(_whole,),
+    source="np.invert({0})",
+)
+def bitwise_invert(xp: Any, x: ArrayLike) -> Any:
+    """Not x, bit by bit, of booleans or whole numbers, elementwise: the operator ``~``.
+
+    >>> tg.bitwise_invert([True, False])
+    Tensor([False,  True], op=bitwise_invert)
+    """
+    return xp.bitwise_invert(x)
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    run=operator.lshift,
+    operators=("__lshift__", "__rlshift__"),
+    samples=(_whole, _few),
+    source="np.left_shift({0}, {1})",
+)
+def bitwise_left_shift(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x 2^y, elementwise, of whole numbers: the operator ``<<``.
+
+    >>> tg.bitwise_left_shift([1, 3], 2)
+    Tensor([ 4, 12], op=bitwise_left_shift)
+    """
+    return xp.bitwise_left_shift(x, y)
+
+
+@op(
+    "elementwise",
+    None,
+    None,
+    run=operator.rshift,
+    operators=("__rshift__", "__rrshift__"),
+    samples=(_whole, _few),
+    source="np.right_shift({0}, {1})",
+)
+def bitwise_right_shift(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """⌊x / 2^y⌋, elementwise, of whole numbers: the operator ``>>``.
+
+    >>> tg.bitwise_right_shift([4, 13], 2)
+    Tensor([1, 3], op=bitwise_right_shift)
+    """
+    return xp.bitwise_right_shift(x, y)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from operator import index, mul
 from string import ascii_letters
 from typing import Any
@@ -182,11 +182,11 @@ def _split(subscripts: str) -> tuple[list[str], str]:
     return operands.split(","), result
 
 
-def _lengths(terms: Sequence[str], xs: Sequence[Any]) -> dict[str, int]:
+def _lengths(terms: Sequence[str], shapes: Sequence[Shape]) -> dict[str, int]:
     """How long the axis of each label is; one of length one is repeated along the others of its label."""
     lengths: dict[str, int] = {}
-    for term, x in zip(terms, xs, strict=True):
-        for label, n in zip(term, x.shape if term else (), strict=True):  # a number may be Python's
+    for term, shape in zip(terms, shapes, strict=True):
+        for label, n in zip(term, shape, strict=True):
             if lengths.get(label, 1) == 1:
                 lengths[label] = n
     return lengths
@@ -212,7 +212,7 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
     It is repeated along labels that only the operand has, and stands on the diagonal where one occurs twice.
     """
     terms, result = _split(subscripts)
-    lengths = _lengths(terms, xs)
+    lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])
     x, term = xs[i], terms[i]
     own = dict(zip(term, x.shape, strict=True))
     others = [*terms[:i], *terms[i + 1 :]]
@@ -253,7 +253,7 @@ def contracted(xp: Any, subscripts: str, *xs: Any) -> Any:
         i = terms.index("")
         rest = f"{','.join([*terms[:i], *terms[i + 1 :]])}->{result}"
         return xs[i] * contracted(xp, rest, *xs[:i], *xs[i + 1 :])
-    lengths = _lengths(terms, xs)
+    lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])
     dtypes = {x.dtype for x in xs}
     if len(xs) == 1 or len(dtypes) > 1 or not dtypes <= _MATRICES or math.prod(lengths.values()) < _FEW:
         return xp.einsum(subscripts, *xs)
@@ -287,7 +287,7 @@ def _growth(
 
 def _product(xp: Any, left: str, right: str, result: str, x: Any, y: Any) -> Any:
     """The einsum of two operands as a product of matrices, or of stacks of them, where it is one."""
-    lengths = _lengths([left, right], [x, y])
+    lengths = _lengths([left, right], [x.shape, y.shape])
     of_left, of_right = (
         {label for label, n in zip(term, z.shape, strict=True) if n == lengths[label]}
         for term, z in ((left, x), (right, y))
@@ -401,9 +401,7 @@ def einsum(*operands: Any, optimize: Any = False) -> Tensor:
         *pairs, last = [*operands] if len(operands) % 2 else [*operands, None]
         arrays = [as_tensor(x) for x in pairs[::2]]
         written = ",".join(map(_letters, pairs[1::2])) + ("" if last is None else f"->{_letters(last)}")
-    subscripts = _explicit(written.replace(" ", ""), written, arrays)
-    _check_axes(subscripts, arrays)
-    return einsum_(*arrays, subscripts=subscripts)
+    return einsum_(*arrays, subscripts=_explicit(written, tuple(x.shape for x in arrays)))
 
 
 def as_tensor(x: ArrayLike) -> Tensor:
@@ -419,28 +417,29 @@ def _letters(labels: Any) -> str:
         raise ArgumentError(f"the labels of an operand are numbers from 0 to 51 and ..., not {labels!r}") from None
 
 
-def _explicit(subscripts: str, written: str, arrays: Sequence[Tensor]) -> str:
+@lru_cache(1000)
+def _explicit(written: str, shapes: tuple[Shape, ...]) -> str:
     """Subscripts with a letter for each axis, also for those that ``...`` stood for, and with those of the result."""
-    operands, arrow, result = subscripts.partition("->")
+    operands, arrow, result = written.replace(" ", "").partition("->")
     terms = operands.split(",")
-    if len(terms) != len(arrays):
-        raise ArgumentError(f"{written!r} has labels for {len(terms)} operands, but there are {len(arrays)}")
+    if len(terms) != len(shapes):
+        raise ArgumentError(f"{written!r} has labels for {len(terms)} operands, but there are {len(shapes)}")
     for term in (*terms, result):
-        left = term.replace("...", "", 1)
-        if wrong := next((c for c in left if c not in ascii_letters), None):
+        if wrong := next((c for c in term.replace("...", "", 1) if c not in ascii_letters), None):
             raise ArgumentError(f"{written!r}: labels are letters, and ... occurs once in an operand; not {wrong!r}")
-    hidden = [x.ndim - len(term) + 3 if "..." in term else 0 for term, x in zip(terms, arrays, strict=True)]
-    for term, x, more in zip(terms, arrays, hidden, strict=True):
-        if more < 0 or (more == 0 and "..." not in term and len(term) != x.ndim):
-            raise ShapeError(f"{written!r} has the labels {term!r} for an operand of shape {x.shape}")
-    free = [letter for letter in reversed(ascii_letters) if letter not in subscripts]
+    hidden = []
+    for term, shape in zip(terms, shapes, strict=True):
+        hidden.append(len(shape) - len(term.replace("...", "")))
+        if hidden[-1] < 0 or (hidden[-1] > 0 and "..." not in term):
+            raise ShapeError(f"{written!r} has the labels {term!r} for an operand of shape {shape}")
+    free = [letter for letter in reversed(ascii_letters) if letter not in written]
     if max(hidden) > len(free):
-        raise ArgumentError(f"{written!r}: there are no more than 52 labels")
+        raise ArgumentError(f"{written!r}: there are no more than {len(ascii_letters)} labels")
     dots = "".join(reversed(free[: max(hidden)]))
     terms = [term.replace("...", dots[len(dots) - more :]) for term, more in zip(terms, hidden, strict=True)]
     if not arrow:
         once = sorted(label for label in {*operands} - {*",."} if operands.count(label) == 1)
-        return f"{','.join(terms)}->{dots}{''.join(once)}"
+        result = f"...{''.join(once)}"
     if dots and "..." not in result:
         raise ArgumentError(f"{written!r}: the axes of ... are not summed over; put ... into the result")
     result = result.replace("...", dots)
@@ -448,18 +447,19 @@ def _explicit(subscripts: str, written: str, arrays: Sequence[Tensor]) -> str:
         if result.count(label) > 1 or not any(label in term for term in terms):
             why = "twice" if result.count(label) > 1 else "but in no operand"
             raise ArgumentError(f"{written!r} has the label {label!r} in the result {why}")
+    _check_axes(written, terms, shapes)
     return f"{','.join(terms)}->{result}"
 
 
-def _check_axes(subscripts: str, arrays: Sequence[Tensor]) -> None:
-    terms, _ = _split(subscripts)
-    lengths = _lengths(terms, arrays)
-    for term, x in zip(terms, arrays, strict=True):
-        for label, n in zip(term, x.shape, strict=True):
-            if n not in (1, lengths[label]) or n != dict(zip(term, x.shape, strict=True))[label]:
+def _check_axes(written: str, terms: Sequence[str], shapes: Sequence[Shape]) -> None:
+    lengths = _lengths(terms, shapes)
+    for term, shape in zip(terms, shapes, strict=True):
+        last = dict(zip(term, shape, strict=True))
+        for label, n in zip(term, shape, strict=True):
+            if n not in (1, lengths[label]) or n != last[label]:
                 raise ShapeError(
-                    f"einsum({subscripts!r}): the axes {label!r} differ in length, in operands of shapes"
-                    f" {', '.join(str(array.shape) for array in arrays)}"
+                    f"{written!r}: the axes {label!r} differ in length, in operands of shapes"
+                    f" {', '.join(map(str, shapes))}"
                 )
 
 

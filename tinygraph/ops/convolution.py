@@ -2,7 +2,7 @@
 
 Convolution is bilinear, and its three maps (to the output, back to the input, back to the kernel) are each other's
 gradients; so are im2col and col2im, behind `unfold` and `fold`. Pooling has ops of its own, since composed of `unfold`
-it would copy every window; its gradients are composed of other ops.
+it would copy every window.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..apply import composite, constant, op, shape_error
 from ..errors import ArgumentError, ShapeError
 from ..graph import ArrayLike, Tensor
 from ..places import locate
-from ..samples import Sample
+from ..samples import Domain, Sample
 from .broadcasting import Shape
+from .elementwise import divide
 from .indexing import getitem
 from .joining import stack
-from .keys import SLOT
 from .reduction import mean
 from .shape import reshape
 
@@ -49,8 +49,8 @@ __all__ = [
 Lengths = int | tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
-_line = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
-_plane = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilation": (1, 2)}
+_line: dict[str, Any] = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+_plane: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilation": (1, 2)}
 
 
 # -- windows as columns, and back ----------------------------------------------------------------------------------
@@ -142,19 +142,21 @@ def conv_kernel_(
 # -- pooling -------------------------------------------------------------------------------------------------------
 
 
-def _of_max_pool(xp: Any, g: Any, y: Any, x: Any, **windows: Any) -> Any:
-    places = xp.reshape(xp.max_pool_places(x, **windows), -1)
-    return xp.reshape(xp.scatter_add(xp.reshape(g, -1), places, key=(SLOT,), shape=(math.prod(x.shape),)), x.shape)
-
-
+_windows_of: dict[int, dict[str, Any]] = {1: {"kernel": (2,), **_line}, 2: {"kernel": (2, 2), **_plane}}
 _pools = (
-    Sample(((2, 2, 4),), {"kernel": (2,), **_line}),
-    Sample(((2, 2, 5, 4),), {"kernel": (2, 2), **_plane}),
-    Sample(((0, 1, 5, 4),), {"kernel": (2, 2), **_plane}),
+    Sample(((2, 2, 4),), _windows_of[1]),
+    Sample(((2, 2, 5, 4),), _windows_of[2]),
+    Sample(((0, 1, 5, 4),), _windows_of[2]),
 )
 
 
-@op("convolution", _of_max_pool, notation="max pool({0})", run=kernels.max_pool, samples=_pools)
+@op(
+    "convolution",
+    lambda xp, g, y, x, **windows: xp.max_unpool(g, xp.max_pool_places(x, **windows), shape=x.shape),
+    notation="max pool({0})",
+    run=kernels.max_pool,
+    samples=_pools,
+)
 def max_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.max_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
@@ -165,16 +167,61 @@ def max_pool_places_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, paddin
     return xp.max_pool_places(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-def _of_avg_pool(xp: Any, g: Any, y: Any, x: Any, kernel: Shape, **windows: Any) -> Any:
-    """The same share of g to each element of a window."""
-    (n, c, *size), count, positions = x.shape, math.prod(kernel), math.prod(y.shape[2:])
-    shares = xp.broadcast_to(xp.reshape(g / count, (n, c, 1, positions)), (n, c, count, positions))
-    return xp.col2im(xp.reshape(shares, (n, c * count, positions)), size=tuple(size), kernel=kernel, **windows)
+_place = Domain(integer=True, low=0, high=8)
 
 
-@op("convolution", _of_avg_pool, notation="avg pool({0})", run=kernels.avg_pool, samples=_pools)
+@op(
+    "convolution",
+    lambda xp, g, x, y, places, shape: xp.max_pick(g, places),
+    None,
+    notation="unpool({0}, {1})",
+    run=kernels.max_unpool,
+    samples=tuple(Sample((shape, shape), {"shape": (2, 1, 4)}, (None, _place)) for shape in ((2, 1, 3), (0, 1, 2))),
+)
+def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
+    """Zeros of `shape`, with the elements of y added at places of the flattened array."""
+    return xp.max_unpool(y, places, shape=shape)
+
+
+@op(
+    "convolution",
+    lambda xp, g, y, x, places: xp.max_unpool(g, places, shape=x.shape),
+    None,
+    notation="pick({0}, {1})",
+    run=kernels.max_pick,
+    samples=(Sample(((2, 1, 4), (2, 1, 3)), {}, (None, _place)), Sample(((2, 1, 4), (0, 1, 3)), {}, (None, _place))),
+)
+def max_pick_(xp: Any, x: ArrayLike, places: ArrayLike) -> Any:
+    """The elements at places of the flattened x; max_pool(x) is max_pick(x, max_pool_places(x))."""
+    return xp.max_pick(x, places)
+
+
+@op(
+    "convolution",
+    lambda xp, g, y, x, **windows: xp.avg_unpool(g, size=x.shape[2:], **windows),
+    notation="avg pool({0})",
+    run=kernels.avg_pool,
+    samples=_pools,
+)
 def avg_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.avg_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+
+
+@op(
+    "convolution",
+    lambda xp, g, x, y, size, **windows: xp.avg_pool(g, **windows),
+    notation="avg pool^T({0})",
+    run=kernels.avg_unpool,
+    samples=(
+        Sample(((2, 2, 3),), {"size": (4,), **_windows_of[1]}),
+        Sample(((2, 2, 3, 4),), {"size": (5, 4), **_windows_of[2]}),
+    ),
+)
+def avg_unpool_(
+    xp: Any, y: ArrayLike, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
+) -> Any:
+    """The transpose of `avg_pool_`: an equal share of each element of y to all of its window."""
+    return xp.avg_unpool(y, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
 # -- what the user gave --------------------------------------------------------------------------------------------
@@ -266,11 +313,17 @@ def _parts(
     return batch, alone, weight, bias, groups
 
 
-def _finished(y: Tensor, bias: Tensor | None, alone: bool) -> Tensor:
-    """With the bias, and without the axis that was added."""
+def _finished(alone: bool, bias: Tensor | None, apply: Any, *operands: Tensor, **params: Any) -> Tensor:
+    """The result of an op with the bias, and without the axis that was added; made as it is returned, for its name."""
+    if bias is None and not alone:
+        return apply(*operands, **params)  # type: ignore[no-any-return]
+    y: Tensor = apply(*operands, **params)
     if bias is not None:
-        y = y + reshape(bias, (-1, *(1,) * (y.ndim - 2)))
-    return reshape(y, y.shape[1:]) if alone else y
+        bias = reshape(bias, (-1, *(1,) * (y.ndim - 2)))
+        if not alone:
+            return y + bias
+        y = y + bias
+    return reshape(y, y.shape[1:])
 
 
 def _conv(axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Tensor:
@@ -278,7 +331,7 @@ def _conv(axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, 
     x, alone, weight, bias, groups = _parts(name, x, axes, weight, bias, groups, transposed=False)
     how = _geometry(weight.shape[2:], stride, padding, dilation)
     _check_fit(name, x, weight.shape[2:], how)
-    return _finished(conv_(x, weight, **how, groups=groups), bias, alone)
+    return _finished(alone, bias, conv_, x, weight, **how, groups=groups)
 
 
 def _conv_transpose(
@@ -297,7 +350,7 @@ def _conv_transpose(
     )
     if any(n < 1 for n in size):
         raise _misfit(name, (x, weight), f"the result would have the lengths {size}")
-    return _finished(conv_transpose_(x, weight, size=size, **how, groups=groups), bias, alone)
+    return _finished(alone, bias, conv_transpose_, x, weight, size=size, **how, groups=groups)
 
 
 _stacks = {
@@ -494,7 +547,7 @@ def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, di
     windows = _windows(kernel_size, stride, padding, dilation, axes)
     kernel = windows.pop("kernel")
     _check_fit(name, x, kernel, windows)
-    return _finished(max_pool_(x, kernel=kernel, **windows), None, alone)
+    return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 
 def _avg_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, count_include_pad: bool) -> Tensor:
@@ -503,10 +556,11 @@ def _avg_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, co
     windows = _windows(kernel_size, stride, padding, 1, axes)
     kernel = windows.pop("kernel")
     _check_fit(name, x, kernel, windows)
+    if count_include_pad or not any(map(any, windows["padding"])):
+        return _finished(alone, None, avg_pool_, x, kernel=kernel, **windows)
     y = avg_pool_(x, kernel=kernel, **windows)
-    if not count_include_pad and any(map(any, windows["padding"])):
-        y = y / kernels.avg_pool(np.ones((1, 1, *x.shape[2:]), y.dtype), kernel, **windows)  # the part inside
-    return _finished(y, None, alone)
+    inside = kernels.avg_pool(np.ones((1, 1, *x.shape[2:]), y.dtype), kernel, **windows)
+    return _finished(alone, None, divide, y, inside)
 
 
 def _poolings(axes: int, *further: dict[str, Any]) -> tuple[Sample, ...]:

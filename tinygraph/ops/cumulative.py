@@ -47,7 +47,7 @@ _pairs = tuple(
 
 
 def _flipped(x: Any, axis: int) -> Any:
-    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)]
+    return x[(slice(None),) * (axis % x.ndim) + (slice(None, None, -1), ...)]
 
 
 @op(
@@ -218,14 +218,15 @@ def diff(
         raise ArgumentError(f"diff takes differences n times, and n is {n}")
     if x.ndim == 0:
         raise ArgumentError("diff takes differences along an axis, and a number has none")
+    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
     if n == 0:
         return x
     ends = [constant(end) if not isinstance(end, Tensor) and end is not None else end for end in (prepend, append)]
     if any(end is not None for end in ends):
-        one = (*x.shape[: axis % x.ndim], 1, *x.shape[axis % x.ndim + 1 :])
+        one = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
         first, last = ([] if end is None else [end if end.ndim else broadcast_to(end, one)] for end in ends)
         x = concat([*first, x, *last], axis=axis)
-    before = (slice(None),) * (axis % x.ndim)
+    before = (slice(None),) * axis
     for _ in range(n):
         later, earlier = getitem(x, (*before, slice(1, None))), getitem(x, (*before, slice(None, -1)))
         x = not_equal(later, earlier) if x.dtype == np.bool_ else later - earlier

@@ -1,5 +1,8 @@
 """Arithmetic, powers, roots, rounding and dtypes: element by element, with operands that broadcast.
 
+Primitives, but for what is one call of another op or a plain choice among such: `reciprocal`, `positive`, `round` with
+decimals, `divmod`, `modf`, `clip`, `nan_to_num`, `deg2rad`, `rad2deg`.
+
 In the rules g is the cotangent of the output, y (or z, where y is an input) the output. A derivative is written in
 terms of the output where textbooks do.
 """
@@ -8,37 +11,68 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import warnings
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..apply import composite, described_operand, op
+from .. import kernels
+from ..apply import composite, constant, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
 from ..samples import Domain, Sample
 from ..table import POWER, PRODUCT, SIGN, SUM
+from .comparisons import equal, isnan, where
 
 __all__ = [
     "abs",
     "add",
     "astype",
+    "cbrt",
+    "ceil",
+    "clip",
     "copysign",
+    "deg2rad",
     "divide",
+    "divmod",
+    "floor",
+    "floor_divide",
+    "fmod",
+    "gcd",
+    "heaviside",
+    "hypot",
+    "lcm",
+    "modf",
     "multiply",
+    "nan_to_num",
     "negative",
+    "positive",
     "pow",
+    "rad2deg",
+    "reciprocal",
+    "remainder",
+    "round",
     "sign",
     "sqrt",
     "square",
     "subtract",
+    "trunc",
 ]
 
 _nonzero = Domain(0.5, 2.0, signs=True)
 _positive = Domain(0.5, 2.0)
 _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
+_between = Domain(0.1, 0.4, signs=True)  # whole and half numbers
+_natural = Domain(0, 20, integer=True)
+_dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)  # no quotient is near a whole number
+
+
+def _level(xp: Any, g: Any, *_: Any) -> Any:
+    """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
+    return 0.0 * xp.isfinite(g)
 
 
 # -- arithmetic ----------------------------------------------------------------------------------------------------
@@ -170,6 +204,95 @@ def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.divide(x, y)
 
 
+@composite("elementwise", samples=(_nonzero,))
+def reciprocal(x: ArrayLike) -> Tensor:
+    """y = 1/x, elementwise, with y′ = −1/x². Raises `DTypeError` for whole numbers, whose reciprocals are none.
+
+    >>> import tinygraph as tg
+    >>> tg.reciprocal([2.0, 4.0])
+    Tensor([0.5 , 0.25], op=divide)
+    """
+    x = x if isinstance(x, Tensor) else constant(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"the reciprocals of {x.dtype} are not {x.dtype}; write 1 / x")
+    return divide(1.0, x)
+
+
+def positive(x: ArrayLike) -> Tensor:
+    """+x, which is `x` itself.
+
+    >>> tg.positive([1.0, -2.0])
+    Tensor([ 1., -2.])
+    """
+    return x if isinstance(x, Tensor) else constant(x)
+
+
+@op(
+    "elementwise",
+    _level,
+    _level,
+    notation="{0} div {1}",
+    binding=PRODUCT,
+    run=operator.floordiv,
+    operators=("__floordiv__", "__rfloordiv__"),
+    samples=(_dividend, _divisor),
+    source="{0} // {1}",
+)
+def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = ⌊x/y⌋, elementwise, such that x = z y + `remainder`; the derivatives are 0.
+
+    >>> tg.floor_divide([5.0, -5.0], 2.0)
+    Tensor([ 2., -3.], op=floor_divide)
+    """
+    return xp.floor_divide(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.floor_divide(x, y)),
+    notation="{0} mod {1}",
+    binding=PRODUCT,
+    run=operator.mod,
+    operators=("__mod__", "__rmod__"),
+    samples=(_dividend, _divisor),
+    source="{0} % {1}",
+)
+def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − ⌊x/y⌋ y, elementwise, with the sign of y; the derivatives are 1 and −⌊x/y⌋.
+
+    >>> tg.remainder([5.0, -5.0], 3.0)
+    Tensor([2., 1.], op=remainder)
+    """
+    return xp.remainder(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): 1 / 0.1 is rounded to 10, and is below it
+    samples=(_dividend, _divisor),
+)
+def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − n y, elementwise, with the sign of x, where n is x/y without its fraction; the derivatives are 1 and −n.
+
+    >>> tg.fmod([5.0, -5.0], 3.0)
+    Tensor([ 2., -2.], op=fmod)
+    """
+    return xp.fmod(x, y)
+
+
+@composite("elementwise", samples=(_dividend, _divisor))
+def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
+    """(⌊x/y⌋, x − ⌊x/y⌋ y), elementwise: `floor_divide` and `remainder`. So is Python's ``divmod`` of a tensor.
+
+    >>> import tinygraph as tg
+    >>> tg.divmod(5.0, 3.0)
+    (Tensor(1., op=floor_divide), Tensor(2., op=remainder))
+    """
+    return floor_divide(x, y), remainder(x, y)
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x: -g,
@@ -201,7 +324,7 @@ def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, 0.0), x)))
+    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x)))
 
 
 @op(
@@ -244,6 +367,37 @@ def sqrt(xp: Any, x: ArrayLike) -> Any:
     return xp.sqrt(x)
 
 
+@op("elementwise", lambda xp, g, y, x: g / (3 * y**2), samples=(_nonzero,))
+def cbrt(xp: Any, x: ArrayLike) -> Any:
+    """y = ∛x, elementwise, also of negative numbers; with y′ = 1/(3 y²), which is inf at 0.
+
+    >>> tg.cbrt([8.0, -27.0])
+    Tensor([ 2., -3.], op=cbrt)
+    """
+    return xp.cbrt(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
+def without_zero_(xp: Any, x: ArrayLike) -> Any:
+    """x, as a divisor: infinite where it is 0, so that the quotient is 0 there, and all its derivatives."""
+    return xp.where(x == 0, math.inf, x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * (x / xp.without_zero(z)),
+    lambda xp, g, z, x, y: g * (y / xp.without_zero(z)),
+    samples=(_not_flat, _not_flat),
+)
+def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = √(x² + y²), elementwise, without overflow on the way. At (0, 0) the derivatives are 0, as of a norm.
+
+    >>> tg.hypot([3.0, 3e200], [4.0, 4e200])
+    Tensor([5.e+000, 5.e+200], op=hypot)
+    """
+    return xp.hypot(x, y)
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x: g * xp.sign(x),
@@ -261,9 +415,9 @@ def abs(xp: Any, x: ArrayLike) -> Any:
     return xp.abs(x)
 
 
-@op("elementwise", None, notation="sign({0})", samples=(_not_flat,))
+@op("elementwise", _level, notation="sign({0})", samples=(_not_flat,))
 def sign(xp: Any, x: ArrayLike) -> Any:
-    """−1, 0 or 1, elementwise. Recorded, without a gradient.
+    """−1, 0 or 1, elementwise; the derivative is 0.
 
     >>> tg.sign([-3.0, 0.0, 2.0])
     Tensor([-1.,  0.,  1.], op=sign)
@@ -284,6 +438,243 @@ def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     Tensor([-1., -2.], op=copysign)
     """
     return xp.copysign(x, y)
+
+
+# -- rounding: constant between jumps ------------------------------------------------------------------------------
+
+
+@op("elementwise", _level, notation="⌊{0}⌋", samples=(_between,))
+def floor(xp: Any, x: ArrayLike) -> Any:
+    """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
+
+    >>> tg.floor([1.5, -1.5])
+    Tensor([ 1., -2.], op=floor)
+    """
+    return xp.floor(x)
+
+
+@op("elementwise", _level, notation="⌈{0}⌉", samples=(_between,))
+def ceil(xp: Any, x: ArrayLike) -> Any:
+    """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
+
+    >>> tg.ceil([1.5, -1.5])
+    Tensor([ 2., -1.], op=ceil)
+    """
+    return xp.ceil(x)
+
+
+@op("elementwise", _level, samples=(_between,))
+def trunc(xp: Any, x: ArrayLike) -> Any:
+    """x without its fraction, elementwise; the derivative is 0.
+
+    >>> tg.trunc([1.5, -1.5])
+    Tensor([ 1., -1.], op=trunc)
+    """
+    return xp.trunc(x)
+
+
+@op("elementwise", _level, notation="round({0})", samples=(_between,))
+def rint_(xp: Any, x: ArrayLike) -> Any:
+    """The whole number nearest to x, and of two the even one."""
+    return xp.rint(x)
+
+
+@composite(
+    "elementwise",
+    samples=tuple(
+        Sample(shape, {"decimals": n}, (Domain(0.1, 0.4, signs=True),))
+        for shape in (((2, 3),), ((),))
+        for n in (0, 1, -1)
+    ),
+)
+def round(x: ArrayLike, decimals: int = 0) -> Tensor:
+    """x to so many decimals, elementwise, and halves to the even neighbour; the derivative is 0.
+
+    >>> import tinygraph as tg
+    >>> tg.round([1.5, 2.5, -1.25])
+    Tensor([ 2.,  2., -1.], op=rint)
+    >>> tg.round(1234.5678, 2), tg.round(1234, -2)
+    (Tensor(1234.57, op=divide), Tensor(1200, op=discretize))
+    """
+    x = positive(x)
+    decimals = operator.index(decimals)
+    if x.dtype.kind in "biu":
+        return x if decimals >= 0 else astype(round(divide(x, 1.0), decimals), x.dtype)
+    if decimals == 0:
+        return rint_(x)
+    power = 10.0 ** (decimals if decimals > 0 else -decimals)
+    return rint_(x * power) / power if decimals > 0 else rint_(x / power) * power
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g,
+    run=kernels.fractional,
+    samples=(_between,),
+)
+def fractional_(xp: Any, x: ArrayLike) -> Any:
+    """x − trunc(x), with the sign of x, and 0 where x is infinite."""
+    return xp.fractional(x)
+
+
+@composite("elementwise", samples=(_between,))
+def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
+    """The fraction of x, whose derivative is 1, and the rest, whose derivative is 0; elementwise, with the sign of x.
+
+    >>> import tinygraph as tg
+    >>> tg.modf([1.5, -1.5])
+    (Tensor([ 0.5, -0.5], op=fractional), Tensor([ 1., -1.], op=trunc))
+    """
+    return fractional_(x), trunc(x)
+
+
+@op(
+    "elementwise",
+    _level,
+    lambda xp, g, z, x, y: xp.where(x == 0, g, 0.0),
+    samples=(_not_flat, None),
+)
+def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = 0 where x < 0, 1 where x > 0, and y where x = 0; elementwise. Only y has a derivative, and only there.
+
+    >>> tg.heaviside([-2.0, 0.0, 2.0], 0.5)
+    Tensor([0. , 0.5, 1. ], op=heaviside)
+    """
+    return xp.heaviside(x, y)
+
+
+# -- bounds --------------------------------------------------------------------------------------------------------
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.where(x >= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x < y, g, 0.0),
+    notation="max({0}, {1})",
+    source="np.maximum({0}, {1})",
+)
+def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """max(x, y), where x has the whole gradient at a tie."""
+    return xp.maximum(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.where(x <= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x > y, g, 0.0),
+    notation="min({0}, {1})",
+    source="np.minimum({0}, {1})",
+)
+def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """min(x, y), where x has the whole gradient at a tie."""
+    return xp.minimum(x, y)
+
+
+@composite(
+    "elementwise",
+    samples=(
+        *(Sample((shape,), {"min": -1.0, "max": 1.5}) for shape in ((2, 3), (), (0, 2))),
+        Sample(((2, 3),), {"max": 0.5}),
+        Sample(((2, 3),), {"min": 0.5}),
+        Sample(((2, 3), (3,), ()), {}, (None, Domain(-1.0, 0.0), Domain(0.0, 1.0))),
+        Sample(((3,), (2, 1), (2, 3)), {}, (None, Domain(0.0, 1.0), Domain(-1.0, 0.0))),
+    ),
+)
+def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
+    """y = min(max(x, `min`), `max`), elementwise; the bounds broadcast with `x`, and None is no bound.
+
+    x has the gradient where it is between the bounds or on them; else the bound has it that is taken.
+
+    >>> import tinygraph as tg
+    >>> tg.clip([-2.0, 0.5, 3.0], -1.0, 1.0)
+    Tensor([-1. ,  0.5,  1. ], op=at_most)
+    """
+    y = positive(x)
+    if min is not None:
+        y = at_least_(y, min)
+    return y if max is None else at_most_(y, max)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, largest: g,
+    notation="{0}",
+    run=kernels.finite,
+    samples=(
+        Sample(((2, 3),), {"largest": 3.0}),
+        Sample(((),), {"largest": 3.0}),
+        Sample(((0,),), {"largest": 3.0}),
+    ),
+)
+def finite_(xp: Any, x: ArrayLike, largest: float = sys.float_info.max) -> Any:
+    """x as a factor of what is 0 for large x: no larger than `largest`, so that the product is 0 and not NaN."""
+    return xp.finite(x, largest=largest)
+
+
+@composite("elementwise", samples=(Domain(),))
+def nan_to_num(
+    x: ArrayLike, nan: ArrayLike = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
+) -> Tensor:
+    """x with `nan` for NaN, and `posinf` and `neginf`, by default the largest numbers, for ±∞; elementwise.
+
+    What is replaced has no gradient; what replaces it has.
+
+    >>> import tinygraph as tg
+    >>> tg.nan_to_num([1.0, np.nan, -np.inf], neginf=-100.0)
+    Tensor([   1.,    0., -100.], op=where)
+    """
+    x = positive(x)
+    if x.dtype.kind != "f":
+        return x
+    largest = float(np.finfo(x.dtype).max)
+    y = where(isnan(x), nan, x)
+    y = where(equal(x, math.inf), largest if posinf is None else posinf, y)
+    return where(equal(x, -math.inf), -largest if neginf is None else neginf, y)
+
+
+# -- whole numbers and units ---------------------------------------------------------------------------------------
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def gcd(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The greatest common divisor of whole numbers, elementwise.
+
+    >>> tg.gcd([12, 18], 8)
+    Tensor([4, 2], op=gcd)
+    """
+    return xp.gcd(x, y)
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def lcm(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The least common multiple of whole numbers, elementwise.
+
+    >>> tg.lcm([4, 6], 8)
+    Tensor([ 8, 24], op=lcm)
+    """
+    return xp.lcm(x, y)
+
+
+@composite("elementwise", samples=(Domain(),))
+def deg2rad(x: ArrayLike) -> Tensor:
+    """Degrees as radians, π x / 180, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.deg2rad(180.0)
+    Tensor(3.1416, op=multiply)
+    """
+    return multiply(x, math.pi / 180)
+
+
+@composite("elementwise", samples=(Domain(),))
+def rad2deg(x: ArrayLike) -> Tensor:
+    """Radians as degrees, 180 x / π, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.rad2deg(np.pi)
+    Tensor(180., op=multiply)
+    """
+    return multiply(x, 180 / math.pi)
 
 
 # -- dtypes --------------------------------------------------------------------------------------------------------

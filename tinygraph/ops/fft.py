@@ -83,10 +83,11 @@ class Complex(_Parts):
         return Complex(-self.real, -self.imag)
 
     def __add__(self, other: Any) -> Complex:
-        if isinstance(other, tuple):
-            return Complex(self.real + other[0], self.imag + other[1])
-        real = self.real + other
-        return Complex(real, broadcast_to(self.imag, real.shape))
+        if not isinstance(other, tuple):
+            real = self.real + other
+            return Complex(real, broadcast_to(self.imag, real.shape))
+        real, imag = other
+        return Complex(self.real + real, self.imag + imag)
 
     __radd__ = __add__
 

@@ -53,7 +53,7 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
     before = (slice(None),) * (0 if axis is None else axis % g.ndim)
     lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
     ends = itertools.accumulate(lengths)
-    parts = [g[(*before, slice(end - length, end))] for length, end in zip(lengths, ends, strict=True)]
+    parts = [g[(*before, slice(end - length, end), ...)] for length, end in zip(lengths, ends, strict=True)]
     return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
 
 
@@ -87,7 +87,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
 
 @op(
     "shape",
-    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i,)] for i in range(len(xs))],
+    lambda xp, g, y, *xs, axis: [g[(slice(None),) * (axis % g.ndim) + (i, ...)] for i in range(len(xs))],
     notation="stack({*})",
     variadic=True,
     run=lambda *xs, axis: np.stack(xs, axis),

@@ -1,22 +1,44 @@
-"""Losses."""
+"""Losses. What is compared has the same shape, and labels are looked at: a wrong one is an error, not a wrong gradient.
+
+Of their own are what would be less precise if it was composed, or have gradients that do not read as in the textbook:
+the log loss, the softmax loss of `cross_entropy`, the terms of `kl_div` and those of `huber`. The others are composed.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from sys import _getframe
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..apply import composite, constant, described_operand, op, shape_error
-from ..errors import ArgumentError, label_mismatch
+from ..errors import ArgumentError, DTypeError, Operand, label_mismatch
 from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
-from ..table import NUMBERS, SUM
+from ..table import NUMBERS, PRODUCT, SUM
+from .activations import relu, sigmoid, softplus
+from .broadcasting import kept
+from .comparisons import maximum, not_equal, where
+from .elementwise import abs, astype, divide, sqrt
+from .reduction import logsumexp, mean, sum
+from .shape import broadcast_to, reshape
 
 __all__ = [
+    "cosine_similarity",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "kl_div",
     "log_loss",
+    "log_loss_from_logits",
+    "mae",
+    "mse",
+    "smooth_l1",
 ]
 
 _probability = Domain(0.1, 0.9)
@@ -156,8 +178,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     >>> J.item(), z.grad
     (1000.6931471805599, array([[-0.5,  0. , -1. ]]))
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise ArgumentError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
+    _check_reduction(reduction)
     a = a if isinstance(a, Tensor) else constant(a)
     y = y if isinstance(y, Tensor) else constant(y)
     labels = y.value
@@ -198,3 +219,448 @@ def _outside(values: Any) -> str:
     wrong = np.asarray(values)[~((values >= 0) & (values <= 1))]
     more = f" and {wrong.size - 1} more outside" if wrong.size > 1 else ""
     return f"{wrong.flat[0]}{more}"
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
+
+
+def _tensor(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else constant(x)
+
+
+def _calling() -> Any:
+    """The frame that calls the public function."""
+    frame: Any = _getframe()
+    while frame.f_globals is globals():
+        frame = frame.f_back
+    return frame
+
+
+def _name(x: Tensor, position: int) -> str:
+    """What the user calls an operand."""
+    return described_operand(x, locate(_calling()), position).name
+
+
+def _pair(name: str, x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:
+    """Predictions and targets of the same shape."""
+    _check_reduction(reduction)
+    x, y = _tensor(x), _tensor(y)
+    if x.shape != y.shape:
+        raise shape_error(name, (x, y), locate(_calling()), _mismatch)
+    return x, y
+
+
+def _mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
+    _, hints = label_mismatch(*operands)
+    return "each prediction is compared with a target of its own, so the shapes must be the same", hints
+
+
+def _reduce(reduction: str, losses: Callable[..., Tensor], *operands: Any, **params: Any) -> Tensor:
+    """Losses, or their mean or sum; made as it is returned, for its name."""
+    if reduction == "none":
+        return losses(*operands, **params)
+    each = losses(*operands, **params)
+    if reduction == "mean":
+        return mean(each)
+    return sum(each)
+
+
+@composite("loss", samples=_samples)
+def log_loss_from_logits(
+    z: ArrayLike, y: ArrayLike, reduction: str = "mean", pos_weight: ArrayLike | None = None
+) -> Tensor:
+    """The log loss (binary cross-entropy) of a = σ(z), for labels `y` of the same shape, from the logits `z`.
+
+    L = log(1 + eᶻ) − z y for each element, with dz = a − y: exact and finite for any finite z. With `pos_weight` p, one
+    number or an array that broadcasts to z, L = −(p y log a + (1 − y) log(1 − a)). PyTorch calls it
+    ``binary_cross_entropy_with_logits``. Labels and `reduction` are as in `log_loss`.
+
+    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels outside [0, 1] and for another `reduction`.
+
+    >>> import tinygraph as tg
+    >>> z = tg.parameter([0.0, 1000.0, -1000.0])
+    >>> J = tg.log_loss_from_logits(z, [1.0, 1.0, 1.0], reduction="sum")
+    >>> J.backward()
+    >>> J.item(), z.grad
+    (1000.6931471805599, array([-0.5,  0. , -1. ]))
+    """
+    z, y = _pair("log_loss_from_logits", z, y, reduction)
+    if y.value is not _checked:
+        _check_labels(y, _getframe(1))
+    if pos_weight is None:
+        return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
+    weight = _tensor(pos_weight)
+    if np.broadcast_shapes(weight.shape, z.shape) != z.shape:
+        raise shape_error(
+            "log_loss_from_logits",
+            (z, y, weight),
+            locate(_getframe(1)),
+            lambda operands: ("pos_weight broadcasts to the shape of the logits", []),
+        )
+    return _reduce(reduction, lambda: weight * y * softplus(-z) + (1 - y) * softplus(z))
+
+
+# -- several classes -----------------------------------------------------------------------------------------------
+
+
+@op(
+    "loss",
+    None,
+    notation="one-hot({0})",
+    run=kernels.one_hot_along,
+    samples=(
+        Sample(((4,),), {"classes": 3, "axis": 1}, (Domain(integer=True, low=0, high=3),)),
+        Sample(((2, 2),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
+        Sample(((),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
+    ),
+)
+def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
+    """Whether each class, along a new axis, is that of y."""
+    return xp.one_hot_along(y, classes=classes, axis=axis)
+
+
+@op(
+    "loss",
+    lambda xp, g, loss, z, y, axis: xp.reshape(g, kept(z.shape, axis)) * (xp.softmax(z, axis=axis) - y),
+    lambda xp, g, loss, z, y, axis: -xp.reshape(g, kept(z.shape, axis)) * z,
+    notation="cross entropy({0}, {1})",
+    run=kernels.softmax_loss,
+    samples=(
+        Sample(((3, 4), (3, 4)), {"axis": 1}, (None, _probability)),
+        Sample(((3, 4), (3, 4)), {"axis": 0}, (None, Domain(boolean=True))),
+        Sample(((2, 3, 2), (2, 3, 2)), {"axis": 1}, (None, Domain(boolean=True))),
+        Sample(((3,), (3,)), {"axis": 0}, (None, _probability)),
+        Sample(((0, 3), (0, 3)), {"axis": 1}),
+    ),
+)
+def softmax_loss_(xp: Any, z: ArrayLike, y: ArrayLike, axis: int) -> Any:
+    """log Σ eᶻ − Σ y z along an axis, with dz = softmax(z) − y: the cross-entropy of y that add up to 1."""
+    return xp.softmax_loss(z, y, axis=axis)
+
+
+@composite(
+    "loss",
+    samples=(
+        *(
+            Sample(((4, 3), (4,)), {"reduction": reduction}, (None, Domain(integer=True, low=0, high=3)))
+            for reduction in ("mean", "sum", "none")
+        ),
+        Sample(((3, 4), (4,)), {"axis": 0, "label_smoothing": 0.1}, (None, Domain(integer=True, low=0, high=3))),
+        Sample(((2, 3, 2), (2, 2)), {"axis": 1, "ignore_index": 1}, (None, Domain(integer=True, low=0, high=3))),
+        Sample(((3,), ()), {}, (None, Domain(integer=True, low=0, high=3))),
+        Sample(((4, 3), (4,)), {"weight": (1.0, 2.0, 0.5)}, (None, Domain(integer=True, low=0, high=3))),
+    ),
+)
+def cross_entropy(
+    z: ArrayLike,
+    y: ArrayLike,
+    axis: int = -1,
+    reduction: str = "mean",
+    *,
+    weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+) -> Tensor:
+    """The cross-entropy of a = softmax(z), for labels `y`, from the logits `z`; the classes are along `axis`.
+
+    L = −Σ y log a for each example, with dz = a − y. `y` is either whole numbers, the class of each example, of the
+    shape of z without `axis`; or probabilities of the shape of z (one-hot or soft), which add up to 1 along `axis`. For
+    examples as rows that axis is −1, as columns 0; PyTorch's is always 1.
+
+    `reduction` is "mean" over the examples, "sum" or "none". With `weight`, a number for each class, classes count
+    accordingly, and the mean is a weighted one where labels are whole numbers. `label_smoothing` ε puts
+    (1 − ε) y + ε / classes in place of y. Examples labelled `ignore_index` do not count. As
+    ``torch.nn.functional.cross_entropy``.
+
+    Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are no integers, `ArgumentError` for
+    classes that z does not have, for probabilities that are negative or do not add up to 1, and for other options.
+
+    >>> import tinygraph as tg
+    >>> z = tg.parameter([[0.0, 0.0], [1000.0, 0.0]])
+    >>> J = tg.cross_entropy(z, [0, 1])
+    >>> J.backward()
+    >>> J.item(), z.grad.tolist()
+    (500.34657359027995, [[-0.25, 0.25], [0.5, -0.5]])
+    """
+    _check_reduction(reduction)
+    z, y = _tensor(z), _tensor(y)
+    if not -z.ndim <= axis < z.ndim:
+        raise ArgumentError(f"axis is one of the {z.ndim} axes of the logits, not {axis}")
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
+    axis, classes, dtype = axis % z.ndim, z.shape[axis], z.dtype if z.dtype.kind == "f" else np.dtype(float)
+    kept_axis = tuple(classes if i == axis else 1 for i in range(z.ndim))
+    target, counts, keep = y, None, None  # counts says how much each example counts in a mean, keep whether it does
+    if y.shape != z.shape:
+        _check_classes(z, y, axis, ignore_index)
+        if ignore_index is not None:
+            keep = not_equal(y, ignore_index)
+            counts, y = astype(keep, dtype), where(keep, y, 0)
+        target = one_hot_along_(y, classes=classes, axis=axis)
+    elif ignore_index is not None:
+        raise ArgumentError("ignore_index is for labels that are classes, and these are probabilities")
+    else:
+        _check_distribution(y, axis, _name(y, 1))
+        if y.dtype.kind in "iu":
+            y = target = astype(y, dtype)
+    if weight is not None:
+        weight = weight if isinstance(weight, Tensor) else constant(np.asarray(weight, dtype))
+        if weight.shape != (classes,):
+            raise ArgumentError(f"weight has a number for each of the {classes} classes, not the shape {weight.shape}")
+        weight = reshape(weight, kept_axis)
+        if target is not y:
+            each = sum(astype(target, dtype) * weight, axis=axis)
+            counts = each if counts is None else counts * each
+    if label_smoothing:
+        target = astype(target, dtype) * (1 - label_smoothing) + label_smoothing / classes
+    if weight is not None:
+        target = target * weight
+
+    def losses() -> Tensor:
+        if weight is None and not target.requires_grad:
+            if keep is None:
+                return softmax_loss_(z, target, axis=axis)
+            return where(keep, softmax_loss_(z, target, axis=axis), 0.0)
+        rest = sum(target, axis=axis) - 1.0  # 0 but for its gradient, where there are no weights
+        each = softmax_loss_(z, target, axis=axis) + rest * logsumexp(z, axis=axis)
+        return each if keep is None else where(keep, each, 0.0)
+
+    if counts is None or reduction != "mean":
+        return _reduce(reduction, losses)
+    return divide(sum(losses()), sum(counts))
+
+
+def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None:
+    expected = z.shape[:axis] + z.shape[axis + 1 :]
+    if y.shape != expected:
+        reason = f"labels are classes, of shape {expected}, or probabilities, of shape {z.shape}"
+        hint = [f"{_name(y, 1)}.reshape{expected}"] if y.size == math.prod(expected) else []
+        raise shape_error("cross_entropy", (z, y), locate(_calling()), lambda operands: (reason, hint))
+    if y.dtype.kind not in "iu":
+        raise DTypeError(f"classes are whole numbers, but {_name(y, 1)} is {y.dtype}; use {_name(y, 1)}.astype(int)")
+    values, classes = y.value, z.shape[axis]
+    wrong = np.asarray(values)[(values < 0) | (values >= classes)]
+    wrong = wrong[wrong != ignored] if ignored is not None else wrong
+    if wrong.size:
+        name = _name(y, 1)
+        mend = f"; if they begin with 1, take {name} − 1" if values.min() == 1 and values.max() == classes else ""
+        more = f" and {wrong.size - 1} more outside" if wrong.size > 1 else ""
+        raise ArgumentError(f"the classes are 0 to {classes - 1}, but {name} has {wrong.flat[0]}{more}{mend}")
+
+
+def _check_distribution(y: Tensor, axis: int, name: str) -> None:
+    """Probabilities are not negative, and add up to 1."""
+    values = y.value
+    if not (values >= 0).all():
+        wrong = np.asarray(values)[~(values >= 0)]
+        raise ArgumentError(f"probabilities are not negative, but {name} has {wrong.flat[0]}; are they logarithms?")
+    totals = np.sum(values, axis=axis, dtype=np.result_type(values, np.float32))
+    slack = max(1e-5, float(np.finfo(values.dtype).eps) ** 0.5) if values.dtype.kind == "f" else 0.0
+    wrong = totals[~(np.abs(totals - 1) <= slack)]
+    if wrong.size:
+        raise ArgumentError(
+            f"probabilities add up to 1 along axis {axis}, but those of {name} add up to {wrong.flat[0]:.6g}"
+        )
+
+
+# -- distributions -------------------------------------------------------------------------------------------------
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.quotient(g, y),
+    lambda xp, g, z, x, y: -g * xp.quotient(z, y),
+    notation="{0} / {1}",
+    binding=PRODUCT,
+    run=kernels.quotient,
+    samples=(Domain(0.5, 2.0), Domain(0.5, 2.0)),
+)
+def quotient_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x / y, where 0/0 = 0."""
+    return xp.quotient(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, p, q: g * (xp.log(p) - xp.log(q) + 1.0),
+    lambda xp, g, z, p, q: -g * xp.quotient(p, q),
+    notation="{0} ∗ log({0} / {1})",
+    binding=PRODUCT,
+    run=kernels.relative_entropy,
+    samples=(_probability, _probability),
+)
+def relative_entropy_(xp: Any, p: ArrayLike, q: ArrayLike) -> Any:
+    """p log(p / q), where 0 log 0 = 0."""
+    return xp.relative_entropy(p, q)
+
+
+_thirds = Domain(1 / 3, 1 / 3)
+
+
+@composite(
+    "loss", samples=tuple(Sample(((2, 3), (2, 3)), {"reduction": r}, (_thirds, _thirds)) for r in ("mean", "none"))
+)
+def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") -> Tensor:
+    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, the sum along `axis`.
+
+    0 log 0 = 0, and where p > 0 = q it is inf. The derivatives are log(p / q) + 1 and −p / q. `reduction` is "mean"
+    over the distributions, "sum" or "none". PyTorch's ``kl_div(log q, p, reduction="batchmean")`` is this mean, its
+    arguments in the other order and the first a logarithm; its "mean" divides by the number of elements.
+
+    Raises `ShapeError` where the shapes differ, `ArgumentError` for numbers that are negative or do not add up to 1.
+
+    >>> import tinygraph as tg
+    >>> tg.kl_div([[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], reduction="none")
+    Tensor([0.    , 0.6931], op=sum)
+    """
+    p, q = _pair("kl_div", p, q, reduction)
+    if not -p.ndim <= axis < p.ndim:
+        raise ArgumentError(f"axis is one of the {p.ndim} axes, not {axis}")
+    _check_distribution(p, axis, _name(p, 0))
+    _check_distribution(q, axis, _name(q, 1))
+    return _reduce(reduction, lambda: sum(relative_entropy_(p, q), axis=axis))
+
+
+@composite(
+    "loss",
+    samples=(
+        Sample(((2, 3), (2, 3))),
+        Sample(((2, 3), (3,)), {"axis": 1}),
+        Sample(((2, 3), (2, 3)), {"axis": 0}),
+    ),
+)
+def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1e-8) -> Tensor:
+    """x · y / (max(‖x‖, ε) max(‖y‖, ε)) along `axis`; the others broadcast. PyTorch's axis is 1 unless told otherwise.
+
+    >>> import tinygraph as tg
+    >>> tg.cosine_similarity([[1.0, 0.0], [3.0, 4.0]], [3.0, 4.0])
+    Tensor([0.6, 1. ], op=divide)
+    """
+    x, y = _tensor(x), _tensor(y)
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    x, y = (v if v.shape == shape else broadcast_to(v, shape) for v in (x, y))
+    lengths = [sqrt(maximum(sum(v**2, axis=axis), eps**2)) for v in (x, y)]
+    return sum(x * y, axis=axis) / (lengths[0] * lengths[1])
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+_pairs = tuple(
+    Sample((shape, shape), {"reduction": reduction})
+    for shape, reduction in (((), "mean"), ((4,), "sum"), ((3, 2), "mean"), ((3, 2), "none"))
+)
+
+
+@composite("loss", samples=_pairs)
+def mse(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
+    """The squared error (x − y)² of predictions x and targets y of the same shape, with derivative 2 (x − y).
+
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ.
+
+    >>> import tinygraph as tg
+    >>> tg.mse([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
+    Tensor(4.3333, op=mean)
+    """
+    x, y = _pair("mse", prediction, target, reduction)
+    return _reduce(reduction, lambda: (x - y) ** 2)
+
+
+@composite("loss", samples=_pairs)
+def mae(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
+    """The absolute error |x − y| of predictions x and targets y of the same shape; its derivative at 0 is 0.
+
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ.
+
+    >>> import tinygraph as tg
+    >>> tg.mae([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
+    Tensor(1.6667, op=mean)
+    """
+    x, y = _pair("mae", prediction, target, reduction)
+    return _reduce(reduction, lambda: abs(x - y))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, delta: g * xp.minimum(xp.maximum(x, -delta), delta),
+    notation="huber_{delta}({0})",
+    run=kernels.huber,
+    samples=(
+        Sample(((2, 3),), {"delta": 0.5}),
+        Sample(((4,),), {"delta": 1.0}, (Domain(1.1, 2.0, signs=True),)),
+        Sample(((),), {"delta": 5.0}),
+        Sample(((0,),), {"delta": 1.0}),
+    ),
+)
+def huber_(xp: Any, x: ArrayLike, delta: float) -> Any:
+    """x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
+    near = xp.minimum(xp.abs(x), delta)
+    return near * (xp.abs(x) - 0.5 * near)
+
+
+@composite("loss", samples=tuple(Sample(s.shapes, {**s.params, "delta": 0.7}) for s in _pairs))
+def huber(prediction: ArrayLike, target: ArrayLike, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """e²/2 for errors e = x − y of at most δ, and δ (|e| − δ/2) beyond; its derivative is max(−δ, min(e, δ)).
+
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
+    `ArgumentError` where `delta` is not positive.
+
+    >>> import tinygraph as tg
+    >>> tg.huber([0.5, 3.0], [0.0, 0.0], reduction="none")
+    Tensor([0.125, 2.5  ], op=huber)
+    """
+    x, y = _pair("huber", prediction, target, reduction)
+    if not delta > 0:
+        raise ArgumentError(f"delta is positive, not {delta}")
+    return _reduce(reduction, lambda: huber_(x - y, delta=delta))
+
+
+@composite("loss", samples=tuple(Sample(s.shapes, {**s.params, "beta": 0.7}) for s in _pairs))
+def smooth_l1(prediction: ArrayLike, target: ArrayLike, beta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """e²/(2 β) for errors e = x − y of at most β, and |e| − β/2 beyond: `huber` with δ = β, over β.
+
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
+    `ArgumentError` where `beta` is not positive (for 0 that is `mae`).
+
+    >>> import tinygraph as tg
+    >>> tg.smooth_l1([0.5, 3.0], [0.0, 0.0], beta=0.5, reduction="none")
+    Tensor([0.25, 2.75], op=divide)
+    """
+    x, y = _pair("smooth_l1", prediction, target, reduction)
+    if not beta > 0:
+        raise ArgumentError(f"beta is positive, not {beta}; for 0 take mae")
+    return _reduce(reduction, lambda: huber_(x - y, delta=beta) / beta)
+
+
+@composite(
+    "loss",
+    samples=tuple(
+        Sample(
+            ((3, 2), (3, 2)),
+            {"reduction": reduction},
+            (Domain(1.5, 3.0, signs=True), Domain(integer=True, low=1, high=2)),
+        )
+        for reduction in ("mean", "none")
+    ),
+)
+def hinge(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
+    """max(0, 1 − y x) for predictions x and labels y, −1 or 1, of the same shape; its derivative at y x = 1 is 0.
+
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
+    `ArgumentError` for other labels.
+
+    >>> import tinygraph as tg
+    >>> tg.hinge([0.5, 3.0, -1.0], [1, 1, 1], reduction="none")
+    Tensor([0.5, 0. , 2. ], op=relu)
+    """
+    x, y = _pair("hinge", prediction, target, reduction)
+    labels = y.value
+    if not ((labels == 1) | (labels == -1)).all():
+        wrong = np.asarray(labels)[(labels != 1) & (labels != -1)]
+        name = _name(y, 1)
+        mend = f"; for labels of 0 and 1 take 2 * {name} - 1" if np.isin(labels, (0, 1)).all() else ""
+        raise ArgumentError(f"labels are −1 and 1, but {name} has {wrong.flat[0]}{mend}")
+    if labels.dtype.kind != "f" and x.dtype.kind == "f":
+        y = astype(y, x.dtype)
+    return _reduce(reduction, lambda: relu(1 - y * x))

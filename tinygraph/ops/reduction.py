@@ -67,7 +67,7 @@ _samples = (
 _with_empty = (*_samples, Sample(((0, 3),), {"axis": 0}), Sample(((0,),)))
 
 
-def _spread(xp: Any, g: Any, shape: Shape, axis: Axis, keepdims: bool) -> Any:
+def spread(xp: Any, g: Any, shape: Shape, axis: Axis, keepdims: bool) -> Any:
     """A result of a reduction, repeated along the reduced axes."""
     if axis is not None and not keepdims:
         g = xp.reshape(g, kept(shape, axis))
@@ -113,7 +113,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @op(
     "reduction",
-    lambda xp, g, y, x, axis, keepdims: _spread(xp, g, x.shape, axis, keepdims),
+    lambda xp, g, y, x, axis, keepdims: spread(xp, g, x.shape, axis, keepdims),
     notation="Σ_{axis} {0}",
     binding=BIG_SUM,
     run=_sum,
@@ -130,7 +130,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 
 @op(
     "reduction",
-    lambda xp, g, y, x, axis, keepdims: _spread(xp, g / reduced_count(x.shape, axis), x.shape, axis, keepdims),
+    lambda xp, g, y, x, axis, keepdims: spread(xp, g / reduced_count(x.shape, axis), x.shape, axis, keepdims),
     notation="mean_{axis}({0})",
     run=_mean,
     samples=_samples,
@@ -151,7 +151,7 @@ def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
     else:
         line = in_line(xp, x, axis)
         others = _out_of_line(xp, xp.prod_before(line, axis=-1) * xp.prod_after(line, axis=-1), x.shape, axis)
-    return _spread(xp, g, x.shape, axis, keepdims) * others
+    return spread(xp, g, x.shape, axis, keepdims) * others
 
 
 @op(
@@ -176,9 +176,9 @@ def prod(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> An
 
 def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """The gradient goes to the extreme element, in equal shares where several tie; of a NaN it is NaN."""
-    chosen = x == _spread(xp, y, x.shape, axis, keepdims)
+    chosen = x == spread(xp, y, x.shape, axis, keepdims)
     count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
-    return xp.where(chosen, _spread(xp, g, x.shape, axis, keepdims), 0.0) / count
+    return xp.where(chosen, spread(xp, g, x.shape, axis, keepdims), 0.0) / count
 
 
 @op(
@@ -216,7 +216,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 @op(
     "reduction",
     lambda xp, g, y, x, axis, keepdims: (
-        _spread(xp, g, x.shape, axis, keepdims) * xp.exp(x - _spread(xp, y, x.shape, axis, keepdims))
+        spread(xp, g, x.shape, axis, keepdims) * xp.exp(x - spread(xp, y, x.shape, axis, keepdims))
     ),
     notation="log Σ_{axis} exp({0})",
     run=kernels.logsumexp,
@@ -353,9 +353,9 @@ def argmin(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = Fals
 
 def _of_known_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """As of an extreme; to a NaN goes nothing, also where there is nothing else."""
-    chosen = x == _spread(xp, y, x.shape, axis, keepdims)
+    chosen = x == spread(xp, y, x.shape, axis, keepdims)
     count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
-    share = _spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
+    share = spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
     return xp.where(chosen, share, 0.0)
 
 

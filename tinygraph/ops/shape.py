@@ -540,7 +540,7 @@ def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
     >>> tg.tile([1.0, 2.0], 2)
     Tensor([1., 2., 1., 2.], op=tile)
     """
-    return xp.tile(x, reps)
+    return xp.tile(x, reps if isinstance(reps, tuple) else (reps,))
 
 
 def _of_repeats(xp: Any, g: Any, y: Any, x: Any, repeats: int, axis: int | None) -> Any:

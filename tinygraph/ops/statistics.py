@@ -54,6 +54,11 @@ _samples = (
     Sample(((0, 3),), {"axis": 1}),
 )
 
+
+def _tensor(x: ArrayLike) -> Tensor:
+    return x if isinstance(x, Tensor) else constant(x)
+
+
 # -- spread --------------------------------------------------------------------------------------------------------
 
 _corrected = (
@@ -136,7 +141,7 @@ def nanvar(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: boo
     >>> tg.nanvar([1.0, np.nan, 3.0]).item()
     1.0
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = _tensor(x)
     distance = where(x != x, 0.0, without_nan(x) - nanmean(x, axis=axis, keepdims=True))
     count = number_known(x, axis, keepdims)
     freedom = where(count > correction, count - correction, np.nan) if correction else count
@@ -194,17 +199,20 @@ def _checked(function: str, q: Any, method: str, methods: tuple[str, ...]) -> An
     return q
 
 
-def _tensor(x: ArrayLike) -> Tensor:
-    x = x if isinstance(x, Tensor) else constant(x)
-    if x.size == 0:
-        raise ArgumentError(f"of no elements, in an array of shape {x.shape}, there is no quantile")
-    return x
+def _ordered(x: Tensor, axis: Axis) -> Tensor:
+    """The elements along `axis`, one after the other along a last axis, in order; NaN come last."""
+    if axis is not None:
+        axis = np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    ordered = sort(in_line(shape, x, axis))
+    if ordered.shape[-1] == 0:
+        raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
+    return ordered
 
 
 def _quantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Tensor:
     if x.dtype.kind != "f" and method not in _OF_THE_DATA:
         x = astype(x, np.float64)
-    ordered = sort(in_line(shape, x, axis))
+    ordered = _ordered(x, axis)
     n = ordered.shape[-1]
     positions: Any = np.arange(float(n))  # the quantile of 0, 1, 2, … is where it stands
     place = np.quantile(positions, q, method=method)  # type: ignore[call-overload]
@@ -264,10 +272,7 @@ def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", 
     return _quantile(_tensor(x), _checked("percentile", q, method, _METHODS), axis, method, keepdims)
 
 
-_middle = tuple(s for s in _samples if 0 not in s.shapes[0])
-
-
-@composite("reduction", samples=_middle)
+@composite("reduction", samples=_samples)
 def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The middle element along `axis` in order, or the mean of the two; a NaN among them makes it NaN.
 
@@ -275,7 +280,10 @@ def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> tg.median([3.0, 1.0, 2.0, 10.0]).item()
     2.5
     """
-    return _quantile(_tensor(x), np.asarray(0.5), axis, "linear", keepdims)
+    x = _tensor(x)
+    if reduced_count(x.shape, axis) == 0:
+        return mean(x, axis=axis, keepdims=keepdims)  # which is NaN
+    return _quantile(x, np.asarray(0.5), axis, "linear", keepdims)
 
 
 _NAN_METHODS = (*_CONTINUOUS, "lower", "higher", "midpoint")
@@ -284,10 +292,12 @@ _NAN_METHODS = (*_CONTINUOUS, "lower", "higher", "midpoint")
 def _nanquantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Tensor:
     """How many elements there are differs from place to place, and may when the graph is run again."""
     if q.ndim:
+        if q.size == 0:
+            raise ArgumentError("nanquantile takes at least one fraction")
         each = [_nanquantile(x, one, axis, method, keepdims) for one in q.reshape(-1)]
         return reshape(stack(each), (*q.shape, *each[0].shape))
     x = x if x.dtype.kind == "f" else astype(x, np.float64)
-    ordered = sort(in_line(shape, x, axis))
+    ordered = _ordered(x, axis)
     count = sum(ordered == ordered, axis=-1, keepdims=True)
     alpha, beta = _CONTINUOUS.get(method, (1.0, 1.0))
     place = (count - (alpha + beta - 1)) * float(q)
@@ -332,7 +342,7 @@ def nanpercentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear
     return _nanquantile(_tensor(x), _checked("nanpercentile", q, method, _NAN_METHODS), axis, method, keepdims)
 
 
-@composite("reduction", samples=_middle)
+@composite("reduction", samples=_samples)
 def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The `median` of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
 
@@ -340,7 +350,10 @@ def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     >>> tg.nanmedian([3.0, np.nan, 1.0]).item()
     2.0
     """
-    return _nanquantile(_tensor(x), np.asarray(0.5), axis, "linear", keepdims)
+    x = _tensor(x)
+    if reduced_count(x.shape, axis) == 0:
+        return mean(x, axis=axis, keepdims=keepdims)  # which is NaN
+    return _nanquantile(x, np.asarray(0.5), axis, "linear", keepdims)
 
 
 # -- averages and correlations -------------------------------------------------------------------------------------
@@ -368,7 +381,7 @@ def average(
     >>> tg.average([1.0, 4.0], weights=[2.0, 1.0]).item()
     2.0
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = _tensor(x)
     if weights is None:
         y = mean(x, axis=axis, keepdims=keepdims)
         return (y, constant(np.full(y.shape, reduced_count(x.shape, axis), y.dtype))) if returned else y
@@ -386,15 +399,14 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
     """Weights in the shape of x."""
     if weights.shape == x.shape:
         return weights
-    axes = (axis,) if isinstance(axis, int) else axis or ()
+    axes = () if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
         raise ShapeError(
             f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"
         )
-    order = sorted(range(len(axes)), key=lambda i: axes[i] % x.ndim)
+    order = sorted(range(len(axes)), key=axes.__getitem__)
     turned = weights if order == list(range(len(axes))) else permute_dims(weights, tuple(order))
-    here = {i % x.ndim for i in axes}
-    return broadcast_to(reshape(turned, tuple(n if i in here else 1 for i, n in enumerate(x.shape))), x.shape)
+    return broadcast_to(reshape(turned, tuple(n if i in axes else 1 for i, n in enumerate(x.shape))), x.shape)
 
 
 _observed = (
@@ -461,7 +473,7 @@ def cov(
 
 def _variables(function: str, x: ArrayLike, rowvar: bool) -> Tensor:
     """Variables as rows."""
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = _tensor(x)
     if x.ndim > 2:
         raise ShapeError(f"{function} takes variables as the rows of a matrix, not an array of shape {x.shape}")
     x = x if x.dtype.kind == "f" else astype(x, np.float64)

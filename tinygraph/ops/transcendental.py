@@ -1,4 +1,8 @@
-"""Exponentials, logarithms, trigonometric and hyperbolic functions, and what is related to them; element by element."""
+"""Exponentials, logarithms, trigonometric and hyperbolic functions, and what is related to them; element by element.
+
+Primitives, each one function of NumPy or a kernel, but for `polygamma`, which checks its order. The gamma functions are
+SciPy's.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,46 @@ from typing import Any
 
 from .. import kernels
 from ..apply import op
-from ..graph import ArrayLike
-from ..samples import Domain
+from ..errors import ArgumentError, DependencyError
+from ..graph import ArrayLike, Tensor
+from ..samples import Domain, Sample
+from ..table import POWER
 
 __all__ = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cos",
     "cosh",
+    "digamma",
     "erf",
     "erfc",
     "exp",
+    "exp2",
     "expm1",
+    "gammaln",
     "log",
     "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
     "ndtr",
+    "polygamma",
+    "sin",
+    "sinc",
     "sinh",
+    "tan",
     "tanh",
 ]
 
 _positive = Domain(0.5, 2.0)
+_inside = Domain(-0.9, 0.9)
+_not_flat = Domain(0.1, 2.0, signs=True)
 
 
 # -- exponentials and logarithms -----------------------------------------------------------------------------------
@@ -69,6 +96,172 @@ def log1p(xp: Any, x: ArrayLike) -> Any:
     return xp.log1p(x)
 
 
+@op("elementwise", lambda xp, g, y, x: g * (y * math.log(2)), notation="2^{0}", binding=POWER)
+def exp2(xp: Any, x: ArrayLike) -> Any:
+    """y = 2ˣ, elementwise, with y′ = y log 2.
+
+    >>> tg.exp2([0.0, 3.0])
+    Tensor([1., 8.], op=exp2)
+    """
+    return xp.exp2(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (x * math.log(2)), samples=(_positive,))
+def log2(xp: Any, x: ArrayLike) -> Any:
+    """y = log₂ x, elementwise, with y′ = 1/(x log 2).
+
+    >>> tg.log2([1.0, 8.0])
+    Tensor([0., 3.], op=log2)
+    """
+    return xp.log2(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (x * math.log(10)), samples=(_positive,))
+def log10(xp: Any, x: ArrayLike) -> Any:
+    """y = log₁₀ x, elementwise, with y′ = 1/(x log 10).
+
+    >>> tg.log10([1.0, 1000.0])
+    Tensor([0., 3.], op=log10)
+    """
+    return xp.log10(x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * xp.sigmoid(x - y),
+    lambda xp, g, z, x, y: g * xp.sigmoid(y - x),
+)
+def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = log(eˣ + eʸ), elementwise, without overflow; the derivatives are σ(x − y) and σ(y − x).
+
+    >>> tg.logaddexp([0.0, 1000.0], [0.0, 1000.0])
+    Tensor([6.9315e-01, 1.0007e+03], op=logaddexp)
+    """
+    return xp.logaddexp(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * (x - y)),
+    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * (y - x)),
+)
+def logaddexp2(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = log₂(2ˣ + 2ʸ), elementwise, without overflow.
+
+    >>> tg.logaddexp2([0.0, 10.0], [0.0, 10.0])
+    Tensor([ 1., 11.], op=logaddexp2)
+    """
+    return xp.logaddexp2(x, y)
+
+
+# -- trigonometric functions ---------------------------------------------------------------------------------------
+
+
+@op("elementwise", lambda xp, g, y, x: g * xp.cos(x))
+def sin(xp: Any, x: ArrayLike) -> Any:
+    """y = sin x, elementwise, with y′ = cos x.
+
+    >>> tg.sin([0.0, np.pi / 2])
+    Tensor([0., 1.], op=sin)
+    """
+    return xp.sin(x)
+
+
+@op("elementwise", lambda xp, g, y, x: -(g * xp.sin(x)))
+def cos(xp: Any, x: ArrayLike) -> Any:
+    """y = cos x, elementwise, with y′ = −sin x.
+
+    >>> tg.cos([0.0, np.pi])
+    Tensor([ 1., -1.], op=cos)
+    """
+    return xp.cos(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g * (1.0 + y**2), samples=(Domain(-1.2, 1.2),))
+def tan(xp: Any, x: ArrayLike) -> Any:
+    """y = tan x, elementwise, with y′ = 1 + y².
+
+    >>> tg.tan([0.0, np.pi / 4])
+    Tensor([0., 1.], op=tan)
+    """
+    return xp.tan(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(1.0 - x**2), samples=(_inside,))
+def asin(xp: Any, x: ArrayLike) -> Any:
+    """y = arcsin x in [−π/2, π/2], elementwise, with y′ = 1/√(1 − x²).
+
+    >>> tg.asin([0.0, 1.0])
+    Tensor([0.    , 1.5708], op=asin)
+    """
+    return xp.asin(x)
+
+
+@op("elementwise", lambda xp, g, y, x: -(g / xp.sqrt(1.0 - x**2)), samples=(_inside,))
+def acos(xp: Any, x: ArrayLike) -> Any:
+    """y = arccos x in [0, π], elementwise, with y′ = −1/√(1 − x²).
+
+    >>> tg.acos([0.0, 1.0])
+    Tensor([1.5708, 0.    ], op=acos)
+    """
+    return xp.acos(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (1.0 + x**2))
+def atan(xp: Any, x: ArrayLike) -> Any:
+    """y = arctan x in (−π/2, π/2), elementwise, with y′ = 1/(1 + x²).
+
+    >>> tg.atan([0.0, 1.0])
+    Tensor([0.    , 0.7854], op=atan)
+    """
+    return xp.atan(x)
+
+
+def _per_square(xp: Any, x: Any, r: Any) -> Any:
+    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    r = xp.without_zero(r)
+    return xp.finite(x) / r / r
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, y, x: g * _per_square(xp, x, xp.hypot(x, y)),
+    lambda xp, g, z, y, x: -(g * _per_square(xp, y, xp.hypot(x, y))),
+    samples=(_not_flat, _not_flat),
+)
+def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
+    """The angle of the point (x, y), in [−π, π], elementwise; with derivatives x/(x² + y²) by y and −y/(x² + y²) by x.
+
+    At (0, 0) the derivatives are 0, as in PyTorch.
+
+    >>> tg.atan2([0.0, 1.0], [-1.0, 0.0])
+    Tensor([3.1416, 1.5708], op=atan2)
+    """
+    return xp.atan2(y, x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, order: g * xp.sinc_derivative(x, order=order + 1),
+    notation="sinc derivative({0}, {order})",
+    run=kernels.sinc_derivative,
+    samples=tuple(Sample((shape,), {"order": n}) for shape in ((2, 3), (), (0,)) for n in (1, 2)),
+)
+def sinc_derivative_(xp: Any, x: ArrayLike, order: int) -> Any:
+    """The derivative of `sinc` of so high an order."""
+    return xp.sinc_derivative(x, order=order)
+
+
+@op("elementwise", lambda xp, g, y, x: g * xp.sinc_derivative(x, order=1))
+def sinc(xp: Any, x: ArrayLike) -> Any:
+    """y = sin(π x)/(π x), and 1 at 0, elementwise; its derivatives of any order are exact there too.
+
+    >>> tg.sinc([0.0, 0.5, 1.0])
+    Tensor([1.0000e+00, 6.3662e-01, 3.8982e-17], op=sinc)
+    """
+    return xp.sinc(x)
+
+
 # -- hyperbolic functions --------------------------------------------------------------------------------------------
 
 
@@ -100,6 +293,36 @@ def tanh(xp: Any, x: ArrayLike) -> Any:
     Tensor([0.    , 0.7616], op=tanh)
     """
     return xp.tanh(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(1.0 + x**2))
+def asinh(xp: Any, x: ArrayLike) -> Any:
+    """y = arsinh x, elementwise, with y′ = 1/√(1 + x²).
+
+    >>> tg.asinh([0.0, 1.0])
+    Tensor([0.    , 0.8814], op=asinh)
+    """
+    return xp.asinh(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(x**2 - 1.0), samples=(Domain(1.2, 3.0),))
+def acosh(xp: Any, x: ArrayLike) -> Any:
+    """y = arcosh x ≥ 0, elementwise, with y′ = 1/√(x² − 1).
+
+    >>> tg.acosh([1.0, 2.0])
+    Tensor([0.   , 1.317], op=acosh)
+    """
+    return xp.acosh(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (1.0 - x**2), samples=(_inside,))
+def atanh(xp: Any, x: ArrayLike) -> Any:
+    """y = artanh x, elementwise, with y′ = 1/(1 − x²).
+
+    >>> tg.atanh([0.0, 0.5])
+    Tensor([0.    , 0.5493], op=atanh)
+    """
+    return xp.atanh(x)
 
 
 # -- the normal distribution ---------------------------------------------------------------------------------------
@@ -155,3 +378,78 @@ def ndtr(xp: Any, x: ArrayLike) -> Any:
     Tensor([0.5   , 0.8413], op=ndtr)
     """
     return xp.ndtr(x)
+
+
+# -- the gamma function --------------------------------------------------------------------------------------------
+
+
+def _scipy(name: str, *args: Any) -> Any:
+    try:
+        return getattr(kernels, name)(*args)
+    except ImportError:
+        raise DependencyError(f"{name} is computed by SciPy: pip install scipy") from None
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * xp.digamma(x),
+    notation="log Γ({0})",
+    run=lambda x: _scipy("gammaln", x),
+    samples=(_positive,),
+    source="gammaln({0})",
+)
+def gammaln(xp: Any, x: ArrayLike) -> Any:
+    """y = log |Γ(x)|, elementwise, with y′ = ψ(x), the `digamma` function. Needs SciPy.
+
+    Raises `DependencyError` where SciPy is missing.
+
+    >>> tg.gammaln([1.0, 5.0])
+    Tensor([0.    , 3.1781], op=gammaln)
+    """
+    return xp.gammaln(x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * xp.digamma_derivative(x, order=1),
+    notation="ψ({0})",
+    run=lambda x: _scipy("digamma", x),
+    samples=(_positive,),
+    source="digamma({0})",
+)
+def digamma(xp: Any, x: ArrayLike) -> Any:
+    """y = ψ(x) = Γ′(x)/Γ(x), elementwise, whose derivatives are the `polygamma` functions. Needs SciPy.
+
+    Raises `DependencyError` where SciPy is missing.
+
+    >>> tg.digamma([1.0, 5.0])
+    Tensor([-0.5772,  1.5061], op=digamma)
+    """
+    return xp.digamma(x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, order: g * xp.digamma_derivative(x, order=order + 1),
+    notation="polygamma({order}, {0})",
+    run=lambda x, order: _scipy("digamma_derivative", x, order),
+    samples=tuple(Sample((shape,), {"order": n}, (_positive,)) for shape in ((2, 3), (), (0,)) for n in (1, 2)),
+    source="digamma_derivative({0}, {order})",
+)
+def digamma_derivative_(xp: Any, x: ArrayLike, order: int) -> Any:
+    """The derivative of `digamma` of so high an order."""
+    return xp.digamma_derivative(x, order=order)
+
+
+def polygamma(n: int, x: ArrayLike) -> Tensor:
+    """ψ⁽ⁿ⁾(x), the n-th derivative of `digamma`, elementwise, with ψ⁽ⁿ⁺¹⁾ for its derivative. Needs SciPy.
+
+    Raises `ArgumentError` for an order that is no whole number from 0 on, `DependencyError` where SciPy is missing.
+
+    >>> import tinygraph as tg
+    >>> tg.polygamma(1, [1.0, 5.0])
+    Tensor([1.6449, 0.2213], op=digamma_derivative)
+    """
+    if not isinstance(n, int) or n < 0:
+        raise ArgumentError(f"the order of a polygamma function is 0, 1, 2, …, not {n!r}")
+    return digamma_derivative_(x, n) if n else digamma(x)

@@ -1,0 +1,117 @@
+"""Running sums and products, and differences: zeros, axes, NumPy's spellings."""
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.testing import check_grads
+
+ZEROS = [[2.0, 0.0, 3.0, 4.0], [0.0, 0.0, 3.0, 4.0], [0.0, 2.0, 0.0, 0.0], [1.0, 2.0, 3.0, 0.0]]
+
+
+@pytest.mark.parametrize("values", ZEROS, ids=str)
+def test_a_running_product_with_zeros_is_differentiated_exactly_to_third_order(values):
+    n = range(4)
+
+    def derivative(i, *by):
+        """Of the i-th product by some of the elements."""
+        if len(set(by)) < len(by) or max(by) > i:
+            return 0.0
+        return np.prod(np.delete(values[: i + 1], by))
+
+    x = tg.parameter(values)
+    y = tg.cumulative_prod(x)
+    for i in n:
+        first = tg.gradients(y[i], x)
+        assert first.data.tolist() == [derivative(i, j) for j in n]
+        for j in n:
+            second = tg.gradients(first[j], x)
+            assert second.data.tolist() == [derivative(i, j, k) for k in n]
+            third = tg.gradients(second[0], x)
+            assert third.data.tolist() == [derivative(i, j, 0, k) for k in n]
+
+
+@pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
+@pytest.mark.parametrize("axis", [0, 1, -1, -3])
+@pytest.mark.parametrize("include_initial", [False, True])
+def test_along_any_axis_with_and_without_what_comes_first(name, axis, include_initial, rng):
+    x = rng.integers(-1, 3, size=(2, 3, 2)).astype(float)
+
+    def run(x, xp=tg):
+        return getattr(xp, name)(x, axis=axis, include_initial=include_initial)
+
+    np.testing.assert_array_equal(run(x).data, run(x, np), strict=True)
+    np.testing.assert_array_equal(run(tg.Tensor(x), np).data, run(x, np), strict=True)
+    check_grads(run, x)
+
+
+def test_the_axis_is_needed_where_there_are_several():
+    assert tg.cumulative_sum([1.0, 2.0]).data.tolist() == [1.0, 3.0]
+    assert tg.cumulative_sum(2.0).data.tolist() == [2.0]
+    for function in (tg.cumulative_sum, tg.cumulative_prod):
+        with pytest.raises(tg.ArgumentError, match=r"shape \(2, 2\) needs an axis; reshape\(x, -1\)"):
+            function(np.ones((2, 2)))
+
+
+def test_the_dtype_to_add_up_in():
+    x = tg.parameter(np.full(3, 0.1, np.float32))
+    y = tg.cumulative_sum(x, dtype=np.float64)
+    assert y.dtype == np.float64
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.tolist() == [3.0, 2.0, 1.0]
+    assert tg.cumulative_prod([2, 3], dtype=float).dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "nancumsum", "nancumprod"])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+def test_numpys_running_functions_flatten_without_an_axis(name, axis):
+    values = np.array([[1.0, 2.0, 0.5], [3.0, 0.0, 2.0]])
+    if name.startswith("nan"):
+        values[0, 1] = np.nan
+    x = tg.parameter(values)
+    y = getattr(np, name)(x, axis)
+    np.testing.assert_array_equal(y.data, getattr(np, name)(values, axis), strict=True)
+    y.sum().backward()
+    assert np.isfinite(x.grad).all()
+    assert not x.grad[np.isnan(values)].any()
+
+
+ENDS = [{}, {"prepend": 0.0}, {"append": [[1.0], [2.0]]}, {"prepend": [[3.0, 4.0], [5.0, 6.0]], "append": 7.0}]
+
+
+@pytest.mark.parametrize("ends", ENDS, ids=lambda ends: "-".join(ends))
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_differences_with_what_is_joined_to_the_ends(ends, n, rng):
+    x = rng.normal(size=(2, 4))
+    expected = np.diff(x, n, axis=1, **ends)
+    for function in (tg.diff, np.diff):
+        y = function(tg.Tensor(x), n, 1, **ends)
+        np.testing.assert_allclose(y.data, expected, strict=True)
+    check_grads(lambda x: tg.diff(x, n, 1, **ends), x, order=1)
+    for key, end in ends.items():
+        check_grads(lambda end, key=key: tg.diff(x, n, 1, **{**ends, key: end}), np.asarray(end), order=1)
+
+
+def test_differences_of_booleans_tell_where_they_change():
+    values = np.array([True, True, False, True])
+    np.testing.assert_array_equal(tg.diff(values).data, np.diff(values), strict=True)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [(([1.0], -1), "n is -1"), ((1.0,), "a number has none")])
+def test_differences_that_there_are_not(arguments, message):
+    with pytest.raises(tg.ArgumentError, match=message):
+        tg.diff(*arguments)
+
+
+def test_an_axis_that_there_is_not():
+    for attempt in (lambda: tg.diff(np.ones((2, 2)), axis=2), lambda: tg.cumulative_sum(np.ones((2, 2)), axis=2)):
+        with pytest.raises(ValueError, match="axis 2 is out of bounds"):
+            attempt()
+
+
+@pytest.mark.parametrize("ends", [{}, {"to_end": 9.0}, {"to_begin": [1.0, 2.0], "to_end": [3.0]}], ids=str)
+def test_the_differences_of_all_elements_in_a_row(ends):
+    x = np.array([[1.0, 4.0], [9.0, 16.0]])
+    np.testing.assert_array_equal(np.ediff1d(tg.Tensor(x), **ends).data, np.ediff1d(x, **ends), strict=True)
+    check_grads(lambda x: np.ediff1d(x, **ends), x, order=1)
