@@ -129,3 +129,10 @@ def test_numbers_and_arrays_that_are_floating_widen_as_in_numpy():
     assert (NARROW * np.array([1.0])).dtype == np.float64
     assert (tg.Tensor(WHOLE) * 2.5).dtype == np.float64
     assert (tg.Tensor(WHOLE) * WHOLE).dtype == np.int64
+
+
+def test_a_static_parameter_is_no_tensor():
+    x = tg.parameter([[1.0, 2.0]])
+    for attempt in (lambda: tg.sum(x, axis=tg.Tensor(0)), lambda: tg.unwrap(x, discont=tg.Tensor(4.0))):
+        with pytest.raises(tg.UnsupportedError, match=r"take \.item\(\) of"):
+            attempt()

@@ -206,6 +206,12 @@ def test_what_is_not_asked_for_is_not_computed(lecture):
     assert "W2.T" not in compiled.source
 
 
+@pytest.mark.parametrize("index", [[1, 1], [0], np.eye(2, dtype=int)], ids=str)
+def test_an_index_array_that_is_uniform_stays_one(index):
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(tg.compile(lambda x: x[:, index] * 2)(x), x[:, index] * 2)
+
+
 def test_equal_expressions_are_computed_once():
     compiled = tg.compile(lambda x: tg.exp(x) * 2 + tg.tanh(tg.exp(x)))
     compiled(np.ones(3))

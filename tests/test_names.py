@@ -467,3 +467,9 @@ def test_the_length_of_a_shape_gives_no_name():
     X = tg.Tensor(np.ones((2, 3)))
     node = tg.sum(X) / X.shape[1]
     assert literal_name(node, 1) is None
+
+
+def test_a_number_within_a_function_is_not_named_after_the_operand_in_its_place():
+    x = tg.parameter([2.0, 4.0])
+    assert literal_name(tg.reciprocal(x), 0) is None
+    assert "Σ 1 / x" in str(tg.derive(tg.sum(tg.reciprocal(x))))

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import numpy as np
 
 from . import errors
-from .errors import Operand, ShapeError
+from .errors import Operand, ShapeError, UnsupportedError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
@@ -208,6 +208,10 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         for key, value in params.items():
             if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
+            elif type(value) is Tensor:  # whose gradient would be lost
+                raise UnsupportedError(
+                    f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
+                )
         if given and not given.keys() <= allowed:
             raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
         inputs, args, requires_grad = _operands(operands, joint)

@@ -261,7 +261,9 @@ class Tensor(_ArrayMethods):
     def __index__(self) -> int:
         if STATE.get().tracing:
             self._refuse_in_trace("an index")
-        return index(self._seen)  # integers never require a gradient
+        if self.dtype.kind not in "iu":
+            raise UnsupportedError(f"an index is a whole number, and {describe(self)} holds {self.dtype}")
+        return index(self._seen)
 
     def _refuse_in_trace(self, how: str) -> None:
         site = locate(_getframe(2))

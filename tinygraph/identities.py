@@ -43,6 +43,7 @@ SHORTER = (
     Identity("exp(x) / sum(exp(x), axis=k, keepdims=True)", "softmax(x, axis=k)"),
     Identity("exp(x) / sum(exp(x), axis=0, keepdims=False)", "softmax(x, axis=0)"),
     Identity("exp(x) / sum(exp(x), axis=None, keepdims=False)", "softmax(x, axis=None)"),
+    Identity("exp(log_softmax(x, axis=k))", "softmax(x, axis=k)"),
     Identity("sum(softmax(x, axis=k), axis=k, keepdims=b)", "1"),
     # matrices
     Identity("matrix_transpose(matrix_transpose(X))", "X"),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "argcummax",
+    "argcummin",
     "avg_pool",
     "avg_unpool",
     "bounded_index",
@@ -37,6 +39,7 @@ __all__ = [
     "interval",
     "irdft",
     "jumps",
+    "last_place",
     "last_written",
     "log_softmax",
     "logsumexp",
@@ -48,6 +51,7 @@ __all__ = [
     "mirror_spectrum",
     "one_hot_along",
     "parts_of",
+    "per_square",
     "periods",
     "prod_after",
     "prod_before",
@@ -124,16 +128,21 @@ def erf(x: Any) -> Any:
 
 
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
-    """x between −largest and largest, and finite if it is floating; a Python number stays what it is."""
-    if type(x) in (bool, int, float):
-        return x
+    """x between −largest and largest, and finite if it is floating."""
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return np.minimum(np.maximum(x, -largest), largest)
 
 
 def without_zero(x: Any) -> Any:
     """x, with infinity for 0."""
-    return np.where(x == 0, np.inf, x).astype(x.dtype)[()]
+    return np.where(x == 0, np.inf, x)[()]
+
+
+def per_square(x: Any, r: Any) -> Any:
+    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    none = (r == 0) | (r == np.inf)
+    r = np.where(none, 1.0, r)
+    return np.where(none, 0.0, x) / r / r
 
 
 def fractional(x: Any) -> Any:
@@ -246,6 +255,22 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
     for k in range(1, len(sums)):
         sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
     return y
+
+
+def argcummax(x: Any, axis: Any) -> Any:
+    """Where along an axis the largest element so far stands, the last of several; a NaN is the largest."""
+    return last_place((x == np.maximum.accumulate(x, axis)) | (x != x), axis)
+
+
+def argcummin(x: Any, axis: Any) -> Any:
+    """Where along an axis the smallest element so far stands, the last of several; a NaN is the smallest."""
+    return last_place((x == np.minimum.accumulate(x, axis)) | (x != x), axis)
+
+
+def last_place(condition: Any, axis: Any) -> Any:
+    """Where along an axis a condition has held last so far; 0 where it never has."""
+    places = np.arange(condition.shape[axis]).reshape((-1,) + (1,) * (condition.ndim - 1 - axis % condition.ndim))
+    return np.maximum.accumulate(np.where(condition, places, 0), axis)
 
 
 def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
@@ -407,7 +432,7 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
 
 def complex_of(z: Any) -> Any:
     """Complex numbers of real and imaginary parts, which lie along the first axis."""
-    numbers = np.empty(z.shape[1:], np.result_type(z, np.complex64))
+    numbers = np.empty(z.shape[1:], np.result_type(z.dtype, 1j))
     numbers.real, numbers.imag = z
     return numbers
 

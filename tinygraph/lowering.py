@@ -106,6 +106,10 @@ def _gelu_tanh(x: Tensor) -> Tensor:
     return ops.maximum(x, -30.0) * _sigmoid(z * (scale + (scale * 0.044715) * ops.square(z)))
 
 
+def _times(factor: float, x: Tensor) -> Tensor:
+    return x if factor == 1 else factor * x
+
+
 def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return ops.maximum(ops.minimum(x, largest), -largest)
@@ -139,6 +143,19 @@ def _logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     top = _finite(ops.max(x, axis=axis, keepdims=True))
     total = ops.log(ops.sum(ops.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else ops.reshape(total, ops.sum(x, axis=axis).shape)
+
+
+def _softmax_loss(z: Tensor, y: Tensor, axis: int) -> Tensor:
+    """log Σ exp(z − max z) − Σ y (z − max z), in parts that the softmax shares; finite, lest it meet 0 as ∞ · 0."""
+    top = ops.max(z, axis=axis, keepdims=True)
+    below = z - top
+    total = ops.log(ops.sum(ops.exp(below), axis=axis, keepdims=True))
+    largest = float(np.finfo(np.result_type(below.dtype, np.float16)).max)
+    products = ops.sum(y * ops.fmax(below, -largest), axis=axis, keepdims=True)
+    losses = total - products
+    if y.op is None or y.op.name != "one_hot_along":  # which adds up to 1
+        losses = losses + top * (1.0 - ops.sum(y, axis=axis, keepdims=True))
+    return ops.reshape(losses, ops.sum(z, axis=axis).shape)
 
 
 def _finite(x: Tensor) -> Tensor:
@@ -176,12 +193,17 @@ _LOWERED: Mapping[str, Any] = {
     "hardswish": lambda x: ops.maximum(x, -3.0) * (ops.minimum(ops.maximum(x + 3.0, 0.0), 6.0) / 6.0),
     "softsign": lambda x: _within(x) / (1.0 + ops.abs(_within(x))),
     "finite": _within,
+    "leaky_relu": lambda x, negative_slope: ops.where(x > 0, x, negative_slope * x),
+    "elu": lambda x, alpha: ops.where(x > 0, x, _times(alpha, ops.expm1(ops.minimum(x, 0.0)))),
+    "celu": lambda x, alpha: ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0) / alpha)),
+    "hardtanh": lambda x, min_val, max_val: ops.minimum(ops.maximum(x, min_val), max_val),
     "at_least": lambda x, y: ops.maximum(x, y),
     "at_most": lambda x, y: ops.minimum(x, y),
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
+    "softmax_loss": _softmax_loss,
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import UnsupportedError, nearest
 from .graph import Tensor
+from .refusals import REFUSALS
 from .spellings import SPELLED
 from .table import FUNCTIONS
 
@@ -49,9 +50,11 @@ def _full_name(function: Any) -> str:
 def _found(function: Any) -> Callable[..., Any]:
     if function in _known():
         return _known()[function]
-    name = getattr(function, "__name__", str(function))
+    name, full = getattr(function, "__name__", str(function)), _full_name(function)
+    if full in REFUSALS:
+        raise UnsupportedError(f"{full} {REFUSALS[full]}")
     raise UnsupportedError(
-        f"{_full_name(function)} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
+        f"{full} has no gradient rule in tinygraph{nearest(name, FUNCTIONS)}."
         " To leave the graph, give it the .data of the tensor"
     )
 

@@ -103,8 +103,8 @@ def _clip(
 @spelled(np.select)
 def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
     """The value of the first condition that holds."""
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
+    if not 0 < len(condlist) == len(choicelist):
+        raise ArgumentError(f"np.select takes as many choices as conditions, not {len(choicelist)} and {len(condlist)}")
     result = default
     for condition, value in zip(reversed(condlist), reversed(choicelist), strict=True):
         result = ops.where(condition, value, result)
@@ -300,6 +300,8 @@ def _with_third(x: Tensor) -> Tensor:
 @spelled(np.linalg.pinv)
 def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
     """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    if hermitian:
+        raise UnsupportedError("np.linalg.pinv with hermitian=True cannot be recorded; leave it out")
     return ops.pinv(a, rtol=rtol if rcond is None else rcond)
 
 

@@ -81,6 +81,15 @@ def test_parameters(alpha):
     np.testing.assert_allclose(tg.hardtanh(x, -alpha, alpha).data, np.clip(x, -alpha, alpha))
 
 
+@pytest.mark.parametrize("name", ["alpha", "negative_slope", "min_val"])
+def test_a_parameter_that_would_lose_its_gradient_is_refused(name):
+    function = {"alpha": tg.elu, "negative_slope": tg.leaky_relu, "min_val": tg.hardtanh}[name]
+    with pytest.raises(tg.UnsupportedError, match=f"{name} of .* is a plain number"):
+        function([1.0, -2.0], **{name: tg.parameter(0.5)})
+    with pytest.raises(tg.UnsupportedError, match=f"{name} of .* is a plain number"):
+        function([1.0, -2.0], tg.parameter(0.5))
+
+
 def test_gelu_has_two_forms():
     x = np.linspace(-5, 5, 101)
     exact, near = tg.gelu(x).data, tg.gelu(x, approximate="tanh").data

@@ -115,3 +115,26 @@ def test_the_differences_of_all_elements_in_a_row(ends):
     x = np.array([[1.0, 4.0], [9.0, 16.0]])
     np.testing.assert_array_equal(np.ediff1d(tg.Tensor(x), **ends).data, np.ediff1d(x, **ends), strict=True)
     check_grads(lambda x: np.ediff1d(x, **ends), x, order=1)
+
+
+# -- running extremes and logarithms -------------------------------------------------------------------------------
+
+
+def test_the_largest_so_far_and_where_it_stands():
+    x = tg.parameter([[1.0, 3.0, 3.0, 2.0], [4.0, np.nan, 5.0, 6.0]])
+    values, indices = tg.cummax(x, axis=1)
+    np.testing.assert_array_equal(values.data, np.maximum.accumulate(x.data, axis=1))
+    assert indices.data.tolist() == [[0, 1, 2, 2], [0, 1, 1, 1]]
+    values.sum().backward()
+    assert x.grad.tolist() == [[1.0, 1.0, 2.0, 0.0], [1.0, 3.0, 0.0, 0.0]]
+    smallest = tg.cummin(x, axis=1)
+    np.testing.assert_array_equal(smallest.values.data, np.minimum.accumulate(x.data, axis=1))
+    assert tg.cummin(np.array([3, 0, 2], np.uint8), axis=0).values.data.tolist() == [3, 0, 0]
+
+
+def test_a_running_logsumexp_neither_overflows_nor_is_it_lost_among_nothing():
+    x = tg.parameter([-np.inf, -1000.0, 1000.0, 1000.0])
+    y = tg.logcumsumexp(x, axis=0)
+    np.testing.assert_allclose(y.data, [-np.inf, -1000.0, 1000.0, 1000.0 + np.log(2.0)])
+    y[1:].sum().backward()
+    np.testing.assert_allclose(x.grad, [0.0, 1.0, 1.5, 0.5])

@@ -175,6 +175,13 @@ def test_only_one_triangle_is_read(rng):
     np.testing.assert_array_equal(tg.cholesky(x).data, np.linalg.cholesky(x))
 
 
+def test_the_rank_is_a_whole_number_also_of_a_vector(rng):
+    x = rng.normal(size=(4, 2)) @ rng.normal(size=(2, 3))
+    for y, rank in ((x, 2), (x[0], 1), (np.zeros(3), 0)):
+        found = tg.matrix_rank(tg.parameter(y))
+        assert (found.item(), found.dtype.kind, found.requires_grad) == (rank, "i", False)
+
+
 # -- norms -----------------------------------------------------------------------------------------------------------
 
 
@@ -267,7 +274,7 @@ def test_the_namespace_is_the_standards_and_numpys():
     for name in tg.linalg.__all__:
         assert getattr(tg.linalg, name) is getattr(tg, name)
     lacking = {name for name in np.linalg.__all__ if not hasattr(tg.linalg, name)}
-    assert lacking == {"LinAlgError", "diagonal", "eig", "eigvals"}
+    assert lacking == {"LinAlgError", "eig", "eigvals"}
 
 
 def test_shapes_that_do_not_fit_are_refused_in_words():

@@ -178,6 +178,8 @@ def test_single_precision_is_kept_where_elements_are_counted():
     x = tg.Tensor(SOME_NAN[:1].astype(np.float32))
     for name in NAN_REDUCTIONS:
         assert getattr(tg, name)(x).dtype == np.float32
+    many = np.full(100_000, 1e-3, np.float16)  # more than half precision can count
+    assert tg.nanmean(many).item() == np.nanmean(many)
 
 
 # -- softmax -------------------------------------------------------------------------------------------------------

@@ -95,7 +95,9 @@ def test_numerical_derivatives_are_numpys(name, rng):
 
 
 def test_numerical_derivatives_keep_float32_and_make_whole_numbers_floats():
-    assert np.gradient(tg.Tensor(np.ones(4, np.float32)), 0.5).dtype == np.float32
+    f = np.ones(4, np.float32)
+    for spacing in ((), (0.5,), (np.float64(0.5),), (np.arange(4.0),)):
+        assert np.gradient(tg.Tensor(f), *spacing).dtype == np.gradient(f, *spacing).dtype == np.float32
     assert np.gradient(tg.Tensor([1, 4, 9])).data.tolist() == np.gradient([1, 4, 9]).tolist()
 
 
@@ -150,7 +152,8 @@ ERRORS = {
     "other coordinates": (lambda: np.gradient(tg.Tensor([1.0, 2.0]), [1.0, 2.0, 3.0]), "one number or 2 coordinates"),
     "an axis of the integral": (lambda: tg.trapezoid([1.0], axis=1), "trapezoid along axis 1"),
     "an axis of angles": (lambda: tg.unwrap(1.0), r"unwrap along axis -1 of an array of shape \(\)"),
-    "coefficients": (lambda: tg.polyval([[1.0]], 2.0), "a vector of coefficients"),
+    "coefficients": (lambda: tg.polyval(1.0, 2.0), "a vector of coefficients"),
+    "a tensor as period": (lambda: tg.unwrap([1.0], period=tg.parameter(2.0)), "take .item"),
     "a matrix of powers": (lambda: tg.vander([[1.0]]), "vander takes a vector"),
 }
 

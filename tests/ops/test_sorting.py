@@ -42,7 +42,7 @@ def test_numpys_kinds_of_sorting_all_give_the_same(kind):
 
 def test_sorting_in_place_or_by_a_field_is_refused():
     x = tg.parameter([2.0, 1.0])
-    with pytest.raises(AttributeError):
+    with pytest.raises(tg.UnsupportedError, match="changes an array"):
         x.sort()
     with pytest.raises(tg.UnsupportedError, match="order"):
         np.sort(x, order="a")
@@ -144,7 +144,7 @@ def test_bins_that_ascend_or_descend(bins, right):
 
 @pytest.mark.parametrize(
     "attempt",
-    [np.unique, np.nonzero, np.bincount, np.histogram, lambda x: np.lexsort([x]), np.argwhere, np.flatnonzero],
+    [np.unique, np.bincount, np.histogram, lambda x: np.lexsort([x])],
 )
 def test_what_has_a_shape_that_the_values_decide_is_refused(attempt):
     with pytest.raises(tg.UnsupportedError):

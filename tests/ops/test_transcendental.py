@@ -71,6 +71,13 @@ def test_two_operands_at_the_ends(function, x, y, dx, dy):
     assert found == pytest.approx([dx, dy], rel=1e-15)
 
 
+def test_a_compiled_angle_does_not_overflow_on_the_way_either():
+    compiled = tg.compile(tg.grad(lambda y, x: tg.sum(tg.atan2(y, x))))
+    compiled(np.ones(2), np.ones(2))
+    ends = np.array([1e-200, 1e200])
+    np.testing.assert_allclose(compiled(ends, ends), [5e199, 5e-201], rtol=1e-14)
+
+
 def test_at_the_origin_higher_derivatives_of_hypot_and_atan2_are_0_too():
     for function in (tg.hypot, tg.atan2):
         x, y = tg.parameter(0.0), tg.parameter(0.0)

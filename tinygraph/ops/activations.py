@@ -1,7 +1,7 @@
 """Activations of networks, element by element.
 
-Primitives, since their derivatives would lose digits, or be NaN at the ends, or unlike a textbook's by the chain rule;
-but `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are others of a multiple.
+Primitives: by the chain rule their derivatives would lose digits, or be NaN at the ends, or not look like a textbook's.
+But `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are composed, being others with a factor or an argument changed.
 """
 
 from __future__ import annotations

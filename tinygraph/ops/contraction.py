@@ -212,7 +212,7 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
     It is repeated along labels that only the operand has, and stands on the diagonal where one occurs twice.
     """
     terms, result = _split(subscripts)
-    lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])
+    lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])  # a number may be Python's
     x, term = xs[i], terms[i]
     own = dict(zip(term, x.shape, strict=True))
     others = [*terms[:i], *terms[i + 1 :]]
@@ -247,15 +247,21 @@ _FEW = 2000  # products that NumPy's loop has added up before another way has be
 
 
 def contracted(xp: Any, subscripts: str, *xs: Any) -> Any:
-    """An einsum by products of matrices, two operands at a time, where that is faster than one loop."""
+    """An einsum by products of matrices, two operands at a time, where that is faster than one loop.
+
+    Labels that one operand alone has are summed over first. Those that both have, and the result has not, are the
+    columns of the left matrix and the rows of the right one; those that the result has too number the matrices.
+    """
     terms, result = _split(subscripts)
-    if len(xs) > 1 and "" in terms:
+    if len(xs) == 1:
+        return xp.einsum(subscripts, *xs)
+    if "" in terms:
         i = terms.index("")
         rest = f"{','.join([*terms[:i], *terms[i + 1 :]])}->{result}"
         return xs[i] * contracted(xp, rest, *xs[:i], *xs[i + 1 :])
-    lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])
+    lengths = _lengths(terms, [x.shape for x in xs])
     dtypes = {x.dtype for x in xs}
-    if len(xs) == 1 or len(dtypes) > 1 or not dtypes <= _MATRICES or math.prod(lengths.values()) < _FEW:
+    if len(dtypes) > 1 or not dtypes <= _MATRICES or math.prod(lengths.values()) < _FEW:
         return xp.einsum(subscripts, *xs)
     parts = [(term, x) for term, x in zip(terms, xs, strict=True)]
     while len(parts) > 2:

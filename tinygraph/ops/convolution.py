@@ -772,7 +772,9 @@ def fold(
     Tensor([[[1., 4., 3.]]], op=col2im)
     """
     x = _tensor(x)
-    size = tuple(output_size)
+    if not isinstance(output_size, (tuple, list)):
+        raise ArgumentError(f"output_size is a tuple with a length for each spatial axis, not {output_size!r}")
+    size = _per_axis(output_size, len(output_size), "output_size", 1)
     kernel = _per_axis(kernel_size, len(size), "kernel_size", 1)
     how = _geometry(kernel, stride, padding, dilation)
     positions = _positions(size, kernel, **how)

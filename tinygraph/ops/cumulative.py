@@ -6,7 +6,7 @@ products before and after each element, and a linear recurrence. These three are
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,15 @@ from .indexing import getitem
 from .joining import concat
 from .reduction import without_nan
 from .shape import broadcast_to, reshape
+from .sorting import take_along_axis_
 
 __all__ = [
+    "cummax",
+    "cummin",
     "cumulative_prod",
     "cumulative_sum",
     "diff",
+    "logcumsumexp",
     "nancumprod",
     "nancumsum",
 ]
@@ -231,3 +235,74 @@ def diff(
         later, earlier = getitem(x, (*before, slice(1, None))), getitem(x, (*before, slice(None, -1)))
         x = not_equal(later, earlier) if x.dtype == np.bool_ else later - earlier
     return x
+
+
+def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
+    """Σ g_k e^(x_i − y_k) over k ≥ i, through ratios of neighbours, which are at most 1."""
+    before = (slice(None),) * (axis % x.ndim)
+    earlier = xp.concat([y[(*before, slice(0, 1))], y[(*before, slice(0, -1))]], axis=axis)
+    finite = xp.where(y == -np.inf, 0.0, y)  # so that ∞ − ∞ does not arise
+    ratio = xp.exp(earlier - finite)
+    return xp.exp(x - finite) * (g + xp.recurrence(ratio, ratio * g, axis=axis, reverse=True))
+
+
+@op(
+    "reduction",
+    _of_running_logsumexp,
+    notation="log cumsum_{axis}(exp({0}))",
+    run=lambda x, axis: np.logaddexp.accumulate(x, axis),
+    samples=_samples,
+    source="np.logaddexp.accumulate({0}, {axis})",
+)
+def logcumsumexp(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = log Σ exp x_j over j ≤ i, along `axis`. Never overflows.
+
+    >>> tg.logcumsumexp([1000.0, 1000.0], axis=0).data.tolist()
+    [1000.0, 1000.6931471805599]
+    """
+    return xp.logcumsumexp(x, axis=axis)
+
+
+class Running(NamedTuple):
+    """The largest elements so far, or the smallest, and where they stand."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@op("reduction", None, notation="argcummax_{axis}({0})", run=kernels.argcummax, samples=_samples)
+def argcummax_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """Where the largest element so far stands, the last of several; a NaN is the largest."""
+    return xp.argcummax(x, axis=axis)
+
+
+@op("reduction", None, notation="argcummin_{axis}({0})", run=kernels.argcummin, samples=_samples)
+def argcummin_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """Where the smallest element so far stands, the last of several; a NaN is the smallest."""
+    return xp.argcummin(x, axis=axis)
+
+
+@composite("reduction", samples=_samples)
+def cummax(x: ArrayLike, axis: int) -> Running:
+    """y_i = max x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
+
+    >>> import tinygraph as tg
+    >>> tg.cummax([1.0, 3.0, 2.0], axis=0).values
+    Tensor([1., 3., 3.], op=take_along_axis)
+    """
+    x = x if isinstance(x, Tensor) else constant(x)
+    indices = argcummax_(x, axis=axis)
+    return Running(take_along_axis_(x, indices, axis=axis), indices)
+
+
+@composite("reduction", samples=_samples)
+def cummin(x: ArrayLike, axis: int) -> Running:
+    """y_i = min x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
+
+    >>> import tinygraph as tg
+    >>> tg.cummin([3.0, 1.0, 2.0], axis=0).values
+    Tensor([3., 1., 1.], op=take_along_axis)
+    """
+    x = x if isinstance(x, Tensor) else constant(x)
+    indices = argcummin_(x, axis=axis)
+    return Running(take_along_axis_(x, indices, axis=axis), indices)

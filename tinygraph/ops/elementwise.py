@@ -72,7 +72,7 @@ _dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)
 
 def _level(xp: Any, g: Any, *_: Any) -> Any:
     """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
-    return 0.0 * xp.isfinite(g)
+    return 0.0 * xp.astype(xp.isfinite(g), g.dtype)
 
 
 # -- arithmetic ----------------------------------------------------------------------------------------------------

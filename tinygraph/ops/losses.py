@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import kernels
 from ..apply import composite, constant, described_operand, op, shape_error
-from ..errors import ArgumentError, DTypeError, Operand, label_mismatch
+from ..errors import ArgumentError, DTypeError, Operand, broadcastable, label_mismatch
 from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
@@ -292,7 +292,7 @@ def log_loss_from_logits(
     if pos_weight is None:
         return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
     weight = _tensor(pos_weight)
-    if np.broadcast_shapes(weight.shape, z.shape) != z.shape:
+    if not broadcastable(weight.shape, z.shape) or np.broadcast_shapes(weight.shape, z.shape) != z.shape:
         raise shape_error(
             "log_loss_from_logits",
             (z, y, weight),
@@ -372,7 +372,8 @@ def cross_entropy(
     `reduction` is "mean" over the examples, "sum" or "none". With `weight`, a number for each class, classes count
     accordingly, and the mean is a weighted one where labels are whole numbers. `label_smoothing` ε puts
     (1 − ε) y + ε / classes in place of y. Examples labelled `ignore_index` do not count. As
-    ``torch.nn.functional.cross_entropy``.
+    ``torch.nn.functional.cross_entropy``; but the derivative by probabilities y is −z, where PyTorch's is −log a, which
+    is more by the same number for all classes: for y that keep adding up to 1, both are the same.
 
     Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are no integers, `ArgumentError` for
     classes that z does not have, for probabilities that are negative or do not add up to 1, and for other options.
@@ -419,12 +420,12 @@ def cross_entropy(
         target = target * weight
 
     def losses() -> Tensor:
-        if weight is None and not target.requires_grad:
+        if weight is None:
             if keep is None:
                 return softmax_loss_(z, target, axis=axis)
             return where(keep, softmax_loss_(z, target, axis=axis), 0.0)
-        rest = sum(target, axis=axis) - 1.0  # 0 but for its gradient, where there are no weights
-        each = softmax_loss_(z, target, axis=axis) + rest * logsumexp(z, axis=axis)
+        excess = sum(target, axis=axis) - 1.0  # weighted labels do not add up to 1
+        each = softmax_loss_(z, target, axis=axis) + excess * logsumexp(z, axis=axis)
         return each if keep is None else where(keep, each, 0.0)
 
     if counts is None or reduction != "mean":
@@ -539,10 +540,10 @@ def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1
     Tensor([0.6, 1. ], op=divide)
     """
     x, y = _tensor(x), _tensor(y)
-    shape = np.broadcast_shapes(x.shape, y.shape)
-    x, y = (v if v.shape == shape else broadcast_to(v, shape) for v in (x, y))
+    products = x * y
+    x, y = (v if v.shape == products.shape else broadcast_to(v, products.shape) for v in (x, y))
     lengths = [sqrt(maximum(sum(v**2, axis=axis), eps**2)) for v in (x, y)]
-    return sum(x * y, axis=axis) / (lengths[0] * lengths[1])
+    return sum(products, axis=axis) / (lengths[0] * lengths[1])
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..apply import composite, constant, shape_error
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError, broadcastable
 from ..graph import ArrayLike, Tensor
 from ..places import locate
 from ..samples import Domain, Sample
@@ -49,6 +49,11 @@ def _misfit(name: str, operands: tuple[Any, ...], reason: str) -> ShapeError:
     return shape_error(name, [_tensor(x) for x in operands], locate(frame), lambda operands: (reason, []))
 
 
+def _fits(mask: Tensor, x: Tensor) -> bool:
+    """Whether a mask broadcasts to the shape of x."""
+    return broadcastable(mask.shape, x.shape) and np.broadcast_shapes(mask.shape, x.shape) == x.shape
+
+
 def _standardised(x: Tensor, axes: Shape, eps: float) -> Tensor:
     """x less its mean, over the root of its variance, along axes."""
     axis = axes[0] if len(axes) == 1 else axes
@@ -71,16 +76,16 @@ class _Affine(NamedTuple):
             return function(*args)
         y = function(*args)
         if self.weight is not None:
-            weight = self._parameter(y, "weight", self.weight)
+            weight = self._parameter("weight", self.weight)
             if self.bias is None:
                 return weight * y
             y = weight * y
-        return y + self._parameter(y, "bias", self.bias)
+        return y + self._parameter("bias", self.bias)
 
-    def _parameter(self, y: Tensor, what: str, parameter: Any) -> Tensor:
+    def _parameter(self, what: str, parameter: Any) -> Tensor:
         parameter = _tensor(parameter)
         if parameter.shape != self.shape:
-            raise _misfit(self.name, (y, parameter), f"the {what} has the shape {self.shape}, not {parameter.shape}")
+            raise _misfit(self.name, (), f"the {what} has the shape {self.shape}, not {parameter.shape}")
         return reshape(parameter, self.kept) if self.shape != self.kept else parameter
 
 
@@ -351,8 +356,8 @@ def dropout(
     The mask is drawn from `rng`, or given: then draw it as ``rng.random(x.shape) >= p``, and nothing here is random,
     which is what `compile` needs. Without `training`, x.
 
-    Raises `ArgumentError` without both or with both, and where `p` is no probability; `ShapeError` where the mask does
-    not broadcast to the shape of `x`.
+    Raises `ArgumentError` without both or with both, for other numbers in the mask, and where `p` is no probability;
+    `ShapeError` where the mask does not broadcast to the shape of `x`.
 
     >>> import tinygraph as tg
     >>> tg.dropout([1.0, 2.0, 3.0], [True, False, True], p=0.5).data
@@ -366,8 +371,10 @@ def dropout(
     if (mask is None) == (rng is None):
         raise ArgumentError("dropout takes random numbers: give rng=np.random.default_rng(seed), or else the mask")
     mask = _tensor(mask if rng is None else rng.random(x.shape) >= p)
-    if np.broadcast_shapes(mask.shape, x.shape) != x.shape:
+    if not _fits(mask, x):
         raise _misfit("dropout", (x, mask), "the mask broadcasts to the shape of the input")
+    if not ((mask.value == 0) | (mask.value == 1)).all():
+        raise ArgumentError("the mask has nothing but 0 and 1 in it; what it keeps is divided by 1 − p here")
     return x * mask / (1 - p) if p < 1 else x * mask
 
 
@@ -429,7 +436,7 @@ def scaled_dot_product_attention(
         mask = _tensor(attn_mask)
         if mask.dtype.kind not in "bf":
             raise DTypeError(f"attn_mask is boolean, True for what takes part, or floating, not {mask.dtype}")
-        if np.broadcast_shapes(mask.shape, scores.shape) != scores.shape:
+        if not _fits(mask, scores):
             raise _misfit(
                 "scaled_dot_product_attention", (*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)"
             )

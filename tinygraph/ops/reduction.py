@@ -398,10 +398,11 @@ def without_nan(x: Tensor, instead: float = 0.0) -> Tensor:
     return where(x != x, instead, x) if x.dtype.kind == "f" else x
 
 
-def number_known(x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
-    """How many elements along `axis` are not NaN, in the dtype of x where that is floating, so as not to widen it."""
-    count = sum(x == x, axis=axis, keepdims=keepdims)
-    return astype(count, x.dtype) if x.dtype.kind == "f" else count
+def divided(total: Tensor, count: Tensor) -> Tensor:
+    """A sum by how many it has, in the dtype of the sum, which may be too narrow to count in."""
+    if total.dtype.kind != "f" or total.dtype == np.float64:
+        return total / count
+    return astype(total / astype(count, np.float64), total.dtype)
 
 
 def _tensor(x: ArrayLike) -> Tensor:
@@ -442,7 +443,7 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Tensor([1., 4.], op=divide)
     """
     x = _tensor(x)
-    return sum(without_nan(x), axis=axis, keepdims=keepdims) / number_known(x, axis, keepdims)
+    return divided(sum(without_nan(x), axis=axis, keepdims=keepdims), sum(x == x, axis=axis, keepdims=keepdims))
 
 
 @composite("reduction", samples=_places)

@@ -15,16 +15,17 @@ import numpy as np
 
 from .. import kernels
 from ..apply import composite, constant, op
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .broadcasting import Shape
 from .comparisons import where
-from .elementwise import add, pow
+from .elementwise import add, astype, pow
 from .indexing import getitem_
 from .joining import concat_
 from .reduction import sum
-from .shape import broadcast_to, reshape
+from .shape import reshape
+from .sorting import argsort
 
 __all__ = [
     "convolve",
@@ -169,19 +170,6 @@ def interval_(xp: Any, x: ArrayLike, nodes: ArrayLike) -> Any:
     return xp.interval(x, nodes)
 
 
-@op(
-    "indexing",
-    None,
-    notation="order({0})",
-    run=np.argsort,
-    source="np.argsort({0})",
-    samples=(Sample(((4,),)), Sample(((0,),))),
-)
-def order_(xp: Any, x: ArrayLike) -> Any:
-    """The places of the elements of a vector in ascending order."""
-    return xp.order(x)
-
-
 @op("elementwise", None, None, notation="periods({0}, {1})", samples=(Domain(), Domain(0.5, 2.0)), run=kernels.periods)
 def periods_(xp: Any, x: ArrayLike, period: ArrayLike) -> Any:
     """How many whole periods lie before x."""
@@ -204,19 +192,20 @@ _nodes = (None, _increasing, None)
 )
 def interp(
     x: ArrayLike,
-    xp: ArrayLike,
-    fp: ArrayLike,
+    nodes: ArrayLike,
+    values: ArrayLike,
     left: ArrayLike | None = None,
     right: ArrayLike | None = None,
     period: ArrayLike | None = None,
 ) -> Tensor:
-    """The values at `x` of the piecewise linear function through the nodes (`xp`, `fp`), as ``np.interp``.
+    """The values at `x` of the piecewise linear function through (`nodes`, `values`), as ``np.interp``.
 
-    `x` has any shape; `xp` and `fp` are vectors, `xp` ascending. Outside, the function is `left` and `right`, by
-    default the first and the last of `fp`; with a `period` it has no outside, and `xp` any order. The derivative by `x`
-    is the slope, at a node that to its right (at the last one, to its left); there are those by `xp` and `fp` as well.
+    `x` has any shape; `nodes` and `values` are vectors, `nodes` ascending. Outside, the function is `left` and `right`,
+    by default the first and the last value; with a `period` it has no outside, and the nodes any order. The derivative
+    by `x` is the slope, at a node that to its right (at the last one, to its left); there are those by the nodes and
+    the values as well.
 
-    Raises `ShapeError` where the nodes are no vectors of one length, `ArgumentError` where `xp` descends.
+    Raises `ShapeError` where these are no vectors of one length, `ArgumentError` where `nodes` descends.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([0.5, 1.5, 9.0])
@@ -227,29 +216,25 @@ def interp(
     >>> x.grad
     array([2., 1., 0.])
     """
-    points, nodes, values = map(_tensor, (x, xp, fp))
+    points, nodes, values = map(_tensor, (x, nodes, values))
     if nodes.ndim != 1 or nodes.shape != values.shape or not nodes.size:
         raise ShapeError(
-            f"interp takes nodes xp and fp of one length, not of the shapes {nodes.shape} and {values.shape}"
+            f"interp takes nodes and values of one length, not of the shapes {nodes.shape} and {values.shape}"
         )
     if period is not None:
         points, nodes, values = _periodic(points, nodes, values, period)
         left = right = None
     elif not (nodes.value[1:] >= nodes.value[:-1]).all():
-        raise ArgumentError("interp takes nodes xp in ascending order; sort xp, and fp with it")
+        raise ArgumentError("interp takes nodes in ascending order; sort them, and the values with them")
     first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
-    if nodes.size == 1:
-        y = broadcast_to(_part(values, 0, 0), points.shape)
-    else:
-        inside = where(points < first, first, where(points > last, last, points))
+    y = _part(values, 0, 0)
+    if nodes.size > 1:
+        inside = where(points < first, first, where(points > last, last, points))  # so that ∞ does not meet 0
         i = interval_(inside, nodes)
         x0, x1, y0, y1 = nodes[i], nodes[1:][i], values[i], values[1:][i]
         y = y0 + (y1 - y0) / (x1 - x0) * (inside - x0)
-    if left is not None:
-        y = where(points < first, left, y)
-    if right is not None:
-        y = where(points > last, right, y)
-    return y
+    y = where(points < first, _part(values, 0, 0) if left is None else left, y)
+    return where(points > last, _part(values, 0, -1) if right is None else right, y)
 
 
 def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -258,7 +243,7 @@ def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tup
         raise ArgumentError(f"a period is a number other than 0, not {period!r}")
     size = abs(period)
     points, nodes = points - periods_(points, size) * size, nodes - periods_(nodes, size) * size
-    order = order_(nodes)
+    order = argsort(nodes)
     nodes, values = nodes[order], values[order]
     nodes = concat_(nodes[-1:] - size, nodes, nodes[:1] + size, axis=0)
     return points, nodes, concat_(values[-1:], values, values[:1], axis=0)
@@ -297,12 +282,14 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
         raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
     given = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [_axis("gradient", f, i) for i in given]
-    spacings: list[Any] = [h if np.ndim(h) == 0 else _tensor(h) for h in spacing] or [1.0]
+    spacings: list[Any] = [_tensor(h) if np.ndim(h) else h for h in spacing] or [1.0]
     if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
         spacings *= len(axes)
     if len(spacings) != len(axes):
         raise ArgumentError(f"gradient takes one spacing, or one for each of {len(axes)} axes, not {len(spacings)}")
+    dtype = f.dtype if f.dtype.kind == "f" else np.dtype(float)
     results = tuple(_slopes(f, h, i, edge_order) for h, i in zip(spacings, axes, strict=True))
+    results = tuple(y if y.dtype == dtype else astype(y, dtype) for y in results)
     return results[0] if len(results) == 1 else results
 
 
@@ -393,7 +380,7 @@ def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: floa
         Sample(((0,),)),
     ),
 )
-def unwrap(x: ArrayLike, discont: float | None = None, axis: int = -1, *, period: float = math.tau) -> Tensor:
+def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = math.tau) -> Tensor:
     """Angles without jumps: whole periods are added where neighbours are more than `discont` apart, as ``np.unwrap``.
 
     What is added is constant piece by piece, so the derivative is 1.
@@ -403,23 +390,36 @@ def unwrap(x: ArrayLike, discont: float | None = None, axis: int = -1, *, period
     Tensor([0., 3., 6., 9.], op=add)
     """
     x = _tensor(x)
+    if isinstance(discont, Tensor) or isinstance(period, Tensor):
+        raise UnsupportedError("unwrap takes numbers for discont and period, not tensors; take .item() of them")
     return add(x, jumps_(x, discont=discont, axis=_axis("unwrap", x, axis), period=period))
 
 
-@composite("elementwise", samples=(Sample(((3,), (2, 2))), Sample(((4,), ())), Sample(((2,), (0,)))))
+@composite(
+    "elementwise",
+    samples=(
+        Sample(((3,), (2, 2))),
+        Sample(((1,), (2,))),
+        Sample(((4,), ())),
+        Sample(((2,), (0,))),
+        Sample(((3, 2), (4, 1))),
+    ),
+)
 def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, as ``np.polyval``: the highest power first.
+
+    Coefficients with further axes broadcast with `x`.
 
     >>> import tinygraph as tg
     >>> tg.polyval([1.0, 0.0, -1.0], [2.0, 3.0]).data.tolist()
     [3.0, 8.0]
     """
     p, x = _tensor(p), _tensor(x)
-    if p.ndim != 1:
-        raise ShapeError(f"polyval takes a vector of coefficients, not an array of shape {p.shape}")
+    if not p.ndim:
+        raise ShapeError("polyval takes a vector of coefficients, not one number")
     y = constant(np.zeros(x.shape, x.dtype))
-    for i, coefficient in enumerate(p):
-        y = (y * x if i else y) + coefficient
+    for coefficient in p:
+        y = y * x + coefficient
     return y
 
 

@@ -23,7 +23,7 @@ from .contraction import matmul
 from .elementwise import astype, sqrt, square
 from .indexing import getitem
 from .joining import concat, stack
-from .reduction import Axis, in_line, max, mean, min, nanmean, number_known, sum, without_nan
+from .reduction import Axis, divided, in_line, max, mean, min, nanmean, sum, without_nan
 from .shape import broadcast_to, matrix_transpose, permute_dims, reshape
 from .sorting import sort, take_along_axis
 
@@ -143,9 +143,9 @@ def nanvar(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: boo
     """
     x = _tensor(x)
     distance = where(x != x, 0.0, without_nan(x) - nanmean(x, axis=axis, keepdims=True))
-    count = number_known(x, axis, keepdims)
+    count = sum(x == x, axis=axis, keepdims=keepdims)
     freedom = where(count > correction, count - correction, np.nan) if correction else count
-    return sum(square(distance), axis=axis, keepdims=keepdims) / freedom
+    return divided(sum(square(distance), axis=axis, keepdims=keepdims), freedom)
 
 
 @composite("reduction", samples=_varying)

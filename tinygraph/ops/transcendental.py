@@ -1,7 +1,6 @@
 """Exponentials, logarithms, trigonometric and hyperbolic functions, and what is related to them; element by element.
 
-Primitives, each one function of NumPy or a kernel, but for `polygamma`, which checks its order. The gamma functions are
-SciPy's.
+Primitives, each one function of NumPy or a kernel. The gamma functions are SciPy's.
 """
 
 from __future__ import annotations
@@ -9,12 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import kernels
 from ..apply import op
 from ..errors import ArgumentError, DependencyError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
-from ..table import POWER
+from ..table import POWER, PRODUCT
 
 __all__ = [
     "acos",
@@ -217,16 +218,24 @@ def atan(xp: Any, x: ArrayLike) -> Any:
     return xp.atan(x)
 
 
-def _per_square(xp: Any, x: Any, r: Any) -> Any:
+@op(
+    "elementwise",
+    lambda xp, g, z, x, r: xp.per_square(g, r),
+    lambda xp, g, z, x, r: -2.0 * (g * (z / xp.without_zero(r))),
+    notation="{0} / {1}^2",
+    binding=PRODUCT,
+    run=kernels.per_square,
+    samples=(Domain(), _not_flat),
+)
+def per_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
     """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
-    r = xp.without_zero(r)
-    return xp.finite(x) / r / r
+    return xp.per_square(x, r)
 
 
 @op(
     "elementwise",
-    lambda xp, g, z, y, x: g * _per_square(xp, x, xp.hypot(x, y)),
-    lambda xp, g, z, y, x: -(g * _per_square(xp, y, xp.hypot(x, y))),
+    lambda xp, g, z, y, x: g * xp.per_square(x, xp.hypot(x, y)),
+    lambda xp, g, z, y, x: -(g * xp.per_square(y, xp.hypot(x, y))),
     samples=(_not_flat, _not_flat),
 )
 def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
@@ -450,6 +459,6 @@ def polygamma(n: int, x: ArrayLike) -> Tensor:
     >>> tg.polygamma(1, [1.0, 5.0])
     Tensor([1.6449, 0.2213], op=digamma_derivative)
     """
-    if not isinstance(n, int) or n < 0:
+    if not isinstance(n, (int, np.integer)) or n < 0:
         raise ArgumentError(f"the order of a polygamma function is 0, 1, 2, …, not {n!r}")
-    return digamma_derivative_(x, n) if n else digamma(x)
+    return digamma_derivative_(x, int(n)) if n else digamma(x)

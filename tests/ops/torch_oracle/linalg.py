@@ -28,10 +28,6 @@ def _cond(torch, x, p=None):
     return torch.linalg.norm(x, p) * torch.linalg.norm(torch.linalg.inv(x), p)
 
 
-def _matrix_rank(torch, x, rtol=None):
-    return torch.linalg.matrix_rank(x if x.ndim > 1 else x[None], rtol=rtol)
-
-
 def _norm(torch, x, ord=2, axis=None, keepdims=False):
     return torch.linalg.vector_norm(x, ord, axis, keepdims)
 
@@ -85,7 +81,7 @@ ORACLE = {
     "matmul": lambda torch, x, y: torch.matmul(x, y),
     "matrix_norm": _matrix_norm,
     "matrix_power": lambda torch, x, n: torch.linalg.matrix_power(x, n),
-    "matrix_rank": _matrix_rank,
+    "matrix_rank": lambda torch, x, rtol=None: torch.linalg.matrix_rank(x, rtol=rtol),
     "matvec": lambda torch, x, y: torch.matmul(x, y[..., None])[..., 0],
     "multi_dot": lambda torch, *xs: torch.linalg.multi_dot(xs),
     "norm": lambda torch, x, ord=None, axis=None, keepdims=False: torch.linalg.norm(x, ord, axis, keepdims),

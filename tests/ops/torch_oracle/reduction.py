@@ -52,6 +52,8 @@ def flat(*results):
 
 def moment(name):
     def reduced(torch, x, axis=None, correction=0, keepdims=False):
+        if not x.numel():  # of which it warns
+            return x.sum(axes(x, axis), keepdim=keepdims)
         return getattr(torch, name)(x, dim=axes(x, axis), correction=correction, keepdim=keepdims)
 
     return reduced
@@ -149,7 +151,7 @@ def scatter_along_axis(torch, g, indices, axis, length):
 
 
 def topk(torch, x, k, axis=-1, largest=True):
-    return flat(*torch.topk(x, k, axis, largest))
+    return torch.topk(x, k, axis, largest).values.reshape(-1)
 
 
 def products(torch, x, axis, before):
@@ -175,6 +177,8 @@ ORACLE = {name: along(name) for name in ("sum", "mean", "logsumexp", "nansum", "
 ORACLE |= {
     "all": one_by_one(lambda torch, x, axis, keepdims: torch.all(x, axis, keepdim=keepdims)),
     "any": one_by_one(lambda torch, x, axis, keepdims: torch.any(x, axis, keepdim=keepdims)),
+    "argcummax": lambda torch, x, axis: torch.cummax(x, axis).indices,
+    "argcummin": lambda torch, x, axis: torch.cummin(x, axis).indices,
     "argmax": place("argmax"),
     "argmin": place("argmin"),
     "argsort": lambda torch, x, **params: ordered(torch, x, **params).indices,
@@ -185,7 +189,10 @@ ORACLE |= {
     "cov": cov,
     "cumulative_prod": running("cumprod"),
     "cumulative_sum": running("cumsum"),
+    "cummax": lambda torch, x, axis: torch.cummax(x, axis).values.reshape(-1),
+    "cummin": lambda torch, x, axis: torch.cummin(x, axis).values.reshape(-1),
     "diff": lambda torch, x, n=1, axis=-1: torch.diff(x, n, axis),
+    "logcumsumexp": lambda torch, x, axis: torch.logcumsumexp(x, axis),
     "max": along("amax"),
     "median": middle("quantile"),
     "min": along("amin"),

@@ -1,0 +1,67 @@
+"""Functions of NumPy that a tensor will not be given to: why not, and what to use."""
+
+from __future__ import annotations
+
+import re
+
+_COMPLEX = "gives complex numbers, which a tensor does not hold"
+_COEFFICIENTS = "works on the coefficients of a polynomial"
+_CALLS = "calls a Python function on plain arrays"
+_COUNTS = "counts, and counts have no gradient; give it the .data of the tensor"
+_SETS = "picks elements by their values, as many as there are; give it the .data of the tensor"
+_TEXT = "makes text of numbers; give it the .data of the tensor, or take str of the tensor itself"
+_FILE = "writes a file of plain arrays; give it the .data of the tensor"
+_MEMORY = "is about the memory of arrays; give it the .data of the tensor"
+_CREATES = "makes a plain array, also with like=; make a tensor of that, as tg.Tensor(array)"
+
+_GROUPS = {
+    f"{_COMPLEX}; give it the .data of the tensor": "np.roots np.sort_complex",
+    "takes a Python function, and what it returns is a plain number; write it with operations on the whole tensor": """
+        np.vectorize np.frompyfunc
+    """,
+    f"{_CALLS}; write it with operations on the whole tensor, or tg.stack the results of a loop": """
+        np.apply_along_axis np.apply_over_axes
+    """,
+    f"{_CALLS}; choose between results on the whole tensor with np.where or np.select": "np.piecewise",
+    f"{_COEFFICIENTS}; add and subtract tensors of one length, the shorter padded with zeros in front": """
+        np.polyadd np.polysub
+    """,
+    f"{_COEFFICIENTS}; use np.convolve, which is their product": "np.polymul",
+    f"{_COEFFICIENTS}, and a remainder has none of its own; give it the .data of the tensor": "np.polydiv",
+    f"{_COEFFICIENTS}; use p[:-1] * np.arange(len(p) - 1, 0, -1)": "np.polyder",
+    f"{_COEFFICIENTS}; use p / np.arange(len(p), 0, -1), and append the constant": "np.polyint",
+    f"{_COEFFICIENTS}; use np.convolve of the factors [1, −root]": "np.poly",
+    "fits by least squares; with V = np.vander(x, degree + 1) solve (V.T @ V) p = V.T @ y": "np.polyfit",
+    "makes an array of numbers; use start + (stop - start) * np.linspace(0, 1, n)": "np.linspace",
+    "makes an array of numbers; use base ** (start + (stop - start) * np.linspace(0, 1, n))": "np.logspace",
+    "makes an array of numbers; use start * (stop / start) ** np.linspace(0, 1, n)": "np.geomspace",
+    "gives views of memory; index with x[..., np.arange(n - k + 1)[:, None] + np.arange(k)]": """
+        np.lib.stride_tricks.sliding_window_view
+    """,
+    "is about complex numbers, and a tensor is real": "np.imag np.iscomplex np.isreal np.real_if_close",
+    "has no rule; use x * 2.0**exponent": "np.ldexp",
+    _COUNTS: "np.histogram np.histogram2d np.histogramdd np.histogram_bin_edges np.bincount",
+    _SETS: """
+        np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values np.intersect1d np.setdiff1d
+        np.setxor1d np.union1d
+    """,
+    _TEXT: "np.array2string np.array_repr np.array_str",
+    _FILE: "np.save np.savetxt np.savez np.savez_compressed",
+    _MEMORY: "np.shares_memory np.may_share_memory",
+    _CREATES: """
+        np.arange np.array np.asarray np.asanyarray np.ascontiguousarray np.asfortranarray np.empty np.eye np.frombuffer
+        np.fromfile np.fromfunction np.fromiter np.fromstring np.full np.genfromtxt np.identity np.loadtxt np.ones
+        np.require np.tri np.zeros
+    """,
+}
+REFUSALS = {name: reason for reason, names in _GROUPS.items() for name in re.findall(r"\S+", names)}
+"""For the name of a function the rest of the sentence."""
+
+REFUSALS |= {
+    f"np.fft.{name}": f"{_COMPLEX}; tg.fft.{name} gives the real and the imaginary parts as two tensors"
+    for name in ("fft", "ifft", "fft2", "ifft2", "fftn", "ifftn", "rfft", "rfft2", "rfftn", "ihfft")
+}
+REFUSALS |= {
+    f"np.lib.scimath.{name}": f"{_COMPLEX}, for some arguments; np.{name} gives NaN for these"
+    for name in ("sqrt", "log", "log2", "log10", "power", "arccos", "arcsin", "arctanh")
+}
