@@ -637,5 +637,6 @@ def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     if (mask := _mask(x, key, values)) is not None:
         return x + where(mask, values, 0)
     parts, arrays = taken_apart(key)
-    new = tensor(values) if tensor(values).dtype == x.dtype else tensor(values).astype(x.dtype)
+    new = tensor(values)
+    new = new if new.dtype == x.dtype else new.astype(x.dtype)
     return x + scatter_add(_spread(new, x, parts, arrays), *arrays, key=parts, shape=x.shape)
