@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
-from ..apply import composite, op
+from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import LITERALS, ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
@@ -615,11 +615,11 @@ def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     Tensor([0., 0., 3.], op=index_put)
     """
     x = tensor(x)
-    values = _fitting(values, x)
-    if (mask := _mask(x, key, values)) is not None:
-        return where(mask, values, x)
+    new = _fitting(values, x)
+    if (mask := _mask(x, key, new)) is not None:
+        return where(mask, new, x)
     parts, arrays = taken_apart(key)
-    return index_put_(x, values if type(values) in LITERALS else _spread(values, x, parts, arrays), *arrays, key=parts)
+    return index_put_(x, new if type(new) in LITERALS else _spread(new, x, parts, arrays), *arrays, key=parts)
 
 
 @composite("indexing", samples=_written, reference=_add_at, called=_at)
@@ -633,10 +633,9 @@ def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     Tensor([21., 12.,  3.], op=add)
     """
     x = tensor(x)
-    values = _fitting(values, x)
-    if (mask := _mask(x, key, values)) is not None:
-        return x + where(mask, values, 0)
+    new = _fitting(values, x)
+    if (mask := _mask(x, key, new)) is not None:
+        return x + where(mask, new, 0)
     parts, arrays = taken_apart(key)
-    new = tensor(values)
-    new = new if new.dtype == x.dtype else new.astype(x.dtype)
+    new = new if isinstance(new, Tensor) else constant(np.asarray(new, x.dtype))
     return x + scatter_add(_spread(new, x, parts, arrays), *arrays, key=parts, shape=x.shape)
