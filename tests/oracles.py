@@ -3,6 +3,8 @@
 import runpy
 from pathlib import Path
 
+from tinygraph.table import COMPOSITES, Composite
+
 FILES = sorted((Path(__file__).parent / "ops" / "torch_oracle").glob("*.py"))
 
 
@@ -12,7 +14,13 @@ def torch_functions():
 
 
 def as_one(torch, result):
-    """Several results as one tensor, as `tinygraph.testing.applied` gives them."""
+    """Several results as one tensor, those of the first's kind, as `tinygraph.testing.applied` gives them."""
     if not isinstance(result, (tuple, list)):
         return result
-    return torch.cat([y.reshape(-1) for y in result]) if len(result) != 1 else result[0]
+    alike = [y for y in result if y.is_floating_point() == result[0].is_floating_point()]
+    return torch.cat([y.reshape(-1) for y in alike]) if len(result) != 1 else result[0]
+
+
+def is_public(record):
+    """Whether a record is of the function that has its name; some have an op of the same name within."""
+    return isinstance(record, Composite) or record.name not in COMPOSITES

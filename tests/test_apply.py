@@ -39,7 +39,7 @@ def test_a_wrong_call_is_a_type_error(call, error):
 def test_every_function_has_a_signature_without_the_namespace(name):
     parameters = inspect.signature(table.FUNCTIONS[name]).parameters
     assert parameters
-    assert "xp" not in parameters
+    assert next(iter(parameters)) != "xp"  # interp has one of its own, after x
 
 
 def test_static_parameters_may_be_given_by_position_or_by_name():

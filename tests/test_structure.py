@@ -35,7 +35,7 @@ ALLOWED = {
     "names": {"graph"},
     "codegen": {"kernels", "table", "graph", "names", "ops"},
     "notation": {"table", "graph", "names"},
-    "linear": {"table", "graph"},
+    "linear": {"graph"},
     "rewriting": {"table", "graph"},
     "optimise": {"table", "graph", "rewriting", "names", "simplify"},
     "scaling": {"table", "graph", "ops", "linear", "rewriting"},

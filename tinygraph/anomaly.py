@@ -126,7 +126,8 @@ def _cotangents(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     record: Any = node.op
     given = (NUMBERS, g, node.value, *node.args)
     if record.variadic:
-        found = record.vjps[0](*given, **node.params)
+        rules = record.vjps[0](*given, **node.params)
+        found = [c(*given, **node.params) if callable(c) else c for c in rules]
     else:
         found = [None if rule is None else rule(*given, **node.params) for rule in record.propagating]
     for i, cotangent in enumerate(found):

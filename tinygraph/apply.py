@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sys import _getframe
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -34,6 +34,7 @@ def op(
     variadic: bool = False,
     operators: Sequence[str] = (),
     aside: Mapping[int, int] | None = None,
+    linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
@@ -61,6 +62,7 @@ def op(
             binding=binding,
             source=source,
             aside=aside or {},
+            linear="together" if kind == "shape" else linear,
             check=check,
             samples=samples,
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
 from .recording import STATE
 from .table import NUMBERS
@@ -57,7 +57,9 @@ def _traverse(
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
         if op.variadic:
-            rules = [c if c is None or callable(c) else _giving(c) for c in op.vjps[0](xp, g, y, *values, **params)]
+            given = partial(_computed_rule, (xp, g, y, *values), params)
+            rules = [c if c is None else partial(given, c) for c in op.vjps[0](xp, g, y, *values, **params)]
+            values, params = (), NO_PARAMS  # a thousand inputs are not handed over a thousand times
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
@@ -94,9 +96,9 @@ def _traverse(
         yield node, partial(_with_aside, xp, None, parts, node.dtype)
 
 
-def _giving(cotangent: Any) -> Callable[..., Any]:
-    """A rule that has its answer already."""
-    return lambda *_, **__: cotangent
+def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent: Any, *_: Any) -> Any:
+    """What a variadic op has for one of its inputs: the cotangent, or a rule that makes it now."""
+    return cotangent(*given, **params) if callable(cotangent) else cotangent
 
 
 def _mark(node: Tensor, used: list[bool]) -> None:

@@ -16,7 +16,7 @@ from .autodiff import computed, cotangents, read_before_change
 from .equations import Derivation, Equation
 from .errors import ArgumentError, ShapeError
 from .evaluate import evaluate
-from .graph import Tensor, toposort
+from .graph import Tensor, describe, toposort
 from .names import names_of, scalars_of, shown_inputs
 from .notation import Writer, as_text, number, sources, symbol, with_symbols
 from .simplify import (
@@ -41,6 +41,7 @@ from .table import OPS
 
 # how far an equation may be from the engine's gradient, relative to its largest element and to what it is summed from
 _CLOSE, _ROUNDING = 1e-9, 1e-13
+_MOST_LEVELS = 200  # of operations within each other in one equation
 _LONGEST = 16  # operations of an equation into which others are merged
 
 
@@ -71,6 +72,7 @@ class Work:
         self.output, self.expand, self.assume, self.boxes = output, expand, assume, boxes
         self.numbers: dict[Tensor, Sum] = {}  # the gradients that are numbers, which get no equation
         self.order = order = toposort(output)
+        self.axes = {x.params["axis"] for x in order if x.op is not None and x.op.kind == "reduction"}
         self.named = names_of(order, frame)  # by the user
         self.shown, self.names = with_symbols(order, self.named, every_op)
         away = self._away()
@@ -85,6 +87,7 @@ class Work:
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
         cotangent = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
         self.cotangents = [(node, computed(g)) for node, g in cotangent]
+        self._refuse_endless()
         # of probabilities that a loss looks through: da, which is not propagated
         self.aside = {
             node: made for (node, g), (_, made) in zip(cotangent, self.cotangents, strict=True) if callable(g)
@@ -135,6 +138,21 @@ class Work:
         scales = {node: float(1 / _value(Sum((self._share(term),)))) for node, term in self.numbers.items() if lecture}
         return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read, scales)
 
+    def _refuse_endless(self) -> None:
+        """Nobody reads a gradient of hundreds of operations, one within the other."""
+        apart = {*self.shown, *(g for node, g in self.cotangents if node in self.shown or _branches(node))}
+        levels: dict[Tensor, int] = {}
+        for x in toposort(*(g for _, g in self.cotangents)):
+            within = (0 if y in apart else levels[y] for y in x.inputs if isinstance(y, Tensor))
+            levels[x] = 0 if x.op is None else 1 + max(within, default=0)
+        for node, g in self.cotangents:
+            if levels[g] > _MOST_LEVELS:
+                raise ArgumentError(
+                    f"the gradient of {self.names.get(node) or describe(node)} is {levels[g]} operations deep, too many"
+                    f" to write down: name what is between, take wrt= something nearer to"
+                    f" {self.names.get(self.output, 'the output')}, or fewer repetitions"
+                )
+
     def _away(self) -> dict[Tensor, int]:
         """How many equations each symbol is away from the output."""
         away = {self.output: 0}
@@ -160,7 +178,7 @@ class Work:
 
     def _constant_sums(self, node: Tensor) -> Iterator[Tensor]:
         """The sums of a node that seem to be the same everywhere, as those of what is centred, and of a softmax."""
-        for axis in {x.params["axis"] for x in self.order if x.op is not None and x.op.kind == "reduction"}:
+        for axis in self.axes:
             given = axis if isinstance(axis, tuple) else () if axis is None else (axis,)
             if len({i % max(node.ndim, 1) for i in given}) < len(given) or any(
                 not -node.ndim <= i < node.ndim for i in given

@@ -21,7 +21,7 @@ from .trees import Structure, unflatten
 
 _COUNT = itertools.count(1)
 _LONGEST_COMMENT = 110  # characters
-_LONGEST_EQUATION = 400  # nodes
+_LONGEST_EQUATION = 150  # nodes
 
 
 class Executable:

@@ -613,7 +613,9 @@ def max_pick(x: Any, places: Any) -> Any:
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
-    """Whether each class, along a new axis, is that of y."""
+    """Whether each class, along a new axis, is that of y; there has to be one."""
+    if y.size and not 0 <= np.min(y) <= np.max(y) < classes:
+        raise IndexError(f"the classes are 0 to {classes - 1}, but labels are from {np.min(y)} to {np.max(y)}")
     return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
 
 

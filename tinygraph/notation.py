@@ -310,8 +310,10 @@ def with_symbols(
             show(node)
         parts = {x for x in shown_inputs(node) if isinstance(x, Tensor) and x.op is not None and x not in shown}
         ops[node] = 1 + sum(ops[x] for x in parts)
+        by_length: list[Tensor] = []
         while parts and (ops[node] > _MOST_OPS or len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION):
-            longest = max(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
+            by_length = by_length or sorted(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
+            longest = by_length.pop()
             parts.remove(longest)
             show(longest)
             ops[node] -= ops[longest]

@@ -35,6 +35,8 @@ from .simplify import (
 )
 from .table import APPLY
 
+_MOST_LEVELS = 40  # of operations within each other that are simplified as one
+
 # What sums in another order may differ by: a part of each element, and of the largest where terms cancel.
 _CLOSE = {np.dtype(np.float64): (1e-12, 1e-15), np.dtype(np.float32): (1e-5, 1e-6)}
 
@@ -53,12 +55,15 @@ def optimised(
     reader = Reader({x: symbol(x) for x in order if x.op is None and x in names}, accurate=True)
     known: dict[Sum, Sum] = {}
     made: dict[Tensor, Any] = {}
+    levels: dict[Any, int] = {}  # of operations within each other in the term that a node will be
     for node in order:
         if node.op is None:
             continue
+        levels[node] = 1 + max((levels.get(x, 0) for x in node.inputs), default=0)
+        deep = levels[node] > _MOST_LEVELS
         # within an elementwise expression the name of a gradient is no reason to cut: da goes into dz
         own = node in names and (not node.site.anonymous or node.op.kind in ("contraction", "reduction"))
-        if not (len(readers.get(node, ())) > 1 or own or node in results):
+        if not (len(readers.get(node, ())) > 1 or own or node in results or deep):
             continue
         term = _spread(shortest(reader.read(node)))
         graph = _written(term, node, names)
@@ -73,9 +78,11 @@ def optimised(
             made[node] = graph
         if node in names and graph.op is not None:
             names.setdefault(graph, names[node])
-        if not has_elements(term.shape) or isinstance(only_base(term), Symbol) or (not own and _is_simple(term)):
+        simple = not has_elements(term.shape) or (not own and _is_simple(term))
+        if isinstance(only_base(term), Symbol) or (simple and not deep):
             reader.atoms[node] = term
         else:
+            levels[node] = 0
             if term not in known:
                 known[term] = symbol(graph)
             reader.atoms[node] = known[term]

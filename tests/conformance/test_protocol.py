@@ -223,6 +223,83 @@ def test_p06_an_array_that_was_taken_without_a_copy_changes_only_before_it_is_re
     assert x.grad.tolist() == [[6.0, 6.0], [6.0, 6.0]]
 
 
+def lists(shape=(2, 2)):
+    return np.arange(1.0, 5.0).reshape(shape)
+
+
+def shared(base):
+    """Tensors that share memory with the array `base`, in all ways that it may be handed over."""
+    read_only = base[:]
+    read_only.flags.writeable = False
+    return {
+        "array": base,
+        "row": base[0],
+        "column": base[:, 0],
+        "reversed": base[::-1],
+        "transposed": base.T,
+        "raveled": base.ravel(),
+        "read-only view": read_only,
+        "broadcast": np.broadcast_to(base, (3, *base.shape)),
+        "subclass": base.view(np.matrix) if type(base) is np.ndarray else base.view(),
+        "memoryview": memoryview(base),
+        "window": np.lib.stride_tricks.sliding_window_view(base, 2, axis=1),
+    }
+
+
+SHARED = tuple(shared(lists()))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("mapped", [False, True], ids=["memory", "memmap"])
+@pytest.mark.parametrize("how", SHARED)
+def test_p06_whatever_shares_memory_with_a_tensor_never_changes_what_was_read(how, mapped, tmp_path):
+    base = lists()
+    if mapped:
+        base = np.memmap(tmp_path / "data", float, "w+", shape=(2, 2))
+        base[...] = lists()
+    given = shared(base)[how]
+    read = np.array(given)
+    x = tg.Tensor(given, requires_grad=True, copy=False)
+    y = x * x
+    base[...] = 50.0
+    z = y + x * 1.0  # reads what is there now
+    assert x.data.shape == read.shape  # hands out the array
+    base[...] = 70.0
+    y.sum().backward(retain_graph=True)
+    assert x.grad.tolist() == (2.0 * read).tolist()
+    assert y.data.tolist() == (read * read).tolist()
+    x.grad = None
+    z.sum().backward()
+    assert x.grad.tolist() == (2.0 * read + 1.0).tolist()
+    assert (z.data - y.data).tolist() == np.full(read.shape, 50.0).tolist()
+
+
+@pytest.mark.parametrize("view", [lambda a: a[0], lambda a: a.T, lambda a: a.ravel(), lambda a: a[::-1, ::-1]])
+def test_p05_a_view_of_the_data_of_a_leaf_does_not_reach_what_was_read(view):
+    x = tg.parameter(lists())
+    kept = view(x.data)
+    y = x * x
+    kept[...] = 50.0
+    z = x * 3.0  # sees what was written
+    kept[...] = 70.0
+    y.sum().backward()
+    assert x.grad.tolist() == (2.0 * lists()).tolist()
+    assert y.data.tolist() == (lists() ** 2).tolist()
+    assert (z.data == 150.0).sum() == kept.size
+    assert (x.data == 70.0).sum() == kept.size
+
+
+def test_p05_gradients_that_are_written_to_reach_no_value():
+    x = tg.parameter(lists())
+    y = x.T
+    (y * y).sum().backward(retain_graph=True)
+    x.grad[...] = 9.0
+    y.grad[...] = 9.0
+    (y * y).sum().backward()
+    assert x.grad.tolist() == (9.0 + 2.0 * lists()).tolist()
+    assert x.data.tolist() == lists().tolist()
+
+
 def test_p07_an_array_on_the_left_gives_a_tensor():
     t = tg.parameter([3.0, 4.0])
     for left, expected in ((np.ones(2), [3.0, 4.0]), (np.float64(2), [6.0, 8.0])):
@@ -345,6 +422,62 @@ def test_p09_asyncio_tasks_do_not_affect_each_other():
         return await asyncio.gather(off(), on(), off(), on())
 
     assert asyncio.run(both()) == [False, True, False, True]
+
+
+def checking():
+    try:
+        with np.errstate(divide="ignore"):
+            tg.log(tg.Tensor(0.0))
+    except tg.AnomalyError:
+        return True
+    return False
+
+
+MODES = {
+    "no_grad": (tg.no_grad, lambda: not recording()),
+    "scope": (lambda: tg.scope("layer"), lambda: (tg.parameter(1.0) * 2.0).scope == ("layer",)),
+    "detect_anomaly": (tg.detect_anomaly, checking),
+}
+
+
+@pytest.mark.parametrize(("mode", "is_on"), MODES.values(), ids=MODES)
+def test_p09_every_mode_is_that_of_its_thread_task_and_generator_alone(mode, is_on):
+    seen = []
+    with mode():
+        for target in (lambda: seen.append(is_on()), lambda: seen.append(asyncio.run(coroutine()))):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+        assert is_on()
+
+    async def task(inside):
+        with mode() if inside else contextlib.nullcontext():
+            await asyncio.sleep(0)
+            return is_on()
+
+    async def tasks():
+        return await asyncio.gather(*(task(inside) for inside in (True, False, True, False)))
+
+    @mode()
+    def generator():
+        for _ in range(2):
+            yield is_on()
+
+    assert asyncio.run(tasks()) == [True, False, True, False]
+    steps = generator()
+    for _ in range(2):
+        assert next(steps)
+        assert not is_on()
+    with contextlib.suppress(KeyError), mode():
+        raise KeyError
+    assert not is_on()
+    assert seen == [False, False]
+
+
+async def coroutine():
+    """Whether any mode is on where none has been entered."""
+    await asyncio.sleep(0)
+    return any(is_on() for _, is_on in MODES.values())
 
 
 def test_p09_graphs_are_built_and_differentiated_in_several_threads_at_once():
@@ -536,6 +669,53 @@ def test_p12_a_million_nodes_in_a_thread_with_a_small_stack():
     assert output(python(script)) == "1000001.0 1.0 True\n"
 
 
+@pytest.mark.parametrize("shape", ["fan-in", "fan-out", "ladder"])
+def test_p12_wide_graphs_in_a_thread_with_a_small_stack(shape):
+    script = """
+        import gc, sys, threading, time, weakref
+        import tinygraph as tg
+
+        gc.disable()
+        n = 50_000
+
+        def build():
+            x = a = b = tg.parameter(1.0)
+            if sys.argv[1] == "fan-in":  # one node that reads them all
+                return x, tg.sum(tg.stack([x * 2.0 for _ in range(n)]))
+            if sys.argv[1] == "fan-out":  # one node that all read
+                y = x * 2.0
+                for _ in range(n):
+                    a = a + y
+                return x, a
+            for _ in range(n // 2):  # as many paths as there are numbers
+                a, b = a * 0.5, a * 0.5 + b * 0.5
+            return x, a + b
+
+        def work():
+            x, y = build()
+            gone = weakref.ref(y)
+            g = tg.gradients(y, x)
+            y.backward(retain_grads=False)
+            order = len(tg.toposort(y))
+            try:
+                tg.draw(y)
+            except tg.ArgumentError as error:
+                print(str(error)[:60])
+            print(order, g.item() == x.grad, y.item() == x.grad, end=" ")
+            del g, y
+            print(gone() is None)
+
+        threading.stack_size(256 * 1024)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    """
+    count = {"fan-in": 50_003, "fan-out": 50_002, "ladder": 100_002}[shape]
+    drawn, result = output(python(script, shape)).splitlines()
+    assert f"was computed from {count} tensors" in drawn
+    assert result == f"{count} True True True"  # at x = 1, a linear function is its slope
+
+
 def test_p12_deep_graphs_are_released_however_they_die():
     script = """
         import gc, threading, weakref
@@ -626,6 +806,38 @@ def test_p13_tools_on_a_deep_graph_need_no_recursion(deep, tool):
     assert sys.getrecursionlimit() == limit
 
 
+def test_p13_a_program_for_a_deep_graph_needs_no_recursion():
+    def deep(x):
+        for _ in range(400):
+            x = tg.tanh(x) * 1.25
+        return x
+
+    x = tg.parameter([0.5, -1.0])
+    y = deep(x)
+    limit = sys.getrecursionlimit()
+    value, slope = tg.compile(lambda x: (y := deep(x), tg.gradients(tg.sum(y), x)))(x.data)
+    np.testing.assert_allclose(value, y.data, rtol=1e-9)
+    np.testing.assert_allclose(slope, tg.gradients(tg.sum(y), x).data, rtol=1e-9)
+    assert sys.getrecursionlimit() == limit
+
+
+@pytest.mark.parametrize("terms", [300, 3_000])
+def test_p13_equations_that_nobody_could_read_are_refused_in_words(terms):
+    x = tg.parameter(1.0, "x")
+    J = tg.sum(tg.stack([x * 2.0 for _ in range(terms)]))
+    with pytest.raises(tg.ArgumentError, match=f"the gradient of x is {terms} operations deep"):
+        tg.derive(J)
+    assert "J" in str(tg.draw(J))
+
+
+def test_p13_a_picture_that_nobody_could_see_is_refused_in_words():
+    J = functools.reduce(lambda y, _: tg.tanh(y) * 2.0, range(6_000), tg.parameter(1.0))
+    with pytest.raises(
+        tg.ArgumentError, match=r"^multiply.* was computed from 12001 tensors \(6000 by tanh, 6000 by multiply\);"
+    ):
+        tg.draw(J)
+
+
 def test_p13_the_order_of_a_deep_graph_is_complete_and_right(deep):
     order = tg.toposort(deep)
     assert len(order) == 5_001
@@ -637,7 +849,13 @@ def test_p13_the_order_of_a_deep_graph_is_complete_and_right(deep):
 # -- memory --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("use", ["build", "backward", "read", "gradients", "second order", "draw"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        *("build", "backward", "read", "gradients", "second order", "double backward", "draw", "derive"),
+        *("detect_anomaly", "an anomaly", "an exception", "an interrupt"),
+    ],
+)
 def test_p14_a_graph_is_freed_with_its_root(use):
     x = tg.parameter([[0.5, 1.5]])
     str(tg.draw(x.sum()))  # imports what that needs
@@ -654,8 +872,38 @@ def test_p14_a_graph_is_freed_with_its_root(use):
             if use == "second order":
                 g = tg.gradients(g.sum(), x)
             del g
+        elif use == "double backward":  # what jvp does: the gradient of a gradient by its cotangent
+            cotangent = tg.parameter(1.0)
+            g = tg.gradients(J, x, cotangent)
+            (g * np.ones(g.shape)).sum().backward()
+            assert cotangent.grad is not None
+            del g, cotangent
         elif use == "draw":
             assert "A" in str(tg.draw(J))
+        elif use == "derive":
+            with contextlib.suppress(tg.TinygraphError):
+                assert "dx" in str(tg.derive(J))
+        elif use == "detect_anomaly":
+            with tg.detect_anomaly():
+                tg.gradients(J, x)
+                J.backward()
+        elif use == "an anomaly":
+            with contextlib.suppress(tg.AnomalyError), np.errstate(all="ignore"), tg.detect_anomaly():
+                (J * 0.0 / 0.0).backward()
+        elif use != "build":
+            error = {"an exception": ArithmeticError, "an interrupt": KeyboardInterrupt}[use]
+
+            def raises(rule):
+                def broken(*args, **params):
+                    raise error
+
+                return broken
+
+            with_rules(A, raises)
+            for attempt in (J.backward, functools.partial(tg.gradients, J, x)):
+                with contextlib.suppress(error):
+                    attempt()
+            del attempt, raises
         del A, J
         assert all(node() is None for node in gone)
         assert gc.collect() == 0
@@ -670,6 +918,53 @@ def test_p14_an_error_keeps_no_graph_alive_once_it_is_handled():
             y + np.ones(3)
         del y
         assert gone() is None
+
+
+def test_p14_a_program_keeps_no_graph_alive():
+    def ran():
+        w = tg.parameter([1.0, 2.0])
+        step = tg.compile(tg.value_and_grad(lambda x: tg.sum(tg.tanh(x) * w)))
+        assert np.isfinite(step(np.ones(2))[0])
+        return step, w
+
+    gc.collect()
+    before = sum(type(x) is tg.Tensor and x.op is not None for x in gc.get_objects())
+    step, w = ran()
+    with without_garbage_collection():  # collected once: tracing may leave cycles behind, as `ast` does
+        assert sum(type(x) is tg.Tensor and x.op is not None for x in gc.get_objects()) <= before
+        gone = weakref.ref(w)
+        del step, w
+        gc.collect()
+        assert gone() is None
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_p15_memory_is_flat_over_a_thousand_compiled_steps(second_order):
+    X, Y = np.linspace(-1.0, 1.0, 40).reshape(2, 20), np.arange(20.0).reshape(1, 20) % 2
+
+    def loss(p):
+        J = tg.log_loss(tg.sigmoid(p["W"] @ X + p["b"]), Y)
+        return J + 1e-3 * (tg.gradients(J, p["W"]) ** 2).sum() if second_order else J
+
+    @tg.compile
+    def step(p):
+        _, d = tg.value_and_grad(loss)(p)
+        return {key: p[key] - 0.1 * d[key] for key in p}
+
+    p = {"W": np.array([[0.1, 0.2]]), "b": np.zeros((1, 1))}
+    with without_garbage_collection():
+        p = step(p)
+        tracemalloc.start()
+        try:
+            for _ in range(20):
+                p = step(p)
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(1000):
+                p = step(p)
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert after - before < 2_000
 
 
 @pytest.mark.parametrize("second_order", [False, True])
@@ -695,7 +990,7 @@ def test_p15_memory_is_flat_over_a_thousand_training_steps(second_order):
             for _ in range(20):
                 step()
             before, _ = tracemalloc.get_traced_memory()
-            for _ in range(200 if second_order else 1000):
+            for _ in range(1000):
                 step()
             after, _ = tracemalloc.get_traced_memory()
         finally:
@@ -809,11 +1104,10 @@ def gradients():
 
 
 def test_p19_gradients_are_the_same_to_the_last_bit_on_every_run_and_in_every_thread():
-    seeds = ("0", "1", "2", "19", "20")
-    runs = [python(f"{FAN_IN}\nprint(gradients())", PYTHONHASHSEED=seed) for seed in seeds]
+    runs = [python(f"{FAN_IN}\nprint(gradients())", PYTHONHASHSEED=str(seed)) for seed in range(21)]
     scope = {}
     exec(FAN_IN, scope)
-    found = {scope["gradients"]() for _ in range(50)}
+    found = {scope["gradients"]() for _ in range(100)}
     clutter = []  # other addresses, other ids
 
     def again():
@@ -929,6 +1223,7 @@ VIEWS = {
     "max over no axes": lambda x: x.max(axis=()),
     "mean over no axes": lambda x: x.mean(axis=()),
     "relu that changes nothing": lambda x: tg.relu(x),
+    **({"clip that changes nothing": lambda x: tg.clip(x, 0.0, 9.0)} if hasattr(tg, "clip") else {}),
     "maximum that changes nothing": lambda x: tg.maximum(x, 0.0),
     "where that takes all": lambda x: tg.where(True, x, 0.0),
     "+x": lambda x: +x,
@@ -940,17 +1235,17 @@ VIEWS = {
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_p24_a_result_that_is_a_view_is_not_changed_with_its_input(view):
-    x = tg.parameter([[1.0, 2.0], [3.0, 4.0]])
-    y = view(x)
+    x, untouched = (tg.parameter([[1.0, 2.0], [3.0, 4.0]]) for _ in range(2))
+    y, z = view(x), view(untouched)
     if y is not x:
-        before, z = y.data.tolist(), (y * y).sum()
+        before, J = y.data.tolist(), (y * y).sum()
         x.data[...] = 50.0
         x.data *= 2.0
         assert y.data.tolist() == before
-        if z.requires_grad:
-            z.backward()
-            assert np.abs(tg.Tensor(y.grad).data).max() <= 8.0
-            assert x.grad is None or np.abs(x.grad).max() <= 3 * 8.0
+        if J.requires_grad:
+            J.backward()
+            (z * z).sum().backward()
+            assert grad_of(x, y) == grad_of(untouched, z)
         assert x.data.tolist() == [[100.0, 100.0], [100.0, 100.0]]
 
 

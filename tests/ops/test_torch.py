@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracles import as_one, torch_functions
+from oracles import as_one, is_public, torch_functions
 
 import tinygraph as tg
 from tinygraph import testing
@@ -14,7 +14,7 @@ FUNCTIONS = torch_functions()
 CASES = [
     pytest.param(record, inputs, params, id=f"{record.name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
     for record in testing.records()
-    if record.name in FUNCTIONS
+    if record.name in FUNCTIONS and is_public(record)
     for inputs, params in testing.samples(record)
 ]
 
@@ -38,37 +38,41 @@ def weights(shape):
 def ours(record, inputs, params):
     xs = [tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     y = testing.applied(record, testing.consistent(record, xs), params)
-    found = [y.data]
     sought = [x for x in xs if x.requires_grad]
-    if y.requires_grad:
-        first = tg.gradients(y, sought, weights(y.shape))
-        total = sum((tg.sum(g * weights(g.shape)) for g in first), tg.Tensor(0.0))
-        found += [g.data for g in first] + [g.data for g in tg.gradients(total, sought)]
-    return found
+    if not y.requires_grad:
+        return [y.data, *(np.zeros(x.shape) for x in sought), *(np.zeros(x.shape) for x in sought)]
+    first = tg.gradients(y, sought, weights(y.shape))
+    total = sum((tg.sum(g * weights(g.shape)) for g in first), tg.Tensor(0.0))
+    return [y.data, *(g.data for g in first), *(g.data for g in tg.gradients(total, sought))]
 
 
 def theirs(record, inputs, params):
     xs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
     y = as_one(torch, FUNCTIONS[record.name](torch, *consistent(record, xs), **params))
-    found = [y.detach().numpy()]
     sought = [x for x in xs if x.requires_grad]
-    if y.requires_grad:
-        seed = torch.tensor(weights(y.shape))
-        first = gradients(y, sought, seed)
-        total = sum((g * torch.tensor(weights(g.shape))).sum() for g in first)
-        second = gradients(total, sought) if total.requires_grad else [torch.zeros_like(x) for x in sought]
-        found += [g.detach().numpy() for g in first] + [g.detach().numpy() for g in second]
-    return found
+    first = gradients(y, sought, torch.tensor(weights(y.shape)))
+    total = sum((g * torch.tensor(weights(g.shape))).sum() for g in first)
+    second = gradients(total, sought)
+    return [x.numpy(force=True) for x in (y, *first, *second)]
 
 
 def gradients(y, xs, seed=None):
+    if not xs or not y.requires_grad:
+        return [torch.zeros_like(x) for x in xs]
     found = torch.autograd.grad(y, xs, seed, create_graph=True, allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(xs, found, strict=True)]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # that PyTorch takes a slow way, or divides by zero as we do
 @pytest.mark.parametrize(("record", "inputs", "params"), CASES)
 def test_torch_agrees(record, inputs, params):
-    for one, other in zip(ours(record, inputs, params), theirs(record, inputs, params), strict=True):
+    expected = None
+    try:
+        expected = theirs(record, inputs, params)
+    except RuntimeError:
+        assert any(0 in x.shape for x in inputs)  # Fourier transforms of nothing are refused by PyTorch
+    computed = ours(record, inputs, params)
+    for one, other in zip(computed, expected or computed, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..equations import Derivation, Equation
-from ..errors import GraphError
-from ..graph import Tensor, toposort
+from ..errors import ArgumentError, GraphError
+from ..graph import Tensor, describe, toposort
 from ..names import names_of, readers_of
 from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbols
 
@@ -21,6 +21,7 @@ from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbol
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
+_MOST_NODES = 10_000
 _MOST_BOXES = 80  # with equations
 
 
@@ -68,6 +69,13 @@ class Drawing:
 def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
     """The drawing of everything that `output` was computed from."""
     order = toposort(output)
+    if len(order) > _MOST_NODES:
+        ops = Counter(node.op.name for node in order if node.op is not None).most_common()
+        counts = ", ".join(f"{count} by {name}" for name, count in ops[:4]) + (", …" if len(ops) > 4 else "")
+        raise ArgumentError(
+            f"{describe(output)} was computed from {len(order)} tensors ({counts});"
+            f" a picture has room for {_MOST_NODES}: draw what is further back, or the same with fewer repetitions"
+        )
     names = names_of(order, frame)
     boxed, names = with_symbols(order, names, every_op=detail == "ops")
     writer = Writer(names, lambda x: x not in boxed)
@@ -222,7 +230,7 @@ def _equations(
                 Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(lecture=False)
                 for expand in (False, True)
             )
-    except GraphError:  # a leaf has changed between two uses
+    except (GraphError, ArgumentError):  # a leaf has changed between two uses; an equation has no end
         return None, None
     return merged, apart
 

@@ -91,6 +91,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     variadic=True,
     run=_getitem,
     samples=_samples,
+    linear=((0,),),
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return x[filled(key, arrays)]  # type: ignore[index, call-overload]
@@ -114,6 +115,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
         Sample((_selected(sample), *sample.shapes[1:]), {**sample.params, "shape": sample.shapes[0]}, sample.domains)
         for sample in _samples
     ),
+    linear=((0,),),
 )
 def scatter_add(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of `x` added at the places that `key` names: the transpose of indexing.

@@ -10,6 +10,7 @@ import builtins
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
@@ -202,7 +203,7 @@ def _checked(function: str, q: Any, method: str, methods: tuple[str, ...]) -> An
 def _ordered(x: Tensor, axis: Axis) -> Tensor:
     """The elements along `axis`, one after the other along a last axis, in order; NaN come last."""
     if axis is not None:
-        axis = np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+        axis = normalize_axis_tuple(axis, x.ndim)
     ordered = sort(in_line(shape, x, axis))
     if ordered.shape[-1] == 0:
         raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
@@ -399,7 +400,7 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
     """Weights in the shape of x."""
     if weights.shape == x.shape:
         return weights
-    axes = () if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    axes = () if axis is None else normalize_axis_tuple(axis, x.ndim)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
         raise ShapeError(
             f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"
