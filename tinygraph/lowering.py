@@ -153,6 +153,8 @@ _LOWERED: Mapping[str, Any] = {
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
+    "stop_gradient": lambda x: x,
+    "custom_gradient": lambda value, *inputs, rule: value,
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,
 }
