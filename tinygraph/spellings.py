@@ -50,7 +50,7 @@ SPELLED |= {
     np.isneginf: lambda x: ops.equal(x, -np.inf),
     np.isposinf: lambda x: ops.equal(x, np.inf),
     np.radians: ops.deg2rad,
-    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+    np.rint: ops.rint,
 }
 
 

@@ -29,7 +29,8 @@ class Op:
     name: str
     """The name in the Array API standard, or in PyTorch where the standard has none."""
     kind: str
-    """elementwise, reduction, shape, indexing, contraction or loss. Only elementwise ops broadcast."""
+    """elementwise, reduction, shape, indexing, contraction or loss; control where it is made with a function of
+    the user's. Only elementwise ops broadcast."""
     forward: Rule
     """``forward(xp, *inputs, **params)``"""
     run: Rule
