@@ -43,9 +43,8 @@ def test_a_wrong_rule_is_found_and_shown_in_one_step(monkeypatch):
     for table in (APPLY, FUNCTIONS):
         monkeypatch.setitem(table, "tanh", applied)
     (number,) = [i for i, (record, _) in enumerate(fuzz._table()) if record.name == "tanh"]
-    program = fuzz.random_program(np.random.default_rng(0), 8, record=number)
-    complaint = fuzz.disagreement(fuzz.central_differences, program)
-    assert complaint is not None
+    drawn = (fuzz.random_program(np.random.default_rng(seed), 8, record=number) for seed in range(20))
+    program = next(program for program in drawn if fuzz.disagreement(fuzz.central_differences, program) is not None)
     small = fuzz.shrunk(fuzz.central_differences, program)
     assert small.names == ("tanh",)
     assert "x1 = tanh(x0)" in str(small)
