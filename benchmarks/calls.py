@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from harness import environment, table
-
 from tinygraph.special import erfc
 
 BLOCKS = (4096, 32768)

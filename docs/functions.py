@@ -57,6 +57,8 @@ def differentiable(record):
 def gradient(name, function, record):
     """The inputs that a gradient flows to, by name."""
     found, names = differentiable(record), parameters(function)
+    if function.__module__ == tg.fft.__name__:  # whose first argument may be a pair
+        names = names[:1]
     if not found:
         return "none"
     return ", ".join(dict.fromkeys(names[min(i, len(names) - 1)] for i in sorted(found)))
@@ -78,9 +80,10 @@ def table():
     text = HEAD
     counts = [0, 0]
     body = ""
-    for family in tg.ops.FAMILIES:
+    for family in (*tg.ops.FAMILIES, tg.fft):
         title = family.__name__.rpartition(".")[2]
-        body += f"## {title.capitalize()}\n\n{family.__doc__.partition(chr(10))[0]}\n\n"
+        inside = "fft." if family is tg.fft else ""
+        body += f"## {'tg.fft' if inside else title.capitalize()}\n\n{family.__doc__.partition(chr(10))[0]}\n\n"
         body += "| function | what it is | gradient | made of | conventions |\n|---|---|---|---|---|\n"
         for name in sorted(family.__all__):
             function, record = getattr(family, name), known.get(name)
@@ -89,7 +92,7 @@ def table():
             counts[0] += 1
             counts[1] += gets not in ("none", "–")
             made = "op" if name in OPS else "composed"
-            body += f"| `{name}` | {what} | {gets} | {made} | {'; '.join(at.get(name, []))} |\n"
+            body += f"| `{inside}{name}` | {what} | {gets} | {made} | {'; '.join(at.get(name, []))} |\n"
         body += "\n"
     spelled = sorted(recorded_by())
     text += f"{counts[0]} functions, {counts[1]} of them with gradients of first, second and any order.\n\n{body}"

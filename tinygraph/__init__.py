@@ -12,9 +12,11 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
-Checking       detect_anomaly
-Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad
-Programs       compile
+Checking       detect_anomaly, check_grads
+Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad, elementwise_grad, vjp, jvp, jacobian,
+               hessian, hvp; otherwise than the values: custom_gradient, checkpoint, stop_gradient
+Own ops        op
+Programs       compile; for SciPy's optimisers: for_scipy
 Seeing         draw, derive
 Fourier        fft
 Weights        init
@@ -30,8 +32,12 @@ from . import nn as nn
 from . import ops as ops
 from . import protocols
 from .anomaly import detect_anomaly as detect_anomaly
+from .apply import op as op
 from .autodiff import gradients as gradients
+from .checkpointing import checkpoint as checkpoint
+from .checks import check_grads as check_grads
 from .compile import compile as compile
+from .custom import custom_gradient as custom_gradient
 from .derive import derive as derive
 from .draw import Picture as Picture
 from .draw import draw as draw
@@ -46,17 +52,25 @@ from .errors import GraphError as GraphError
 from .errors import ShapeError as ShapeError
 from .errors import TinygraphError as TinygraphError
 from .errors import UnsupportedError as UnsupportedError
+from .for_scipy import Problem as Problem
+from .for_scipy import for_scipy as for_scipy
 from .graph import Tensor as Tensor
 from .graph import parameter as parameter
 from .graph import toposort as toposort
+from .jacobians import hessian as hessian
+from .jacobians import jacobian as jacobian
 from .nn import init as init
 from .ops import *
 from .ops import fft as fft
 from .recording import enable_grad as enable_grad
 from .recording import no_grad as no_grad
 from .recording import scope as scope
+from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
+from .transforms import hvp as hvp
+from .transforms import jvp as jvp
 from .transforms import value_and_grad as value_and_grad
+from .transforms import vjp as vjp
 
 __version__ = "0.1.0"
 

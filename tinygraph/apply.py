@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sys import _getframe
 from types import FrameType
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from . import errors
-from .errors import Operand, ShapeError, UnsupportedError
+from .errors import ArgumentError, Operand, ShapeError, UnsupportedError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
@@ -34,6 +34,7 @@ def op(
     variadic: bool = False,
     operators: Sequence[str] = (),
     aside: Mapping[int, int] | None = None,
+    linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
@@ -41,26 +42,44 @@ def op(
 
     The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters.
     `operators` are the special methods of `Tensor` that apply it, the reflected one second. `run` is the forward for
-    numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers.
+    numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers. An op may
+    be of your own, too; then `run` may do what it likes, with SciPy for one, and NumPy's names mean nothing:
+
+        @tg.op("elementwise", lambda xp, g, y, x: g * xp.j1(x) * -1, run=scipy.special.j0, notation="J_0({0})")
+        def j0(xp, x):
+            return xp.j0(x)
+
+    Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
+    tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
+    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` says whether it
+    broadcasts ("elementwise"). ``source="np.maximum({0}, 0)"`` has programs compute it in place of calling `run`.
+
+    Raises `ArgumentError` for a name that another op has, and where there are more rules than inputs.
     """
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         name = forward.__name__.rstrip("_")
-        assert name not in OPS, f"two ops are called {name}"
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
+        if name in OPS and OPS[name].forward.__module__ != forward.__module__:
+            raise ArgumentError(f"there is an op {name} already: give yours another name")
+        if not variadic and len(vjps) > len(names):
+            raise ArgumentError(f"{name} has {len(vjps)} gradient rules for the inputs ({', '.join(names)}) after xp")
+        ours = forward.__module__.partition(".")[0] == __package__
+        number = run or (getattr(np, name, None) if ours else None) or partial(forward, NUMBERS)
         record = Op(
             name=name,
             kind=kind,
             forward=forward,
-            run=run or getattr(np, name, None) or partial(forward, NUMBERS),
-            vjps=vjps,
+            run=number if ours else _giving_arrays(number),
+            vjps=vjps if ours else tuple(rule and _giving_tensors(rule) for rule in vjps),
             variadic=variadic,
             params=names if variadic else names[len(vjps) :],
             notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(len(vjps)))})",
             binding=binding,
             source=source,
             aside=aside or {},
+            linear="together" if kind == "shape" else linear,
             check=check,
             samples=samples,
         )
@@ -73,7 +92,7 @@ def op(
         apply.__wrapped__ = _without_namespace(forward, len(vjps))  # type: ignore[attr-defined]
         OPS[name], APPLY[name] = record, apply
         # a namespace takes the operands of a variadic function as one sequence, as NumPy does
-        setattr(NUMBERS, name, getattr(np, name, record.run) if variadic else record.run)
+        setattr(NUMBERS, name, getattr(np, name, record.run) if variadic and ours else record.run)
         if operators:
             operator = _apply_binary(record, operator=True) if len(vjps) == 2 else apply
             for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
@@ -81,6 +100,28 @@ def op(
         return cast(Callable[P, "Tensor"], apply)
 
     return declare
+
+
+def _giving_arrays(run: Rule) -> Rule:
+    """A forward of the user's, whose results are arrays or NumPy's numbers whatever it makes."""
+
+    def checked(*args: Any, **params: Any) -> Any:
+        y = run(*args, **params)
+        return y if isinstance(y, (np.ndarray, np.generic)) else np.asarray(y)[()]
+
+    return checked
+
+
+def _giving_tensors(rule: Rule) -> Rule:
+    """A gradient rule of the user's, whose results have a shape even where it gives a plain number."""
+
+    def checked(xp: Any, *args: Any, **params: Any) -> Any:
+        found = rule(xp, *args, **params)
+        if isinstance(found, (int, float)):
+            found = np.float64(found) if xp is NUMBERS else constant(float(found))
+        return found
+
+    return checked
 
 
 def composite(

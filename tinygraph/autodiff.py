@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, overload
 
 import numpy as np
@@ -24,25 +24,25 @@ from .table import NUMBERS
 
 
 def _traverse(
-    output: Tensor,
-    seed: Any,
+    growing: dict[Tensor, Any],
     xp: Any,
     *,
     wanted: set[Tensor] | None = None,
     used: list[bool] | None = None,
     as_read: Mapping[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Propagate `seed` from `output` to the `wanted` nodes, or without these to all that require a gradient.
+    """Propagate cotangents from outputs to the `wanted` nodes, or without these to all that require a gradient.
 
-    Yields each node with its cotangent, or with a function that computes it where a part was left aside. The youngest
-    node that has a cotangent is next: all its readers are younger, so its cotangent is complete. With `used`, nodes are
-    marked with it, and those that another traversal has used are refused. `as_read` has what stands for leaves.
+    `growing` has the cotangents of the outputs, and is used up. Yields each node with its cotangent, or with a function
+    that computes it where a part was left aside. The youngest node that has a cotangent is next: all its readers are
+    younger, so its cotangent is complete. With `used`, nodes are marked with it, and those that another traversal has
+    used are refused. `as_read` has what stands for leaves.
     """
     numbers = xp is NUMBERS
-    growing: dict[Tensor, Any] = {output: seed}
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
     get, pop = growing.get, growing.pop
-    pending: list[tuple[int, Tensor]] = [(-output.age, output)] if output.op is not None else []
+    pending = [(-output.age, output) for output in growing if output.op is not None]
+    heapify(pending)
     while pending:
         node = heappop(pending)[1]
         if used is not None:
@@ -57,8 +57,11 @@ def _traverse(
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
         if op.variadic:
-            given = partial(_computed_rule, (xp, g, y, *values), params)
-            rules = [c if c is None else partial(given, c) for c in op.vjps[0](xp, g, y, *values, **params)]
+            given = op.vjps[0](xp, g, y, *values, **params)
+            if len(given) != len(inputs):
+                raise ShapeError(f"the rule of {op.name} gave {len(given)} gradients for {len(inputs)} inputs")
+            read = partial(_computed_rule, (xp, g, y, *values), params)
+            rules = [c if c is None else partial(read, c) for c in given]
             values, params = (), NO_PARAMS  # a thousand inputs are not handed over a thousand times
         if op.aside:
             for i in op.aside:
@@ -79,8 +82,11 @@ def _traverse(
             else:
                 cotangent = rule(xp, g, y, *values)
             if cotangent.shape != a.shape:
-                if op.kind != "elementwise":
-                    raise AssertionError(f"a rule of {op.name} gave the shape {cotangent.shape}, not {a.shape}")
+                if op.kind != "elementwise" or not _repeats(a.shape, cotangent.shape):
+                    raise ShapeError(
+                        f"the rule of {op.name} gave a gradient of shape {cotangent.shape} for an input of shape"
+                        f" {a.shape} ({node.site.where})"
+                    )
                 cotangent = unbroadcast(xp, cotangent, a.shape)
             if cotangent.dtype is not a.dtype and cotangent.dtype != a.dtype:
                 cotangent = xp.astype(cotangent, a.dtype)
@@ -96,9 +102,21 @@ def _traverse(
         yield node, partial(_with_aside, xp, None, parts, node.dtype)
 
 
+def _checked(traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
+    """A traversal, watched by whoever looks for anomalies."""
+    check = STATE.get().check
+    return traversal if check is None else check.backward(traversal)
+
+
 def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent: Any, *_: Any) -> Any:
     """What a variadic op has for one of its inputs: the cotangent, or a rule that makes it now."""
     return cotangent(*given, **params) if callable(cotangent) else cotangent
+
+
+def _repeats(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes of one shape the other."""
+    trailing = larger[len(larger) - len(shape) :]
+    return len(shape) <= len(larger) and all(n in (1, m) for n, m in zip(shape, trailing, strict=True))
 
 
 def _mark(node: Tensor, used: list[bool]) -> None:
@@ -134,8 +152,7 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    state = STATE.get()
-    if state.tracing:
+    if STATE.get().tracing:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
@@ -147,8 +164,7 @@ def backward(
     seed = _seed(output, grad)
     used = [False]
     nodes, gradients = [], []
-    traversal = _traverse(output, seed, NUMBERS, used=used)
-    for node, gradient in traversal if state.check is None else state.check.backward(traversal):
+    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
         if retain_grads or node.op is None:
             if node._staged is not None or node._grad is not None:
                 gradient = node.grad + computed(gradient)
@@ -235,15 +251,7 @@ def gradients(
         seed = grad if grad.dtype == output.dtype else ops.astype(grad, output.dtype)
     else:
         seed = Tensor(_seed(output, grad))
-    tracing = STATE.get().tracing
-    these = set(sought)
-    found = {}
-    for x, g in cotangents(output, these, seed):
-        if x in these:
-            found[x] = g = computed(g)
-        if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:
-            g.name = f"d{x.name}"  # for the program
-    results = [found[x] if x in found else Tensor(np.zeros(x.shape, x.dtype)) for x in sought]
+    results = pulled_back([output], [seed], sought)
     return results if several else results[0]
 
 
@@ -260,16 +268,43 @@ def cotangents(
     for node in order:
         if node in wanted:
             _check_unchanged(node, as_read or {})
-    traversal = _traverse(output, seed, ops, wanted=wanted, as_read=as_read)
-    check = STATE.get().check
-    return traversal if check is None else check.backward(traversal)
+    return _checked(_traverse({output: seed}, ops, wanted=wanted, as_read=as_read))
+
+
+def pulled_back(
+    outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tensor], numbers: bool = False
+) -> list[Any]:
+    """The gradients of Σ ⟨output, seed⟩ with respect to `inputs`, in one traversal; 0 where it does not depend on one.
+
+    As nodes, from seeds that are nodes; or as numbers, from seeds that are numbers, which may share memory.
+    """
+    start: dict[Tensor, Any] = {}
+    for output, seed in zip(outputs, seeds, strict=True):
+        start[output] = start[output] + seed if output in start else seed
+    order = toposort(*start)
+    sought, found = set(inputs), {}
+    wanted = _on_the_way(order, sought)
+    if not numbers:
+        for node in order:
+            if node in wanted:
+                _check_unchanged(node, {})
+    start = {output: seed for output, seed in start.items() if output in wanted}
+    tracing = STATE.get().tracing
+    for x, g in _checked(_traverse(start, NUMBERS if numbers else ops, wanted=wanted)):
+        if x in sought:
+            found[x] = g = computed(g)
+        if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:
+            g.name = f"d{x.name}"  # for the program
+    zeros: Any = np.zeros if numbers else lambda shape, dtype: Tensor(np.zeros(shape, dtype))
+    return [found[x] if x in found else zeros(x.shape, x.dtype) for x in inputs]
 
 
 def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:
     """The nodes through which a gradient reaches one of `sought`, and these."""
     wanted: set[Tensor] = set()
     for node in order:
-        if node in sought or any(type(x) is Tensor and x in wanted for x in node.inputs):
+        smooth = node.op is not None and node.op.differentiable
+        if node in sought or (smooth and any(type(x) is Tensor and x in wanted for x in node.inputs)):
             if node.dtype.kind == "f":
                 wanted.add(node)
     return wanted
@@ -280,19 +315,20 @@ def read_before_change(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     found: dict[Tensor, Tensor] = {}
     for node in order:
         for x, read in zip(node.inputs, node.args, strict=True):
-            if type(x) is Tensor and x.op is None and x not in found and not _is(x, read):
+            if type(x) is Tensor and x.op is None and x not in found and not is_as_read(x, read):
                 found[x] = Tensor(read)
     return found
 
 
-def _is(leaf: Tensor, read: Any) -> bool:
+def is_as_read(leaf: Tensor, read: Any) -> bool:
+    """Whether a leaf still is what was read from it."""
     return leaf._array is read or np.array_equal(leaf._seen, read, equal_nan=True)
 
 
 def _check_unchanged(node: Tensor, as_read: Mapping[Tensor, Tensor]) -> None:
     for x, read in zip(node.inputs, node.args, strict=True):
         if type(x) is Tensor and x.op is None:
-            if not _is(as_read.get(x, x), read):
+            if not is_as_read(as_read.get(x, x), read):
                 raise GraphError(
                     f"the data of {describe(x)} has changed since {describe(node)} was computed from it"
                     f" ({node.site.where}); compute it again before differentiating"

@@ -16,7 +16,7 @@ from . import kernels
 from .graph import Tensor
 from .names import shown_inputs
 from .ops.keys import SLOT
-from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST
+from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
@@ -126,7 +126,7 @@ def _template(x: Tensor) -> tuple[str, int]:
         return f"last_written(np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
     if op.name in ("astype", "discretize"):
         return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
-    if op.variadic:
+    if op.variadic and not is_foreign(op):
         return f"np.{op.name}([{', '.join(places[:count])}], axis={params['axis']})", TIGHTEST
     given = [f"{key}={value!r}" for key, value in params.items() if value is not None and value is not False]
     if op.name in _METHODS:
@@ -134,11 +134,19 @@ def _template(x: Tensor) -> tuple[str, int]:
         return f"{{0}}.{_METHODS[op.name]}({'' if numbers is None else ', '.join(map(str, numbers)) or '()'})", TIGHTEST
     if op.name == "broadcast_to":
         given = [repr(params["shape"])]
+    if is_foreign(op):
+        given = [f"{key}={value!r}" for key, value in params.items()]
+        return f"{op.name}({', '.join([*places, *given])})", TIGHTEST
     function = f"np.{op.name}" if hasattr(np, op.name) else f"np.linalg.{op.name}"
     if getattr(op.run, "__module__", None) == kernels.__name__:
         function = op.run.__name__
         given = [f"{key}={value!r}" for key, value in params.items()]
     return f"{function}({', '.join([*places, *given])})", TIGHTEST
+
+
+def is_foreign(op: Op) -> bool:
+    """Whether an op is of the user's own, so that its function must be called by the name of the op."""
+    return not op.source and op.forward.__module__.partition(".")[0] != __package__
 
 
 @cache

@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
-from types import FrameType, SimpleNamespace
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,14 @@ _MOST_LEVELS = 200  # of operations within each other in one equation
 _LONGEST = 16  # operations of an equation into which others are merged
 
 
-# The namespace in which raw gradients are written: a number repeated is written as the number.
-_PLAIN = SimpleNamespace(**vars(ops))
-_PLAIN.broadcast_to = lambda x, shape: ops.broadcast_to(x, shape) if getattr(x, "shape", ()) else x
+class _Plain:
+    """The namespace in which raw gradients are written: a number repeated is written as the number."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(ops, name)
+
+    def broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
+        return ops.broadcast_to(x, shape) if getattr(x, "shape", ()) else x
 
 
 class Work:
@@ -482,7 +487,7 @@ def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
 def _raw(g: Tensor, known: Mapping[Tensor, Tensor]) -> Tensor:
     """A cotangent as the rules wrote it, over what is known; repetition is left out where it makes no difference."""
     with contextlib.suppress(ShapeError, IndexError, TypeError):  # a number has no axes
-        plain = evaluate([g], known, _PLAIN)[0]
+        plain = evaluate([g], known, _Plain())[0]
         if isinstance(plain, Tensor) and np.allclose(plain.data, g.data, equal_nan=True):
             return plain
     raw: Tensor = evaluate([g], known, ops)[0]

@@ -45,7 +45,8 @@ class Executable:
         self.collapsed: dict[str, tuple[int, int]] = {}
         program = _program(trace, donated, self.collapsed)
         self.source = program.source(self.name)
-        self.lines, self.buffers, self.constants = program.lines, program.buffers, program.constants
+        self.lines, self.buffers = program.lines, program.buffers
+        self.constants: dict[str, Any] = {**program.constants, **program.functions}
         self._count = len(trace.outputs)
         self._code = _registered(self.source, self.name)
         self._idle = [self._instance()]  # as many as have run at a time; to pop and to append are atomic

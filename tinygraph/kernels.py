@@ -44,7 +44,6 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "lowest",
-    "max_pick",
     "max_pool",
     "max_pool_places",
     "max_unpool",
@@ -52,7 +51,6 @@ __all__ = [
     "one_hot_along",
     "parts_of",
     "per_square",
-    "periods",
     "prod_after",
     "prod_before",
     "qr_packed",
@@ -500,11 +498,6 @@ def interval(x: Any, nodes: Any) -> Any:
     return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
 
 
-def periods(x: Any, period: Any) -> Any:
-    """How many whole periods lie before x."""
-    return np.floor(x / period)
-
-
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
     """The whole periods by which angles would jump."""
     return np.unwrap(x, discont, axis, period=period) - x
@@ -607,13 +600,10 @@ def max_unpool(y: Any, places: Any, shape: Any) -> Any:
     return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
 
 
-def max_pick(x: Any, places: Any) -> Any:
-    """The elements at places of the flattened x."""
-    return x.reshape(-1)[places]
-
-
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
-    """Whether each class, along a new axis, is that of y."""
+    """Whether each class, along a new axis, is that of y; there has to be one."""
+    if y.size and not 0 <= np.min(y) <= np.max(y) < classes:
+        raise IndexError(f"the classes are 0 to {classes - 1}, but labels are from {np.min(y)} to {np.max(y)}")
     return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
 
 

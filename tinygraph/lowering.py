@@ -204,6 +204,8 @@ _LOWERED: Mapping[str, Any] = {
     "logsumexp": _logsumexp,
     "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
     "softmax_loss": _softmax_loss,
+    "stop_gradient": lambda x: x,
+    "custom_gradient": lambda value, *inputs, rule: value,
     "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
     "log_loss": _log_loss,
     "log_loss_of_sigmoid": _log_loss_of_sigmoid,

@@ -102,6 +102,18 @@ class Writer:
             return x
         return None
 
+    def _key(self, node: Tensor, operands: Sequence[Spans]) -> Spans:
+        """The key of an index, with the arrays in their places, but for constants that have no name."""
+        parts = [[Span(_index(part))] for part in node.params["key"]]
+        places = [i for i, (part,) in enumerate(parts) if part.text == _PLACE]
+        first = len(operands) - len(places)
+        for i, x, spans in zip(places, node.inputs[first:], operands[first:], strict=True):
+            while isinstance(x, Tensor) and x.op is not None and x.op.notation == "{0}":
+                (x,) = x.inputs
+            if not isinstance(x, Tensor) or x.op is not None or _NUMBER.fullmatch(self._names.get(x, "t0")) is None:
+                parts[i] = spans
+        return [span for i, part in enumerate(parts) for span in ([Span(", "), *part] if i else part)]
+
     def _is_column(self, x: Any) -> bool:
         """Whether an operand is a vector that is not written as a row already, as xᵀ A is."""
         row = self._inline(x) and x.op is not None and x.op.name == "matmul" and self._is_column(x.inputs[0])
@@ -164,6 +176,8 @@ class Writer:
             else:
                 hidden = not self._axes and match[2] == "axis" and op.name in ("sum", "mean")
                 parameter = [] if hidden else _parameter(match[2], node.params.get(match[2]), level)
+                if match[2] == "key":
+                    parameter = self._key(node, [spans_of for spans_of, _ in operands])
                 if not parameter and spans[-1].text == ", ":
                     spans.pop()
                 spans += parameter
@@ -233,11 +247,14 @@ def _raised(exponent: Spans) -> Spans:
     return [Span(text, italic, 1) for text, italic, _ in exponent]
 
 
+_PLACE = "·"
+"""Stands in a key for an array."""
+_NUMBER = re.compile(r"t\d+")  # what has no name of its own
+
+
 def _parameter(name: str, value: Any, level: int) -> Spans:
-    if value is None or (name == "offset" and value == 0):
+    if value is None or (name in ("offset", "k") and value == 0):
         return []
-    if name == "key":
-        return [Span(", ".join(map(_index, value)), False, level)]
     if name == "ord":
         return [Span(number(value), False, level)]
     text = str(value).replace("->", " → ").replace("-", "−")

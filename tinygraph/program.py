@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from .codegen import HELPERS, LARGEST_CONSTANT, expression, helpers, is_uniform, subscript, written_array
+from .codegen import (
+    HELPERS,
+    LARGEST_CONSTANT,
+    expression,
+    helpers,
+    is_foreign,
+    is_uniform,
+    subscript,
+    written_array,
+)
 from .graph import Tensor, toposort
 from .table import OPS
 
@@ -56,7 +65,9 @@ class Program:
         self.scalars: dict[tuple[str, np.dtype[Any]], str] = {}
         self.constants: dict[str, np.ndarray[Any, Any]] = {}
         self.written: set[Tensor] = set()  # the results that go where donated arguments were
-        self._taken: set[str] = set()
+        applied = {node.op for node in toposort(*outputs) if node.op is not None}
+        self.functions = {op.name: op.run for op in applied if is_foreign(op)}
+        self._taken = set(self.functions)
         self._names: dict[Tensor, str] = {}
         for i, x in enumerate(inputs):
             self._name(x, names.get(x) or f"x{i}")
@@ -261,6 +272,7 @@ class Program:
             short = array.size <= LARGEST_CONSTANT or is_uniform(array)
             large = f"None  # an array from outside, of shape {array.shape}"
             text.append(f"{constant} = {written_array(array) if short else large}")
+        text += [f"{name} = None  # an op from outside" for name in sorted(self.functions)]
         for (value, dtype), scalar in self.scalars.items():
             text.append(f"{scalar} = np.array({_finite(value)}{'' if dtype == np.float64 else f', np.{dtype}'})")
         for i, (shape, dtype) in enumerate(self.buffers):

@@ -12,6 +12,7 @@ _SETS = "picks elements by their values, as many as there are; give it the .data
 _TEXT = "makes text of numbers; give it the .data of the tensor, or take str of the tensor itself"
 _FILE = "writes a file of plain arrays; give it the .data of the tensor"
 _MEMORY = "is about the memory of arrays; give it the .data of the tensor"
+_WRITES = "writes in place, which would leave the graph; try"
 _CREATES = "makes a plain array, also with like=; make a tensor of that, as tg.Tensor(array)"
 
 _GROUPS = {
@@ -40,6 +41,12 @@ _GROUPS = {
     """,
     "is about complex numbers, and a tensor is real": "np.imag np.iscomplex np.isreal np.real_if_close",
     "has no rule; use x * 2.0**exponent": "np.ldexp",
+    "takes a shape from values; on a tensor take a slice, as x[1:-1]": "np.trim_zeros",
+    "gives memory to write to, which a tensor is not; take np.zeros_like": "np.empty_like",
+    f"{_WRITES} np.where(mask, new, old), or x.at[key].set(values)": "np.copyto",
+    f"{_WRITES} np.where(mask, new, old), or x.at[mask].set(values)": "np.place np.putmask",
+    f"{_WRITES} x.at[key].set(values)": "np.put np.put_along_axis",
+    f"{_WRITES} x.at[i, i].set(values) with i = np.arange(n)": "np.fill_diagonal",
     _COUNTS: "np.histogram np.histogram2d np.histogramdd np.histogram_bin_edges np.bincount",
     _SETS: """
         np.unique np.unique_all np.unique_counts np.unique_inverse np.unique_values np.intersect1d np.setdiff1d

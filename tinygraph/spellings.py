@@ -6,7 +6,7 @@ Each is written with NumPy's own signature, over our functions, and found by `pr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -50,7 +50,7 @@ SPELLED |= {
     np.isneginf: lambda x: ops.equal(x, -np.inf),
     np.isposinf: lambda x: ops.equal(x, np.inf),
     np.radians: ops.deg2rad,
-    np.rint: ops.rint,  # type: ignore[attr-defined]  # which has no public function
+    np.rint: ops.rint,
 }
 
 
@@ -198,16 +198,6 @@ def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
     return a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
 
 
-@spelled(np.trim_zeros)
-def _trim_zeros(*args: Any, **kwargs: Any) -> NoReturn:
-    raise UnsupportedError("np.trim_zeros takes a shape from values; on a tensor take a slice, as x[1:-1]")
-
-
-@spelled(np.empty_like)
-def _empty_like(*args: Any, **kwargs: Any) -> NoReturn:
-    raise UnsupportedError("np.empty_like gives memory to write to, which a tensor is not; take np.zeros_like")
-
-
 # -- indexing and sorting ------------------------------------------------------------------------------------------
 
 
@@ -242,26 +232,6 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if (x is None) != (y is None):
         raise ArgumentError("np.where takes a condition alone, or with both of what to choose from")
     return ops.nonzero(condition) if x is None else ops.where(condition, x, y)
-
-
-def _writing(function: Any, instead: str) -> Any:
-    def refused(*args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedError(f"np.{function.__name__} writes in place, which would leave the graph; try {instead}")
-
-    return refused
-
-
-SPELLED |= {
-    function: _writing(function, instead)
-    for function, instead in {
-        np.copyto: "np.where(mask, new, old), or x.at[key].set(values)",
-        np.fill_diagonal: "x.at[i, i].set(values) with i = np.arange(n)",
-        np.place: "np.where(mask, new, old), or x.at[mask].set(values)",
-        np.put: "x.at[key].set(values)",
-        np.put_along_axis: "x.at[key].set(values)",
-        np.putmask: "np.where(mask, new, old), or x.at[mask].set(values)",
-    }.items()
-}
 
 
 # -- linear algebra ------------------------------------------------------------------------------------------------

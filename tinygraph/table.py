@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from .graph import Tensor
@@ -29,7 +29,8 @@ class Op:
     name: str
     """The name in the Array API standard, or in PyTorch where the standard has none."""
     kind: str
-    """elementwise, reduction, shape, indexing, contraction or loss. Only elementwise ops broadcast."""
+    """elementwise, reduction, shape, indexing, contraction or loss; control where it is made with a function of
+    the user's. Only elementwise ops broadcast."""
     forward: Rule
     """``forward(xp, *inputs, **params)``"""
     run: Rule
@@ -50,6 +51,9 @@ class Op:
     aside: Mapping[int, int] = field(default_factory=dict)
     """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at
     i and propagated from j only; pictures and equations show i."""
+    linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = ()
+    """The inputs in which it is linear: groups of those that have to be multiplied by a number for the output to be.
+    "each" says that every input is such a group, "together" that all are one."""
     check: Callable[[Tensor, Site, FrameType], None] | None = None
     """Called with each new node; for warnings."""
     samples: Any = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+from .errors import ArgumentError
 
 
 class Structure(NamedTuple):
@@ -12,6 +15,23 @@ class Structure(NamedTuple):
     kind: type | None
     keys: tuple[Any, ...] = ()
     children: tuple[Structure, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return 1 if self.kind is None else sum(child.size for child in self.children)
+
+    def paths(self, prefix: str = "") -> Iterator[str]:
+        """How each leaf is reached, as it is written in Python: ``['W'][0]``.
+
+        >>> from tinygraph.trees import flatten
+        >>> list(flatten({"W": [1.0, 2.0]})[1].paths())
+        ["['W'][0]", "['W'][1]"]
+        """
+        if self.kind is None:
+            yield prefix
+        for key, child in zip(self.keys or itertools.count(), self.children):  # noqa: B905  (there are no more keys)
+            yield from child.paths(f"{prefix}[{key!r}]")
 
 
 LEAF = Structure(None)
@@ -40,6 +60,50 @@ def _taken_apart(tree: Any, leaves: list[Any]) -> Structure:
         return Structure(type(tree), (), tuple(_taken_apart(child, leaves) for child in tree))
     leaves.append(tree)
     return LEAF
+
+
+def matched(tree: Any, structure: Structure, what: str, optional: bool = False) -> list[Any]:
+    """The leaves of a tree that must be nested like `structure`, in its order; keys of dicts may come in another.
+
+    With `optional` None may stand for a leaf; a list may always stand for a tuple. Raises `ArgumentError`, which calls
+    the tree `what`, where it is nested otherwise.
+    """
+    leaves: list[Any] = []
+    _match(tree, structure, what, optional, leaves)
+    return leaves
+
+
+def _match(tree: Any, structure: Structure, what: str, optional: bool, leaves: list[Any]) -> None:
+    kind = structure.kind
+    if kind is None:
+        if (tree is None and not optional) or isinstance(tree, dict | tuple):
+            raise ArgumentError(f"{what} is {_told(tree)} where an array is due")
+        leaves.append(tree)  # also a list of numbers
+        return
+    if kind is type(None):
+        if tree is not None:
+            raise ArgumentError(f"{what} is {_told(tree)} where None is due")
+        return
+    if structure.keys or issubclass(kind, dict):
+        if not isinstance(tree, dict) or tree.keys() != set(structure.keys):
+            keys = ", ".join(map(repr, structure.keys))
+            raise ArgumentError(f"{what} is {_told(tree)} where a dict with the keys {keys} is due")
+        items = [(key, tree[key]) for key in structure.keys]
+    else:
+        if not isinstance(tree, list | tuple) or len(tree) != len(structure.children):
+            due = f"a {kind.__name__} of {len(structure.children)}"
+            raise ArgumentError(f"{what} is {_told(tree)} where {due} is due")
+        items = list(enumerate(tree))
+    for (key, child), inner in zip(items, structure.children, strict=True):
+        _match(child, inner, f"{what}[{key!r}]", optional, leaves)
+
+
+def _told(tree: Any) -> str:
+    if isinstance(tree, dict):
+        return f"a dict with the keys {', '.join(map(repr, tree))}"
+    if isinstance(tree, list | tuple):
+        return f"a {type(tree).__name__} of {len(tree)}"
+    return "None" if tree is None else f"of type {type(tree).__name__}"
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:

@@ -108,6 +108,9 @@ def test_an_axis_that_there_is_not():
     for attempt in (lambda: tg.diff(np.ones((2, 2)), axis=2), lambda: tg.cumulative_sum(np.ones((2, 2)), axis=2)):
         with pytest.raises(ValueError, match="axis 2 is out of bounds"):
             attempt()
+    for function in (tg.cummax, tg.cummin, tg.logcumsumexp):
+        with pytest.raises(ValueError, match="axis 0 is out of bounds"):
+            function(1.0, axis=0)
 
 
 @pytest.mark.parametrize("ends", [{}, {"to_end": 9.0}, {"to_begin": [1.0, 2.0], "to_end": [3.0]}], ids=str)

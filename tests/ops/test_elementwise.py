@@ -1,6 +1,7 @@
 """What the laws do not say of elementwise ops: accuracy at the ends, literals, conversions."""
 
 import operator
+import re
 
 import numpy as np
 import pytest
@@ -270,8 +271,7 @@ def test_every_ufunc_records_numpys_value_or_is_refused_in_our_words(ufunc):
     try:
         results = ufunc(*[tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in operands])
     except tg.UnsupportedError as error:
-        assert "has no gradient rule in tinygraph" in str(error)  # noqa: PT017
-        assert ".data" in str(error)  # noqa: PT017
+        assert re.match(rf"np\.{ufunc.__name__} .*(\.data|use|real)", str(error))  # noqa: PT017
         return
     expected = ufunc(*operands)
     for y, value in zip(*((results, expected) if ufunc.nout > 1 else ([results], [expected])), strict=True):

@@ -27,7 +27,7 @@ def test_special_values(op):
 @pytest.mark.parametrize("name", OPS)
 def test_every_op_has_samples_with_an_axis_of_length_zero_or_one(name):
     shapes = [x.shape for inputs, _ in testing.samples(OPS[name]) for x in inputs]
-    assert shapes
+    assert shapes or OPS[name].kind == "control"  # those are made, and tested, with functions of the user's
     if OPS[name].kind in ("elementwise", "contraction") and not OPS[name].params:
         assert any(0 in shape for shape in shapes)
 

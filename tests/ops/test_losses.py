@@ -265,6 +265,15 @@ def test_examples_that_are_ignored_do_not_count():
     assert not z.grad[1].any()
 
 
+def test_a_program_looks_at_the_classes_too():
+    compiled = tg.compile(tg.value_and_grad(tg.cross_entropy))
+    z = np.zeros((2, 3))
+    assert compiled(z, np.array([0, 2]))[0] == pytest.approx(np.log(3))
+    for labels in ([0, 3], [-1, 0]):
+        with pytest.raises(IndexError, match=r"the classes are 0 to 2, but labels are from"):
+            compiled(z, np.array(labels))
+
+
 def test_weights_make_a_weighted_mean():
     z, y, weight = np.arange(6.0).reshape(3, 2) ** 2, np.array([0, 1, 1]), np.array([3.0, 1.0])
     each = tg.cross_entropy(z, y, reduction="none").data

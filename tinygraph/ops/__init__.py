@@ -3,13 +3,14 @@
 Each family is a file, and importing it fills the op table. Rules that get this package as their ``xp`` record nodes.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..table import APPLY, FUNCTIONS
 from . import (
     activations,
     comparisons,
     contraction,
+    control,
     convolution,
     cumulative,
     elementwise,
@@ -29,6 +30,7 @@ from . import fft as fft
 from .activations import *
 from .comparisons import *
 from .contraction import *
+from .control import *
 from .convolution import *
 from .cumulative import *
 from .elementwise import *
@@ -62,6 +64,7 @@ FAMILIES = (
     normalisation,
     signal,
     losses,
+    control,
 )
 
 if not TYPE_CHECKING:  # which takes what the families export
@@ -70,3 +73,10 @@ if not TYPE_CHECKING:  # which takes what the families export
 FUNCTIONS.update({name: getattr(family, name) for family in FAMILIES for name in family.__all__})
 for _name, _apply in APPLY.items():  # rules reach also the ops that have no public function
     globals().setdefault(_name, _apply)
+
+
+def __getattr__(name: str) -> Any:
+    """An op that was declared later, for rules."""
+    if name in APPLY:
+        return APPLY[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -103,6 +103,7 @@ def _row_shape(g: Any) -> tuple[int, ...]:
         )
     ),
     source="{0} @ {1}",
+    linear="each",
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
@@ -123,6 +124,7 @@ def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     binding=MATRIX_PRODUCT,
     run=np.linalg.outer,
     samples=tuple(map(Sample, (((2,), (3,)), ((1,), (1,)), ((0,), (3,))))),
+    linear="each",
 )
 def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x yᵀ, the outer product of two vectors.
@@ -145,6 +147,7 @@ def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
         Sample(((3, 4),), {"offset": -1}),
     ),
     source="np.linalg.trace({0}, offset={offset})",
+    linear="together",
 )
 def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.
@@ -163,6 +166,7 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     lambda xp, g, z, x, y: xp.reshape(g * x, y.shape),
     notation="⟨{0}, {1}⟩",
     samples=tuple(map(Sample, (((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (6,)), ((), ()), ((0,), (0, 2))))),
+    linear="each",
 )
 def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.
@@ -237,6 +241,7 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
         Sample(((2, 3),), {"subscripts": "jiij->ji", "shape": (2, 3, 3, 2)}),
         Sample(((0,),), {"subscripts": "iii->i", "shape": (0, 0, 0)}),
     ),
+    linear="together",
 )
 def scatter_diagonal_(xp: Any, x: ArrayLike, subscripts: str, shape: Shape) -> Any:
     """Zeros of `shape`, with `x` where the labels that are equal have equal indices: the transpose of a diagonal."""
@@ -371,6 +376,7 @@ _einsums = (
     run=lambda *xs, subscripts: contracted(np, subscripts, *xs),
     samples=tuple(Sample(shapes, {"subscripts": subscripts}) for shapes, subscripts in _einsums),
     source="np.einsum({subscripts}, {*})",
+    linear="each",
 )
 def einsum_(xp: Any, *xs: ArrayLike, subscripts: str) -> Any:
     """With labels for all axes, and after the arrow those of the result."""
@@ -669,6 +675,7 @@ def kron(x: ArrayLike, y: ArrayLike) -> Tensor:
     notation="{0} × {1}",
     binding=PRODUCT,
     samples=_of_shapes((3,), (3,), (2, 3), (3,), (2, 1, 3), (4, 3), (0, 3), (3,)),
+    linear="each",
 )
 def cross_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """Along the last axis, of length three."""

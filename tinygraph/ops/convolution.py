@@ -65,6 +65,7 @@ _plane: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilati
         Sample(((2, 2, 5, 4),), {"kernel": (2, 3), **_plane}),
         Sample(((0, 1, 5, 4),), {"kernel": (2, 3), **_plane}),
     ),
+    linear="together",
 )
 def im2col_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.im2col(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -78,6 +79,7 @@ def im2col_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs,
         Sample(((2, 4, 3),), {"size": (4,), "kernel": (2,), **_line}),
         Sample(((2, 6, 6),), {"size": (5, 4), "kernel": (2, 3), **_plane}),
     ),
+    linear="together",
 )
 def col2im_(xp: Any, x: ArrayLike, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.col2im(x, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -97,6 +99,7 @@ def col2im_(xp: Any, x: ArrayLike, size: Shape, kernel: Shape, stride: Shape, pa
         Sample(((1, 4, 5, 4), (2, 2, 2, 1)), {**_plane, "groups": 2}),
         Sample(((0, 2, 4), (1, 2, 2)), {**_line, "groups": 1}),
     ),
+    linear="each",
 )
 def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
     """y[n, o, i] = Σ w[o, c, k] x[n, c, i s + k d − p] over c and k, in each group of channels."""
@@ -113,6 +116,7 @@ def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, di
         Sample(((2, 3, 3), (3, 2, 2)), {"size": (4,), **_line, "groups": 1}),
         Sample(((1, 2, 3, 6), (2, 2, 2, 1)), {"size": (5, 4), **_plane, "groups": 2}),
     ),
+    linear="each",
 )
 def conv_transpose_(
     xp: Any, y: ArrayLike, w: ArrayLike, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
@@ -131,6 +135,7 @@ def conv_transpose_(
         Sample(((2, 2, 4), (2, 3, 3)), {"kernel": (2,), **_line, "groups": 1}),
         Sample(((1, 4, 5, 4), (1, 2, 3, 6)), {"kernel": (2, 1), **_plane, "groups": 2}),
     ),
+    linear="each",
 )
 def conv_kernel_(
     xp: Any, x: ArrayLike, y: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
@@ -172,7 +177,7 @@ _place = Domain(integer=True, low=0, high=8)
 
 @op(
     "convolution",
-    lambda xp, g, x, y, places, shape: xp.max_pick(g, places),
+    lambda xp, g, x, y, places, shape: xp.reshape(g, -1)[places],
     None,
     notation="unpool({0}, {1})",
     run=kernels.max_unpool,
@@ -185,23 +190,11 @@ def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
 
 @op(
     "convolution",
-    lambda xp, g, y, x, places: xp.max_unpool(g, places, shape=x.shape),
-    None,
-    notation="pick({0}, {1})",
-    run=kernels.max_pick,
-    samples=(Sample(((2, 1, 4), (2, 1, 3)), {}, (None, _place)), Sample(((2, 1, 4), (0, 1, 3)), {}, (None, _place))),
-)
-def max_pick_(xp: Any, x: ArrayLike, places: ArrayLike) -> Any:
-    """The elements at places of the flattened x; max_pool(x) is max_pick(x, max_pool_places(x))."""
-    return xp.max_pick(x, places)
-
-
-@op(
-    "convolution",
     lambda xp, g, y, x, **windows: xp.avg_unpool(g, size=x.shape[2:], **windows),
     notation="avg pool({0})",
     run=kernels.avg_pool,
     samples=_pools,
+    linear="together",
 )
 def avg_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.avg_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
 from ..apply import composite, constant, op
@@ -222,7 +223,7 @@ def diff(
         raise ArgumentError(f"diff takes differences n times, and n is {n}")
     if x.ndim == 0:
         raise ArgumentError("diff takes differences along an axis, and a number has none")
-    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
+    axis = normalize_axis_index(axis, x.ndim)
     if n == 0:
         return x
     ends = [constant(end) if not isinstance(end, Tensor) and end is not None else end for end in (prepend, append)]
@@ -250,7 +251,7 @@ def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     "reduction",
     _of_running_logsumexp,
     notation="log cumsum_{axis}(exp({0}))",
-    run=lambda x, axis: np.logaddexp.accumulate(x, axis),
+    run=lambda x, axis: np.logaddexp.accumulate(x, normalize_axis_index(axis, np.ndim(x))),
     samples=_samples,
     source="np.logaddexp.accumulate({0}, {axis})",
 )
@@ -282,6 +283,11 @@ def argcummin_(xp: Any, x: ArrayLike, axis: int) -> Any:
     return xp.argcummin(x, axis=axis)
 
 
+def _with_axis(x: ArrayLike, axis: int) -> tuple[Tensor, int]:
+    x = x if isinstance(x, Tensor) else constant(x)
+    return x, normalize_axis_index(axis, x.ndim)
+
+
 @composite("reduction", samples=_samples)
 def cummax(x: ArrayLike, axis: int) -> Running:
     """y_i = max x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
@@ -290,7 +296,7 @@ def cummax(x: ArrayLike, axis: int) -> Running:
     >>> tg.cummax([1.0, 3.0, 2.0], axis=0).values
     Tensor([1., 3., 3.], op=take_along_axis)
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x, axis = _with_axis(x, axis)
     indices = argcummax_(x, axis=axis)
     return Running(take_along_axis_(x, indices, axis=axis), indices)
 
@@ -303,6 +309,6 @@ def cummin(x: ArrayLike, axis: int) -> Running:
     >>> tg.cummin([3.0, 1.0, 2.0], axis=0).values
     Tensor([3., 1., 1.], op=take_along_axis)
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x, axis = _with_axis(x, axis)
     indices = argcummin_(x, axis=axis)
     return Running(take_along_axis_(x, indices, axis=axis), indices)

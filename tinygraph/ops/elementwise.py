@@ -135,6 +135,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     operators=("__add__", "__radd__"),
     check=_warn_of_spreading,
     source="{0} + {1}",
+    linear="together",
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -155,6 +156,7 @@ def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__sub__", "__rsub__"),
     check=_warn_of_spreading,
     source="{0} - {1}",
+    linear="together",
 )
 def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − y, elementwise.
@@ -174,6 +176,7 @@ def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=operator.mul,
     operators=("__mul__", "__rmul__"),
     source="{0} * {1}",
+    linear="each",
 )
 def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
@@ -194,6 +197,7 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__truediv__", "__rtruediv__"),
     samples=(_nonzero, _nonzero),
     source="{0} / {1}",
+    linear=((0,),),
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x / y, elementwise; integers give floats.
@@ -301,6 +305,7 @@ def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
     run=operator.neg,
     operators=("__neg__",),
     source="-{0}",
+    linear="together",
 )
 def negative(xp: Any, x: ArrayLike) -> Any:
     """y = −x, elementwise.

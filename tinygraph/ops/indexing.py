@@ -14,9 +14,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
-from ..apply import composite, op
+from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..graph import ArrayLike, Tensor, ask, describe
+from ..graph import LITERALS, ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from ..table import INDEX
 from .broadcasting import Shape
@@ -91,6 +91,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     variadic=True,
     run=_getitem,
     samples=_samples,
+    linear=((0,),),
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return x[filled(key, arrays)]  # type: ignore[index, call-overload]
@@ -114,6 +115,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
         Sample((_selected(sample), *sample.shapes[1:]), {**sample.params, "shape": sample.shapes[0]}, sample.domains)
         for sample in _samples
     ),
+    linear=((0,),),
 )
 def scatter_add(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of `x` added at the places that `key` names: the transpose of indexing.
@@ -550,26 +552,28 @@ def last_written_(xp: Any, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     return xp.last_written(*arrays, key=key, shape=shape)
 
 
-def _prepared(x: ArrayLike, key: Any, values: ArrayLike) -> tuple[Tensor, Tensor, Key, list[Tensor]]:
-    """An array, values of its dtype and of the shape of what the key selects, and the key."""
-    x, values = tensor(x), tensor(values)
-    if not np.can_cast(values.dtype, x.dtype, "same_kind"):
-        raise DTypeError(
-            f"{describe(x)} holds {x.dtype}, which would cut off {values.dtype}; convert it first, with astype"
-        )
-    parts, arrays = taken_apart(key)
-    selected = np.broadcast_to(False, x.shape)[filled(parts, tuple(i.value for i in arrays))].shape
-    values = values if values.dtype == x.dtype else values.astype(x.dtype)
-    return x, broadcast_to(values, selected), parts, arrays
+def _fitting(values: ArrayLike, x: Tensor) -> Any:
+    """Values of the dtype of `x`, which must keep them whole; a Python number as it is."""
+    number = type(values) in LITERALS
+    values = values if number else tensor(values)
+    dtype = np.result_type(x.dtype, values) if number else values.dtype  # type: ignore[union-attr]
+    if not np.can_cast(dtype, x.dtype, "same_kind"):
+        raise DTypeError(f"{describe(x)} holds {x.dtype}, which would cut off {dtype}; convert it first, with astype")
+    return values if number or dtype == x.dtype else values.astype(x.dtype)  # type: ignore[union-attr]
 
 
-def _mask(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor | None:
+def _mask(x: Tensor, key: Any, values: Any) -> Tensor | None:
     """The mask that a key consists of, where one value is written: then no shape depends on it."""
-    x = tensor(x)
     if isinstance(key, (Tensor, np.ndarray)) and key.dtype == np.bool_ and key.shape == x.shape[: key.ndim]:
-        if tensor(values).ndim == 0 and np.can_cast(tensor(values).dtype, x.dtype, "same_kind"):
-            return reshape(key, key.shape + (1,) * (x.ndim - key.ndim))
+        return reshape(key, key.shape + (1,) * (x.ndim - key.ndim)) if np.ndim(values) == 0 else None
     return None
+
+
+def _spread(values: Tensor, x: Tensor, key: Key, arrays: Sequence[Tensor]) -> Tensor:
+    """Values in the shape of what the key selects."""
+    whole = np.broadcast_to(False, x.shape)  # without any memory
+    shape = whole[filled(key, tuple(i.value for i in arrays))].shape
+    return values if values.shape == shape else broadcast_to(values, shape)
 
 
 _written = (
@@ -612,10 +616,12 @@ def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     >>> tg.set_at([1.0, 2.0, 3.0], slice(0, 2), 0.0)
     Tensor([0., 0., 3.], op=index_put)
     """
-    if (mask := _mask(x, key, values)) is not None:
-        return where(mask, tensor(values).astype(tensor(x).dtype), x)
-    x, values, parts, arrays = _prepared(x, key, values)
-    return index_put_(x, values, *arrays, key=parts)
+    x = tensor(x)
+    new = _fitting(values, x)
+    if (mask := _mask(x, key, new)) is not None:
+        return where(mask, new, x)
+    parts, arrays = taken_apart(key)
+    return index_put_(x, new if type(new) in LITERALS else _spread(new, x, parts, arrays), *arrays, key=parts)
 
 
 @composite("indexing", samples=_written, reference=_add_at, called=_at)
@@ -628,7 +634,10 @@ def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     >>> tg.add_at([1.0, 2.0, 3.0], [0, 0, 1], 10.0)
     Tensor([21., 12.,  3.], op=add)
     """
-    if (mask := _mask(x, key, values)) is not None:
-        return tensor(x) + where(mask, tensor(values).astype(tensor(x).dtype), 0)
-    x, values, parts, arrays = _prepared(x, key, values)
-    return x + scatter_add(values, *arrays, key=parts, shape=x.shape)
+    x = tensor(x)
+    new = _fitting(values, x)
+    if (mask := _mask(x, key, new)) is not None:
+        return x + where(mask, new, 0)
+    parts, arrays = taken_apart(key)
+    new = new if isinstance(new, Tensor) else constant(np.asarray(new, x.dtype))
+    return x + scatter_add(_spread(new, x, parts, arrays), *arrays, key=parts, shape=x.shape)

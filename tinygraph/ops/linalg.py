@@ -232,6 +232,7 @@ _well = Domain(diagonal=4.0)
         )
     ),
     source="np.linalg.solve({0}, {1})",
+    linear=((1,),),
 )
 def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z with x z = y, without forming the inverse: dy = x⁻ᵀ dz and dx = −dy zᵀ.

@@ -376,7 +376,8 @@ def cross_entropy(
     is more by the same number for all classes: for y that keep adding up to 1, both are the same.
 
     Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are no integers, `ArgumentError` for
-    classes that z does not have, for probabilities that are negative or do not add up to 1, and for other options.
+    classes that z does not have (in compiled programs ``IndexError``), for probabilities that are negative or do not
+    add up to 1, and for other options.
 
     >>> import tinygraph as tg
     >>> z = tg.parameter([[0.0, 0.0], [1000.0, 0.0]])

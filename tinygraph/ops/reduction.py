@@ -118,6 +118,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     binding=BIG_SUM,
     run=_sum,
     samples=_with_empty,
+    linear="together",
 )
 def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements along `axis`.
@@ -134,6 +135,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     notation="mean_{axis}({0})",
     run=_mean,
     samples=_samples,
+    linear="together",
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.

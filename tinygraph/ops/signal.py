@@ -2,7 +2,7 @@
 
 `convolve` is a primitive, since it needs a loop, and its gradients are convolutions again. All else is composed: of
 slices, sums and products, and of private ops that tell from the values what has no gradient (the interval that a point
-is in, the turns that an angle has made). Python numbers stay what they are, and so do float32 arrays.
+is in, the jumps of an angle). Python numbers stay what they are, and so do float32 arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .broadcasting import Shape
 from .comparisons import where
-from .elementwise import add, astype, pow
+from .elementwise import add, astype, pow, remainder
 from .indexing import getitem_
 from .joining import concat_
 from .reduction import sum
@@ -170,12 +170,6 @@ def interval_(xp: Any, x: ArrayLike, nodes: ArrayLike) -> Any:
     return xp.interval(x, nodes)
 
 
-@op("elementwise", None, None, notation="periods({0}, {1})", samples=(Domain(), Domain(0.5, 2.0)), run=kernels.periods)
-def periods_(xp: Any, x: ArrayLike, period: ArrayLike) -> Any:
-    """How many whole periods lie before x."""
-    return xp.periods(x, period)
-
-
 _nodes = (None, _increasing, None)
 
 
@@ -242,7 +236,7 @@ def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tup
     if np.ndim(period) or period == 0:
         raise ArgumentError(f"a period is a number other than 0, not {period!r}")
     size = abs(period)
-    points, nodes = points - periods_(points, size) * size, nodes - periods_(nodes, size) * size
+    points, nodes = remainder(points, size), remainder(nodes, size)
     order = argsort(nodes)
     nodes, values = nodes[order], values[order]
     nodes = concat_(nodes[-1:] - size, nodes, nodes[:1] + size, axis=0)

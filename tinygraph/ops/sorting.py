@@ -11,6 +11,7 @@ from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
 from ..apply import composite, constant, op
@@ -105,7 +106,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> 
         raise ArgumentError(
             f"take_along_axis takes as many axes of the indices as of the array, not {indices.ndim} and {x.ndim}"
         )
-    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
+    axis = normalize_axis_index(axis, x.ndim)
     rest = np.broadcast_shapes(*((*shape[:axis], 1, *shape[axis + 1 :]) for shape in (x.shape, indices.shape)))
     x, indices = (_broadcast(z, (*rest[:axis], z.shape[axis], *rest[axis + 1 :])) for z in (x, indices))
     return take_along_axis_(x, indices, axis=axis)
@@ -199,7 +200,7 @@ def argsort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stabl
 
 def _in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
     x = x if isinstance(x, Tensor) else constant(x)
-    return (reshape(x, -1), 0) if axis is None else (x, np.lib.array_utils.normalize_axis_index(axis, x.ndim))
+    return (reshape(x, -1), 0) if axis is None else (x, normalize_axis_index(axis, x.ndim))
 
 
 class TopK(NamedTuple):

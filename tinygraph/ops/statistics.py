@@ -10,12 +10,13 @@ import builtins
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
-from ..table import SUM
+from ..table import NUMBERS, SUM
 from . import shape
 from .broadcasting import kept, reduced_count
 from .comparisons import maximum, minimum, where
@@ -84,6 +85,13 @@ def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
     return x - xp.mean(x, axis=axis, keepdims=True)
 
 
+def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
+    """As np.var, which warns of too few elements past errstate."""
+    distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
+    freedom = reduced_count(x.shape, axis) - correction
+    return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)
+
+
 def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
     """(x − mean(x)) / (n − correction), times g."""
     if not keepdims and axis is not None:
@@ -96,7 +104,7 @@ def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: boo
     "reduction",
     lambda xp, g, y, x, axis, correction, keepdims: 2.0 * _slope(xp, g, x, axis, correction, keepdims),
     notation="var_{axis}({0})",
-    run=lambda x, axis=None, correction=0, keepdims=False: np.var(x, axis, ddof=correction, keepdims=keepdims),
+    run=_var,
     samples=_corrected,
     source="np.var({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
 )
@@ -120,7 +128,7 @@ def _std_slope(xp: Any, g: Any, y: Any, x: Any, axis: Axis, correction: float, k
     "reduction",
     _std_slope,
     notation="std_{axis}({0})",
-    run=lambda x, axis=None, correction=0, keepdims=False: np.std(x, axis, ddof=correction, keepdims=keepdims),
+    run=lambda x, axis=None, correction=0, keepdims=False: np.sqrt(_var(x, axis, correction, keepdims)),
     samples=_varying,
     source="np.std({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
 )
@@ -202,7 +210,7 @@ def _checked(function: str, q: Any, method: str, methods: tuple[str, ...]) -> An
 def _ordered(x: Tensor, axis: Axis) -> Tensor:
     """The elements along `axis`, one after the other along a last axis, in order; NaN come last."""
     if axis is not None:
-        axis = np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+        axis = normalize_axis_tuple(axis, x.ndim)
     ordered = sort(in_line(shape, x, axis))
     if ordered.shape[-1] == 0:
         raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
@@ -399,7 +407,7 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
     """Weights in the shape of x."""
     if weights.shape == x.shape:
         return weights
-    axes = () if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    axes = () if axis is None else normalize_axis_tuple(axis, x.ndim)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
         raise ShapeError(
             f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"

@@ -416,4 +416,6 @@ _RULES: dict[str, Callable[..., Sum]] = {
     ),
     "astype": lambda reader, node, x: x if node.dtype == node.inputs[0].dtype else _call(reader, node, x),
     "reshape": _reshape,
+    "custom_gradient": lambda reader, node, value, *inputs: value,
+    "stop_gradient": lambda reader, node, x: x if reader.accurate else _call(reader, node, x),
 }

@@ -50,6 +50,9 @@ def flat(*results):
     return cat([y.reshape(-1).to(results[0].dtype) for y in results])
 
 
+product = one_by_one(lambda torch, x, axis, keepdims: torch.prod(x, axis, keepdim=keepdims))
+
+
 def moment(name):
     def reduced(torch, x, axis=None, correction=0, keepdims=False):
         if not x.numel():  # of which it warns
@@ -124,7 +127,9 @@ def nanvar(torch, x, axis=None, correction=0, keepdims=False):
 
 
 def nanstd(torch, x, **params):
-    return torch.sqrt(nanvar(torch, x, **params))
+    variance = nanvar(torch, x, **params)
+    varies = variance != 0
+    return torch.where(varies, torch.sqrt(torch.where(varies, variance, 1.0)), 0.0)
 
 
 def place(name):
@@ -154,11 +159,16 @@ def topk(torch, x, k, axis=-1, largest=True):
     return torch.topk(x, k, axis, largest).values.reshape(-1)
 
 
+def constant(torch, number, like):
+    """A number that is still a function of something, with the derivative 0."""
+    return torch.where(torch.ones_like(like, dtype=torch.bool), number, like)
+
+
 def products(torch, x, axis, before):
     """The products of the elements before each, or after it, by a loop."""
     rows = x.unbind(axis)
     rows = rows if before else rows[::-1]
-    found = [rows[0] * 0 + 1] if rows else []
+    found = [constant(torch, 1.0, rows[0])] if rows else []
     for row in rows[:-1]:
         found.append(found[-1] * row)
     return torch.stack(found if before else found[::-1], axis) if rows else x * 1.0
@@ -167,7 +177,7 @@ def products(torch, x, axis, before):
 def recurrence(torch, x, b, axis, reverse):
     pairs = list(zip(x.unbind(axis), b.unbind(axis), strict=True))
     pairs = pairs[::-1] if reverse else pairs
-    found = [pairs[0][0] * pairs[0][1] * 0] if pairs else []
+    found = [constant(torch, 0.0, pairs[0][0] * pairs[0][1])] if pairs else []
     for factor, term in pairs[:-1]:
         found.append(factor * found[-1] + term)
     return torch.stack(found[::-1] if reverse else found, axis) if pairs else x * b
@@ -204,14 +214,12 @@ ORACLE |= {
     "nanmedian": middle("nanquantile"),
     "nanmin": along("amin", math.inf),
     "nanpercentile": quantile("nanquantile", percent=True),
-    "nanprod": one_by_one(
-        lambda torch, x, axis, keepdims: torch.prod(torch.where(torch.isnan(x), 1.0, x), axis, keepdim=keepdims)
-    ),
+    "nanprod": lambda torch, x, **params: product(torch, torch.where(torch.isnan(x), 1.0, x), **params),
     "nanquantile": quantile("nanquantile"),
     "nanstd": nanstd,
     "nanvar": nanvar,
     "percentile": quantile("quantile", percent=True),
-    "prod": one_by_one(lambda torch, x, axis, keepdims: torch.prod(x, axis, keepdim=keepdims)),
+    "prod": product,
     "prod_after": lambda torch, x, axis: products(torch, x, axis, False),
     "prod_before": lambda torch, x, axis: products(torch, x, axis, True),
     "ptp": lambda torch, x, axis=None, keepdims=False: (

@@ -1,10 +1,16 @@
 """Signals and Fourier transforms in PyTorch; a complex result as its real numbers and then its imaginary ones."""
 
 
+def along_rows(torch, function, x, **params):
+    """The function of x; of no rows, which MKL's transforms refuse, the first none of the results of one."""
+    return function(x, **params) if x.numel() else function(x.new_zeros(1, *x.shape[1:]) + x.sum(), **params)[:0]
+
+
 def transform(name):
     def apply(torch, *parts, **params):
         params = {"dim" if key in ("axis", "axes") else key: value for key, value in params.items()}
-        y = getattr(torch.fft, name)(torch.complex(*parts) if len(parts) == 2 else parts[0], **params)
+        x = torch.complex(*parts) if len(parts) == 2 else parts[0]
+        y = along_rows(torch, getattr(torch.fft, name), x, **params)
         return torch.cat([y.real.ravel(), y.imag.ravel()]) if y.is_complex() else y
 
     return apply
@@ -16,7 +22,7 @@ def packed(name):
     def apply(torch, z, axes, norm, n=None):
         x = z if name == "rfftn" else torch.complex(z[0], z[1])
         lengths = {} if n is None else {"s": [x.shape[axis] for axis in axes[:-1]] + [n]}
-        y = getattr(torch.fft, name)(x, dim=axes, norm=norm, **lengths)
+        y = along_rows(torch, getattr(torch.fft, name), x, dim=axes, norm=norm, **lengths)
         return torch.stack([y.real, y.imag]) if y.is_complex() else y
 
     return apply

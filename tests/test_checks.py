@@ -1,0 +1,136 @@
+"""check_grads passes what is right, at any scale, and says what is wrong, where, and by which op."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph import apply, checks, table
+from tinygraph.checks import LawError, check_grads
+
+
+@pytest.fixture
+def wrongly():
+    """The exponential function with a wrong gradient at 2."""
+
+    @apply.op("elementwise", lambda xp, g, y, x: g * xp.where(x == 2.0, 3.0, y))
+    def wrongly(xp, x):
+        return xp.exp(x)
+
+    for registry in (table.OPS, table.APPLY, vars(table.NUMBERS)):
+        registry.pop("wrongly")
+    return wrongly
+
+
+def test_it_passes_what_is_right():
+    check_grads(lambda x, y: tg.tanh(x @ y) / (1 + y[0] ** 2), np.ones((2, 3)), np.full((3, 1), 0.3), order=3)
+
+
+def test_the_worst_element_and_the_op_with_its_line(wrongly):
+    def f(x):
+        y = tg.tanh(x) * 2.0
+        return tg.sum(y + wrongly(x) * 3.0)
+
+    message = (
+        r"the gradient of x at \(1,\), where it is 2\.0, is .*; central differences give .*\n"
+        r"  suspect wrongly, whose gradient for its input 0 is off by \d+\.\d%; at test_checks\.py:\d+: .*wrongly\(x\)"
+    )
+    with pytest.raises(LawError, match=message):
+        check_grads(f, np.array([1.0, 2.0, 0.5]))
+
+
+def test_nested_arguments_and_results(wrongly):
+    def f(p, n, *, factor):
+        return [p["w"] @ p["b"] * factor, {"wrong": wrongly(p["b"]), "count": n + 1, "above": p["b"] > 0}]
+
+    p = {"w": np.ones((2, 2)), "b": np.array([0.3, 0.1])}
+    check_grads(f, p, 3, factor=2.0, order=1)
+    p["b"][0] = 2.0
+    with pytest.raises(LawError, match=r"the gradient of p\['b'\] at \(0,\), where it is 2.0"):
+        check_grads(f, p, 3, factor=2.0)
+    with pytest.raises(tg.DTypeError, match="no floating argument"):
+        check_grads(f, 3, 4, factor=2.0)
+
+
+@pytest.mark.parametrize("lost", [lambda x: x.detach(), lambda x: tg.Tensor(x.data), tg.stop_gradient])
+def test_what_was_lost_on_the_way(lost):
+    with pytest.raises(LawError, match=r"central differences(.|\n)*something has left the graph"):
+        check_grads(lambda x: lost(x) * x, np.array([0.5]))
+
+
+def test_a_gradient_function_of_the_users_is_named():
+    @tg.custom_gradient
+    def cube(x):
+        return x**3, lambda g: g * 2 * x**2
+
+    with pytest.raises(LawError, match=r"suspect the gradient function of cube, .* at test_checks"):
+        check_grads(lambda x: tg.tanh(cube(x)), np.array([0.5]))
+
+
+def test_only_the_second_order_is_wrong():
+    @tg.custom_gradient
+    def cube(x):
+        return x**3, lambda g: g * 3 * tg.stop_gradient(x) ** 2
+
+    check_grads(cube, np.array([0.5]), order=1)
+    with pytest.raises(LawError, match="the gradient of x"):
+        check_grads(cube, np.array([0.5]))
+
+
+SCALES = [10.0**k for k in (-30, -12, -6, -3, 0, 3, 6, 12, 30)]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("size", [1e-20, 1.0, 1e20])
+def test_numbers_and_gradients_of_any_size(scale, size):
+    x = np.array([0.7, -1.3, 2.1]) * scale
+
+    def f(x):
+        z = x * (1 / scale)
+        return tg.sum(tg.tanh(z) * z[::-1] + tg.exp(z)) * size
+
+    check_grads(f, x)
+    wrong = tg.custom_gradient(lambda x: (f(x), lambda g: tg.gradients(f(x), x) * (1 + 1e-3) * g))
+    with pytest.raises(LawError):
+        check_grads(wrong, x, order=1)
+
+
+def test_elements_of_very_different_sizes():
+    check_grads(lambda x: tg.log(x) * x, np.array([1e-9, 1e-3, 1.0, 1e6]))
+    check_grads(lambda x: tg.sum(x * np.array([1e-6, 1.0, 1e6])) ** 2, np.array([1.0, 0.0, 1e-3]))
+    check_grads(lambda x: 1e6 + x**2, np.array([0.5]))
+
+
+def test_what_cannot_be_told_is_not_passed():
+    rng = np.random.default_rng(0)
+    with pytest.raises(LawError, match="not smooth"):
+        check_grads(lambda x: x * rng.normal(size=3), np.ones(3), order=1)
+    with pytest.raises(LawError):
+        check_grads(tg.relu, np.array([0.0]), order=1)
+    check_grads(tg.relu, np.array([1e-3, -1e-3]))
+
+
+def test_how_precise_the_extrapolation_is():
+    cases = [(np.exp, 1.0), (np.sin, 1.0), (lambda x: 1e8 + 3.0 * x, 3.0), (lambda x: np.log1p(1e-3 + x), 1 / 1.001)]
+    for f, slope in cases:
+        estimate = checks._extrapolated(lambda h, f=f: np.array([f(h)]), 1.0)
+        assert abs(estimate.slope - slope) <= 4 * estimate.error + 1e-12
+    assert checks._extrapolated(lambda h: np.exp(np.array([h])), 1.0).error < 1e-9
+
+
+def test_a_right_function_gives_no_suspect(wrongly):
+    x = tg.Tensor([1.0, 0.5], requires_grad=True)
+    assert "every op" in checks._suspect(tg.sum(tg.tanh(x) @ np.ones((2, 2)) + wrongly(x)), {x})
+    y = tg.Tensor([2.0, 0.5], requires_grad=True)
+    assert re.match("suspect wrongly", checks._suspect(tg.sum(wrongly(y)), {y}))
+
+
+def test_arguments_are_left_as_they_are(rng):
+    x = rng.normal(size=3)
+    before = x.copy()
+    check_grads(tg.tanh, x)
+    check_grads(tg.tanh, tg.parameter(x))
+    with tg.no_grad():
+        check_grads(tg.tanh, x)
+    np.testing.assert_array_equal(x, before)

@@ -1,0 +1,245 @@
+"""Calling a user's function on variables of its own: what the transforms of functions have in common."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from operator import index
+from sys import _getframe
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .errors import ArgumentError, DTypeError, ShapeError
+from .graph import Tensor, array_of, make_leaf, toposort
+from .ops import astype, concat, reshape
+from .recording import STATE, Nested
+from .trees import Structure, flatten, matched, unflatten
+
+Argnums: TypeAlias = int | Sequence[int]
+
+
+class Call:
+    """A function called on new variables in place of some of its arguments, the differentiated ones.
+
+    Raises `ArgumentError` where there are no such arguments, `DTypeError` where they are not floating.
+    """
+
+    function: str
+    """What it is called."""
+    variables: list[Tensor]
+    """The leaves of the differentiated arguments."""
+    labels: list[str]
+    """What these are called in messages."""
+    stays: bool
+    """Whether results stay tensors, since they may be differentiated again."""
+    result: Any
+    """What the function returned, without what is aside."""
+    aux: Any
+    """What it returned beside, where it does."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        argnums: Argnums,
+        args: Sequence[Any],
+        kwargs: dict[str, Any] | None = None,
+        has_aux: bool = False,
+    ) -> None:
+        self.function = name_of(function)
+        self.positions, self._several = _positions(argnums, len(args), self.function)
+        self.variables, self.labels, self._structures = [], [], []
+        names = parameter_names(function, len(args))
+        given = list(args)
+        rest = [arg for i, arg in enumerate(args) if i not in self.positions]
+        self.stays = STATE.get().nested or any(
+            isinstance(x, Tensor) and x.requires_grad for x in flatten((rest, kwargs))[0]
+        )
+        for i in self.positions:
+            leaves, structure = flatten(args[i])
+            self.stays = self.stays or any(isinstance(x, Tensor) for x in leaves)
+            labels = [f"{names[i] or f'argument {i}'}{path}" for path in structure.paths()]
+            variables = [
+                _variable(x, names[i] if len(leaves) == 1 else None, label, self.function)
+                for x, label in zip(leaves, labels, strict=True)
+            ]
+            self._structures.append(structure)
+            self.variables += variables
+            self.labels += labels
+            given[i] = unflatten(structure, variables)
+        with Nested():
+            self.result, self.aux = function(*given, **kwargs or {}), None
+        if has_aux:
+            if not isinstance(self.result, tuple) or len(self.result) != 2:
+                raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
+            self.result, self.aux = self.result
+
+    def scalar(self) -> Tensor:
+        """The result, which must be a floating scalar."""
+        value = self.result
+        if not isinstance(value, Tensor) or value.shape != ():
+            what = f"shape {value.shape}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+            hint = "; for more results there is tg.jacobian" if hasattr(value, "shape") else ""
+            if isinstance(value, tuple) and len(value) == 2:
+                hint = "; with has_aux=True the second of two results is only passed on"
+            raise ArgumentError(f"{self.function} returned {what}; a gradient is that of a scalar{hint}")
+        return self._floating(value, "")
+
+    def outputs(self) -> tuple[list[Tensor], Structure]:
+        """The leaves of the result, which must be floating tensors, and how they are nested."""
+        leaves, structure = flatten(self.result)
+        return [self._floating(x, path) for x, path in zip(leaves, structure.paths(), strict=True)], structure
+
+    def _floating(self, x: Any, path: str) -> Tensor:
+        where = f" as result{path}" if path else ""
+        if not isinstance(x, Tensor):
+            raise ArgumentError(
+                f"{self.function} returned a {type(x).__name__}{where}, which does not know what it was computed from;"
+                " a constant is a tg.Tensor, and what is not to be differentiated goes aside with has_aux=True"
+            )
+        if x.dtype.kind != "f":
+            raise DTypeError(f"{self.function} returned {x.dtype}{where}; only floating results have a derivative")
+        return x
+
+    def nested(self, leaves: Sequence[Any]) -> Any:
+        """Leaves, one for each variable, nested as the differentiated arguments; for several arguments in a tuple."""
+        trees, start = [], 0
+        for structure in self._structures:
+            trees.append(unflatten(structure, leaves[start : start + structure.size]))
+            start += structure.size
+        return tuple(trees) if self._several else trees[0]
+
+    def plain(self, tree: Any) -> Any:
+        """What is handed out: arrays of the caller's own for tensors, unless these are to stay."""
+        return tree if self.stays else as_arrays(tree)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function is called; also one that is partly filled in."""
+    function = getattr(function, "func", function)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def parameter_names(function: Callable[..., Any], count: int) -> list[str | None]:
+    """What a function calls its positional arguments."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [positional[i] if i < len(positional) else None for i in range(count)]
+
+
+def as_arrays(tree: Any) -> Any:
+    """Arrays of the caller's own, or NumPy's numbers, for the tensors in a tree."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [np.array(x.value)[()] if isinstance(x, Tensor) else x for x in leaves])
+
+
+def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequence[str], what: str) -> list[Any]:
+    """The leaves of `tree`, which must be nested, and shaped, as `models` are; in their dtypes."""
+    found = []
+    for x, model, label in zip(matched(tree, structure, what), models, labels, strict=True):
+        x = x if isinstance(x, Tensor) else array_of(x, copy=None)
+        if x.shape != model.shape:
+            raise ShapeError(f"{what}: that of {label} has shape {x.shape}, and {label} has {model.shape}")
+        if x.dtype.kind not in "fiub":
+            raise DTypeError(f"{what}: that of {label} holds {x.dtype}")
+        if x.dtype != model.dtype:
+            x = astype(x, model.dtype) if isinstance(x, Tensor) else x.astype(model.dtype)
+        found.append(x)
+    return found
+
+
+def packed(outputs: Sequence[Tensor]) -> Tensor:
+    """Several tensors as one vector, in a dtype that holds them all; one tensor as it is."""
+    if len(outputs) == 1:
+        return outputs[0]
+    dtype = np.result_type(*(x.dtype for x in outputs))
+    return concat([reshape(x if x.dtype == dtype else astype(x, dtype), -1) for x in outputs])
+
+
+def unpacked(vector: Tensor, models: Sequence[Tensor]) -> list[Tensor]:
+    """What was packed."""
+    if len(models) == 1:
+        return [vector]
+    found, start = [], 0
+    for model in models:
+        part = reshape(vector[start : start + model.size], model.shape)
+        found.append(part if part.dtype == model.dtype else astype(part, model.dtype))
+        start += model.size
+    return found
+
+
+class _Older:
+    """All tensors that were there before."""
+
+    def __init__(self, born: int) -> None:
+        self._born = born
+
+    def __contains__(self, x: object) -> bool:
+        return isinstance(x, Tensor) and x.age <= self._born
+
+
+def fresh(tree: Any, leaves: bool = False) -> tuple[Any, list[Tensor], int]:
+    """The tree with new nodes, or leaves, for its tensors; these tensors; and how old what comes later is."""
+    given, structure = flatten(tree)
+    inputs = [x for x in given if isinstance(x, Tensor)]
+    variables = []
+    for x in given:
+        if isinstance(x, Tensor):
+            variable = make_leaf(Tensor.__new__(Tensor), x.value, _getframe(1)) if leaves else astype(x, x.dtype)
+            variable._requires_grad = x.requires_grad
+            x = variable
+        variables.append(x)
+    return unflatten(structure, variables), inputs, Tensor(0.0).age
+
+
+def captured_by(outputs: Sequence[Tensor], variables: Sequence[Any], born: int, smoothly: bool = False) -> list[Tensor]:
+    """The tensors from outside that outputs were computed from, besides the variables.
+
+    With `smoothly` only those that have a gradient by this, and so not what went through stop_gradient.
+    """
+    older = _Older(born)
+    order = toposort(*outputs, stop=older)
+    reached = set(outputs)
+    for node in reversed(order):
+        if node in reached and node not in older and node.op is not None and (node.op.differentiable or not smoothly):
+            reached |= {x for x in node.inputs if isinstance(x, Tensor)}
+    own = {x for x in variables if isinstance(x, Tensor)}
+    return [x for x in order if x in older and x in reached and x not in own]
+
+
+def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], bool]:
+    """The positions, counted from the start, and whether there may be several."""
+    try:
+        given, several = [index(argnums)], False  # type: ignore[arg-type]
+    except TypeError:
+        given, several = [index(i) for i in argnums], True  # type: ignore[union-attr]
+    for i in given:
+        if not -count <= i < count:
+            raise ArgumentError(
+                f"argnums={argnums} asks for the argument {i}, and {function} was called with {count} by position;"
+                " an argument by keyword is passed on as it is"
+            )
+    positions = [i % count for i in given]
+    if not positions or len(set(positions)) < len(positions):
+        raise ArgumentError(f"argnums={argnums} names {'an argument twice' if positions else 'no argument'}")
+    return positions, several
+
+
+def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
+    """What to differentiate by: a leaf of its own, or for a tensor a node, so that other uses of it do not count."""
+    variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
+    if variable.dtype.kind != "f":
+        number = variable is not x and variable.ndim == 0
+        hint = repr(float(variable.item())) if number else f"np.asarray({label}, dtype=float)"
+        raise DTypeError(
+            f"{label} of {function} holds {variable.dtype}; only floating arguments have a gradient. Give it {hint}"
+        )
+    if variable is x:
+        variable = astype(x, x.dtype)
+        variable.name = x.name or name
+    else:
+        variable.requires_grad = True
+    return variable
