@@ -138,7 +138,7 @@ def _template(x: Tensor) -> tuple[str, int]:
         given = [f"{key}={value!r}" for key, value in params.items()]
         return f"{op.name}({', '.join([*places, *given])})", TIGHTEST
     function = f"np.{op.name}" if hasattr(np, op.name) else f"np.linalg.{op.name}"
-    if getattr(op.run, "__module__", None) == kernels.__name__:
+    if str(getattr(op.run, "__module__", None)).startswith(kernels.__name__):
         function = op.run.__name__
         given = [f"{key}={value!r}" for key, value in params.items()]
     return f"{function}({', '.join([*places, *given])})", TIGHTEST

@@ -280,6 +280,29 @@ def law_same_operand_twice(op: Record, inputs: list[Any], params: dict[str, Any]
     _require(one.grad is not None and _same(one.grad, total), op, "one tensor twice", inputs, params)
 
 
+def law_upstream(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
+    """An infinity or NaN in the cotangent of one element of an elementwise function stays with that element."""
+    floats = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
+    if op.kind != "elementwise" or len({x.shape for x in inputs}) > 1 or not inputs[0].size > 1 or not floats:
+        return
+    found = []
+    for spoiled in (1.0, np.inf, np.nan):
+        tensors = _tensors(inputs)
+        output = applied(op, tensors, params)
+        if not output.requires_grad or output.shape != inputs[0].shape:
+            return
+        seed = np.ones(output.shape)
+        seed.flat[0] = spoiled
+        with np.errstate(all="ignore"):
+            output.backward(seed)
+        found.append(
+            [np.zeros(x.shape) if x.grad is None else x.grad.ravel()[1:] for x in (tensors[i] for i in floats)]
+        )
+    for spoiled_one in found[1:]:
+        for x, y in zip(found[0], spoiled_one, strict=True):
+            _require(np.array_equal(x, y, equal_nan=True), op, "a cotangent spoils other elements", inputs, params)
+
+
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 1e-308, 1000.0, -1000.0]
 
 
@@ -325,6 +348,7 @@ LAWS: tuple[Callable[[Record, list[Any], dict[str, Any]], None], ...] = (
     law_float32,
     law_layouts,
     law_same_operand_twice,
+    law_upstream,
 )
 """The laws on each sample of an op; `law_special_values` is on the op as a whole."""
 

@@ -1,0 +1,132 @@
+"""Convolution and pooling."""
+
+from typing import Any
+
+import numpy as np
+
+from .places import scatter_add
+
+
+def inside(size: Any, padding: Any) -> Any:
+    """The index of what lies between the padding."""
+    return (..., *[slice(p[0], p[0] + n) for n, p in zip(size, padding, strict=True)])
+
+
+def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any = 0) -> Any:
+    """What a kernel meets at each of its positions, (N, C, *kernel, *positions): a view of x in its padding."""
+    size = [n + p[0] + p[1] for n, p in zip(x.shape[2:], padding, strict=True)]
+    if any(map(any, padding)):
+        padded = np.full((*x.shape[:2], *size), fill, x.dtype)
+        padded[inside(x.shape[2:], padding)] = x
+        x = padded
+    positions = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)]
+    steps = [n * d for n, d in zip(x.strides[2:], dilation, strict=True)]
+    strides = [n * s for n, s in zip(x.strides[2:], stride, strict=True)]
+    shape = (*x.shape[:2], *kernel, *positions)
+    return np.lib.stride_tricks.as_strided(x, shape, (*x.strides[:2], *steps, *strides), writeable=False)
+
+
+def im2col(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The windows of x as columns, (N, C k, L): each has what the kernel meets at one position, channel by channel."""
+    view = windows(x, kernel, stride, padding, dilation)
+    return view.reshape(len(x), x.shape[1] * int(np.prod(kernel)), int(np.prod(view.shape[x.ndim :])))
+
+
+def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Columns added up where their windows lie: the transpose of im2col."""
+    x = np.zeros(
+        (
+            len(columns),
+            columns.shape[1] // int(np.prod(kernel)),
+            *[n + p[0] + p[1] for n, p in zip(size, padding, strict=True)],
+        ),
+        columns.dtype,
+    )
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    positions = [(n - r - 1) // s + 1 for n, r, s in zip(x.shape[2:], reach, stride, strict=True)]
+    columns = columns.reshape(*x.shape[:2], *kernel, *positions)
+    for offset in np.ndindex(*kernel):
+        read: Any = (
+            ...,
+            *[
+                slice(i * d, n - r + i * d, s)
+                for i, d, n, r, s in zip(offset, dilation, x.shape[2:], reach, stride, strict=True)
+            ],
+        )
+        x[read] += columns[(slice(None), slice(None), *offset)]
+    return x[inside(size, padding)]
+
+
+def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """Each kernel times each window, as one product of matrices for an example and a group of channels."""
+    view = windows(x, w.shape[2:], stride, padding, dilation)
+    columns = view.reshape(len(x), groups, int(np.prod(w.shape[1:])), int(np.prod(view.shape[w.ndim :])))
+    return (w.reshape(groups, len(w) // groups, -1) @ columns).reshape(len(x), len(w), *view.shape[w.ndim :])
+
+
+def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
+    rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
+    turned = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT
+    columns = turned * rows if groups == len(w) else turned @ rows  # of vectors matmul is slow
+    columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
+    return col2im(columns, size, w.shape[2:], stride, padding, dilation)
+
+
+def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """The transpose of conv in w: each window times the element of y at its position, added up."""
+    columns = im2col(x, kernel, stride, padding, dilation)
+    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, columns.shape[2])
+    rows = y.reshape(len(y), groups, y.shape[1] // groups, columns.shape[3])
+    return np.sum(rows @ columns.mT, 0).reshape(y.shape[1], x.shape[1] // groups, *kernel)
+
+
+def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The mean of each window, in which padding counts as zeros."""
+    view = windows(x, kernel, stride, padding, dilation)
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+    total = np.zeros((*x.shape[:2], *view.shape[x.ndim :]), np.result_type(dtype, np.float32))
+    for offset in np.ndindex(*kernel):  # in fewer steps than a sum over these axes, which are short
+        total += view[(slice(None), slice(None), *offset)]
+    return (total / int(np.prod(kernel))).astype(dtype, copy=False)
+
+
+def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
+    count = int(np.prod(kernel))
+    shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
+    columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
+    return col2im(columns, size, kernel, stride, padding, dilation)
+
+
+def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """The largest element of each window."""
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    for offset in np.ndindex(*kernel):
+        np.maximum(y, view[(slice(None), slice(None), *offset)], out=y)
+    return y
+
+
+def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Where in the flattened x the largest element of each window is; of equal ones the first."""
+    view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
+    size, within = int(np.prod(x.shape[2:])), tuple(range(2, x.ndim))
+    numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, size)
+    y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
+    places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is no padding, should all be lowest
+    for offset in np.ndindex(*kernel):
+        part = (slice(None), slice(None), *offset)
+        places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
+        np.maximum(y, view[part], out=y)
+    return places + size * np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *(1,) * len(kernel))
+
+
+def max_unpool(y: Any, places: Any, shape: Any) -> Any:
+    """Zeros, with the elements of y added at places of the flattened array."""
+    return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
+
+
+def lowest(dtype: Any) -> Any:
+    """What no number is less than."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False

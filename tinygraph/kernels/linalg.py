@@ -1,0 +1,79 @@
+"""Norms and decompositions of matrices."""
+
+from typing import Any
+
+import numpy as np
+
+
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, and 0 where y is."""
+    out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
+    return np.divide(x, y, out=out, where=y != 0)[()]
+
+
+def vector_norm(x: Any, ord: Any = 2, axis: Any = None, keepdims: Any = False) -> Any:
+    """(Σ |x|ᵖ)^(1/p); where a power would not be in the range of numbers, with the largest or smallest |x| as unit."""
+    tiny = np.finfo(x.dtype).tiny / np.finfo(x.dtype).eps
+    with np.errstate(all="ignore"):
+        total = np.sum(x * x if ord == 2 else np.abs(x) ** ord, axis, keepdims=True)
+        unit = 1.0
+        if not ((total > tiny) & (total < np.inf)).all():
+            size = np.abs(x)
+            unit = np.max(size, axis, keepdims=True, initial=0.0)
+            if ord < 0:
+                unit = np.min(size, axis, keepdims=True, initial=np.inf)
+            unit = np.where((unit == 0) | (unit == np.inf), x.dtype.type(1), unit)
+            total = np.sum((size / unit) ** ord, axis, keepdims=True)
+        norm = unit * (np.sqrt(total) if ord == 2 else total ** (1 / ord))
+    return norm if keepdims else np.squeeze(norm, axis)[()]
+
+
+def eigh_packed(x: Any, UPLO: Any = "L") -> Any:
+    """The eigenvalues of a symmetric matrix as a row, and below it its eigenvectors as columns."""
+    values, vectors = np.linalg.eigh(x, UPLO)
+    return np.concatenate([values[..., None, :], vectors], -2)
+
+
+def svd_packed(x: Any, full: Any = False) -> Any:
+    """U and below it V, their columns the singular vectors; and below these as a row the singular values."""
+    u, s, vh = np.linalg.svd(x, full)
+    rows, count, columns = u.shape[-2], s.shape[-1], vh.shape[-1]
+    out = np.zeros((*s.shape[:-1], rows + columns + 1, max(u.shape[-1], vh.shape[-2])), s.dtype)
+    out[..., :rows, : u.shape[-1]] = u
+    out[..., rows:-1, : vh.shape[-2]] = np.swapaxes(vh, -1, -2)
+    out[..., -1, :count] = s
+    return out
+
+
+def qr_packed(x: Any, mode: Any = "reduced") -> Any:
+    """Q and below it Rᵀ."""
+    q, r = np.linalg.qr(x, mode)
+    return np.concatenate([q, np.swapaxes(r, -1, -2)], -2)
+
+
+def cofactors(x: Any, *directions: Any) -> Any:
+    """The cofactors of a matrix, or their derivative along directions, one after the other.
+
+    With x = U S Vᵀ these are those of S, turned back. The determinant of S + Σ tₐ Dₐ has in t₁ ⋯ tₘ the coefficient
+    Σ sign σ D₁[i₁, i_σ(1)] ⋯ Dₘ[iₘ, i_σ(m)] Π s, over all m different indices, all permutations σ of them, and the
+    product of the singular values at the other indices. Nothing is divided, so that S may have zeros.
+    """
+    u, s, vh = np.linalg.svd(x)
+    order, n = len(directions) + 1, s.shape[-1]
+    turned = [np.swapaxes(u, -1, -2) @ d @ np.swapaxes(vh, -1, -2) for d in directions]
+    taken = (np.indices((n,) * order)[..., None] == np.arange(n)).any(0)
+    others = np.prod(np.where(taken, s.dtype.type(1), s[(..., *[None] * order, slice(None))]), -1)
+    others = np.where(taken.sum(-1) == order, others, s.dtype.type(0))
+    permutations: Any = [((), 1)]
+    for i in range(order):
+        permutations = [((*p[:j], i, *p[j:]), sign * (-1) ** (i - j)) for p, sign in permutations for j in range(i + 1)]
+    letters = "abcdefghijklmnopqrstuvwxyz"[:order]
+    result = np.zeros((*s.shape[:-1], n, n), s.dtype)
+    for places, sign in permutations:
+        pairs = [letters[i] + letters[j] for i, j in enumerate(places)]
+        factors = ",".join("..." + pair for pair in [letters, *pairs[:-1]])
+        diagonal = places[-1] == order - 1
+        out = np.einsum("...aa->...a", result) if diagonal else result
+        out += sign * np.einsum(f"{factors}->...{letters[-1] if diagonal else pairs[-1]}", others, *turned)
+    turn = np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    return turn * (u @ result @ vh)

@@ -1,0 +1,98 @@
+"""Reading and writing elements at places."""
+
+from typing import Any
+
+import numpy as np
+
+
+def scatter_add(g: Any, key: Any, shape: Any) -> Any:
+    """Zeros, with the elements of g added at the places that a key names."""
+    out = np.zeros(shape, g.dtype)
+    key = key if isinstance(key, tuple) else (key,)
+    axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
+    alone = all(isinstance(part, slice) and part == slice(None) for part in key[:-1])
+    if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
+        np.add.at(out, key, g)
+        return out
+    # along one axis, on a flat array: np.add.at is several times as fast on such
+    before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
+    if places.size and not -count <= places.min() <= places.max() < count:
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
+    starts = np.arange(int(np.prod(before)))[:, None] * count + places.reshape(-1) % max(count, 1)
+    flat = starts[:, :, None] * int(np.prod(after)) + np.arange(int(np.prod(after)))
+    np.add.at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(g, (*before, *places.shape, *after)).reshape(-1))
+    return out
+
+
+def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
+    """Zeros of a length along an axis, with the elements of g added at the places that indices name along it."""
+    out = np.zeros((*g.shape[:axis], length, *g.shape[axis + 1 :]), g.dtype)
+    key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
+    key[axis] = indices
+    np.add.at(out, tuple(key), g)
+    return out
+
+
+def index_put(x: Any, values: Any, key: Any) -> Any:
+    """A copy of x with values at the places that a key names; of several for one place the last."""
+    out = np.array(x, order="C")
+    key = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(part, np.ndarray) for part in key):
+        places = np.arange(out.size).reshape(out.shape)[key]
+        out.reshape(-1)[places.reshape(-1)] = np.broadcast_to(values, places.shape).reshape(-1)
+    else:
+        out[key] = values
+    return out if out.ndim else out[()]
+
+
+def last_written(key: Any, shape: Any) -> Any:
+    """Where a key names a place for the last time, so that what is written there stays."""
+    everything = np.arange(int(np.prod(shape)))
+    places = everything.reshape(shape)[key]
+    order, last = np.arange(places.size), np.empty_like(everything)
+    last[places.reshape(-1)] = order
+    return (last[places.reshape(-1)] == order).reshape(places.shape)
+
+
+def bounded_index(i: Any, length: Any, mode: Any) -> Any:
+    """Whole numbers as places from 0 to length − 1: wrapped around, clipped, or refused where they are none."""
+    i = np.asarray(i).astype(np.intp)
+    if mode == "wrap":
+        i = i % max(length, 1)
+    elif mode == "clip":
+        i = np.clip(i, 0, length - 1)
+    elif i.size and not 0 <= i.min() <= i.max() < length:
+        raise IndexError(f"places go from 0 to {length - 1}, and there is {i.min() if i.min() < 0 else i.max()}")
+    return i[()]
+
+
+def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
+    """Zeros, with the elements of x on a diagonal of the last two axes."""
+    out = np.zeros(shape, x.dtype)
+    i = np.arange(x.shape[-1])
+    out[..., i + max(-offset, 0), i + max(offset, 0)] = x
+    return out
+
+
+def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
+    """Zeros, with x where axes of one label have one index."""
+    out = np.zeros(shape, x.dtype)
+    np.einsum(subscripts, out)[...] = x
+    return out
+
+
+def interval(x: Any, nodes: Any) -> Any:
+    """The place of the node to the left of each x, such that there is one to its right."""
+    return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
+
+
+def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
+    """The whole periods by which angles would jump."""
+    return np.unwrap(x, discont, axis, period=period) - x
+
+
+def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
+    """Whether each class, along a new axis, is that of y; there has to be one."""
+    if y.size and not 0 <= np.min(y) <= np.max(y) < classes:
+        raise IndexError(f"the classes are 0 to {classes - 1}, but labels are from {np.min(y)} to {np.max(y)}")
+    return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))
