@@ -139,7 +139,8 @@ def _table() -> list[tuple[Op | Composite, list[tuple[list[Any], dict[str, Any]]
         for record in testing.records()
         if not getattr(record, "aside", None) and not any(domain.computed for domain in _domains(record, 0))
     ]
-    return [(record, list(testing.samples(record))) for record in records]
+    drawn = ((record, list(testing.samples(record))) for record in records)
+    return [(record, samples) for record, samples in drawn if samples]  # loops and branches have none
 
 
 def _is_private(record: Op | Composite) -> bool:
