@@ -139,7 +139,8 @@ def _table() -> list[tuple[Op | Composite, list[tuple[list[Any], dict[str, Any]]
         for record in testing.records()
         if not getattr(record, "aside", None) and not any(domain.computed for domain in _domains(record, 0))
     ]
-    return [(record, list(testing.samples(record))) for record in records]
+    drawn = ((record, list(testing.samples(record))) for record in records)
+    return [(record, samples) for record, samples in drawn if samples]  # loops and branches have none
 
 
 def _is_private(record: Op | Composite) -> bool:
@@ -368,6 +369,8 @@ def torchs(program: Program) -> str | None:
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
     value = values[-1].numpy(force=True)
+    if value.shape != y.shape and min(x.size for x in program.leaves) <= 1:
+        return None  # cumulative products of a number; transforms of nothing
     if found := differ(y.data, _but_for_nan(value, y.data) if program.special else value, 1e-9):
         return f"value: {found}"
     if not (y.requires_grad and values[-1].requires_grad):
