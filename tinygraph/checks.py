@@ -19,6 +19,7 @@ from .trees import flatten, unflatten
 
 _EPSILON = float_info.epsilon
 _STEP = 6e-6  # the cube root of epsilon, where the errors of rounding and of truncation meet
+_ROUNDING = 32 * _EPSILON
 _NEGLIGIBLE = 1e-3  # a part of the tolerance, of the largest element
 _OFF = 1e-4  # by how much the gradient of an op must be off to be suspected
 
@@ -27,14 +28,17 @@ class LawError(AssertionError):
     """An op, or a function, that breaks a law; the message says which, and on what."""
 
 
-def check_grads(function: Callable[..., Any], *args: Any, order: int = 2, rtol: float = 1e-5, **kwargs: Any) -> None:
+def check_grads(
+    function: Callable[..., Any], *args: Any, order: int = 2, rtol: float = 1e-5, atol: float = 0.0, **kwargs: Any
+) -> None:
     """Check the derivatives of `function` at `args` against central differences, up to `order`, in float64.
 
     Arguments and results are arrays, or nested dicts, lists and tuples of them; what is not floating, and arguments by
     keyword, is passed on as it is. Derivatives are compared element by element, through a random cotangent for the
     results, so that each entry of the Jacobian counts. Where an element disagrees, its difference is taken again with
     many steps, from a tenth of the size of the number down, and extrapolated to 0 (C. J. F. Ridders, 1982), so numbers
-    and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself.
+    and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself and `atol`, and
+    by more than the function's own rounding.
 
     Raises `LawError`, an AssertionError, with the worst element, its index, both numbers, and the op in the graph whose
     own gradient is wrong, with the line of your source that it is on; or that there is none, where something has left
@@ -65,7 +69,7 @@ def check_grads(function: Callable[..., Any], *args: Any, order: int = 2, rtol: 
 
     arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]
     with enable_grad():
-        _check(called, arrays, [labels[i] for i in places], order, rtol)
+        _check(called, arrays, [labels[i] for i in places], order, rtol, atol, 0.0)
 
 
 def _kind(x: Any) -> str:
@@ -73,8 +77,15 @@ def _kind(x: Any) -> str:
 
 
 def _check(
-    function: Callable[..., list[Tensor]], arrays: Sequence[Any], labels: Sequence[str], order: int, rtol: float
+    function: Callable[..., list[Tensor]],
+    arrays: Sequence[Any],
+    labels: Sequence[str],
+    order: int,
+    rtol: float,
+    atol: float,
+    size: float,
 ) -> None:
+    """`size` is that of what the function is made of, where it is more than its terms: they may have cancelled."""
     rng = np.random.default_rng(0)
     weights = [rng.standard_normal(y.shape) for y in function(*map(Tensor, arrays))]
 
@@ -93,8 +104,10 @@ def _check(
     variables = [Tensor(x, requires_grad=True) for x in arrays]
     output = total(*variables)
     computed = gradients(output, variables)
+    size = max(size, float(np.abs(weighed(*arrays)).sum()))
+    sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
     for i, (x, gradient) in enumerate(zip(arrays, computed, strict=True)):
-        problem = _compared(np.asarray(gradient.value), x, alone(i), rtol)
+        problem = _compared(np.asarray(gradient.value), x, alone(i), rtol, atol + _ROUNDING * sizes[i])
         if problem:
             raise LawError(f"the gradient of {labels[i]} {problem}\n  {_suspect(output, set(variables))}")
     if order > 1:
@@ -103,10 +116,10 @@ def _check(
             def derivative(*xs: Any, i: int = i) -> list[Tensor]:
                 return [gradients(total(*xs), xs)[i]]
 
-            _check(derivative, arrays, labels, order - 1, rtol * 10)
+            _check(derivative, arrays, labels, order - 1, rtol * 10, atol * 10, sizes[i])
 
 
-def _compared(computed: Any, x: Any, function: Callable[[Any], Any], rtol: float) -> str:
+def _compared(computed: Any, x: Any, function: Callable[[Any], Any], rtol: float, atol: float) -> str:
     """What is wrong with a gradient at x; nothing where it is right."""
     quick = np.zeros(x.shape)
     noise = np.zeros(x.shape)
@@ -125,7 +138,7 @@ def _compared(computed: Any, x: Any, function: Callable[[Any], Any], rtol: float
     size = np.maximum(np.abs(quick), np.abs(computed))
     with np.errstate(invalid="ignore"):
         off = np.abs(computed - quick)
-        fits = off <= rtol * np.abs(quick) + _NEGLIGIBLE * rtol * largest
+        fits = off <= rtol * np.abs(quick) + _NEGLIGIBLE * rtol * largest + atol
         fits |= (off <= noise) & (noise <= _OFF * np.maximum(size, largest))
         fits &= np.isfinite(quick)
     doubtful = sorted(
@@ -136,8 +149,9 @@ def _compared(computed: Any, x: Any, function: Callable[[Any], Any], rtol: float
         at = tuple(map(int, index)) if x.ndim else ()
         estimate = _extrapolated(along(at), abs(float(x[at])))
         wanted, found = estimate.slope, float(computed[at])
-        allowed = rtol * abs(wanted) + _NEGLIGIBLE * rtol * largest + 4 * estimate.error
-        settled = 4 * estimate.error <= 1e-2 * max(abs(wanted), abs(found)) or estimate.error <= 1e-9 * estimate.size
+        allowed = rtol * abs(wanted) + _NEGLIGIBLE * rtol * largest + 4 * estimate.error + atol
+        settled = 4 * estimate.error <= 1e-2 * max(abs(wanted), abs(found)) + atol
+        settled = settled or estimate.error <= 1e-9 * estimate.size
         if not abs(found - wanted) <= allowed or not settled:
             doubt = "" if settled else f", give or take {estimate.error:.1g}, for it is not smooth there"
             return f"at {at}, where it is {x[at]}, is {found}; central differences give {wanted}{doubt}"
