@@ -17,7 +17,7 @@ demos: .venv/demo
 	@for demo in demos/*.py; do echo "== $$demo"; $(BIN)/python $$demo || exit 1; done
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 check: .venv/test
 	$(BIN)/ruff check .

@@ -396,7 +396,7 @@ def _scipy(name: str, *args: Any) -> Any:
     try:
         return getattr(kernels, name)(*args)
     except ImportError:
-        raise DependencyError(f"{name} is computed by SciPy: pip install scipy") from None
+        raise DependencyError(f"{name} is computed by SciPy: pip install 'tinygraph[special]'") from None
 
 
 @op(
