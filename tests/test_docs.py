@@ -84,6 +84,10 @@ def test_the_page_of_all_functions_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     page = importlib.import_module("functions")
     assert page.table() == page.PAGE.read_text(encoding="utf-8"), "run `python docs/functions.py`"
+    every, differentiable = re.search(r"^(\d+) functions, (\d+) of them", page.table(), re.MULTILINE).groups()
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"[{every} functions](docs/functions.md)" in front
+    assert f"{differentiable} of them have gradients" in front
 
 
 def test_every_function_has_a_record_for_the_laws():

@@ -45,9 +45,9 @@ def op(
     numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers. An op may
     be of your own, too; then `run` may do what it likes, with SciPy for one, and NumPy's names mean nothing:
 
-        @tg.op("elementwise", lambda xp, g, y, x: g * xp.j1(x) * -1, run=scipy.special.j0, notation="J_0({0})")
-        def j0(xp, x):
-            return xp.j0(x)
+        @tg.op("elementwise", lambda xp, g, y, x: g * (1 - 2 * x * y), run=scipy.special.dawsn, notation="D({0})")
+        def dawsn(xp, x):
+            return xp.dawsn(x)
 
     Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
     tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
