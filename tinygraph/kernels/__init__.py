@@ -37,6 +37,8 @@ from .places import (
 from .reduction import (
     argcummax,
     argcummin,
+    follow,
+    follow_by_blocks,
     last_place,
     log_softmax,
     logsumexp,
@@ -79,6 +81,8 @@ __all__ = [
     "erfc",
     "finite",
     "fold_spectrum",
+    "follow",
+    "follow_by_blocks",
     "fractional",
     "gammaln",
     "huber",
