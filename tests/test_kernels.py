@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from tinygraph.kernels import bounded_index, erf, erfc, follow, recurrence, scatter_add
+from tinygraph.kernels import (
+    bounded_index,
+    conv,
+    conv_kernel,
+    conv_transpose,
+    erf,
+    erfc,
+    follow,
+    recurrence,
+    scatter_add,
+)
 
 POINTS = np.concatenate([np.linspace(-7, 28, 20_001), [0.0, -0.0, 1e-300, -1e-300, 0.5, -0.5, 1e-10, np.inf, -np.inf]])
 
@@ -110,3 +120,22 @@ def test_a_long_recurrence_is_the_one_of_single_steps(special, reverse, axis, dt
     np.testing.assert_allclose(
         ours, y, rtol=1e-9 if dtype == np.float64 else 1e-2, atol=1e-12 if dtype == np.float64 else 1e-5
     )
+
+
+@pytest.mark.parametrize("channels", [(2, 2), (2, 6), (6, 2), (1, 1)], ids="{0[0]}-{0[1]}".format)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2), (4, 0)], ids="{0[0]}-{0[1]}".format)
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_convolutions_are_transposes_of_each_other(channels, groups, stride, padding, dilation, rng):
+    """y · conv(x, w) is x · conv_transpose(y, w) and w · conv_kernel(x, y), also of more than fits into one part."""
+    inward, outward = channels
+    x, w = rng.normal(size=(3, groups * inward, 40, 9)), rng.normal(size=(groups * outward, inward, 3, 2))
+    x = np.concatenate([x] * 20) if stride == dilation == 1 else x
+    how = ((stride, 1), (padding, (0, 1)), (1, dilation), groups)
+    out = conv(x, w, *how)
+    y = rng.normal(size=out.shape)
+    expected = np.sum(y * out)
+    transposed, kernel = conv_transpose(y, w, x.shape[2:], *how), conv_kernel(x, y, w.shape[2:], *how)
+    assert (transposed.shape, kernel.shape) == (x.shape, w.shape)
+    np.testing.assert_allclose([np.sum(x * transposed), np.sum(w * kernel)], expected, rtol=1e-10, atol=1e-8)

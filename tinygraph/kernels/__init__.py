@@ -8,6 +8,7 @@ from .convolution import (
     avg_pool,
     avg_unpool,
     col2im,
+    columns_of,
     conv,
     conv_kernel,
     conv_transpose,
@@ -17,6 +18,7 @@ from .convolution import (
     max_pool,
     max_pool_places,
     max_unpool,
+    some,
     windows,
 )
 from .fourier import complex_of, dft, fold_spectrum, idft, irdft, mirror_spectrum, parts_of, rdft
@@ -68,6 +70,7 @@ __all__ = [
     "bounded_index",
     "cofactors",
     "col2im",
+    "columns_of",
     "complex_of",
     "conv",
     "conv_kernel",
@@ -119,6 +122,7 @@ __all__ = [
     "sinc_derivative",
     "softmax",
     "softmax_loss",
+    "some",
     "svd_packed",
     "vector_norm",
     "windows",
