@@ -218,6 +218,12 @@ def test_equal_expressions_are_computed_once():
     assert compiled.source.count("= exp(x") == 1
 
 
+def test_a_product_is_the_same_in_either_order(rng):
+    compiled = tg.compile(lambda x, y: tg.exp(x * y) @ tg.tanh(y * x))
+    compiled(*rng.normal(size=(2, 3)))
+    assert compiled.source.count("multiply(") == 1
+
+
 def test_a_traceback_shows_the_line_of_the_program():
     compiled = tg.compile(lambda x, n: tg.inv(x) * n)
     compiled(np.eye(2), np.ones(2))
