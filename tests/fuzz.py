@@ -70,10 +70,9 @@ def _any_tie(x: Any, *rest: Any) -> bool:
     return np.unique(x).size < x.size
 
 
-def _are_one_bound(x: Any, *bounds: Any) -> bool:
-    """Whether both bounds are, or are the wrong way round for a NaN."""
-    lower, upper = bounds if len(bounds) == 2 else (0.0, 1.0)
-    return bool(np.any((lower == upper) | (np.isnan(x) & (lower > upper))))
+def _is_one_bound(x: Any, *bounds: Any) -> bool:
+    """Whether both bounds are, or there is a NaN where there are two."""
+    return len(bounds) == 2 and (_any_nan(x, *bounds) or bool(np.any(bounds[0] == bounds[1])))
 
 
 def _has_no_inverse(x: Any, *rest: Any) -> bool:
@@ -89,25 +88,33 @@ def _has_equal_values(x: Any, *rest: Any) -> bool:
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
-_PRODUCTS += ("prod_before", "prod_after", "recurrence")
+_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
 CONVENTIONS = [
     Convention(opinion, kinds, where, reason)
     for opinion, kinds, where, reason in [
-        ("torchs", ("fmax", "fmin"), lambda x, y: np.any(x == y), "a tie shares equally"),
+        (
+            "torchs",
+            ("fmax", "fmin"),
+            lambda x, y: np.any((x == y) | (np.isnan(x) & np.isnan(y))),
+            "a tie shares equally",
+        ),
         ("torchs", ("topk",), _any_tie, "of those that tie topk takes the first"),
         ("numpys_value", ("argsort",), _any_tie, "equal elements keep their order"),
         ("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
-        ("torchs", ("fmod",), lambda x, y: np.any(y == 0), "derivative of fmod by a divisor that is 0 is NaN"),
+        ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
         ("torchs", ("gammaln",), lambda x: np.any(x == -np.inf), "SciPy's gammaln at −∞ is −∞"),
         ("torchs", ("digamma_derivative",), lambda x: np.any((x <= 0) & (x == np.floor(x))), "a pole of polygamma"),
         ("torchs", ("sign", "abs", "vector_norm"), _any_nan, "the sign of NaN is 0 in PyTorch"),
+        ("torchs", ("mae",), lambda x, y: np.isnan(x - y).any(), "the sign of NaN is 0 in PyTorch"),
         ("torchs", _QUANTILES, _any_nan, "a NaN is the quantile, and has the whole gradient"),
         ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
-        ("torchs", ("clip",), _are_one_bound, "where both bounds of clip are one number"),
+        ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
         ("torchs", ("svd", "qr", "lstsq"), _has_equal_values, "any basis of a plane"),
+        ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
+        ("torchs", ("running_statistics",), _any_infinite, "of numbers with an infinity the variance is NaN"),
         ("torchs", ("cond",), _has_no_inverse, "of a matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
@@ -453,7 +460,7 @@ def torchs(program: Program) -> str | None:
         for record, operands, params in program.steps:
             function = _torch_functions()[record.name]
             values.append(as_one(torch, function(torch, *[values[i] for i in operands], **params)))
-            if len(values) < len(ours) and _has_more_nan(values[-1].numpy(force=True), ours[len(values) - 1].data):
+            if len(values) < len(ours) and _parts(values[-1].numpy(force=True), ours[len(values) - 1].data):
                 return None  # from here on they are two programs
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
@@ -499,8 +506,12 @@ def _is_decided_by_rounding(program: Program) -> bool:
     return any(differ(x, y, 1e-9) for other in results[1:] for x, y in zip(other, results[0], strict=True))
 
 
-def _has_more_nan(theirs: Any, ours: Any) -> bool:
-    return theirs.shape == ours.shape and bool((np.isnan(theirs) & ~np.isnan(ours)).any())
+def _parts(theirs: Any, ours: Any) -> bool:
+    """Whether there is NaN where we have a number, or a zero of the other sign."""
+    if theirs.shape != ours.shape or ours.dtype.kind != "f":
+        return False
+    signs = (theirs == 0) & (ours == 0) & (np.signbit(theirs) != np.signbit(ours))
+    return bool((signs | (np.isnan(theirs) & ~np.isnan(ours))).any())
 
 
 def _but_for_nan(theirs: Any, ours: Any) -> Any:

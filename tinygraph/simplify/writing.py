@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..graph import Tensor
-from ..table import APPLY
+from ..table import APPLY, OPS
 from .terms import SIMPLE, Base, Call, Product, Sum, Symbol
 
 
@@ -134,4 +134,6 @@ def _written_base(base: Base, stable: bool, instead: str = "") -> Any:
     if base.op == "identity":
         return Tensor(np.eye(base.shape[0]))
     operands = [written(operand, stable) for operand in base.operands]
+    if OPS[base.op].kind not in ("elementwise", "shape"):  # these take numbers as they are
+        operands = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
     return APPLY[instead or base.op](*operands, **base.params)
