@@ -572,6 +572,17 @@ def test_float32_stays_that_beside_constants_and_fractions(rng):
     assert "float64" not in update.source
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_of_an_element_that_nothing_came_of(dtype):
+    @tg.compile
+    def f(x, nothing, i):
+        y = nothing + x[i] * 2
+        return y, *tg.gradients(y, [x, nothing], np.zeros(0, dtype))
+
+    results = f(np.ones(3, dtype), np.zeros(0, dtype), np.array(1))
+    assert [(z.dtype, z.tolist()) for z in results] == [(dtype, []), (dtype, [0.0, 0.0, 0.0]), (dtype, [])]
+
+
 def test_a_program_with_computed_constants_can_be_pasted(rng):
     table = np.arange(3600.0).reshape(60, 60)
     compiled = tg.compile(lambda x: x * tg.exp(-tg.Tensor(table)))

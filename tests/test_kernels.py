@@ -39,6 +39,7 @@ def test_shapes_and_dtypes(function):
         assert y.dtype == (x.dtype if x.dtype.kind == "f" else float)
     assert np.isnan(function(np.array([np.nan]))).all()
     assert function(np.arange(9000.0))[-1] == function(8999.0)
+    assert function(0.0) == (function is erfc)
 
 
 @pytest.mark.parametrize(("function", "exact"), [(erfc, math.erfc), (erf, math.erf)])

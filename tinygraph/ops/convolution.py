@@ -275,6 +275,17 @@ def _check_fit(name: str, x: Tensor, kernel: Shape, how: dict[str, Any]) -> None
         raise _misfit(name, (x,), f"a kernel of {kernel}{dilated} does not fit into the padded input")
 
 
+def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> bool:
+    """Whether a kernel with padding of up to its half meets an element everywhere; dilated, it may step over all."""
+    counts = _positions(size, kernel, stride, padding, dilation)
+    return all(
+        any(0 <= s * i - before + d * j < n for j in range(k))
+        for n, k, s, (before, _), d, count in zip(size, kernel, stride, padding, dilation, counts, strict=True)
+        if before and (d > 1 or n == 0)
+        for i in range(count)
+    )
+
+
 def _batched(name: str, x: Any, axes: int) -> tuple[Tensor, bool]:
     """The input with an axis of examples, and whether it had none."""
     x = _tensor(x)
@@ -540,6 +551,8 @@ def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, di
     windows = _windows(kernel_size, stride, padding, dilation, axes)
     kernel = windows.pop("kernel")
     _check_fit(name, x, kernel, windows)
+    if not _meets_elements(x.shape[2:], kernel, **windows):
+        raise _misfit(name, (x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
     return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 
@@ -587,7 +600,7 @@ def max_pool2d(
     `x` is (N, C, H, W) or (C, H, W). `stride` is `kernel_size` where it is not given; padding is never the largest.
     The gradient goes to the largest element; of several that tie, to the first.
 
-    Raises `ShapeError` where a window does not fit, `ArgumentError` for other arguments.
+    Raises `ShapeError` where a window does not fit or has nothing but padding, `ArgumentError` for other arguments.
 
     >>> import tinygraph as tg
     >>> tg.max_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (2, 2), stride=1)

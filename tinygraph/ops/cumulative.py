@@ -243,7 +243,7 @@ def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     before = (slice(None),) * (axis % x.ndim)
     earlier = xp.concat([y[(*before, slice(0, 1))], y[(*before, slice(0, -1))]], axis=axis)
     finite = xp.where(y == -np.inf, 0.0, y)  # so that ∞ − ∞ does not arise
-    ratio = xp.exp(earlier - finite)
+    ratio = xp.exp(xp.where(earlier == np.inf, 0.0, earlier) - finite)  # nor here
     return xp.exp(x - finite) * (g + xp.recurrence(ratio, ratio * g, axis=axis, reverse=True))
 
 

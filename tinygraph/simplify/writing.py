@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..graph import Tensor
-from ..table import APPLY
+from ..table import APPLY, OPS
 from .computed import Computed
 from .terms import ONE, SIMPLE, Base, Call, Powers, Product, Sum, Symbol
 
@@ -131,4 +131,6 @@ def _written_base(base: Base, computed: Computed | None, instead: str = "") -> A
     if base.op == "identity":
         return Tensor(np.eye(base.shape[0]))
     operands = [written(operand, computed) for operand in base.operands]
+    if OPS[base.op].kind not in ("elementwise", "shape"):  # these take numbers as they are
+        operands = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
     return APPLY[instead or base.op](*operands, **base.params)
