@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, op
+from ..apply import composite, op
 from ..errors import ArgumentError, ShapeError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
 from ..table import MATRIX_PRODUCT, NUMBERS, PRODUCT
+from .arguments import as_tensor, normalize_axes
 from .broadcasting import Shape, unbroadcast
 from .elementwise import multiply
 from .shape import permute_dims, reshape
@@ -416,11 +417,6 @@ def einsum(*operands: Any, optimize: Any = False) -> Tensor:
     return einsum_(*arrays, subscripts=_explicit(written, tuple(x.shape for x in arrays)))
 
 
-def as_tensor(x: ArrayLike) -> Tensor:
-    """A tensor of what may stand for one."""
-    return x if isinstance(x, Tensor) else constant(x)
-
-
 def _letters(labels: Any) -> str:
     """A list of numbers as letters."""
     try:
@@ -546,7 +542,7 @@ def tensordot(x: ArrayLike, y: ArrayLike, axes: Any = 2) -> Tensor:
             raise ArgumentError(
                 f"tensordot cannot sum over {axes} axes of operands of shapes {x.shape} and {y.shape}"
             ) from None
-    left, right = _places(of_x, x), _places(of_y, y)
+    left, right = normalize_axes(of_x, x), normalize_axes(of_y, y)
     if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
         raise ShapeError(f"tensordot over the axes {axes} of operands of shapes {x.shape} and {y.shape}: these differ")
     of_left = _labels(x.ndim)
@@ -568,14 +564,6 @@ def _labels(count: int, start: int = 0) -> list[str]:
     return [*ascii_letters[start : start + count]]
 
 
-def _places(axes: Any, x: Tensor) -> list[int]:
-    """Axes of a tensor, each once, counted from the front."""
-    given = [index(axes)] if np.ndim(axes) == 0 else [index(axis) for axis in axes]
-    if any(not -x.ndim <= axis < x.ndim for axis in given) or len({axis % x.ndim for axis in given}) < len(given):
-        raise ArgumentError(f"an operand of shape {x.shape} does not have the axes {axes}, each once")
-    return [axis % x.ndim for axis in given]
-
-
 @composite(
     "contraction",
     samples=(
@@ -592,7 +580,7 @@ def vecdot(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
     Tensor([21., 43.], op=einsum)
     """
     x, y = as_tensor(x), as_tensor(y)
-    (i,), (j,) = _places(axis, x), _places(axis, y)
+    (i,), (j,) = normalize_axes(axis, x), normalize_axes(axis, y)
     if x.shape[i] != y.shape[j]:
         raise ShapeError(f"vecdot of operands of shapes {x.shape} and {y.shape} over axis {axis}: the lengths differ")
     common = "".join(_labels(max(x.ndim, y.ndim) - 1, 1))
@@ -704,7 +692,7 @@ def cross(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
 
 def with_last(x: Tensor, axis: int, back: bool = False) -> Tensor:
     """With an axis moved to the end, or back from there."""
-    (place,) = _places(axis, x)
+    (place,) = normalize_axes(axis, x)
     if place == x.ndim - 1:
         return x
     order = [i for i in range(x.ndim) if i != place]

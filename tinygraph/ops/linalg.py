@@ -22,10 +22,11 @@ from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from ..table import MATRIX_PRODUCT, POWER, PRODUCT
 from . import elementwise, reduction
+from .arguments import as_tensor, need_one_of, normalize_axes
 from .broadcasting import reduced_count, unbroadcast
 from .comparisons import not_equal
-from .contraction import as_tensor, matmul
-from .elementwise import astype
+from .contraction import matmul
+from .elementwise import astype, floating
 from .reduction import Axis, spread
 from .shape import matrix_transpose, permute_dims, reshape
 
@@ -279,7 +280,7 @@ def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
             [0. , 0. ]], op=pinv)
     """
     x = _matrices("pinv", x)
-    return pinv_(x if x.dtype.kind == "f" else astype(x, np.float64), rtol=rtol)
+    return pinv_(floating(x), rtol=rtol)
 
 
 def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
@@ -425,8 +426,7 @@ def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
     Tensor([1., 2.], op=eigenvalues)
     """
     x = _matrices("eigh", x, square=True)
-    if str(UPLO).upper() not in ("L", "U"):
-        raise ArgumentError(f'UPLO is "L" or "U", not {UPLO!r}')
+    need_one_of(("L", "U", "l", "u"), UPLO=UPLO)
     packed = eigh_packed_(x, UPLO=UPLO)
     return EighResult(eigenvalues_(x, packed), eigenvectors_(x, packed))
 
@@ -693,8 +693,7 @@ def qr(x: ArrayLike, mode: str = "reduced") -> Any:
     array([[-5. , -2.2],
            [ 0. ,  0.4]])
     """
-    if mode not in ("reduced", "complete", "r"):
-        raise ArgumentError(f'mode is "reduced", "complete" or "r", not {mode!r}')
+    need_one_of(("reduced", "complete", "r"), mode=mode)
     x = _matrices("qr", x)
     packed = qr_packed_(x, mode="reduced" if mode == "r" else mode)
     rows = x.shape[-2]
@@ -773,11 +772,9 @@ def vector_norm(x: ArrayLike, axis: Axis = None, keepdims: bool = False, ord: fl
     >>> x.grad
     array([0.6, 0.8])
     """
-    x = as_tensor(x)
     if isinstance(ord, (bool, str)) or not isinstance(ord, (int, float, np.integer, np.floating)):
         raise ArgumentError(f"the ord of a vector norm is a number, inf or -inf, not {ord!r}")
-    if x.dtype.kind != "f":
-        x = astype(x, np.float64)
+    x = floating(x)
     if ord == 0:
         return astype(reduction.sum(astype(not_equal(x, 0), x.dtype), axis, keepdims), x.dtype)
     if ord == 1 or (ord == math.inf and not reduced_count(x.shape, axis)):
@@ -859,9 +856,7 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
         raise ArgumentError(f"norm is over one axis or two, not {axes}")
     if ord is None:
         return vector_norm(x, axes, keepdims)
-    if any(not -x.ndim <= i < x.ndim for i in axes) or (axes[0] - axes[1]) % x.ndim == 0:
-        raise ArgumentError(f"a tensor of shape {x.shape} does not have the axes {axes}, each once")
-    places = [i % x.ndim for i in axes]
+    places = normalize_axes(axes, x)
     rest = [i for i in range(x.ndim) if i not in places]
     result = matrix_norm(permute_dims(x, (*rest, *places)), ord=ord)
     return reshape(result, tuple(1 if i in places else n for i, n in enumerate(x.shape))) if keepdims else result
@@ -1024,7 +1019,7 @@ def tensorsolve(x: ArrayLike, y: ArrayLike, axes: Any = None) -> Tensor:
     """
     x, y = as_tensor(x), as_tensor(y)
     if axes is not None:
-        moved = [i % x.ndim for i in axes]
+        moved = normalize_axes(axes, x)
         x = permute_dims(x, (*(i for i in range(x.ndim) if i not in moved), *moved))
     shape = x.shape[y.ndim :]
     if math.prod(shape) != y.size or x.size != y.size**2:
