@@ -18,10 +18,10 @@ from .codegen import (
     helpers,
     is_foreign,
     is_uniform,
-    subscript,
     written_array,
 )
 from .graph import Tensor, toposort
+from .ops.keys import subscript
 from .table import OPS
 
 # NumPy's name of an op that is a ufunc, and so can write to a buffer.

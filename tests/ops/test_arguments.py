@@ -38,9 +38,9 @@ def test_an_axis_that_is_not_there(call):
 
 
 def test_options():
-    with pytest.raises(tg.ArgumentError, match="""^reduction is "mean", "sum" or "none", not 'avg'$"""):
+    with pytest.raises(tg.ArgumentError, match=r"""^reduction is "mean", "sum" or "none", not 'avg'$"""):
         tg.mse([1.0], [1.0], reduction="avg")
-    with pytest.raises(tg.ArgumentError, match="""^side is "left" or "right", not None$"""):
+    with pytest.raises(tg.ArgumentError, match=r"""^side is "left" or "right", not None$"""):
         tg.searchsorted([1.0], [1.0], side=None)
 
 

@@ -690,19 +690,31 @@ def _astype(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
+def _conversion(node: Any) -> str:
+    return f"np.{node.dtype.name}({{0}})"
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x, dtype: g,
     notation="{0}",
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
+    source=_conversion,
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
     return xp.astype(x, dtype)
 
 
-@op("elementwise", None, notation="{0}", run=_astype, samples=(Sample(((2, 3),), {"dtype": np.int64}),))
+@op(
+    "elementwise",
+    None,
+    notation="{0}",
+    run=_astype,
+    samples=(Sample(((2, 3),), {"dtype": np.int64}),),
+    source=_conversion,
+)
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""
     return xp.astype(x, dtype)

@@ -22,7 +22,7 @@ from .arguments import as_tensor, need_integers, need_one_of, normalize_axis
 from .broadcasting import Shape
 from .comparisons import equal, where
 from .joining import unstack
-from .keys import SLOT, Key, along, filled, taken_apart
+from .keys import SLOT, Key, along, filled, subscript, taken_apart
 from .shape import broadcast_arrays, broadcast_to, expand_dims, in_row, ravel, reshape
 
 __all__ = [
@@ -91,6 +91,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     variadic=True,
     run=_getitem,
     samples=_samples,
+    source=lambda node: f"{{0}}[{subscript(node)}]",
     linear=((0,),),
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
@@ -115,6 +116,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
         Sample((_selected(sample), *sample.shapes[1:]), {**sample.params, "shape": sample.shapes[0]}, sample.domains)
         for sample in _samples
     ),
+    source=lambda node: f"scatter_add({{0}}, np.s_[{subscript(node)}], {{shape}})",
     linear=((0,),),
 )
 def scatter_add(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
@@ -526,6 +528,7 @@ def _of_index_put(xp: Any, g: Any, y: Any, x: Any, values: Any, *arrays: Any, ke
         )
         for sample in _samples
     ),
+    source=lambda node: f"index_put({{0}}, {{1}}, np.s_[{subscript(node)}])",
 )
 def index_put_(xp: Any, x: ArrayLike, values: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return xp.index_put(x, values, *arrays, key=key)
@@ -541,6 +544,7 @@ def index_put_(xp: Any, x: ArrayLike, values: ArrayLike, *arrays: ArrayLike, key
         Sample(((5,),), {"key": (SLOT,), "shape": (3, 2)}, (_place(-3, 3),)),
         Sample(((2, 3), (3,)), {"key": (SLOT, SLOT), "shape": (2, 2)}, (_place(0, 2), _place(0, 2))),
     ),
+    source=lambda node: f"last_written(np.s_[{subscript(node)}], {{shape}})",
 )
 def last_written_(xp: Any, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Where a key names a place for the last time."""

@@ -68,6 +68,7 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
         Sample(((2, 3),), {"axis": 0}),
         Sample(((0, 3), (2, 3)), {"axis": 0}),
     ),
+    source="np.concat([{*}], axis={axis})",
 )
 def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
     return xp.concat(xs, axis=axis)
@@ -95,6 +96,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
         Sample(((), ()), {"axis": 0}),
         Sample(((0,), (0,)), {"axis": 1}),
     ),
+    source="np.stack([{*}], axis={axis})",
 )
 def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
     return xp.stack(xs, axis=axis)

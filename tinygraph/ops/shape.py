@@ -68,6 +68,11 @@ def in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
     return (ravel(x), 0) if axis is None else (as_tensor(x), normalize_axis(axis, as_tensor(x)))
 
 
+def _listed(numbers: int | Shape) -> str:
+    """Numbers as the arguments of a method."""
+    return ", ".join(map(str, (numbers,) if isinstance(numbers, int) else numbers)) or "()"
+
+
 @op(
     "shape",
     lambda xp, g, y, x, shape: xp.reshape(g, x.shape),
@@ -75,10 +80,12 @@ def in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
     samples=(
         Sample(((2, 3),), {"shape": (3, 2)}),
         Sample(((2, 3),), {"shape": (-1,)}),
+        Sample(((2, 3),), {"shape": -1}),
         Sample(((2, 3),), {"shape": (2, 3)}),
         Sample(((1, 1),), {"shape": ()}),
         Sample(((0, 3),), {"shape": (3, 0)}),
     ),
+    source=lambda node: f"{{0}}.reshape({_listed(node.params['shape'])})",
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
@@ -105,6 +112,7 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
         Sample(((),), {"axes": None}),
         Sample(((0, 2),), {"axes": (1, 0)}),
     ),
+    source=lambda node: f"{{0}}.transpose({'' if node.params['axes'] is None else _listed(node.params['axes'])})",
 )
 def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     """The axes in another order; without `axes` in reverse, as in ``np.transpose``.
@@ -122,7 +130,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     binding=POWER,
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
-    source="{0}.mT",
+    source=lambda node: "{0}.T" if node.ndim == 2 else "{0}.mT",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.
@@ -154,6 +162,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
         Sample(((1, 3),), {"shape": (4, 2, 3)}),
         Sample(((1, 3),), {"shape": (0, 3)}),
     ),
+    source="np.broadcast_to({0}, {shape})",
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     """`x` repeated along axes of length one, and along new leading axes, up to `shape`.
