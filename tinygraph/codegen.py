@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache
 from inspect import getsource
 from typing import Any
@@ -26,16 +26,21 @@ def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     found: dict[Tensor, str] = {}
     taken = {"np", *HELPERS}
     for node, name in names.items():
-        plain = name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
-        plain = re.sub(r"\W", "_", plain)
-        plain = f"_{plain}" if not plain.isidentifier() or keyword.iskeyword(plain) else plain
-        numbered, count = plain, 1
-        while numbered in taken:
-            count += 1
-            numbered = f"{plain}_{count}"
-        taken.add(numbered)
-        found[node] = numbered
+        found[node] = identifier(name, taken)
+        taken.add(found[node])
     return found
+
+
+def identifier(name: str, taken: Set[str], private: str = "") -> str:
+    """A name as a Python identifier that is not taken, nor of the form of those that are `private`."""
+    plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
+    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(private, plain):
+        plain = f"v{plain}"
+    numbered, count = plain, 1
+    while numbered in taken:
+        count += 1
+        numbered = f"{plain}_{count}"
+    return numbered
 
 
 def expression(node: Any, names: Mapping[Tensor, str]) -> str:
