@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from sys import _getframe
 from types import FrameType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
@@ -89,7 +89,7 @@ def op(
             apply = (_apply_unary if len(vjps) == 1 else _apply_binary)(record)
         apply.__name__ = apply.__qualname__ = forward.__name__
         apply.__doc__, apply.__module__ = forward.__doc__, forward.__module__
-        apply.__wrapped__ = _without_namespace(forward, len(vjps))  # type: ignore[attr-defined]
+        apply.__wrapped__ = _Public(forward, len(vjps))  # type: ignore[attr-defined]
         OPS[name], APPLY[name] = record, apply
         # a namespace takes the operands of a variadic function as one sequence, as NumPy does
         setattr(NUMBERS, name, getattr(np, name, record.run) if variadic and ours else record.run)
@@ -157,19 +157,26 @@ def _of_list(function: Rule) -> Rule:
     return lambda *xs, **params: function(list(xs), **params)
 
 
-def _without_namespace(forward: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """A stand-in that carries the public signature, for `help` and `inspect.signature`: the inputs are positional."""
-    signature = inspect.signature(forward)
-    parameters = list(signature.parameters.values())[1:]
-    parameters[:count] = [
-        parameter.replace(kind=parameter.POSITIONAL_ONLY)
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        else parameter
-        for parameter in parameters[:count]
-    ]
-    stand_in: Callable[..., Any] = partial(forward, NUMBERS)
-    stand_in.__signature__ = signature.replace(parameters=parameters, return_annotation="Tensor")  # type: ignore[attr-defined]
-    return stand_in
+class _Public:
+    """What `help` and `inspect.signature` see of an op: the forward rule without its namespace; made when asked for."""
+
+    def __init__(self, forward: Callable[..., Any], count: int) -> None:
+        self._forward, self._count = forward, count
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._forward(NUMBERS, *args, **kwargs)
+
+    @cached_property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self._forward)
+        parameters = list(signature.parameters.values())[1:]
+        parameters[: self._count] = [
+            parameter.replace(kind=parameter.POSITIONAL_ONLY)
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            else parameter
+            for parameter in parameters[: self._count]
+        ]
+        return signature.replace(parameters=parameters, return_annotation="Tensor")
 
 
 def _apply_unary(record: Op) -> Callable[..., Tensor]:
@@ -233,7 +240,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     defaults = dict(zip(reversed(names), reversed(record.forward.__defaults__ or ()), strict=False))
     defaults.update(record.forward.__kwdefaults__ or {})
     count, variadic, allowed = len(record.vjps), record.variadic, set(names)
-    signature = _without_namespace(record.forward, count).__signature__  # type: ignore[attr-defined]
+    public = _Public(record.forward, count)
     joint = _joint(record)
 
     def apply(*operands: Any, **given: Any) -> Tensor:
@@ -242,7 +249,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
             further = len(operands) - count
             if not 0 < further <= len(names) or not given.keys().isdisjoint(names[:further]):
                 raise TypeError(
-                    f"{record.name} takes {signature}; an argument is missing, given twice, or one too many"
+                    f"{record.name} takes {public.__signature__}; an argument is missing, given twice, or one too many"
                 )
             params.update(zip(names, operands[count:]))  # type: ignore[attr-defined]  # noqa: B905  (the rest have defaults)
             operands = operands[:count]
@@ -254,7 +261,9 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
                     f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
                 )
         if given and not given.keys() <= allowed:
-            raise TypeError(f"{record.name} takes {signature}, not {', '.join(sorted(given.keys() - allowed))}")
+            raise TypeError(
+                f"{record.name} takes {public.__signature__}, not {', '.join(sorted(given.keys() - allowed))}"
+            )
         inputs, args, requires_grad = _operands(operands, joint)
         try:
             y = run(*args, **params)

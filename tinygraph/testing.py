@@ -231,12 +231,23 @@ def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 
 def law_layouts(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """Strides, byte order and write protection of the inputs change nothing."""
-    value = applied(op, inputs, params).data
+    """Strides, byte order and write protection of the inputs change nothing, also in the gradients."""
+    value, gradient = _differentiated(op, inputs, params)
     for layout in (_reversed_strides, _column_major, _every_other, _read_only, _other_byte_order):
-        arranged = [layout(x) for x in inputs]
-        recorded = applied(op, [Tensor(x) for x in arranged], params)
-        _require(_same(recorded.data, value), op, f"with{layout.__name__.replace('_', ' ')}", inputs, params)
+        found, slopes = _differentiated(op, [layout(x) for x in inputs], params)
+        how = f"with{layout.__name__.replace('_', ' ')}"
+        _require(_same(found, value), op, how, inputs, params)
+        for x, y in zip(slopes, gradient, strict=True):
+            _require(_same(x, y), op, f"{how}, its gradient", inputs, params)
+
+
+def _differentiated(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """The value of a function, and the gradients that it gives its inputs."""
+    tensors = _tensors(inputs)
+    output = applied(op, tensors, params)
+    if output.requires_grad:
+        output.backward(np.ones(output.shape))
+    return output.data, [x.grad for x in tensors if x.grad is not None]
 
 
 def _reversed_strides(x: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..equations import Derivation, Equation
 from ..errors import ArgumentError, GraphError
-from ..graph import Tensor, describe, toposort
+from ..graph import Tensor, toposort
 from ..names import names_of, readers_of
 from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbols
 
@@ -22,6 +22,8 @@ _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
 _MOST_NODES = 10_000
+_MOST_LEAVES = 8  # of a graph that is too large
+_MOST_KINDS = 4
 _MOST_BOXES = 80  # with equations
 
 
@@ -69,14 +71,9 @@ class Drawing:
 def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
     """The drawing of everything that `output` was computed from."""
     order = toposort(output)
-    if len(order) > _MOST_NODES:
-        ops = Counter(node.op.name for node in order if node.op is not None).most_common()
-        counts = ", ".join(f"{count} by {name}" for name, count in ops[:4]) + (", …" if len(ops) > 4 else "")
-        raise ArgumentError(
-            f"{describe(output)} was computed from {len(order)} tensors ({counts});"
-            f" a picture has room for {_MOST_NODES}: draw what is further back, or the same with fewer repetitions"
-        )
     names = names_of(order, frame)
+    if len(order) > _MOST_NODES:
+        return _overview(order, names)
     boxed, names = with_symbols(order, names, every_op=detail == "ops")
     writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
@@ -115,6 +112,31 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
         x = edge.source.node
         if ways[edge.source] == 1 and x in steps and (x not in equations or steps[x].text != equations[x].text):
             edge.step = _short(steps[x], unknown)
+    return drawing
+
+
+def _overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
+    """Of a graph that is too large: what it begins with, how many operations there are of each kind, where it ends."""
+    leaves = [node for node in order if node.op is None]
+    leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
+    shown, output = leaves[:_MOST_LEAVES], order[-1]
+    counts = Counter(node.op.name for node in order if node.op is not None).most_common()
+    kinds = [f"{count:,} {name}" for name, count in counts[:_MOST_KINDS]]
+    kinds += [f"{sum(count for _, count in counts[_MOST_KINDS:]):,} others"] if len(counts) > _MOST_KINDS else []
+    left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
+    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}")
+    roles = _roles(order, {*shown, output})
+    for node in [*shown, output]:
+        name = names.get(node, "…")
+        title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(", ".join(kinds))]
+        gradient = _gradient(node, name, None, None, 1.0, set())
+        box = Box(node, roles[node], title, _value(np.asarray(node._seen)), gradient, 14, ())
+        if node is output:
+            for x in drawing.boxes:
+                differentiable = x.node.requires_grad and node.requires_grad
+                backward = differentiable and x.node.grad is not None
+                drawing.edges.append(Edge(x, box, _shape(x.node.shape), differentiable, backward))
+        drawing.boxes.append(box)
     return drawing
 
 
