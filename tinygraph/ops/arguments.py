@@ -44,6 +44,14 @@ def need_axes(x: Tensor, count: int) -> None:
         raise misfit((x,), f"it needs at least {count} {'axes' if count > 1 else 'axis'}, not {x.ndim}")
 
 
+def matrices(x: ArrayLike, square: bool = False) -> Tensor:
+    """A tensor of matrices, or an error where its axes do not make any."""
+    x = as_tensor(x)
+    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
+        raise misfit((x,), f"it needs {'square ' if square else ''}matrices, not the shape {x.shape}")
+    return x
+
+
 def need_integers(what: str, x: Tensor, kinds: str = "iu") -> None:
     """Raise an error where the dtype is of another kind."""
     if x.dtype.kind not in kinds:

@@ -51,9 +51,9 @@ def _matmul_left(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(g, y.mT)
     if y.ndim == 1:
-        return g * y if x.ndim == 1 else _column(xp, g) * y
+        return g * y if x.ndim == 1 else column(xp, g) * y
     if x.ndim == 1:
-        return unbroadcast(xp, xp.reshape(xp.matmul(y, _column(xp, g)), (*y.shape[:-2], y.shape[-2])), x.shape)
+        return unbroadcast(xp, xp.reshape(xp.matmul(y, column(xp, g)), (*y.shape[:-2], y.shape[-2])), x.shape)
     return unbroadcast(xp, xp.matmul(g, y.mT), x.shape)
 
 
@@ -62,18 +62,20 @@ def _matmul_right(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(x.mT, g)
     if x.ndim == 1:
-        return g * x if y.ndim == 1 else unbroadcast(xp, _column(xp, x) * xp.reshape(g, _row_shape(g)), y.shape)
+        return g * x if y.ndim == 1 else unbroadcast(xp, column(xp, x) * row(xp, g), y.shape)
     if y.ndim == 1:
-        return unbroadcast(xp, xp.reshape(xp.matmul(x.mT, _column(xp, g)), (*x.shape[:-2], x.shape[-1])), y.shape)
+        return unbroadcast(xp, xp.reshape(xp.matmul(x.mT, column(xp, g)), (*x.shape[:-2], x.shape[-1])), y.shape)
     return unbroadcast(xp, xp.matmul(x.mT, g), y.shape)
 
 
-def _column(xp: Any, g: Any) -> Any:
-    return xp.reshape(g, (*g.shape, 1))
+def column(xp: Any, x: Any) -> Any:
+    """A vector as a matrix of one column, or each in a stack."""
+    return xp.reshape(x, (*x.shape, 1))
 
 
-def _row_shape(g: Any) -> tuple[int, ...]:
-    return (*g.shape[:-1], 1, g.shape[-1])
+def row(xp: Any, x: Any) -> Any:
+    """A vector as a matrix of one row, or each in a stack."""
+    return xp.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
 @op(

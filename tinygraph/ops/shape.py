@@ -94,7 +94,7 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     Tensor([[1., 2.],
             [3., 4.]], op=reshape)
     """
-    return xp.reshape(x, shape)
+    return xp.reshape(x, (shape,) if isinstance(shape, int) else shape)
 
 
 @op(
