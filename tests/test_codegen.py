@@ -60,7 +60,7 @@ def test_source_is_as_an_expert_writes_it(build, source):
 def test_names_become_identifiers_each_once():
     nodes = [tg.Tensor(float(i)) for i in range(6)]
     names = dict(zip(nodes, ["W1", "Z₁", "a b", "a_b", "lambda", "np"], strict=True))
-    assert list(identifiers(names).values()) == ["W1", "Z1", "a_b", "a_b_2", "_lambda", "np_2"]
+    assert list(identifiers(names).values()) == ["W1", "Z1", "a_b", "a_b_2", "vlambda", "np_2"]
 
 
 def test_constants_are_written_to_the_last_digit():

@@ -80,6 +80,11 @@ def test_every_op_has_an_example(name):
     assert ">>>" in (PUBLIC[name].__doc__ or ""), name
 
 
+@pytest.mark.parametrize("name", sorted(dir(tg)))
+def test_every_public_name_stands_in_the_overview(name):
+    assert re.search(rf"\b{name}s?\b", tg.__doc__), name
+
+
 def test_the_page_of_all_functions_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     page = importlib.import_module("functions")

@@ -16,11 +16,11 @@ Checking       detect_anomaly, check_grads
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad, elementwise_grad, vjp, jvp, jacobian,
                hessian, hvp; otherwise than the values: custom_gradient, checkpoint, stop_gradient
 Own ops        op
-Programs       compile; for SciPy's optimisers: for_scipy
-Seeing         draw, derive
-Fourier        fft
-Weights        init
-Errors         TinygraphError and its kinds, BroadcastWarning
+Programs       compile; for SciPy's optimisers: for_scipy, which gives a Problem
+Seeing         draw, which gives a Picture; derive, which gives a Derivation, of Equations
+Namespaces     ops, all functions below; linalg, fft; nn, with init for weights
+Errors         TinygraphError and its kinds: AnomalyError, ArgumentError, DependencyError, DTypeError, GraphError,
+               ShapeError, UnsupportedError; BroadcastWarning
 """
 
 from types import ModuleType as _Module

@@ -29,7 +29,7 @@ def op(
     *vjps: Rule | None,
     notation: str = "",
     binding: int = TIGHTEST,
-    source: str = "",
+    source: str | Callable[[Tensor], str] = "",
     run: Rule | None = None,
     variadic: bool = False,
     operators: Sequence[str] = (),

@@ -121,13 +121,18 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def parameter_names(function: Callable[..., Any], count: int) -> list[str | None]:
-    """What a function calls its positional arguments."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    """What a function calls its positional arguments; those in ``*args`` have no name."""
+    positional = positional_parameters(function)
     return [positional[i] if i < len(positional) else None for i in range(count)]
+
+
+def positional_parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of the parameters that may be given by position, as far as they can be known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def as_arrays(tree: Any) -> Any:

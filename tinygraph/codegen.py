@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache
 from inspect import getsource
 from typing import Any
@@ -14,14 +14,10 @@ import numpy as np
 
 from . import kernels
 from .graph import Tensor
-from .names import shown_inputs
-from .ops.keys import SLOT
 from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
-_METHODS = {"reshape": "reshape", "permute_dims": "transpose"}
-_LOSSES = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
 _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 
 
@@ -30,16 +26,21 @@ def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     found: dict[Tensor, str] = {}
     taken = {"np", *HELPERS}
     for node, name in names.items():
-        plain = name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789"))
-        plain = re.sub(r"\W", "_", plain)
-        plain = f"_{plain}" if not plain.isidentifier() or keyword.iskeyword(plain) else plain
-        numbered, count = plain, 1
-        while numbered in taken:
-            count += 1
-            numbered = f"{plain}_{count}"
-        taken.add(numbered)
-        found[node] = numbered
+        found[node] = identifier(name, taken)
+        taken.add(found[node])
     return found
+
+
+def identifier(name: str, taken: Set[str], private: str = "") -> str:
+    """A name as a Python identifier that is not taken, nor of the form of those that are `private`."""
+    plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
+    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(private, plain):
+        plain = f"v{plain}"
+    numbered, count = plain, 1
+    while numbered in taken:
+        count += 1
+        numbered = f"{plain}_{count}"
+    return numbered
 
 
 def expression(node: Any, names: Mapping[Tensor, str]) -> str:
@@ -104,43 +105,21 @@ def _template(x: Tensor) -> tuple[str, int]:
     op = x.op
     assert op is not None
     params = {key: x.params[key] for key in op.params}
-    if op.name == "matrix_transpose" and x.ndim == 2:
-        return "{0}.T", TIGHTEST
     places = [f"{{{i}}}" for i in range(len(x.inputs))]
     if op.source:
-        template = op.source.replace("{*}", ", ".join(places))
+        template = op.source if isinstance(op.source, str) else op.source(x)
+        template = template.replace("{*}", ", ".join(places))
         for key, value in params.items():
             template = template.replace(f"{{{key}}}", repr(value))
         return template, _binding(template)
-    if op.name in ("log_loss", "log_loss_of_sigmoid"):
-        reduce = params["reduction"]
-        return (_LOSSES, SIGN) if reduce == "none" else (f"np.{reduce}({_LOSSES})", TIGHTEST)
-    count = len(shown_inputs(x))
-    if op.name == "getitem":
-        return f"{{0}}[{subscript(x)}]", TIGHTEST
-    if op.name == "scatter_add":
-        return f"scatter_add({{0}}, np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
-    if op.name == "index_put":
-        return f"index_put({{0}}, {{1}}, np.s_[{subscript(x)}])", TIGHTEST
-    if op.name == "last_written":
-        return f"last_written(np.s_[{subscript(x)}], {params['shape']})", TIGHTEST
-    if op.name in ("astype", "discretize"):
-        return f"np.{np.dtype(params['dtype']).name}({{0}})", TIGHTEST
-    if op.variadic and not is_foreign(op):
-        return f"np.{op.name}([{', '.join(places[:count])}], axis={params['axis']})", TIGHTEST
-    given = [f"{key}={value!r}" for key, value in params.items() if value is not None and value is not False]
-    if op.name in _METHODS:
-        (numbers,) = params.values()
-        return f"{{0}}.{_METHODS[op.name]}({'' if numbers is None else ', '.join(map(str, numbers)) or '()'})", TIGHTEST
-    if op.name == "broadcast_to":
-        given = [repr(params["shape"])]
     if is_foreign(op):
-        given = [f"{key}={value!r}" for key, value in params.items()]
-        return f"{op.name}({', '.join([*places, *given])})", TIGHTEST
-    function = f"np.{op.name}" if hasattr(np, op.name) else f"np.linalg.{op.name}"
-    if str(getattr(op.run, "__module__", None)).startswith(kernels.__name__):
+        function = op.name
+    elif str(getattr(op.run, "__module__", None)).startswith(kernels.__name__):
         function = op.run.__name__
-        given = [f"{key}={value!r}" for key, value in params.items()]
+    else:
+        function = f"np.{op.name}" if hasattr(np, op.name) else f"np.linalg.{op.name}"
+        params = {key: value for key, value in params.items() if value is not None and value is not False}
+    given = [f"{key}={value!r}" for key, value in params.items()]
     return f"{function}({', '.join([*places, *given])})", TIGHTEST
 
 
@@ -160,20 +139,6 @@ def _binding(template: str) -> int:
     if isinstance(outermost, ast.BinOp):
         return {ast.Add: SUM, ast.Sub: SUM, ast.Pow: POWER}.get(type(outermost.op), PRODUCT)
     return TIGHTEST
-
-
-def subscript(node: Tensor) -> str:
-    """The index of getitem and the like, with ``{1}`` for the first array in it if that is the second input."""
-    key = node.params["key"]
-    arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
-    return ", ".join(next(arrays) if part is SLOT else _index(part) for part in key) or "()"
-
-
-def _index(part: Any) -> str:
-    if isinstance(part, slice):
-        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
-        return ":".join(ends if part.step is None else [*ends, str(part.step)])
-    return "..." if part is Ellipsis else str(part)
 
 
 HELPERS = kernels.__all__

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .calls import positional_parameters
 from .errors import ArgumentError
 from .graph import Tensor
 from .trees import flatten
@@ -107,9 +107,8 @@ class Compiled:
 
             function = self._function if not static else _with_static(self._function, static)
             donated = self._donated_leaves(args, static)
-            program = Executable(
-                function, self.__name__, _parameters(self._function, static), arrays, structure, donated, _MISS
-            )
+            names = [name for i, name in enumerate(positional_parameters(self._function)) if i not in static]
+            program = Executable(function, self.__name__, names, arrays, structure, donated, _MISS)
         self.cache[key] = program
         while len(self.cache) > self._size:
             self.cache.popitem(last=False)
@@ -162,13 +161,3 @@ def _with_static(function: Callable[..., Any], static: dict[int, Any]) -> Callab
         return function(*[static[i] if i in static else next(rest) for i in range(len(args) + len(static))], **kwargs)
 
     return filled
-
-
-def _parameters(function: Callable[..., Any], static: dict[int, Any]) -> list[str]:
-    """What a function calls its positional arguments; those in ``*args`` have no name."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for i, p in enumerate(parameters) if i not in static and p.kind in kinds]

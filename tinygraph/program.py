@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import codegen
 from .codegen import (
     HELPERS,
     LARGEST_CONSTANT,
@@ -18,10 +18,10 @@ from .codegen import (
     helpers,
     is_foreign,
     is_uniform,
-    subscript,
     written_array,
 )
 from .graph import Tensor, toposort
+from .ops.keys import subscript
 from .table import OPS
 
 # NumPy's name of an op that is a ufunc, and so can write to a buffer.
@@ -327,12 +327,4 @@ def _is_view(node: Tensor) -> bool:
 
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
-    plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
-    if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(r"_(c\w*|ones_\w*|\d+)", plain):
-        plain = f"v{plain}"
-    reserved = {*_IMPORTED, *HELPERS, "np", *taken}
-    numbered, count = plain, 1
-    while numbered in reserved:
-        count += 1
-        numbered = f"{plain}_{count}"
-    return numbered
+    return codegen.identifier(name, {*_IMPORTED, *HELPERS, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)")

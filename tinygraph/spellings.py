@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import ops
 from .errors import ArgumentError, ShapeError, UnsupportedError
 from .graph import ArrayLike, Tensor
-from .ops.contraction import as_tensor, with_last
+from .ops.arguments import as_tensor, normalize_axes
+from .ops.contraction import with_last
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -193,7 +193,7 @@ def _diagonal(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ten
 
 def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
     """With two axes as the last."""
-    axes = [*normalize_axis_tuple((axis1, axis2), a.ndim)]
+    axes = [*normalize_axes((axis1, axis2), a)]
     rest = [axis for axis in range(a.ndim) if axis not in axes]
     return a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
 

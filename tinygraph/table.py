@@ -45,9 +45,10 @@ class Op:
     """How it is written: ``{0}``, ``{1}`` are the inputs, ``{axis}`` a parameter, ``^{1}`` a superscript."""
     binding: int = TIGHTEST
     """How tightly the notation binds: an operand that binds less is put in parentheses."""
-    source: str = ""
-    """How it is written with NumPy, with ``{0}`` for an input and ``{axis}`` for a parameter; by default a call of
-    NumPy's function of that name, or of ours in `tinygraph.kernels`."""
+    source: str | Callable[[Tensor], str] = ""
+    """How it is written with NumPy, with ``{0}`` for an input, ``{*}`` for all and ``{axis}`` for a parameter, or a
+    function of the node that says so; by default a call of NumPy's function of that name, or of `run` if that is one
+    of `tinygraph.kernels`."""
     aside: Mapping[int, int] = field(default_factory=dict)
     """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at
     i and propagated from j only; pictures and equations show i."""

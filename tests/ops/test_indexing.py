@@ -188,7 +188,7 @@ WRONG = [
     (lambda x: tg.take(x, [0.0]), TypeError, "float64"),
     (lambda x: tg.take(x, [3], axis=1), IndexError, "out of bounds"),
     (lambda x: tg.take(x, [0], axis=3), ValueError, "out of bounds"),
-    (lambda x: tg.take(x, [0], mode="last"), ValueError, "'raise', 'wrap' or 'clip'"),
+    (lambda x: tg.take(x, [0], mode="last"), ValueError, '"raise", "wrap" or "clip"'),
     (lambda x: tg.take(x[:0], [0], axis=0, mode="wrap"), IndexError, "out of bounds"),
     (lambda x: tg.compress([True, False, True], x, axis=0), IndexError, "out of bounds"),
     (lambda x: tg.compress([[True]], x), ValueError, "one axis"),

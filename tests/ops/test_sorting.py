@@ -103,7 +103,7 @@ def test_the_other_axes_broadcast(shape, indices, axis, rng):
 @pytest.mark.parametrize(
     ("indices", "axis", "error", "message"),
     [
-        ([[0.0]], 0, tg.DTypeError, "takes integers as indices, not float64"),
+        ([[0.0]], 0, tg.DTypeError, "indices are whole numbers, and .* holds float64"),
         ([0, 1], 0, tg.ArgumentError, "as many axes of the indices as of the array, not 1 and 2"),
         ([[0]], 2, ValueError, "axis 2 is out of bounds"),
         ([[0, 5]], 1, IndexError, "index 5 is out of bounds"),

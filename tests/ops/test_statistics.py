@@ -165,7 +165,11 @@ def test_of_nothing():
         (lambda x: tg.quantile(x, 1.5), tg.ArgumentError, r"fractions in \[0, 1\] .*, not 1.5"),
         (lambda x: tg.percentile(x, -1), tg.ArgumentError, "percentile in"),
         (lambda x: tg.quantile(x, [0.5, np.nan]), tg.ArgumentError, "nan"),
-        (lambda x: tg.quantile(x, 0.5, method="cubic"), tg.ArgumentError, "one of linear, hazen, .*, not 'cubic'"),
+        (
+            lambda x: tg.quantile(x, 0.5, method="cubic"),
+            tg.ArgumentError,
+            'method is "linear", "hazen", .*, not \'cubic\'',
+        ),
         (lambda x: tg.nanquantile(x, 0.5, method="inverted_cdf"), tg.ArgumentError, "not 'inverted_cdf'"),
         (lambda x: tg.nanquantile(x, []), tg.ArgumentError, "at least one fraction"),
         (lambda x: tg.quantile(x, x[0, 0]), tg.UnsupportedError, "no gradient by q"),
@@ -259,7 +263,11 @@ def test_correlations(rng):
     [
         (lambda x: tg.cov(np.ones((2, 2, 2))), tg.ShapeError, r"rows of a matrix, not an array of shape \(2, 2, 2\)"),
         (lambda x: tg.cov(x, fweights=[1, 2]), tg.ShapeError, r"the shape \(3,\), not \(2,\)"),
-        (lambda x: tg.cov(x, fweights=[1.0, 2.0, 1.0]), tg.DTypeError, "whole numbers, not float64"),
+        (
+            lambda x: tg.cov(x, fweights=[1.0, 2.0, 1.0]),
+            tg.DTypeError,
+            "whole numbers, and .* float64",
+        ),
         (lambda x: tg.cov(x, aweights=[1.0, -2.0, 1.0]), tg.ArgumentError, "not negative"),
         (lambda x: tg.cov(x, np.ones((2, 4))), ValueError, "must match exactly"),
     ],

@@ -13,12 +13,14 @@ from . import (
     control,
     convolution,
     cumulative,
+    decompositions,
     elementwise,
     indexing,
     joining,
     linalg,
     losses,
     normalisation,
+    norms,
     reduction,
     shape,
     signal,
@@ -33,12 +35,14 @@ from .contraction import *
 from .control import *
 from .convolution import *
 from .cumulative import *
+from .decompositions import *
 from .elementwise import *
 from .indexing import *
 from .joining import *
 from .linalg import *
 from .losses import *
 from .normalisation import *
+from .norms import *
 from .reduction import *
 from .shape import *
 from .signal import *
@@ -60,6 +64,8 @@ FAMILIES = (
     sorting,
     contraction,
     linalg,
+    decompositions,
+    norms,
     convolution,
     normalisation,
     signal,

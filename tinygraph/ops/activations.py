@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..apply import composite, op
-from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
+from .arguments import need_one_of
 from .elementwise import add, positive
 
 __all__ = [
@@ -261,8 +261,7 @@ def gelu(x: ArrayLike, approximate: str = "none") -> Tensor:
     >>> tg.gelu([-1.0, 0.0, 2.0], approximate="tanh")
     Tensor([-0.1588,  0.    ,  1.9546], op=gelu_tanh)
     """
-    if approximate not in ("none", "tanh"):
-        raise ArgumentError(f'approximate is "none" or "tanh", not {approximate!r}')
+    need_one_of(("none", "tanh"), approximate=approximate)
     return (gelu_ if approximate == "none" else gelu_tanh_)(x)
 
 

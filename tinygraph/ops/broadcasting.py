@@ -23,6 +23,13 @@ def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     return xp.reshape(g, shape) if leading else g
 
 
+def broadcasts_to(shape: Shape, target: Shape) -> bool:
+    """Whether an array of a shape can be repeated to fill another."""
+    return len(shape) <= len(target) and all(
+        n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False)
+    )
+
+
 def kept(shape: Shape, axis: int | Shape | None) -> Shape:
     """The shape of a reduction over `axis` with the reduced axes kept as ones."""
     if axis is None or not shape:  # NumPy lets a number have an axis 0

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, op
+from ..apply import composite, op
 from ..errors import ArgumentError, ShapeError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
 from ..table import MATRIX_PRODUCT, NUMBERS, PRODUCT
+from .arguments import as_tensor, normalize_axes
 from .broadcasting import Shape, unbroadcast
 from .elementwise import multiply
 from .shape import permute_dims, reshape
@@ -50,9 +51,9 @@ def _matmul_left(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(g, y.mT)
     if y.ndim == 1:
-        return g * y if x.ndim == 1 else _column(xp, g) * y
+        return g * y if x.ndim == 1 else column(xp, g) * y
     if x.ndim == 1:
-        return unbroadcast(xp, xp.reshape(xp.matmul(y, _column(xp, g)), (*y.shape[:-2], y.shape[-2])), x.shape)
+        return unbroadcast(xp, xp.reshape(xp.matmul(y, column(xp, g)), (*y.shape[:-2], y.shape[-2])), x.shape)
     return unbroadcast(xp, xp.matmul(g, y.mT), x.shape)
 
 
@@ -61,18 +62,20 @@ def _matmul_right(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(x.mT, g)
     if x.ndim == 1:
-        return g * x if y.ndim == 1 else unbroadcast(xp, _column(xp, x) * xp.reshape(g, _row_shape(g)), y.shape)
+        return g * x if y.ndim == 1 else unbroadcast(xp, column(xp, x) * row(xp, g), y.shape)
     if y.ndim == 1:
-        return unbroadcast(xp, xp.reshape(xp.matmul(x.mT, _column(xp, g)), (*x.shape[:-2], x.shape[-1])), y.shape)
+        return unbroadcast(xp, xp.reshape(xp.matmul(x.mT, column(xp, g)), (*x.shape[:-2], x.shape[-1])), y.shape)
     return unbroadcast(xp, xp.matmul(x.mT, g), y.shape)
 
 
-def _column(xp: Any, g: Any) -> Any:
-    return xp.reshape(g, (*g.shape, 1))
+def column(xp: Any, x: Any) -> Any:
+    """A vector as a matrix of one column, or each in a stack."""
+    return xp.reshape(x, (*x.shape, 1))
 
 
-def _row_shape(g: Any) -> tuple[int, ...]:
-    return (*g.shape[:-1], 1, g.shape[-1])
+def row(xp: Any, x: Any) -> Any:
+    """A vector as a matrix of one row, or each in a stack."""
+    return xp.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
 @op(
@@ -416,11 +419,6 @@ def einsum(*operands: Any, optimize: Any = False) -> Tensor:
     return einsum_(*arrays, subscripts=_explicit(written, tuple(x.shape for x in arrays)))
 
 
-def as_tensor(x: ArrayLike) -> Tensor:
-    """A tensor of what may stand for one."""
-    return x if isinstance(x, Tensor) else constant(x)
-
-
 def _letters(labels: Any) -> str:
     """A list of numbers as letters."""
     try:
@@ -546,7 +544,7 @@ def tensordot(x: ArrayLike, y: ArrayLike, axes: Any = 2) -> Tensor:
             raise ArgumentError(
                 f"tensordot cannot sum over {axes} axes of operands of shapes {x.shape} and {y.shape}"
             ) from None
-    left, right = _places(of_x, x), _places(of_y, y)
+    left, right = normalize_axes(of_x, x), normalize_axes(of_y, y)
     if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
         raise ShapeError(f"tensordot over the axes {axes} of operands of shapes {x.shape} and {y.shape}: these differ")
     of_left = _labels(x.ndim)
@@ -568,14 +566,6 @@ def _labels(count: int, start: int = 0) -> list[str]:
     return [*ascii_letters[start : start + count]]
 
 
-def _places(axes: Any, x: Tensor) -> list[int]:
-    """Axes of a tensor, each once, counted from the front."""
-    given = [index(axes)] if np.ndim(axes) == 0 else [index(axis) for axis in axes]
-    if any(not -x.ndim <= axis < x.ndim for axis in given) or len({axis % x.ndim for axis in given}) < len(given):
-        raise ArgumentError(f"an operand of shape {x.shape} does not have the axes {axes}, each once")
-    return [axis % x.ndim for axis in given]
-
-
 @composite(
     "contraction",
     samples=(
@@ -592,7 +582,7 @@ def vecdot(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
     Tensor([21., 43.], op=einsum)
     """
     x, y = as_tensor(x), as_tensor(y)
-    (i,), (j,) = _places(axis, x), _places(axis, y)
+    (i,), (j,) = normalize_axes(axis, x), normalize_axes(axis, y)
     if x.shape[i] != y.shape[j]:
         raise ShapeError(f"vecdot of operands of shapes {x.shape} and {y.shape} over axis {axis}: the lengths differ")
     common = "".join(_labels(max(x.ndim, y.ndim) - 1, 1))
@@ -704,7 +694,7 @@ def cross(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
 
 def with_last(x: Tensor, axis: int, back: bool = False) -> Tensor:
     """With an axis moved to the end, or back from there."""
-    (place,) = _places(axis, x)
+    (place,) = normalize_axes(axis, x)
     if place == x.ndim - 1:
         return x
     order = [i for i in range(x.ndim) if i != place]

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import math
 from operator import index
-from sys import _getframe
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, op, shape_error
-from ..errors import ArgumentError, ShapeError
+from ..apply import composite, op
+from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
-from ..places import locate
 from ..samples import Domain, Sample
+from .arguments import as_tensor, misfit
 from .broadcasting import Shape
 from .elementwise import divide
 from .indexing import getitem
@@ -222,17 +221,6 @@ def avg_unpool_(
 _AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
-
-
-def _misfit(name: str, operands: tuple[Any, ...], reason: str) -> ShapeError:
-    frame: Any = _getframe()
-    while frame.f_globals is globals():  # out to who calls the public function
-        frame = frame.f_back
-    return shape_error(name, [_tensor(x) for x in operands], locate(frame), lambda operands: (reason, []))
-
-
 def _per_axis(value: Any, axes: int, name: str, least: int) -> Shape:
     """A number for each spatial axis."""
     try:
@@ -269,10 +257,10 @@ def _positions(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilati
     )
 
 
-def _check_fit(name: str, x: Tensor, kernel: Shape, how: dict[str, Any]) -> None:
+def _check_fit(x: Tensor, kernel: Shape, how: dict[str, Any]) -> None:
     if any(n < 1 for n in _positions(x.shape[2:], kernel, **how)):
         dilated = f" with a dilation of {how['dilation']}" if max(how["dilation"]) > 1 else ""
-        raise _misfit(name, (x,), f"a kernel of {kernel}{dilated} does not fit into the padded input")
+        raise misfit((x,), f"a kernel of {kernel}{dilated} does not fit into the padded input")
 
 
 def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> bool:
@@ -286,34 +274,34 @@ def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, d
     )
 
 
-def _batched(name: str, x: Any, axes: int) -> tuple[Tensor, bool]:
+def _batched(x: Any, axes: int) -> tuple[Tensor, bool]:
     """The input with an axis of examples, and whether it had none."""
-    x = _tensor(x)
+    x = as_tensor(x)
     if x.ndim == axes + 1:
         return reshape(x, (1, *x.shape)), True
     if x.ndim != axes + 2:
-        raise _misfit(name, (x,), f"the input has the shape (N, C, {_AXES[axes]}) or (C, {_AXES[axes]})")
+        raise misfit((x,), f"the input has the shape (N, C, {_AXES[axes]}) or (C, {_AXES[axes]})")
     return x, False
 
 
 def _parts(
-    name: str, x: Any, axes: int, weight: Any, bias: Any, groups: Any, transposed: bool
+    x: Any, axes: int, weight: Any, bias: Any, groups: Any, transposed: bool
 ) -> tuple[Tensor, bool, Tensor, Any, int]:
     """The operands as tensors, and the number of groups; channels have to fit."""
-    weight = _tensor(weight)
+    weight = as_tensor(weight)
     (groups,) = _per_axis(groups, 1, "groups", 1)
     letters = ("C", f"O / {groups}") if transposed else ("O", f"C / {groups}")
     if weight.ndim != axes + 2 or min(weight.shape) < 1:
         kernel = ", ".join(f"k{i}" for i in range(1, axes + 1))
-        raise _misfit(name, (x, weight), f"the weight has the shape ({', '.join(letters)}, {kernel})")
+        raise misfit((x, weight), f"the weight has the shape ({', '.join(letters)}, {kernel})")
     if len(weight) % groups:
         raise ArgumentError(f"the {len(weight)} channels of the weight cannot be split into {groups} groups")
-    batch, alone = _batched(name, x, axes)
+    batch, alone = _batched(x, axes)
     read, made = (len(weight), weight.shape[1] * groups)[:: 1 if transposed else -1]
     if batch.shape[1] != read:
-        raise _misfit(name, (x, weight), f"the input has {batch.shape[1]} channels, the weight is for {read}")
-    if bias is not None and (bias := _tensor(bias)).shape != (made,):
-        raise _misfit(name, (x, weight, bias), f"the bias has one number for each of the {made} channels of the output")
+        raise misfit((x, weight), f"the input has {batch.shape[1]} channels, the weight is for {read}")
+    if bias is not None and (bias := as_tensor(bias)).shape != (made,):
+        raise misfit((x, weight, bias), f"the bias has one number for each of the {made} channels of the output")
     return batch, alone, weight, bias, groups
 
 
@@ -331,18 +319,16 @@ def _finished(alone: bool, bias: Tensor | None, apply: Any, *operands: Tensor, *
 
 
 def _conv(axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Tensor:
-    name = f"conv{axes}d"
-    x, alone, weight, bias, groups = _parts(name, x, axes, weight, bias, groups, transposed=False)
+    x, alone, weight, bias, groups = _parts(x, axes, weight, bias, groups, transposed=False)
     how = _geometry(weight.shape[2:], stride, padding, dilation)
-    _check_fit(name, x, weight.shape[2:], how)
+    _check_fit(x, weight.shape[2:], how)
     return _finished(alone, bias, conv_, x, weight, **how, groups=groups)
 
 
 def _conv_transpose(
     axes: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, further: Any, groups: Any, dilation: Any
 ) -> Tensor:
-    name = f"conv_transpose{axes}d"
-    x, alone, weight, bias, groups = _parts(name, x, axes, weight, bias, groups, transposed=True)
+    x, alone, weight, bias, groups = _parts(x, axes, weight, bias, groups, transposed=True)
     kernel = weight.shape[2:]
     how = _geometry(kernel, stride, _per_axis(padding, axes, "padding", 0), dilation)
     further = _per_axis(further, axes, "output_padding", 0)
@@ -353,7 +339,7 @@ def _conv_transpose(
         for n, k, s, p, d, more in zip(x.shape[2:], kernel, *how.values(), further, strict=True)
     )
     if any(n < 1 for n in size):
-        raise _misfit(name, (x, weight), f"the result would have the lengths {size}")
+        raise misfit((x, weight), f"the result would have the lengths {size}")
     return _finished(alone, bias, conv_transpose_, x, weight, size=size, **how, groups=groups)
 
 
@@ -546,22 +532,20 @@ def _windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any, axes: i
 
 
 def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
-    name = f"max_pool{axes}d"
-    x, alone = _batched(name, x, axes)
+    x, alone = _batched(x, axes)
     windows = _windows(kernel_size, stride, padding, dilation, axes)
     kernel = windows.pop("kernel")
-    _check_fit(name, x, kernel, windows)
+    _check_fit(x, kernel, windows)
     if not _meets_elements(x.shape[2:], kernel, **windows):
-        raise _misfit(name, (x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
+        raise misfit((x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
     return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 
 def _avg_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, count_include_pad: bool) -> Tensor:
-    name = f"avg_pool{axes}d"
-    x, alone = _batched(name, x, axes)
+    x, alone = _batched(x, axes)
     windows = _windows(kernel_size, stride, padding, 1, axes)
     kernel = windows.pop("kernel")
-    _check_fit(name, x, kernel, windows)
+    _check_fit(x, kernel, windows)
     if count_include_pad or not any(map(any, windows["padding"])):
         return _finished(alone, None, avg_pool_, x, kernel=kernel, **windows)
     y = avg_pool_(x, kernel=kernel, **windows)
@@ -682,10 +666,10 @@ def avg_pool3d(
 
 
 def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Tensor:
-    y = _tensor(x)
+    y = as_tensor(x)
     if y.ndim not in (axes + 1, axes + 2) or 0 in y.shape[-axes:]:
         shapes = f"(N, C, {_AXES[axes]}) or (C, {_AXES[axes]})"
-        raise _misfit(f"adaptive_avg_pool{axes}d", (x,), f"the input has the shape {shapes}")
+        raise misfit((x,), f"the input has the shape {shapes}")
     counts = _per_axis(output_size, axes, "output_size", 1)
     for axis, count in zip(range(y.ndim - axes, y.ndim), counts, strict=True):
         before, n = (slice(None),) * axis, y.shape[axis]
@@ -743,12 +727,12 @@ def unfold(
     Tensor([[[1., 2.],
              [2., 3.]]], op=im2col)
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if x.ndim < 3:
-        raise _misfit("unfold", (x,), "the input has the shape (N, C, …) with one spatial axis or more")
+        raise misfit((x,), "the input has the shape (N, C, …) with one spatial axis or more")
     kernel = _per_axis(kernel_size, x.ndim - 2, "kernel_size", 1)
     how = _geometry(kernel, stride, padding, dilation)
-    _check_fit("unfold", x, kernel, how)
+    _check_fit(x, kernel, how)
     return im2col_(x, kernel=kernel, **how)
 
 
@@ -777,7 +761,7 @@ def fold(
     >>> tg.fold([[[1.0, 2.0], [2.0, 3.0]]], (3,), 2)
     Tensor([[[1., 4., 3.]]], op=col2im)
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if not isinstance(output_size, (tuple, list)):
         raise ArgumentError(f"output_size is a tuple with a length for each spatial axis, not {output_size!r}")
     size = _per_axis(output_size, len(output_size), "output_size", 1)
@@ -786,5 +770,5 @@ def fold(
     positions = _positions(size, kernel, **how)
     rows, columns = math.prod(kernel), math.prod(positions)
     if x.ndim != 3 or x.shape[1] % rows or x.shape[2] != columns or min(positions) < 1:
-        raise _misfit("fold", (x,), f"the input has the shape (N, C · {rows}, {columns}), for {positions} positions")
+        raise misfit((x,), f"the input has the shape (N, C · {rows}, {columns}), for {positions} positions")
     return col2im_(x, size=size, kernel=kernel, **how)

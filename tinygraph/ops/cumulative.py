@@ -12,16 +12,17 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
-from ..apply import composite, constant, op
+from ..apply import composite, op
 from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
+from .arguments import as_tensor, normalize_axis
 from .comparisons import not_equal
 from .elementwise import astype
-from .indexing import getitem
 from .joining import concat
+from .keys import along
 from .reduction import without_nan
-from .shape import broadcast_to, reshape
+from .shape import broadcast_to, in_row, reshape
 from .sorting import take_along_axis_
 
 __all__ = [
@@ -120,7 +121,7 @@ def cumulative_prod_(xp: Any, x: ArrayLike, axis: int) -> Any:
 
 def _along(function: str, x: ArrayLike, axis: int | None, dtype: Any) -> tuple[Tensor, int]:
     """What to run along, and the axis, which need not be given where there is but one."""
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = as_tensor(x)
     if axis is None and x.ndim > 1:
         raise ArgumentError(f"{function} of an array of shape {x.shape} needs an axis; reshape(x, -1) has but one")
     x = x if x.ndim else reshape(x, (1,))
@@ -178,7 +179,7 @@ def nancumsum(x: ArrayLike, axis: int | None = None) -> Tensor:
     >>> tg.nancumsum([1.0, np.nan, 3.0])
     Tensor([1., 1., 4.], op=cumulative_sum)
     """
-    filled = without_nan(x if isinstance(x, Tensor) else constant(x))
+    filled = without_nan(as_tensor(x))
     return cumulative_sum(reshape(filled, -1) if axis is None else filled, axis=axis)
 
 
@@ -190,7 +191,7 @@ def nancumprod(x: ArrayLike, axis: int | None = None) -> Tensor:
     >>> tg.nancumprod([2.0, np.nan, 3.0])
     Tensor([2., 2., 6.], op=cumulative_prod)
     """
-    filled = without_nan(x if isinstance(x, Tensor) else constant(x), 1.0)
+    filled = without_nan(as_tensor(x), 1.0)
     return cumulative_prod(reshape(filled, -1) if axis is None else filled, axis=axis)
 
 
@@ -218,30 +219,28 @@ def diff(
     >>> tg.diff([1.0, 4.0, 9.0], prepend=0.0)
     Tensor([1., 3., 5.], op=subtract)
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = as_tensor(x)
     if n < 0:
         raise ArgumentError(f"diff takes differences n times, and n is {n}")
     if x.ndim == 0:
         raise ArgumentError("diff takes differences along an axis, and a number has none")
-    axis = normalize_axis_index(axis, x.ndim)
+    axis = normalize_axis(axis, x)
     if n == 0:
         return x
-    ends = [constant(end) if not isinstance(end, Tensor) and end is not None else end for end in (prepend, append)]
+    ends = [None if end is None else as_tensor(end) for end in (prepend, append)]
     if any(end is not None for end in ends):
         one = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
         first, last = ([] if end is None else [end if end.ndim else broadcast_to(end, one)] for end in ends)
         x = concat([*first, x, *last], axis=axis)
-    before = (slice(None),) * axis
     for _ in range(n):
-        later, earlier = getitem(x, (*before, slice(1, None))), getitem(x, (*before, slice(None, -1)))
+        later, earlier = x[along(axis, slice(1, None))], x[along(axis, slice(-1))]
         x = not_equal(later, earlier) if x.dtype == np.bool_ else later - earlier
     return x
 
 
 def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     """Σ g_k e^(x_i − y_k) over k ≥ i, through ratios of neighbours, which are at most 1."""
-    before = (slice(None),) * (axis % x.ndim)
-    earlier = xp.concat([y[(*before, slice(0, 1))], y[(*before, slice(0, -1))]], axis=axis)
+    earlier = xp.concat([y[along(axis % x.ndim, slice(n))] for n in (1, -1)], axis=axis)
     finite = xp.where(y == -np.inf, 0.0, y)  # so that ∞ − ∞ does not arise
     ratio = xp.exp(xp.where(earlier == np.inf, 0.0, earlier) - finite)  # nor here
     return xp.exp(x - finite) * (g + xp.recurrence(ratio, ratio * g, axis=axis, reverse=True))
@@ -283,11 +282,6 @@ def argcummin_(xp: Any, x: ArrayLike, axis: int) -> Any:
     return xp.argcummin(x, axis=axis)
 
 
-def _with_axis(x: ArrayLike, axis: int) -> tuple[Tensor, int]:
-    x = x if isinstance(x, Tensor) else constant(x)
-    return x, normalize_axis_index(axis, x.ndim)
-
-
 @composite("reduction", samples=_samples)
 def cummax(x: ArrayLike, axis: int) -> Running:
     """y_i = max x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
@@ -296,7 +290,7 @@ def cummax(x: ArrayLike, axis: int) -> Running:
     >>> tg.cummax([1.0, 3.0, 2.0], axis=0).values
     Tensor([1., 3., 3.], op=take_along_axis)
     """
-    x, axis = _with_axis(x, axis)
+    x, axis = in_row(x, axis)
     indices = argcummax_(x, axis=axis)
     return Running(take_along_axis_(x, indices, axis=axis), indices)
 
@@ -309,6 +303,6 @@ def cummin(x: ArrayLike, axis: int) -> Running:
     >>> tg.cummin([3.0, 1.0, 2.0], axis=0).values
     Tensor([3., 1., 1.], op=take_along_axis)
     """
-    x, axis = _with_axis(x, axis)
+    x, axis = in_row(x, axis)
     indices = argcummin_(x, axis=axis)
     return Running(take_along_axis_(x, indices, axis=axis), indices)

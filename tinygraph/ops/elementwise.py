@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, described_operand, op
+from ..apply import composite, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
 from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
 from ..samples import Domain, Sample
 from ..table import POWER, PRODUCT, SIGN, SUM
+from .arguments import as_tensor
 from .comparisons import equal, isnan, where
 
 __all__ = [
@@ -216,7 +217,7 @@ def reciprocal(x: ArrayLike) -> Tensor:
     >>> tg.reciprocal([2.0, 4.0])
     Tensor([0.5 , 0.25], op=divide)
     """
-    x = x if isinstance(x, Tensor) else constant(x)
+    x = as_tensor(x)
     if x.dtype.kind != "f":
         raise DTypeError(f"the reciprocals of {x.dtype} are not {x.dtype}; write 1 / x")
     return divide(1.0, x)
@@ -228,7 +229,7 @@ def positive(x: ArrayLike) -> Tensor:
     >>> tg.positive([1.0, -2.0])
     Tensor([ 1., -2.])
     """
-    return x if isinstance(x, Tensor) else constant(x)
+    return as_tensor(x)
 
 
 @op(
@@ -689,19 +690,31 @@ def _astype(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
+def _conversion(node: Any) -> str:
+    return f"np.{node.dtype.name}({{0}})"
+
+
 @op(
     "elementwise",
     lambda xp, g, y, x, dtype: g,
     notation="{0}",
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
+    source=_conversion,
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
     return xp.astype(x, dtype)
 
 
-@op("elementwise", None, notation="{0}", run=_astype, samples=(Sample(((2, 3),), {"dtype": np.int64}),))
+@op(
+    "elementwise",
+    None,
+    notation="{0}",
+    run=_astype,
+    samples=(Sample(((2, 3),), {"dtype": np.int64}),),
+    source=_conversion,
+)
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""
     return xp.astype(x, dtype)
@@ -723,3 +736,9 @@ def astype(x: ArrayLike, dtype: Any) -> Tensor:
     if dtype.kind not in "biuf":
         raise DTypeError(unusable(dtype))
     return (astype_ if dtype.kind == "f" else discretize_)(x, dtype)
+
+
+def floating(x: ArrayLike) -> Tensor:
+    """Floating numbers as they are, others as float64."""
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else astype(x, np.float64)

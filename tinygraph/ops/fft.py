@@ -17,14 +17,16 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, op
+from ..apply import composite, op
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
+from .arguments import as_tensor, need_one_of, normalize_axes
 from .broadcasting import Shape
 from .elementwise import divide, negative
 from .indexing import getitem_, scatter_add
 from .joining import concat_, stack_
+from .keys import along
 from .shape import broadcast_to
 
 __all__ = [
@@ -112,7 +114,7 @@ Signal: TypeAlias = "ArrayLike | tuple[ArrayLike, ArrayLike]"
 # -- the primitives ------------------------------------------------------------------------------------------------
 
 # The transpose of a transform is the inverse one, but for the factor: that of one is not that of the other.
-_TRANSPOSED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+_TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 def _bins(real: Any, axes: Shape) -> Any:
@@ -229,24 +231,20 @@ def fold_spectrum_(xp: Any, z: ArrayLike, axes: Shape) -> Any:
 def _parts(x: Signal) -> tuple[Tensor, ...]:
     """One tensor of real numbers, or the real and the imaginary parts."""
     if not isinstance(x, tuple):
-        return (_tensor(x),)
+        return (as_tensor(x),)
     if len(x) != 2:
         raise ArgumentError(f"complex numbers are a pair (real, imag), not {len(x)} arrays; write an array as a list")
-    real, imag = map(_tensor, x)
+    real, imag = map(as_tensor, x)
     if real.shape != imag.shape:
         raise ShapeError(f"a real part of shape {real.shape} and an imaginary part of {imag.shape} are no pair")
     return real, imag
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
 
 
 def _real(name: str, x: Any) -> Tensor:
     if isinstance(x, tuple):
         whole = name.replace("r", "", 1).replace("ih", "i")
         raise DTypeError(f"{name} is for real numbers; of a pair (real, imag) there is {whole}")
-    return _tensor(x)
+    return as_tensor(x)
 
 
 def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[int] | None) -> tuple[Shape, Shape]:
@@ -255,12 +253,9 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
         if lengths is not None:
             raise ArgumentError(f"{name} needs to know the axes that have the lengths {tuple(lengths)}; give axes too")
         axes = range(x.ndim)
-    axes = tuple(map(index, axes))
-    if not axes or not all(-x.ndim <= axis < x.ndim for axis in axes):
-        raise ShapeError(f"{name} along {_axes_text(axes)} of an array of shape {x.shape}")
-    axes = tuple(axis % x.ndim for axis in axes)
-    if len(set(axes)) < len(axes):
-        raise ArgumentError(f"{name} goes along each axis once, not along {axes}")
+    axes = normalize_axes(axes, x)
+    if not axes:
+        raise ShapeError(f"{name} along no axis of an array of shape {x.shape}")
     if lengths is None:
         lengths = [-1] * len(axes)
     if len(lengths) != len(axes):
@@ -268,28 +263,23 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
     return axes, tuple(x.shape[axis] if n == -1 else index(n) for n, axis in zip(lengths, axes, strict=True))
 
 
-def _axes_text(axes: Shape) -> str:
-    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}" if axes else "no axis"
-
-
 def _resized(x: Tensor, lengths: Shape, axes: Shape) -> Tensor:
     """Cut off, or continued with zeros."""
     for n, axis in zip(lengths, axes, strict=True):
-        before = (slice(None),) * axis
         if n < x.shape[axis]:
-            x = getitem_(x, key=(*before, slice(n)))
+            x = getitem_(x, key=along(axis, slice(n)))
         elif n > x.shape[axis]:
             shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
-            x = scatter_add(x, key=(*before, slice(x.shape[axis])), shape=shape)
+            x = scatter_add(x, key=along(axis, slice(x.shape[axis])), shape=shape)
     return x
 
 
 def _check(name: str, lengths: Shape, norm: str | None) -> str:
     if min(lengths) < 1:
         raise ShapeError(f"{name} needs at least one number along each axis, not {lengths}")
-    if norm not in (None, *_TRANSPOSED):
-        raise ArgumentError(f'norm is "backward", "ortho" or "forward", not {norm!r}')
-    return norm or "backward"
+    norm = "backward" if norm is None else norm
+    need_one_of(tuple(_TRANSPOSED), norm=norm)
+    return norm
 
 
 def _pair(z: Tensor) -> Complex:

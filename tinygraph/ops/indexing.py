@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
 from ..apply import composite, constant, op
@@ -19,11 +18,12 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import LITERALS, ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from ..table import INDEX
+from .arguments import as_tensor, need_integers, need_one_of, normalize_axis
 from .broadcasting import Shape
 from .comparisons import equal, where
 from .joining import unstack
-from .keys import SLOT, Key, along, filled, taken_apart
-from .shape import broadcast_arrays, broadcast_to, expand_dims, ravel, reshape, tensor
+from .keys import SLOT, Key, along, filled, subscript, taken_apart
+from .shape import broadcast_arrays, broadcast_to, expand_dims, in_row, ravel, reshape
 
 __all__ = [
     "add_at",
@@ -91,6 +91,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     variadic=True,
     run=_getitem,
     samples=_samples,
+    source=lambda node: f"{{0}}[{subscript(node)}]",
     linear=((0,),),
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
@@ -115,6 +116,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
         Sample((_selected(sample), *sample.shapes[1:]), {**sample.params, "shape": sample.shapes[0]}, sample.domains)
         for sample in _samples
     ),
+    source=lambda node: f"scatter_add({{0}}, np.s_[{subscript(node)}], {{shape}})",
     linear=((0,),),
 )
 def scatter_add(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
@@ -165,18 +167,16 @@ def bounded_index_(xp: Any, x: ArrayLike, length: int, mode: str) -> Any:
 
 def _places(indices: ArrayLike, length: int, mode: str = "raise") -> Tensor:
     """Indices, checked, as places from 0 to length − 1."""
-    if mode not in ("raise", "wrap", "clip"):
-        raise ArgumentError(f"mode is 'raise', 'wrap' or 'clip', not {mode!r}")
+    need_one_of(("raise", "wrap", "clip"), mode=mode)
     return bounded_index_(_whole(indices), length, mode)
 
 
 def _whole(indices: ArrayLike) -> Tensor:
     """Indices: whole numbers, and no mask, which NumPy would take for zeros and ones in some places."""
-    x = tensor(indices)
+    x = as_tensor(indices)
     if x.size == 0 and x.op is None and x.dtype.kind == "f":  # an empty list
         return x.astype(np.intp)
-    if x.dtype.kind not in "iu":
-        raise DTypeError(f"indices are whole numbers, and {describe(x)} holds {x.dtype}")
+    need_integers("indices", x)
     return x
 
 
@@ -204,8 +204,7 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str = 
     Tensor([[2., 2., 1.],
             [4., 4., 3.]], op=getitem)
     """
-    x = ravel(x) if axis is None else tensor(x)
-    axis = normalize_axis_index(axis or 0, x.ndim)
+    x, axis = in_row(x, axis)
     places = _whole(indices) if mode == "raise" else _places(indices, x.shape[axis], mode)
     return getitem(x, along(axis, places))
 
@@ -229,10 +228,9 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     >>> tg.compress([True, False, True], [1.0, 2.0, 3.0])
     Tensor([1., 3.], op=getitem)
     """
-    if tensor(condition).ndim != 1:
-        raise ShapeError(f"the condition has one axis, not the shape {tensor(condition).shape}; try extract")
-    x = ravel(x) if axis is None else tensor(x)
-    axis = normalize_axis_index(axis or 0, x.ndim)
+    if as_tensor(condition).ndim != 1:
+        raise ShapeError(f"the condition has one axis, not the shape {as_tensor(condition).shape}; try extract")
+    x, axis = in_row(x, axis)
     return getitem(x, along(axis, _where_true(condition)))
 
 
@@ -319,7 +317,7 @@ def one_hot(labels: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = np
             [0., 0., 1.]], op=astype)
     """
     places = _places(labels, num_classes)
-    axis = normalize_axis_index(axis, places.ndim + 1)
+    axis = normalize_axis(axis, places, places.ndim + 1)
     classes = np.arange(num_classes).reshape(-1, *(1,) * (places.ndim - axis))
     return equal(expand_dims(places, axis), classes).astype(dtype)
 
@@ -347,7 +345,7 @@ def embedding(weight: ArrayLike, indices: ArrayLike) -> Tensor:
             [3., 4.],
             [1., 2.]], op=getitem)
     """
-    weight = tensor(weight)
+    weight = as_tensor(weight)
     if weight.ndim != 2:
         raise ShapeError(f"the weight of an embedding is a matrix, and {describe(weight)} has the shape {weight.shape}")
     return getitem(weight, _places(indices, weight.shape[0]))
@@ -425,10 +423,10 @@ def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
     """
     places = []
     for axis, given in enumerate(indices):
-        x = tensor(given)
+        x = as_tensor(given)
         if x.ndim != 1:
             raise ShapeError(f"indices of a mesh have one axis, and {describe(x)} has the shape {x.shape}")
-        x = tensor(_where_true(given)) if x.dtype == np.bool_ else _whole(x)
+        x = as_tensor(_where_true(given)) if x.dtype == np.bool_ else _whole(x)
         places.append(reshape(x, tuple(x.size if i == axis else 1 for i in range(len(indices)))))
     return tuple(places)
 
@@ -455,8 +453,7 @@ def ravel_multi_index(
     indices = list(multi_index)
     if len(indices) != len(dims) or not dims:
         raise ShapeError(f"{len(indices)} indices do not go with the {len(dims)} axes of {dims}")
-    if order not in ("C", "F"):
-        raise ArgumentError(f"order is 'C' or 'F', not {order!r}")
+    need_one_of(("C", "F"), order=order)
     modes = (mode,) * len(dims) if isinstance(mode, str) else mode
     places = [_places(i, n, m) for i, n, m in zip(indices, dims, modes, strict=True)]
     strides = [math.prod(dims[:i] if order == "F" else dims[i + 1 :]) for i in range(len(dims))]
@@ -531,6 +528,7 @@ def _of_index_put(xp: Any, g: Any, y: Any, x: Any, values: Any, *arrays: Any, ke
         )
         for sample in _samples
     ),
+    source=lambda node: f"index_put({{0}}, {{1}}, np.s_[{subscript(node)}])",
 )
 def index_put_(xp: Any, x: ArrayLike, values: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return xp.index_put(x, values, *arrays, key=key)
@@ -546,6 +544,7 @@ def index_put_(xp: Any, x: ArrayLike, values: ArrayLike, *arrays: ArrayLike, key
         Sample(((5,),), {"key": (SLOT,), "shape": (3, 2)}, (_place(-3, 3),)),
         Sample(((2, 3), (3,)), {"key": (SLOT, SLOT), "shape": (2, 2)}, (_place(0, 2), _place(0, 2))),
     ),
+    source=lambda node: f"last_written(np.s_[{subscript(node)}], {{shape}})",
 )
 def last_written_(xp: Any, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Where a key names a place for the last time."""
@@ -555,7 +554,7 @@ def last_written_(xp: Any, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
 def _fitting(values: ArrayLike, x: Tensor) -> Any:
     """Values of the dtype of `x`, which must keep them whole; a Python number as it is."""
     number = type(values) in LITERALS
-    values = values if number else tensor(values)
+    values = values if number else as_tensor(values)
     dtype = np.result_type(x.dtype, values) if number else values.dtype  # type: ignore[union-attr]
     if not np.can_cast(dtype, x.dtype, "same_kind"):
         raise DTypeError(f"{describe(x)} holds {x.dtype}, which would cut off {dtype}; convert it first, with astype")
@@ -616,7 +615,7 @@ def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     >>> tg.set_at([1.0, 2.0, 3.0], slice(0, 2), 0.0)
     Tensor([0., 0., 3.], op=index_put)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     new = _fitting(values, x)
     if (mask := _mask(x, key, new)) is not None:
         return where(mask, new, x)
@@ -634,7 +633,7 @@ def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
     >>> tg.add_at([1.0, 2.0, 3.0], [0, 0, 1], 10.0)
     Tensor([21., 12.,  3.], op=add)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     new = _fitting(values, x)
     if (mask := _mask(x, key, new)) is not None:
         return x + where(mask, new, 0)

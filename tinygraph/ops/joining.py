@@ -9,23 +9,21 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..apply import composite, op
 from ..errors import ArgumentError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
+from .arguments import as_tensor, need_axes, normalize_axis
 from .keys import along
 from .shape import (
     atleast_1d,
     atleast_2d,
     atleast_3d,
     broadcast_to,
+    in_row,
     moveaxis,
-    need_axes,
-    ravel,
     reshape,
-    tensor,
 )
 
 __all__ = [
@@ -70,6 +68,7 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
         Sample(((2, 3),), {"axis": 0}),
         Sample(((0, 3), (2, 3)), {"axis": 0}),
     ),
+    source="np.concat([{*}], axis={axis})",
 )
 def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
     return xp.concat(xs, axis=axis)
@@ -97,6 +96,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
         Sample(((), ()), {"axis": 0}),
         Sample(((0,), (0,)), {"axis": 1}),
     ),
+    source="np.stack([{*}], axis={axis})",
 )
 def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
     return xp.stack(xs, axis=axis)
@@ -158,7 +158,7 @@ def column_stack(arrays: Sequence[ArrayLike]) -> Tensor:
     Tensor([[1., 3.],
             [2., 4.]], op=concat)
     """
-    tensors = [tensor(x) for x in arrays]
+    tensors = [as_tensor(x) for x in arrays]
     return concat([x if x.ndim > 1 else reshape(x, (-1, 1)) if x.size else reshape(x, (0, 1)) for x in tensors], axis=1)
 
 
@@ -184,7 +184,7 @@ def block(arrays: Any) -> Tensor:
     def joined(part: Any, level: int) -> Tensor:
         if isinstance(part, list):
             return concat([joined(inner, level + 1) for inner in part], axis=level - depth)
-        x = tensor(part)
+        x = as_tensor(part)
         return reshape(x, (1,) * (ndim - x.ndim) + x.shape)
 
     return joined(arrays, 0)
@@ -203,7 +203,7 @@ def _depth(part: Any) -> int:
 
 
 def _leaves(part: Any) -> list[Tensor]:
-    return [x for inner in part for x in _leaves(inner)] if isinstance(part, list) else [tensor(part)]
+    return [x for inner in part for x in _leaves(inner)] if isinstance(part, list) else [as_tensor(part)]
 
 
 @composite(
@@ -234,8 +234,8 @@ def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
     >>> tg.unstack([[1.0, 2.0], [3.0, 4.0]], axis=1)
     (Tensor([1., 3.], op=getitem), Tensor([2., 4.], op=getitem))
     """
-    x = tensor(x)
-    axis = normalize_axis_index(axis, x.ndim)
+    x = as_tensor(x)
+    axis = normalize_axis(axis, x)
     return tuple(x[along(axis, i)] for i in range(x.shape[axis]))
 
 
@@ -256,8 +256,8 @@ def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: in
     >>> tg.array_split([1.0, 2.0, 3.0], 2)
     (Tensor([1., 2.], op=getitem), Tensor([3.], op=getitem))
     """
-    x = tensor(x)
-    axis = normalize_axis_index(axis, x.ndim)
+    x = as_tensor(x)
+    axis = normalize_axis(axis, x)
     length = x.shape[axis]
     if np.ndim(indices_or_sections) == 0:
         count = index(indices_or_sections)  # type: ignore[arg-type]
@@ -289,8 +289,8 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     >>> tg.split([1.0, 2.0, 3.0, 4.0], 2)
     (Tensor([1., 2.], op=getitem), Tensor([3., 4.], op=getitem))
     """
-    x = tensor(x)
-    length = x.shape[normalize_axis_index(axis, x.ndim)]
+    x = as_tensor(x)
+    length = x.shape[normalize_axis(axis, x)]
     if np.ndim(indices_or_sections) == 0:
         count = index(indices_or_sections)  # type: ignore[arg-type]
         if count < 1 or length % count:
@@ -306,8 +306,8 @@ def hsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tens
     >>> [part.shape for part in tg.hsplit(np.ones((2, 4)), 2)]
     [(2, 2), (2, 2)]
     """
-    x = tensor(x)
-    need_axes("hsplit", x, 1)
+    x = as_tensor(x)
+    need_axes(x, 1)
     return split(x, indices_or_sections, axis=min(x.ndim - 1, 1))
 
 
@@ -319,7 +319,7 @@ def vsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tens
     >>> [part.shape for part in tg.vsplit(np.ones((4, 2)), (1,))]
     [(1, 2), (3, 2)]
     """
-    need_axes("vsplit", tensor(x), 2)
+    need_axes(as_tensor(x), 2)
     return split(x, indices_or_sections, axis=0)
 
 
@@ -331,7 +331,7 @@ def dsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tens
     >>> [part.shape for part in tg.dsplit(np.ones((1, 2, 4)), 2)]
     [(1, 2, 2), (1, 2, 2)]
     """
-    need_axes("dsplit", tensor(x), 3)
+    need_axes(as_tensor(x), 3)
     return split(x, indices_or_sections, axis=2)
 
 
@@ -363,12 +363,8 @@ def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
     >>> tg.delete([1.0, 2.0, 3.0], 1)
     Tensor([1., 3.], op=getitem)
     """
-    x, axis = _along_one(x, axis)
+    x, axis = in_row(x, axis)
     return x[along(axis, np.delete(np.arange(x.shape[axis]), _places(obj)))]
-
-
-def _along_one(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
-    return (ravel(x), 0) if axis is None else (tensor(x), normalize_axis_index(axis, tensor(x).ndim))
 
 
 @composite(
@@ -398,10 +394,10 @@ def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -
     >>> tg.insert([1.0, 3.0], 1, 2.0)
     Tensor([1., 2., 3.], op=getitem)
     """
-    x, axis = _along_one(x, axis)
+    x, axis = in_row(x, axis)
     length = x.shape[axis]
     places = np.arange(length)[obj] if isinstance(obj, slice) else _places(obj)
-    new = tensor(values).astype(x.dtype)
+    new = as_tensor(values).astype(x.dtype)
     new = reshape(new, (1,) * (x.ndim - new.ndim) + new.shape)
     if places.ndim == 0:
         new = moveaxis(new, 0, axis)  # one place takes an array of one axis less, as in x[:, 1] = new

@@ -65,3 +65,17 @@ def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
 def _index_array(part: Any) -> Tensor:
     array = np.asarray(part)
     return Tensor(array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array)
+
+
+def subscript(node: Tensor) -> str:
+    """The key of a node as it is written, with ``{1}`` for the first array in it if that is the second input."""
+    key = node.params["key"]
+    arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
+    return ", ".join(next(arrays) if part is SLOT else _written(part) for part in key) or "()"
+
+
+def _written(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends if part.step is None else [*ends, str(part.step)])
+    return "..." if part is Ellipsis else str(part)

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from sys import _getframe
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, described_operand, op, shape_error
-from ..errors import ArgumentError, DTypeError, Operand, broadcastable, label_mismatch
+from ..apply import composite, constant, op
+from ..errors import ArgumentError, DTypeError, Operand, label_mismatch
 from ..graph import ArrayLike, Tensor
-from ..places import locate
 from ..samples import Domain, Sample
 from ..table import NUMBERS, PRODUCT, SUM
 from .activations import relu, sigmoid, softplus
-from .broadcasting import kept
+from .arguments import as_tensor, given_name, misfit, need_one_of, normalize_axis
+from .broadcasting import broadcasts_to, kept
 from .comparisons import maximum, not_equal, where
 from .elementwise import abs, astype, divide, sqrt
 from .reduction import logsumexp, mean, sum
@@ -69,12 +67,19 @@ def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) 
     return _slope(xp, a, 1.0 - a, y) * _share(g, a, reduction)
 
 
+def _log_loss_source(node: Any) -> str:
+    reduction = node.params["reduction"]
+    losses = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
+    return losses if reduction == "none" else f"np.{reduction}({losses})"
+
+
 @op(
     "loss",
     _of_probability,
     lambda xp, g, loss, a, y, reduction: (xp.log1p(-a) - xp.log(a)) * _share(g, a, reduction),
     notation="log loss({0}, {1})",
     samples=_samples,
+    source=_log_loss_source,
 )
 def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
@@ -151,6 +156,7 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
     samples=tuple(
         Sample((*sample.shapes, sample.shapes[0]), sample.params, (*sample.domains, None)) for sample in _samples
     ),
+    source=_log_loss_source,
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""
@@ -179,20 +185,20 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     (1000.6931471805599, array([[-0.5,  0. , -1. ]]))
     """
     _check_reduction(reduction)
-    a = a if isinstance(a, Tensor) else constant(a)
-    y = y if isinstance(y, Tensor) else constant(y)
+    a = as_tensor(a)
+    y = as_tensor(y)
     labels = y.value
     if a.value.shape != labels.shape:
-        raise shape_error("log_loss", (a, y), locate(_getframe(1)), lambda operands: label_mismatch(*operands))
+        raise misfit((a, y), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
-        _check_labels(y, _getframe(1))
+        _check_labels(y)
     if a.op is not None and a.op.name == "sigmoid" and a.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
     probabilities = a.value
     if ((probabilities < 0) | (probabilities > 1)).any():
-        name = described_operand(a, locate(_getframe(1)), 0).name
+        name = given_name(a, 0)
         raise ArgumentError(
             f"probabilities are between 0 and 1, but {name} has {_outside(probabilities)}; is its sigmoid missing?"
         )
@@ -202,12 +208,12 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
 _checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)
 
 
-def _check_labels(y: Tensor, frame: FrameType) -> None:
+def _check_labels(y: Tensor) -> None:
     """Labels are in [0, 1]; those of a training loop are looked at once."""
     global _checked
     labels = y.value
     if not ((labels >= 0) & (labels <= 1)).all():
-        name = described_operand(y, locate(frame), 1).name
+        name = given_name(y, 1)
         signs = np.isin(labels, (-1, 1)).all()
         mend = f"; for labels of −1 and 1 take ({name} + 1) / 2" if signs else ""
         raise ArgumentError(f"labels are between 0 and 1, but {name} has {_outside(labels)}{mend}")
@@ -222,33 +228,15 @@ def _outside(values: Any) -> str:
 
 
 def _check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ArgumentError(f'reduction is "mean", "sum" or "none", not {reduction!r}')
+    need_one_of(("mean", "sum", "none"), reduction=reduction)
 
 
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
-
-
-def _calling() -> Any:
-    """The frame that calls the public function."""
-    frame: Any = _getframe()
-    while frame.f_globals is globals():
-        frame = frame.f_back
-    return frame
-
-
-def _name(x: Tensor, position: int) -> str:
-    """What the user calls an operand."""
-    return described_operand(x, locate(_calling()), position).name
-
-
-def _pair(name: str, x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:
+def _pair(x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:
     """Predictions and targets of the same shape."""
     _check_reduction(reduction)
-    x, y = _tensor(x), _tensor(y)
+    x, y = as_tensor(x), as_tensor(y)
     if x.shape != y.shape:
-        raise shape_error(name, (x, y), locate(_calling()), _mismatch)
+        raise misfit((x, y), _mismatch)
     return x, y
 
 
@@ -286,19 +274,14 @@ def log_loss_from_logits(
     >>> J.item(), z.grad
     (1000.6931471805599, array([-0.5,  0. , -1. ]))
     """
-    z, y = _pair("log_loss_from_logits", z, y, reduction)
+    z, y = _pair(z, y, reduction)
     if y.value is not _checked:
-        _check_labels(y, _getframe(1))
+        _check_labels(y)
     if pos_weight is None:
         return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
-    weight = _tensor(pos_weight)
-    if not broadcastable(weight.shape, z.shape) or np.broadcast_shapes(weight.shape, z.shape) != z.shape:
-        raise shape_error(
-            "log_loss_from_logits",
-            (z, y, weight),
-            locate(_getframe(1)),
-            lambda operands: ("pos_weight broadcasts to the shape of the logits", []),
-        )
+    weight = as_tensor(pos_weight)
+    if not broadcasts_to(weight.shape, z.shape):
+        raise misfit((z, y, weight), "pos_weight broadcasts to the shape of the logits")
     return _reduce(reduction, lambda: weight * y * softplus(-z) + (1 - y) * softplus(z))
 
 
@@ -387,12 +370,11 @@ def cross_entropy(
     (500.34657359027995, [[-0.25, 0.25], [0.5, -0.5]])
     """
     _check_reduction(reduction)
-    z, y = _tensor(z), _tensor(y)
-    if not -z.ndim <= axis < z.ndim:
-        raise ArgumentError(f"axis is one of the {z.ndim} axes of the logits, not {axis}")
+    z, y = as_tensor(z), as_tensor(y)
+    axis = normalize_axis(axis, z)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
-    axis, classes, dtype = axis % z.ndim, z.shape[axis], z.dtype if z.dtype.kind == "f" else np.dtype(float)
+    classes, dtype = z.shape[axis], z.dtype if z.dtype.kind == "f" else np.dtype(float)
     kept_axis = tuple(classes if i == axis else 1 for i in range(z.ndim))
     target, counts, keep = y, None, None  # counts says how much each example counts in a mean, keep whether it does
     if y.shape != z.shape:
@@ -404,7 +386,7 @@ def cross_entropy(
     elif ignore_index is not None:
         raise ArgumentError("ignore_index is for labels that are classes, and these are probabilities")
     else:
-        _check_distribution(y, axis, _name(y, 1))
+        _check_distribution(y, axis, 1)
         if y.dtype.kind in "iu":
             y = target = astype(y, dtype)
     if weight is not None:
@@ -438,30 +420,35 @@ def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None
     expected = z.shape[:axis] + z.shape[axis + 1 :]
     if y.shape != expected:
         reason = f"labels are classes, of shape {expected}, or probabilities, of shape {z.shape}"
-        hint = [f"{_name(y, 1)}.reshape{expected}"] if y.size == math.prod(expected) else []
-        raise shape_error("cross_entropy", (z, y), locate(_calling()), lambda operands: (reason, hint))
+        hints = [f"{given_name(y, 1)}.reshape{expected}"] if y.size == math.prod(expected) else []
+        raise misfit((z, y), reason, *hints)
     if y.dtype.kind not in "iu":
-        raise DTypeError(f"classes are whole numbers, but {_name(y, 1)} is {y.dtype}; use {_name(y, 1)}.astype(int)")
+        raise DTypeError(
+            f"classes are whole numbers, but {given_name(y, 1)} is {y.dtype}; use {given_name(y, 1)}.astype(int)"
+        )
     values, classes = y.value, z.shape[axis]
     wrong = np.asarray(values)[(values < 0) | (values >= classes)]
     wrong = wrong[wrong != ignored] if ignored is not None else wrong
     if wrong.size:
-        name = _name(y, 1)
+        name = given_name(y, 1)
         mend = f"; if they begin with 1, take {name} − 1" if values.min() == 1 and values.max() == classes else ""
         more = f" and {wrong.size - 1} more outside" if wrong.size > 1 else ""
         raise ArgumentError(f"the classes are 0 to {classes - 1}, but {name} has {wrong.flat[0]}{more}{mend}")
 
 
-def _check_distribution(y: Tensor, axis: int, name: str) -> None:
+def _check_distribution(y: Tensor, axis: int, position: int) -> None:
     """Probabilities are not negative, and add up to 1."""
     values = y.value
     if not (values >= 0).all():
         wrong = np.asarray(values)[~(values >= 0)]
-        raise ArgumentError(f"probabilities are not negative, but {name} has {wrong.flat[0]}; are they logarithms?")
+        raise ArgumentError(
+            f"probabilities are not negative, but {given_name(y, position)} has {wrong.flat[0]}; are they logarithms?"
+        )
     totals = np.sum(values, axis=axis, dtype=np.result_type(values, np.float32))
     slack = max(1e-5, float(np.finfo(values.dtype).eps) ** 0.5) if values.dtype.kind == "f" else 0.0
     wrong = totals[~(np.abs(totals - 1) <= slack)]
     if wrong.size:
+        name = given_name(y, position)
         raise ArgumentError(
             f"probabilities add up to 1 along axis {axis}, but those of {name} add up to {wrong.flat[0]:.6g}"
         )
@@ -517,11 +504,10 @@ def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") 
     >>> tg.kl_div([[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], reduction="none")
     Tensor([0.    , 0.6931], op=sum)
     """
-    p, q = _pair("kl_div", p, q, reduction)
-    if not -p.ndim <= axis < p.ndim:
-        raise ArgumentError(f"axis is one of the {p.ndim} axes, not {axis}")
-    _check_distribution(p, axis, _name(p, 0))
-    _check_distribution(q, axis, _name(q, 1))
+    p, q = _pair(p, q, reduction)
+    axis = normalize_axis(axis, p)
+    _check_distribution(p, axis, 0)
+    _check_distribution(q, axis, 1)
     return _reduce(reduction, lambda: sum(relative_entropy_(p, q), axis=axis))
 
 
@@ -540,7 +526,7 @@ def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1
     >>> tg.cosine_similarity([[1.0, 0.0], [3.0, 4.0]], [3.0, 4.0])
     Tensor([0.6, 1. ], op=divide)
     """
-    x, y = _tensor(x), _tensor(y)
+    x, y = as_tensor(x), as_tensor(y)
     products = x * y
     x, y = (v if v.shape == products.shape else broadcast_to(v, products.shape) for v in (x, y))
     lengths = [sqrt(maximum(sum(v**2, axis=axis), eps**2)) for v in (x, y)]
@@ -565,7 +551,7 @@ def mse(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Te
     >>> tg.mse([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
     Tensor(4.3333, op=mean)
     """
-    x, y = _pair("mse", prediction, target, reduction)
+    x, y = _pair(prediction, target, reduction)
     return _reduce(reduction, lambda: (x - y) ** 2)
 
 
@@ -579,7 +565,7 @@ def mae(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Te
     >>> tg.mae([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
     Tensor(1.6667, op=mean)
     """
-    x, y = _pair("mae", prediction, target, reduction)
+    x, y = _pair(prediction, target, reduction)
     return _reduce(reduction, lambda: abs(x - y))
 
 
@@ -612,7 +598,7 @@ def huber(prediction: ArrayLike, target: ArrayLike, delta: float = 1.0, reductio
     >>> tg.huber([0.5, 3.0], [0.0, 0.0], reduction="none")
     Tensor([0.125, 2.5  ], op=huber)
     """
-    x, y = _pair("huber", prediction, target, reduction)
+    x, y = _pair(prediction, target, reduction)
     if not delta > 0:
         raise ArgumentError(f"delta is positive, not {delta}")
     return _reduce(reduction, lambda: huber_(x - y, delta=delta))
@@ -629,7 +615,7 @@ def smooth_l1(prediction: ArrayLike, target: ArrayLike, beta: float = 1.0, reduc
     >>> tg.smooth_l1([0.5, 3.0], [0.0, 0.0], beta=0.5, reduction="none")
     Tensor([0.25, 2.75], op=divide)
     """
-    x, y = _pair("smooth_l1", prediction, target, reduction)
+    x, y = _pair(prediction, target, reduction)
     if not beta > 0:
         raise ArgumentError(f"beta is positive, not {beta}; for 0 take mae")
     return _reduce(reduction, lambda: huber_(x - y, delta=beta) / beta)
@@ -656,11 +642,11 @@ def hinge(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> 
     >>> tg.hinge([0.5, 3.0, -1.0], [1, 1, 1], reduction="none")
     Tensor([0.5, 0. , 2. ], op=relu)
     """
-    x, y = _pair("hinge", prediction, target, reduction)
+    x, y = _pair(prediction, target, reduction)
     labels = y.value
     if not ((labels == 1) | (labels == -1)).all():
         wrong = np.asarray(labels)[(labels != 1) & (labels != -1)]
-        name = _name(y, 1)
+        name = given_name(y, 1)
         mend = f"; for labels of 0 and 1 take 2 * {name} - 1" if np.isin(labels, (0, 1)).all() else ""
         raise ArgumentError(f"labels are −1 and 1, but {name} has {wrong.flat[0]}{mend}")
     if labels.dtype.kind != "f" and x.dtype.kind == "f":

@@ -8,17 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from operator import index
-from sys import _getframe
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..apply import composite, constant, shape_error
-from ..errors import ArgumentError, DTypeError, ShapeError, broadcastable
+from ..apply import composite
+from ..errors import ArgumentError, DTypeError
 from ..graph import ArrayLike, Tensor
-from ..places import locate
 from ..samples import Domain, Sample
-from .broadcasting import Shape
+from .arguments import as_tensor, misfit
+from .broadcasting import Shape, broadcasts_to
 from .comparisons import maximum, not_equal, where
 from .contraction import matmul
 from .elementwise import divide, sqrt
@@ -38,22 +37,6 @@ __all__ = [
 ]
 
 
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
-
-
-def _misfit(name: str, operands: tuple[Any, ...], reason: str) -> ShapeError:
-    frame: Any = _getframe()
-    while frame.f_globals is globals():  # out to who calls the public function
-        frame = frame.f_back
-    return shape_error(name, [_tensor(x) for x in operands], locate(frame), lambda operands: (reason, []))
-
-
-def _fits(mask: Tensor, x: Tensor) -> bool:
-    """Whether a mask broadcasts to the shape of x."""
-    return broadcastable(mask.shape, x.shape) and np.broadcast_shapes(mask.shape, x.shape) == x.shape
-
-
 def _standardised(x: Tensor, axes: Shape, eps: float) -> Tensor:
     """x less its mean, over the root of its variance, along axes."""
     axis = axes[0] if len(axes) == 1 else axes
@@ -64,7 +47,6 @@ def _standardised(x: Tensor, axes: Shape, eps: float) -> Tensor:
 class _Affine(NamedTuple):
     """weight ∗ y + bias, both of `shape`, as arrays of the shape `kept`."""
 
-    name: str
     weight: Any
     bias: Any
     shape: Shape
@@ -83,25 +65,25 @@ class _Affine(NamedTuple):
         return y + self._parameter("bias", self.bias)
 
     def _parameter(self, what: str, parameter: Any) -> Tensor:
-        parameter = _tensor(parameter)
+        parameter = as_tensor(parameter)
         if parameter.shape != self.shape:
-            raise _misfit(self.name, (), f"the {what} has the shape {self.shape}, not {parameter.shape}")
+            raise misfit((), f"the {what} has the shape {self.shape}, not {parameter.shape}")
         return reshape(parameter, self.kept) if self.shape != self.kept else parameter
 
 
-def _last_axes(name: str, x: Tensor, normalized_shape: Any) -> Shape:
+def _last_axes(x: Tensor, normalized_shape: Any) -> Shape:
     """The last axes, which have the lengths of `normalized_shape`."""
     whole = isinstance(normalized_shape, (tuple, list))
     shape = tuple(map(index, normalized_shape if whole else (normalized_shape,)))
     if not shape or x.shape[-len(shape) :] != shape:
-        raise _misfit(name, (x,), f"the last axes have the lengths of normalized_shape, {shape}")
+        raise misfit((x,), f"the last axes have the lengths of normalized_shape, {shape}")
     return shape
 
 
-def _channels(name: str, x: Tensor, least: int = 2) -> tuple[Shape, Shape]:
+def _channels(x: Tensor, least: int = 2) -> tuple[Shape, Shape]:
     """The shape of what has a number for each channel, axis 1, and that shape as it broadcasts over x."""
     if x.ndim < least:
-        raise _misfit(name, (x,), f"the input has {least} axes or more, the channels along axis 1")
+        raise misfit((x,), f"the input has {least} axes or more, the channels along axis 1")
     return (x.shape[1],), (x.shape[1], *(1,) * (x.ndim - 2))
 
 
@@ -133,9 +115,9 @@ def layer_norm(
     array([[-1.,  1.],
            [-1.,  1.]])
     """
-    x = _tensor(x)
-    shape = _last_axes("layer_norm", x, normalized_shape)
-    affine = _Affine("layer_norm", weight, bias, shape, shape)
+    x = as_tensor(x)
+    shape = _last_axes(x, normalized_shape)
+    affine = _Affine(weight, bias, shape, shape)
     return affine(_standardised, x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
 
 
@@ -154,11 +136,11 @@ def rms_norm(
     >>> tg.rms_norm([[3.0, 3.0]], 2, eps=0.0).data
     array([[1., 1.]])
     """
-    x = _tensor(x)
-    shape = _last_axes("rms_norm", x, normalized_shape)
+    x = as_tensor(x)
+    shape = _last_axes(x, normalized_shape)
     axis = tuple(range(x.ndim - len(shape), x.ndim)) if len(shape) > 1 else -1
     eps = float(np.finfo(np.result_type(x.dtype, np.float16)).eps) if eps is None else eps
-    affine = _Affine("rms_norm", weight, None, shape, shape)
+    affine = _Affine(weight, None, shape, shape)
     return affine(divide, x, sqrt(mean(x**2, axis=axis, keepdims=True) + eps))
 
 
@@ -198,15 +180,15 @@ def batch_norm(
     array([[-1., -1.],
            [ 1.,  1.]])
     """
-    x = _tensor(x)
-    shape, kept = _channels("batch_norm", x)
-    affine = _Affine("batch_norm", weight, bias, shape, kept)
+    x = as_tensor(x)
+    shape, kept = _channels(x)
+    affine = _Affine(weight, bias, shape, kept)
     if training:
         _check_count("batch_norm", x)
         return affine(_standardised, x, (0, *range(2, x.ndim)), eps)
     if running_mean is None or running_var is None:
         raise ArgumentError("batch_norm needs running_mean and running_var, or training=True for those of the batch")
-    mu, var = _statistics("batch_norm", x, running_mean, running_var, shape)
+    mu, var = _statistics(x, running_mean, running_var, shape)
     mu, var = (mu, var) if shape == kept else (reshape(mu, kept), reshape(var, kept))
     return affine(divide, x - mu, sqrt(var + eps))
 
@@ -216,12 +198,10 @@ def _check_count(name: str, x: Tensor) -> None:
         raise ArgumentError(f"{name} takes mean and variance of a channel, and needs more than one number of it")
 
 
-def _statistics(name: str, x: Tensor, mu: Any, var: Any, shape: Shape) -> tuple[Tensor, Tensor]:
-    mu, var = _tensor(mu), _tensor(var)
+def _statistics(x: Tensor, mu: Any, var: Any, shape: Shape) -> tuple[Tensor, Tensor]:
+    mu, var = as_tensor(mu), as_tensor(var)
     if mu.shape != shape or var.shape != shape:
-        raise _misfit(
-            name, (x, mu, var), f"running mean and variance have a number for each of the {shape[0]} channels"
-        )
+        raise misfit((x, mu, var), f"running mean and variance have a number for each of the {shape[0]} channels")
     return mu, var
 
 
@@ -251,10 +231,10 @@ def running_statistics(
     >>> statistics.mean.data, statistics.var.data
     (array([0.2]), array([1.1]))
     """
-    x = _tensor(x)
-    shape, kept = _channels("running_statistics", x)
+    x = as_tensor(x)
+    shape, kept = _channels(x)
     _check_count("running_statistics", x)
-    running_mean, running_var = _statistics("running_statistics", x, running_mean, running_var, shape)
+    running_mean, running_var = _statistics(x, running_mean, running_var, shape)
     axes, count = (0, *range(2, x.ndim)), x.size // x.shape[1]
     mu = mean(x, axis=axes)
     var = sum((x - reshape(mu, kept)) ** 2, axis=axes) / (count - 1)
@@ -283,13 +263,13 @@ def group_norm(
     >>> tg.group_norm([[1.0, 3.0, 10.0, 30.0]], 2, eps=0.0).data
     array([[-1.,  1., -1.,  1.]])
     """
-    x = _tensor(x)
-    shape, kept = _channels("group_norm", x)
+    x = as_tensor(x)
+    shape, kept = _channels(x)
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ArgumentError(f"{x.shape[1]} channels cannot be split into {num_groups} groups")
     groups = reshape(x, (x.shape[0], num_groups, x.shape[1] // num_groups, *x.shape[2:]))
     standardised = _standardised(groups, tuple(range(2, groups.ndim)), eps)
-    return _Affine("group_norm", weight, bias, shape, kept)(reshape, standardised, x.shape)
+    return _Affine(weight, bias, shape, kept)(reshape, standardised, x.shape)
 
 
 @composite(
@@ -310,11 +290,11 @@ def instance_norm(
     array([[[-1.,  1.],
             [-1.,  1.]]])
     """
-    x = _tensor(x)
-    shape, kept = _channels("instance_norm", x, least=3)
+    x = as_tensor(x)
+    shape, kept = _channels(x, least=3)
     if math.prod(x.shape[2:]) < 2:
         raise ArgumentError("instance_norm takes mean and variance of a channel, and needs more than one number of it")
-    return _Affine("instance_norm", weight, bias, shape, kept)(_standardised, x, tuple(range(2, x.ndim)), eps)
+    return _Affine(weight, bias, shape, kept)(_standardised, x, tuple(range(2, x.ndim)), eps)
 
 
 @composite(
@@ -331,7 +311,7 @@ def normalize(x: ArrayLike, axis: int | Shape = -1, eps: float = 1e-12) -> Tenso
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     return x / sqrt(maximum(sum(x**2, axis=axis, keepdims=True), eps**2))
 
 
@@ -363,16 +343,18 @@ def dropout(
     >>> tg.dropout([1.0, 2.0, 3.0], [True, False, True], p=0.5).data
     array([2., 0., 6.])
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if not 0 <= p <= 1:
         raise ArgumentError(f"p, the probability to drop a number, is between 0 and 1, not {p}")
     if not training or (p == 0 and mask is None):
         return x
-    if (mask is None) == (rng is None):
+    if mask is None and rng is not None:
+        mask = rng.random(x.shape) >= p
+    elif mask is None or rng is not None:
         raise ArgumentError("dropout takes random numbers: give rng=np.random.default_rng(seed), or else the mask")
-    mask = _tensor(mask if rng is None else rng.random(x.shape) >= p)
-    if not _fits(mask, x):
-        raise _misfit("dropout", (x, mask), "the mask broadcasts to the shape of the input")
+    mask = as_tensor(mask)
+    if not broadcasts_to(mask.shape, x.shape):
+        raise misfit((x, mask), "the mask broadcasts to the shape of the input")
     if not ((mask.value == 0) | (mask.value == 1)).all():
         raise ArgumentError("the mask has nothing but 0 and 1 in it; what it keeps is divided by 1 − p here")
     return x * mask / (1 - p) if p < 1 else x * mask
@@ -416,11 +398,11 @@ def scaled_dot_product_attention(
     array([[2.],
            [3.]])
     """
-    query, key, value = _tensor(query), _tensor(key), _tensor(value)
+    query, key, value = as_tensor(query), as_tensor(key), as_tensor(value)
     operands = (query, key, value)
     if min(x.ndim for x in operands) < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         reason = "query, key and value have the shapes (…, L, d), (…, S, d) and (…, S, e)"
-        raise _misfit("scaled_dot_product_attention", operands, reason)
+        raise misfit(operands, reason)
     products = matmul(query, matrix_transpose(key))
     if scale is None:
         scores = products / math.sqrt(query.shape[-1])
@@ -433,13 +415,11 @@ def scaled_dot_product_attention(
     elif attn_mask is None:
         weights = softmax(scores, axis=-1)
     else:
-        mask = _tensor(attn_mask)
+        mask = as_tensor(attn_mask)
         if mask.dtype.kind not in "bf":
             raise DTypeError(f"attn_mask is boolean, True for what takes part, or floating, not {mask.dtype}")
-        if not _fits(mask, scores):
-            raise _misfit(
-                "scaled_dot_product_attention", (*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)"
-            )
+        if not broadcasts_to(mask.shape, scores.shape):
+            raise misfit((*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)")
         taking = mask
         if mask.dtype.kind == "f":
             scores, taking = scores + mask, not_equal(mask, -np.inf)

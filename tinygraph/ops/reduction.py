@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..apply import composite, constant, op
+from ..apply import composite, op
 from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from ..table import BIG_SUM
+from .arguments import as_tensor
 from .broadcasting import Shape, kept, reduced_count
 from .comparisons import where
 from .elementwise import astype
@@ -407,10 +408,6 @@ def divided(total: Tensor, count: Tensor) -> Tensor:
     return astype(total / astype(count, np.float64), total.dtype)
 
 
-def _tensor(x: ArrayLike) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
-
-
 @composite("reduction", samples=_with_empty)
 def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum of the elements along `axis` that are not NaN; the derivative by a NaN is 0.
@@ -422,7 +419,7 @@ def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> y.item(), x.grad
     (4.0, array([1., 0., 1.]))
     """
-    return sum(without_nan(_tensor(x)), axis=axis, keepdims=keepdims)
+    return sum(without_nan(as_tensor(x)), axis=axis, keepdims=keepdims)
 
 
 @composite("reduction", samples=_with_empty)
@@ -433,7 +430,7 @@ def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> tg.nanprod([2.0, np.nan, 3.0]).item()
     6.0
     """
-    return prod(without_nan(_tensor(x), 1.0), axis=axis, keepdims=keepdims)
+    return prod(without_nan(as_tensor(x), 1.0), axis=axis, keepdims=keepdims)
 
 
 @composite("reduction", samples=_samples)
@@ -444,7 +441,7 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> tg.nanmean([[1.0, np.nan], [3.0, 5.0]], axis=1)
     Tensor([1., 4.], op=divide)
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     return divided(sum(without_nan(x), axis=axis, keepdims=keepdims), sum(x == x, axis=axis, keepdims=keepdims))
 
 
@@ -475,7 +472,7 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 
 
 def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
-    x = _tensor(x)
+    x = as_tensor(x)
     if x.size and not (x.value == x.value).any(axis=axis).all():
         raise ArgumentError("among NaN alone nothing is the largest or the smallest")
     return without_nan(x, instead)

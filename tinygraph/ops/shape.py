@@ -13,7 +13,6 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from .. import kernels
 from ..apply import composite, constant, op
@@ -21,6 +20,7 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from ..table import POWER
+from .arguments import as_tensor, misfit, need_axes, need_integers, need_one_of, normalize_axes, normalize_axis
 from .broadcasting import Shape, unbroadcast
 from .comparisons import where
 from .keys import along
@@ -63,9 +63,14 @@ __all__ = [
 Axis = int | tuple[int, ...] | None
 
 
-def tensor(x: ArrayLike) -> Tensor:
-    """What may stand for a tensor as one."""
-    return x if isinstance(x, Tensor) else constant(x)
+def in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
+    """A tensor and an axis of it, as it is counted from the first; without one all elements in a row."""
+    return (ravel(x), 0) if axis is None else (as_tensor(x), normalize_axis(axis, as_tensor(x)))
+
+
+def _listed(numbers: int | Shape) -> str:
+    """Numbers as the arguments of a method."""
+    return ", ".join(map(str, (numbers,) if isinstance(numbers, int) else numbers)) or "()"
 
 
 @op(
@@ -75,10 +80,12 @@ def tensor(x: ArrayLike) -> Tensor:
     samples=(
         Sample(((2, 3),), {"shape": (3, 2)}),
         Sample(((2, 3),), {"shape": (-1,)}),
+        Sample(((2, 3),), {"shape": -1}),
         Sample(((2, 3),), {"shape": (2, 3)}),
         Sample(((1, 1),), {"shape": ()}),
         Sample(((0, 3),), {"shape": (3, 0)}),
     ),
+    source=lambda node: f"{{0}}.reshape({_listed(node.params['shape'])})",
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
@@ -87,7 +94,7 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     Tensor([[1., 2.],
             [3., 4.]], op=reshape)
     """
-    return xp.reshape(x, shape)
+    return xp.reshape(x, (shape,) if isinstance(shape, int) else shape)
 
 
 @op(
@@ -105,6 +112,7 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
         Sample(((),), {"axes": None}),
         Sample(((0, 2),), {"axes": (1, 0)}),
     ),
+    source=lambda node: f"{{0}}.transpose({'' if node.params['axes'] is None else _listed(node.params['axes'])})",
 )
 def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     """The axes in another order; without `axes` in reverse, as in ``np.transpose``.
@@ -122,7 +130,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     binding=POWER,
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
-    source="{0}.mT",
+    source=lambda node: "{0}.T" if node.ndim == 2 else "{0}.mT",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.
@@ -154,6 +162,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
         Sample(((1, 3),), {"shape": (4, 2, 3)}),
         Sample(((1, 3),), {"shape": (0, 3)}),
     ),
+    source="np.broadcast_to({0}, {shape})",
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     """`x` repeated along axes of length one, and along new leading axes, up to `shape`.
@@ -176,7 +185,7 @@ def ravel(x: ArrayLike) -> Tensor:
     >>> tg.ravel([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 2., 3., 4.], op=reshape)
     """
-    return reshape(x, (-1,)) if tensor(x).size else reshape(x, (0,))
+    return reshape(x, (-1,)) if as_tensor(x).size else reshape(x, (0,))
 
 
 @composite(
@@ -200,8 +209,8 @@ def squeeze(x: ArrayLike, axis: Axis = None) -> Tensor:
     >>> tg.squeeze([[[1.0, 2.0]]], axis=0)
     Tensor([[1., 2.]], op=reshape)
     """
-    x = tensor(x)
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normalize_axis_tuple(axis, x.ndim)
+    x = as_tensor(x)
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else normalize_axes(axis, x)
     for i in axes:
         if x.shape[i] != 1:
             raise ShapeError(f"axis {i} of {describe(x)}, of shape {x.shape}, has length {x.shape[i]}, not 1")
@@ -225,9 +234,9 @@ def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     >>> tg.expand_dims([1.0, 2.0], axis=1).shape
     (2, 1)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     ndim = x.ndim + np.size(axis)
-    axes = normalize_axis_tuple(axis, ndim)
+    axes = normalize_axes(axis, x, ndim)
     lengths = iter(x.shape)
     return reshape(x, tuple(1 if i in axes else next(lengths) for i in range(ndim)))
 
@@ -248,9 +257,9 @@ def moveaxis(x: ArrayLike, source: int | tuple[int, ...], destination: int | tup
     >>> tg.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
-    x = tensor(x)
-    sources = normalize_axis_tuple(source, x.ndim, "source")
-    destinations = normalize_axis_tuple(destination, x.ndim, "destination")
+    x = as_tensor(x)
+    sources = normalize_axes(source, x)
+    destinations = normalize_axes(destination, x)
     if len(sources) != len(destinations):
         raise ArgumentError(f"source and destination name as many axes, not {len(sources)} and {len(destinations)}")
     axes = [i for i in range(x.ndim) if i not in sources]
@@ -274,9 +283,9 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Tensor:
     >>> tg.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     axes = list(range(x.ndim))
-    i, j = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
+    i, j = normalize_axis(axis1, x), normalize_axis(axis2, x)
     axes[i], axes[j] = axes[j], axes[i]
     return permute_dims(x, tuple(axes))
 
@@ -297,14 +306,14 @@ def rollaxis(x: ArrayLike, axis: int, start: int = 0) -> Tensor:
     >>> tg.rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
-    x = tensor(x)
-    source = normalize_axis_index(axis, x.ndim)
-    place = normalize_axis_index(start + x.ndim if start < 0 else start, x.ndim + 1)
+    x = as_tensor(x)
+    source = normalize_axis(axis, x)
+    place = normalize_axis(start + x.ndim if start < 0 else start, x, x.ndim + 1)
     return moveaxis(x, source, place - (source < place))
 
 
 def _each(change: Any, arrays: Sequence[ArrayLike]) -> Any:
-    changed = tuple(change(tensor(x)) for x in arrays)
+    changed = tuple(change(as_tensor(x)) for x in arrays)
     return changed if len(changed) != 1 else changed[0]
 
 
@@ -349,11 +358,11 @@ def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]:
     >>> [x.shape for x in tg.broadcast_arrays([[1.0], [2.0]], [1.0, 2.0, 3.0])]
     [(2, 3), (2, 3)]
     """
-    tensors = [tensor(x) for x in arrays]
+    tensors = [as_tensor(x) for x in arrays]
     try:
         shape = np.broadcast_shapes(*(x.shape for x in tensors))
     except ValueError:
-        raise ShapeError(f"the shapes {', '.join(str(x.shape) for x in tensors)} do not broadcast together") from None
+        raise misfit(tensors, "the shapes do not broadcast together") from None
     return tuple(broadcast_to(x, shape) for x in tensors)
 
 
@@ -379,13 +388,12 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy", sparse: bool = False) -> 
     >>> x.shape, y.data[:, 0].tolist()
     ((3, 2), [3.0, 4.0, 5.0])
     """
-    if indexing not in ("xy", "ij"):
-        raise ArgumentError(f"indexing is 'xy' or 'ij', not {indexing!r}")
+    need_one_of(("xy", "ij"), indexing=indexing)
     axes = list(range(len(arrays)))
     if indexing == "xy" and len(arrays) > 1:
         axes[:2] = 1, 0
     open_grid = tuple(
-        reshape(x, tuple(tensor(x).size if i == axis else 1 for i in range(len(arrays))))
+        reshape(x, tuple(as_tensor(x).size if i == axis else 1 for i in range(len(arrays))))
         for x, axis in zip(arrays, axes, strict=True)
     )
     return open_grid if sparse or not arrays else broadcast_arrays(*open_grid)
@@ -417,11 +425,6 @@ def flip(xp: Any, x: ArrayLike, axis: Axis = None) -> Any:
     return xp.flip(x, axis=axis)
 
 
-def need_axes(name: str, x: Tensor, count: int) -> None:
-    if x.ndim < count:
-        raise ShapeError(f"{name} needs at least {count} {'axes' if count > 1 else 'axis'}, {describe(x)} has {x.ndim}")
-
-
 @composite("shape", samples=(Sample(((2, 3),)), Sample(((2, 3, 2),))))
 def fliplr(x: ArrayLike) -> Tensor:
     """The columns in reverse order.
@@ -431,7 +434,7 @@ def fliplr(x: ArrayLike) -> Tensor:
     Tensor([[2., 1.],
             [4., 3.]], op=flip)
     """
-    need_axes("fliplr", tensor(x), 2)
+    need_axes(as_tensor(x), 2)
     return flip(x, axis=1)
 
 
@@ -444,7 +447,7 @@ def flipud(x: ArrayLike) -> Tensor:
     Tensor([[3., 4.],
             [1., 2.]], op=flip)
     """
-    need_axes("flipud", tensor(x), 1)
+    need_axes(as_tensor(x), 1)
     return flip(x, axis=0)
 
 
@@ -463,9 +466,9 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     Tensor([[2., 4.],
             [1., 3.]], op=permute_dims)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     first, second = axes
-    if normalize_axis_index(first, x.ndim) == normalize_axis_index(second, x.ndim):
+    if normalize_axis(first, x) == normalize_axis(second, x):
         raise ArgumentError(f"a plane has two axes, and {axes} are one")
     match k % 4:
         case 0:
@@ -593,7 +596,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     >>> tg.repeat([1.0, 2.0], [3, 1])
     Tensor([1., 1., 1., 2.], op=getitem)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     if isinstance(repeats, Tensor):
         ask(repeats, "the number of repeats")
         counts = repeats
@@ -602,11 +605,8 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
         if array.size == 1 and array.ndim < 2:
             return repeat_(x, index(array.item()), axis)
         counts = constant(array.astype(np.intp, casting="safe" if array.size else "unsafe"))
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = normalize_axis_index(axis, x.ndim)
-    if counts.dtype.kind not in "iub":
-        raise ArgumentError(f"repeats are whole numbers, not {counts.dtype}")
+    x, axis = in_row(x, axis)
+    need_integers("repeats", counts, "iub")
     if counts.size == 1:
         counts = broadcast_to(reshape(counts, (1,)), (x.shape[axis],))
     if counts.shape != (x.shape[axis],):
@@ -633,7 +633,7 @@ def resize(x: ArrayLike, new_shape: int | Sequence[int]) -> Tensor:
     Tensor([[1., 2.],
             [3., 1.]], op=reshape)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     shape = tuple(map(index, new_shape)) if isinstance(new_shape, Sequence) else (index(new_shape),)
     if any(n < 0 for n in shape):
         raise ArgumentError(f"all lengths of a shape are at least 0, not {shape}")
@@ -700,13 +700,13 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
     >>> tg.pad([1.0, 2.0, 3.0], (2, 1), mode="reflect")
     Tensor([3., 2., 1., 2., 3., 2.], op=pad)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     if not isinstance(mode, str) or mode not in _MODES:
         raise UnsupportedError(
             f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join what you compute with concat"
         )
     if isinstance(pad_width, dict):
-        given = {normalize_axis_index(axis, x.ndim): width for axis, width in pad_width.items()}
+        given = {normalize_axis(axis, x): width for axis, width in pad_width.items()}
         pad_width = [np.broadcast_to(given.get(axis, 0), 2) for axis in range(x.ndim)] or 0
     if isinstance(pad_width, Tensor):
         raise ArgumentError("pad_width is made of plain numbers; take .data of the tensor")
@@ -727,7 +727,7 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
         places = np.arange(y.shape[axis]).reshape(-1, *(1,) * (x.ndim - axis - 1))
         for new, value in zip((places < before, places >= y.shape[axis] - after), values, strict=True):
             if new.any():
-                y = where(new, tensor(value).astype(x.dtype), y)
+                y = where(new, as_tensor(value).astype(x.dtype), y)
     return y
 
 
@@ -856,7 +856,7 @@ def diag(x: ArrayLike, k: int = 0) -> Tensor:
     Tensor([[1., 0.],
             [0., 2.]], op=diagonal_matrix)
     """
-    x = tensor(x)
+    x = as_tensor(x)
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag takes a vector or a matrix, and {describe(x)} has {x.ndim} axes")
     n = x.shape[0] + abs(k)
@@ -914,7 +914,7 @@ def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Tensor:
     >>> tg.full_like([1.0, 2.0], 3)
     Tensor([3., 3.])
     """
-    x = tensor(x)
+    x = as_tensor(x)
     dtype = x.dtype if dtype is None else np.dtype(dtype)
     if isinstance(fill_value, Tensor):
         return broadcast_to(fill_value.astype(dtype), x.shape)

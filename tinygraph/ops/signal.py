@@ -18,11 +18,13 @@ from ..apply import composite, constant, op
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
+from .arguments import as_tensor, need_one_of, normalize_axes, normalize_axis
 from .broadcasting import Shape
 from .comparisons import where
 from .elementwise import add, astype, pow, remainder
 from .indexing import getitem_
 from .joining import concat_
+from .keys import along
 from .reduction import sum
 from .shape import reshape
 from .sorting import argsort
@@ -38,23 +40,13 @@ __all__ = [
 ]
 
 
-def _tensor(x: ArrayLike) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
-
-
 def _part(x: Tensor, axis: int, part: Any) -> Tensor:
     """A slice along one axis."""
-    return getitem_(x, key=(*(slice(None),) * axis, part))
+    return getitem_(x, key=along(axis, part))
 
 
 def _differences(x: Tensor, axis: int = 0) -> Tensor:
     return _part(x, axis, slice(1, None)) - _part(x, axis, slice(-1))
-
-
-def _axis(name: str, x: Tensor, axis: int) -> int:
-    if not -x.ndim <= axis < x.ndim:
-        raise ShapeError(f"{name} along axis {axis} of an array of shape {x.shape}")
-    return axis % x.ndim
 
 
 # -- convolution ---------------------------------------------------------------------------------------------------
@@ -104,11 +96,10 @@ def convolve(x: ArrayLike, y: ArrayLike, mode: str = "full") -> Tensor:
 
 
 def _vectors(name: str, x: ArrayLike, y: ArrayLike, mode: str) -> tuple[Tensor, Tensor]:
-    if mode not in ("full", "same", "valid"):
-        raise ArgumentError(f'mode is "full", "same" or "valid", not {mode!r}')
+    need_one_of(("full", "same", "valid"), mode=mode)
     vectors = []
     for given in (x, y):
-        vector = _tensor(given)
+        vector = as_tensor(given)
         if vector.ndim != 1 or vector.size == 0:
             raise ShapeError(f"{name} takes two vectors that are not empty, not an array of shape {vector.shape}")
         vectors.append(vector)
@@ -210,7 +201,7 @@ def interp(
     >>> x.grad
     array([2., 1., 0.])
     """
-    points, nodes, values = map(_tensor, (x, nodes, values))
+    points, nodes, values = map(as_tensor, (x, nodes, values))
     if nodes.ndim != 1 or nodes.shape != values.shape or not nodes.size:
         raise ShapeError(
             f"interp takes nodes and values of one length, not of the shapes {nodes.shape} and {values.shape}"
@@ -271,12 +262,11 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
     >>> np.gradient(f, 0.5).data.tolist()
     [2.0, 3.0, 6.0, 8.0]
     """
-    f = _tensor(f)
+    f = as_tensor(f)
     if edge_order not in (1, 2):
         raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
-    given = range(f.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    axes = [_axis("gradient", f, i) for i in given]
-    spacings: list[Any] = [_tensor(h) if np.ndim(h) else h for h in spacing] or [1.0]
+    axes = normalize_axes(range(f.ndim) if axis is None else axis, f)
+    spacings: list[Any] = [as_tensor(h) if np.ndim(h) else h for h in spacing] or [1.0]
     if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
         spacings *= len(axes)
     if len(spacings) != len(axes):
@@ -336,11 +326,11 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
     >>> tg.trapezoid([1.0, 2.0, 4.0], dx=0.5).item()
     2.25
     """
-    y = _tensor(y)
-    axis = _axis("trapezoid", y, axis)
+    y = as_tensor(y)
+    axis = normalize_axis(axis, y)
     step: Any = dx
     if x is not None:
-        x = _tensor(x)
+        x = as_tensor(x)
         step = _differences(x, axis % x.ndim if x.ndim > 1 else 0)
         if x.ndim == 1:
             step = reshape(step, (-1, *(1,) * (y.ndim - axis - 1)))
@@ -383,10 +373,10 @@ def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = m
     >>> tg.unwrap([0.0, 3.0, 6.0, 1.0], period=8.0)
     Tensor([0., 3., 6., 9.], op=add)
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if isinstance(discont, Tensor) or isinstance(period, Tensor):
         raise UnsupportedError("unwrap takes numbers for discont and period, not tensors; take .item() of them")
-    return add(x, jumps_(x, discont=discont, axis=_axis("unwrap", x, axis), period=period))
+    return add(x, jumps_(x, discont=discont, axis=normalize_axis(axis, x), period=period))
 
 
 @composite(
@@ -408,7 +398,7 @@ def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     >>> tg.polyval([1.0, 0.0, -1.0], [2.0, 3.0]).data.tolist()
     [3.0, 8.0]
     """
-    p, x = _tensor(p), _tensor(x)
+    p, x = as_tensor(p), as_tensor(x)
     if not p.ndim:
         raise ShapeError("polyval takes a vector of coefficients, not one number")
     y = constant(np.zeros(x.shape, x.dtype))
@@ -436,7 +426,7 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Tens
     >>> tg.vander([2.0, 3.0], 3).data.tolist()
     [[4.0, 2.0, 1.0], [9.0, 3.0, 1.0]]
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if x.ndim != 1:
         raise ShapeError(f"vander takes a vector, not an array of shape {x.shape}")
     powers = np.arange(x.size if N is None else index(N), dtype=x.dtype if x.dtype.kind == "f" else int)

@@ -11,15 +11,16 @@ from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
-from ..apply import composite, constant, op
-from ..errors import ArgumentError, DTypeError
+from ..apply import composite, op
+from ..errors import ArgumentError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
+from .arguments import as_tensor, need_integers, need_one_of
 from .indexing import getitem
-from .shape import broadcast_to, reshape
+from .keys import along
+from .shape import broadcast_to, in_row
 
 __all__ = [
     "argpartition",
@@ -97,16 +98,12 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> 
     Tensor([[5.],
             [3.]], op=take_along_axis)
     """
-    x, indices = (z if isinstance(z, Tensor) else constant(z) for z in (x, indices))
-    if indices.dtype.kind not in "iu":
-        raise DTypeError(f"take_along_axis takes integers as indices, not {indices.dtype}")
-    if axis is None:
-        x, axis = reshape(x, -1), 0
+    (x, axis), indices = in_row(x, axis), as_tensor(indices)
+    need_integers("indices", indices)
     if x.ndim != indices.ndim:
         raise ArgumentError(
             f"take_along_axis takes as many axes of the indices as of the array, not {indices.ndim} and {x.ndim}"
         )
-    axis = normalize_axis_index(axis, x.ndim)
     rest = np.broadcast_shapes(*((*shape[:axis], 1, *shape[axis + 1 :]) for shape in (x.shape, indices.shape)))
     x, indices = (_broadcast(z, (*rest[:axis], z.shape[axis], *rest[axis + 1 :])) for z in (x, indices))
     return take_along_axis_(x, indices, axis=axis)
@@ -160,7 +157,7 @@ def sort_(xp: Any, x: ArrayLike, axis: int) -> Any:
 
 
 def _reversed(x: Tensor, axis: int) -> Tensor:
-    return getitem(x, (slice(None),) * (axis % x.ndim) + (slice(None, None, -1),))
+    return getitem(x, along(axis, slice(None, None, -1)))
 
 
 _public = (*_sorted, Sample(((3,),)), Sample(((2, 3),), {"axis": None}))  # NumPy has no descending order
@@ -171,14 +168,14 @@ def sort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stable: 
     """The elements along `axis` in ascending order, NaN last, or `descending`; without `axis` all in one row.
 
     The gradient of each goes to where it came from. Elements that tie keep their order (always, whatever is `stable`).
-    Raises NumPy's ``AxisError`` where there is no such axis.
+    Raises `ShapeError` where there is no such axis.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([3.0, 1.0, 2.0])
     >>> tg.gradients(tg.sort(x), x, [10.0, 20.0, 30.0])
     Tensor([30., 10., 20.], op=scatter_along_axis)
     """
-    x, axis = _in_row(x, axis)
+    x, axis = in_row(x, axis)
     return _reversed(sort_(_reversed(x, axis), axis=axis), axis) if descending else sort_(x, axis=axis)
 
 
@@ -192,15 +189,10 @@ def argsort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stabl
     >>> tg.argsort([3.0, 1.0, 2.0], descending=True)
     Tensor([0, 2, 1], op=subtract)
     """
-    x, axis = _in_row(x, axis)
+    x, axis = in_row(x, axis)
     if not descending:
         return argsort_(x, axis=axis)
     return x.shape[axis] - 1 - _reversed(argsort_(_reversed(x, axis), axis=axis), axis)
-
-
-def _in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
-    x = x if isinstance(x, Tensor) else constant(x)
-    return (reshape(x, -1), 0) if axis is None else (x, normalize_axis_index(axis, x.ndim))
 
 
 class TopK(NamedTuple):
@@ -228,10 +220,10 @@ def topk(x: ArrayLike, k: int, axis: int = -1, largest: bool = True, sorted: boo
     >>> tg.topk([1.0, 5.0, 3.0], 2).values
     Tensor([5., 3.], op=take_along_axis)
     """
-    x, axis = _in_row(x, axis)
+    x, axis = in_row(x, axis)
     if not 0 <= k <= x.shape[axis]:
         raise ArgumentError(f"topk takes at most the {x.shape[axis]} elements of the axis, not {k}")
-    indices = getitem(argsort(x, axis=axis, descending=largest), (slice(None),) * axis + (slice(k),))
+    indices = getitem(argsort(x, axis=axis, descending=largest), along(axis, slice(k)))
     return TopK(take_along_axis(x, indices, axis=axis), indices)
 
 
@@ -262,7 +254,7 @@ def argpartition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) 
     >>> tg.argpartition([3.0, 1.0, 2.0], 0)[0].item()
     1
     """
-    x, axis = _in_row(x, axis)
+    x, axis = in_row(x, axis)
     return argpartition_(x, kth=_static(kth), axis=axis)
 
 
@@ -280,7 +272,7 @@ def partition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) -> 
     >>> tg.partition([3.0, 1.0, 2.0], 0)[0].item()
     1.0
     """
-    x, axis = _in_row(x, axis)
+    x, axis = in_row(x, axis)
     return take_along_axis_(x, argpartition_(x, kth=_static(kth), axis=axis), axis=axis)
 
 
@@ -317,6 +309,5 @@ def searchsorted(x: ArrayLike, values: ArrayLike, side: str = "left", sorter: Ar
     >>> tg.searchsorted([1.0, 2.0, 3.0], [2.0, 2.5])
     Tensor([1, 2], op=searchsorted)
     """
-    if side not in ("left", "right"):
-        raise ArgumentError(f'side is "left" or "right", not {side!r}')
+    need_one_of(("left", "right"), side=side)
     return searchsorted_(x if sorter is None else take_along_axis(x, sorter), values, side=side)

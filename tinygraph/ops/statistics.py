@@ -10,18 +10,18 @@ import builtins
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..apply import composite, constant, op
-from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Sample
 from ..table import NUMBERS, SUM
 from . import shape
+from .arguments import as_tensor, need_integers, need_one_of, normalize_axes
 from .broadcasting import kept, reduced_count
 from .comparisons import maximum, minimum, where
 from .contraction import matmul
-from .elementwise import astype, sqrt, square
+from .elementwise import astype, floating, sqrt, square
 from .indexing import getitem
 from .joining import concat, stack
 from .reduction import Axis, divided, in_line, max, mean, min, nanmean, sum, without_nan
@@ -54,10 +54,6 @@ _samples = (
     Sample(((2, 3),), {"keepdims": True}),
     Sample(((0, 3),), {"axis": 1}),
 )
-
-
-def _tensor(x: ArrayLike) -> Tensor:
-    return x if isinstance(x, Tensor) else constant(x)
 
 
 # -- spread --------------------------------------------------------------------------------------------------------
@@ -149,7 +145,7 @@ def nanvar(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: boo
     >>> tg.nanvar([1.0, np.nan, 3.0]).item()
     1.0
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     distance = where(x != x, 0.0, without_nan(x) - nanmean(x, axis=axis, keepdims=True))
     count = sum(x == x, axis=axis, keepdims=keepdims)
     freedom = where(count > correction, count - correction, np.nan) if correction else count
@@ -202,15 +198,14 @@ def _checked(function: str, q: Any, method: str, methods: tuple[str, ...]) -> An
     q = np.asarray(q, np.float64)
     if not ((q >= 0) & (q <= 1)).all():
         raise ArgumentError(f"{function} takes fractions in [0, 1] (percentile in [0, 100]), not {q.tolist()}")
-    if method not in methods:
-        raise ArgumentError(f"the method is one of {', '.join(methods)}, not {method!r}")
+    need_one_of(methods, method=method)
     return q
 
 
 def _ordered(x: Tensor, axis: Axis) -> Tensor:
     """The elements along `axis`, one after the other along a last axis, in order; NaN come last."""
     if axis is not None:
-        axis = normalize_axis_tuple(axis, x.ndim)
+        axis = normalize_axes(axis, x)
     ordered = sort(in_line(shape, x, axis))
     if ordered.shape[-1] == 0:
         raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
@@ -265,7 +260,7 @@ def quantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", ke
     >>> y.item(), tg.gradients(y, x).data.tolist()
     (1.5, [0.0, 0.5, 0.5])
     """
-    return _quantile(_tensor(x), _checked("quantile", q, method, _METHODS), axis, method, keepdims)
+    return _quantile(as_tensor(x), _checked("quantile", q, method, _METHODS), axis, method, keepdims)
 
 
 @composite("reduction", samples=tuple(s._replace(params={**s.params, "q": 60}) for s in _quantiles[:3]))
@@ -277,7 +272,7 @@ def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", 
     2.5
     """
     q = q if isinstance(q, Tensor) else np.asarray(q) / 100
-    return _quantile(_tensor(x), _checked("percentile", q, method, _METHODS), axis, method, keepdims)
+    return _quantile(as_tensor(x), _checked("percentile", q, method, _METHODS), axis, method, keepdims)
 
 
 @composite("reduction", samples=_samples)
@@ -288,7 +283,7 @@ def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> tg.median([3.0, 1.0, 2.0, 10.0]).item()
     2.5
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if reduced_count(x.shape, axis) == 0:
         return mean(x, axis=axis, keepdims=keepdims)  # which is NaN
     return _quantile(x, np.asarray(0.5), axis, "linear", keepdims)
@@ -304,7 +299,7 @@ def _nanquantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> 
             raise ArgumentError("nanquantile takes at least one fraction")
         each = [_nanquantile(x, one, axis, method, keepdims) for one in q.reshape(-1)]
         return reshape(stack(each), (*q.shape, *each[0].shape))
-    x = x if x.dtype.kind == "f" else astype(x, np.float64)
+    x = floating(x)
     ordered = _ordered(x, axis)
     count = sum(ordered == ordered, axis=-1, keepdims=True)
     alpha, beta = _CONTINUOUS.get(method, (1.0, 1.0))
@@ -335,7 +330,7 @@ def nanquantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear",
     >>> tg.nanquantile([3.0, np.nan, 1.0], 0.25).item()
     1.5
     """
-    return _nanquantile(_tensor(x), _checked("nanquantile", q, method, _NAN_METHODS), axis, method, keepdims)
+    return _nanquantile(as_tensor(x), _checked("nanquantile", q, method, _NAN_METHODS), axis, method, keepdims)
 
 
 @composite("reduction", samples=tuple(s._replace(params={**s.params, "q": 60}) for s in _nan_quantiles[:3]))
@@ -347,7 +342,7 @@ def nanpercentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear
     2.5
     """
     q = q if isinstance(q, Tensor) else np.asarray(q) / 100
-    return _nanquantile(_tensor(x), _checked("nanpercentile", q, method, _NAN_METHODS), axis, method, keepdims)
+    return _nanquantile(as_tensor(x), _checked("nanpercentile", q, method, _NAN_METHODS), axis, method, keepdims)
 
 
 @composite("reduction", samples=_samples)
@@ -358,7 +353,7 @@ def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     >>> tg.nanmedian([3.0, np.nan, 1.0]).item()
     2.0
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if reduced_count(x.shape, axis) == 0:
         return mean(x, axis=axis, keepdims=keepdims)  # which is NaN
     return _nanquantile(x, np.asarray(0.5), axis, "linear", keepdims)
@@ -389,13 +384,13 @@ def average(
     >>> tg.average([1.0, 4.0], weights=[2.0, 1.0]).item()
     2.0
     """
-    x = _tensor(x)
+    x = as_tensor(x)
     if weights is None:
         y = mean(x, axis=axis, keepdims=keepdims)
         return (y, constant(np.full(y.shape, reduced_count(x.shape, axis), y.dtype))) if returned else y
     if isinstance(weights, (list, tuple)) and x.dtype.kind == "f":  # Python's numbers do not widen
         weights = np.asarray(weights, x.dtype)
-    weights = _fitted(weights if isinstance(weights, Tensor) else constant(weights), x, axis)
+    weights = _fitted(as_tensor(weights), x, axis)
     total = sum(weights, axis=axis, keepdims=keepdims)
     if not total.value.all():
         raise ArgumentError("weights that add up to 0 make no average")
@@ -407,7 +402,7 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
     """Weights in the shape of x."""
     if weights.shape == x.shape:
         return weights
-    axes = () if axis is None else normalize_axis_tuple(axis, x.ndim)
+    axes = () if axis is None else normalize_axes(axis, x)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
         raise ShapeError(
             f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"
@@ -464,8 +459,8 @@ def cov(
         ddof = 0 if bias else 1
     n = X.shape[1]
     given = [None if w is None else _checked_weights(w, n) for w in (fweights, aweights)]
-    if (frequencies := given[0]) is not None and frequencies.dtype.kind not in "iu":
-        raise DTypeError(f"fweights are whole numbers, not {frequencies.dtype}")
+    if given[0] is not None:
+        need_integers("fweights", given[0])
     present = [astype(w, X.dtype) for w in given if w is not None]
     if not present:
         distance = X - mean(X, axis=1, keepdims=True)
@@ -481,17 +476,17 @@ def cov(
 
 def _variables(function: str, x: ArrayLike, rowvar: bool) -> Tensor:
     """Variables as rows."""
-    x = _tensor(x)
+    x = as_tensor(x)
     if x.ndim > 2:
         raise ShapeError(f"{function} takes variables as the rows of a matrix, not an array of shape {x.shape}")
-    x = x if x.dtype.kind == "f" else astype(x, np.float64)
+    x = floating(x)
     if x.ndim < 2:
         return reshape(x, (1, -1))
     return x if rowvar else matrix_transpose(x)
 
 
 def _checked_weights(weights: ArrayLike, n: int) -> Tensor:
-    weights = weights if isinstance(weights, Tensor) else constant(weights)
+    weights = as_tensor(weights)
     if weights.shape != (n,):
         raise ShapeError(f"there are {n} observations, so the weights have the shape ({n},), not {weights.shape}")
     if (weights.value < 0).any():

@@ -1,0 +1,88 @@
+"""What the user gave, in the form that ops take it: tensors, axes, options; and the errors where it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from sys import _getframe
+from types import FrameType
+from typing import Any
+
+from numpy.exceptions import AxisError
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..apply import constant, described_operand, shape_error
+from ..errors import ArgumentError, DTypeError, Operand, ShapeError
+from ..graph import ArrayLike, Tensor, describe
+from ..places import locate
+from .broadcasting import Shape
+
+
+def as_tensor(x: ArrayLike) -> Tensor:
+    """What may stand for a tensor as one."""
+    return x if isinstance(x, Tensor) else constant(x)
+
+
+def normalize_axis(axis: int, x: Tensor, ndim: int | None = None) -> int:
+    """The axis as it is counted from the first; `ndim` where the result has more of them than x."""
+    try:
+        return normalize_axis_index(axis, x.ndim if ndim is None else ndim)
+    except AxisError as error:
+        raise misfit((x,), str(error)) from None
+
+
+def normalize_axes(axis: int | Sequence[int], x: Tensor, ndim: int | None = None) -> Shape:
+    """The axes as they are counted from the first, each once."""
+    try:
+        return normalize_axis_tuple(axis, x.ndim if ndim is None else ndim)
+    except ValueError as error:
+        raise misfit((x,), str(error)) from None
+
+
+def need_axes(x: Tensor, count: int) -> None:
+    """Raise an error where there are fewer."""
+    if x.ndim < count:
+        raise misfit((x,), f"it needs at least {count} {'axes' if count > 1 else 'axis'}, not {x.ndim}")
+
+
+def matrices(x: ArrayLike, square: bool = False) -> Tensor:
+    """A tensor of matrices, or an error where its axes do not make any."""
+    x = as_tensor(x)
+    if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
+        raise misfit((x,), f"it needs {'square ' if square else ''}matrices, not the shape {x.shape}")
+    return x
+
+
+def need_integers(what: str, x: Tensor, kinds: str = "iu") -> None:
+    """Raise an error where the dtype is of another kind."""
+    if x.dtype.kind not in kinds:
+        raise DTypeError(f"{what} are whole numbers, and {describe(x)} holds {x.dtype}")
+
+
+def need_one_of(allowed: Sequence[str], **options: Any) -> None:
+    """Raise an error where an option is none of those allowed."""
+    for name, value in options.items():
+        if value not in allowed:
+            *most, last = (f'"{option}"' for option in allowed)
+            raise ArgumentError(f"{name} is {', '.join(most)} or {last}, not {value!r}")
+
+
+def misfit(
+    operands: Sequence[Any], reason: str | Callable[[list[Operand]], tuple[str, list[str]]], *hints: str
+) -> ShapeError:
+    """The error of operands that do not fit, where the public function is called; their names may be in the reason."""
+    name, frame = _public_call()
+    explain = reason if callable(reason) else lambda operands: (reason, [*hints])
+    return shape_error(name, [as_tensor(x) for x in operands], locate(frame), explain)
+
+
+def given_name(x: Tensor, position: int) -> str:
+    """What the user calls the operand at a position."""
+    return described_operand(x, locate(_public_call()[1]), position).name
+
+
+def _public_call() -> tuple[str, FrameType]:
+    """The public function that is running, and the frame that calls it."""
+    frame: Any = _getframe()
+    while frame.f_globals.get("__package__") == __package__:
+        name, frame = frame.f_code.co_name, frame.f_back
+    return name, frame
