@@ -230,7 +230,12 @@ def _quantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Ten
     if np.any(share):
         above = below + (place > below)
         upper = getitem(ordered, (..., above if q.ndim else int(above)))
-        y = (y + upper) / 2 if np.all(share == 0.5) else y + share * (upper - y)
+        if np.all(share == 0.5):
+            y = (y + upper) / 2
+        else:  # from the nearer one, as NumPy does: so an infinity that is farther off gives one, not NaN
+            past = share >= 0.5
+            nearer = where(past, upper, y) if q.ndim else upper if past else y
+            y = nearer + (share - past) * (upper - y)
     if x.dtype.kind == "f":  # a NaN, which is the largest, makes all NaN
         largest = getitem(ordered, (..., slice(-1, None)) if q.ndim == 1 else (..., -1, *(None,) * q.ndim))
         y = where(largest != largest, largest, y)
