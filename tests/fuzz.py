@@ -194,7 +194,7 @@ def _table() -> list[tuple[Op | Composite, list[tuple[list[Any], dict[str, Any]]
     records = [
         record
         for record in testing.records()
-        if not getattr(record, "aside", None) and not any(domain.computed for domain in _domains(record, 0))
+        if not getattr(record, "aside", None) and not any(domain.computed for domain in _domains(record))
     ]
     drawn = ((record, list(testing.samples(record))) for record in records)
     return [(record, samples) for record, samples in drawn if samples]  # loops and branches have none
@@ -222,9 +222,10 @@ def _suits(record: Op | Composite, domain: Domain, x: Any) -> bool:
     return not _is_private(record) or (domain.low <= x.min() and x.max() <= domain.high)
 
 
-def _domains(record: Op | Composite, count: int) -> list[Domain]:
+def _domains(record: Op | Composite, sample: int = 0, count: int = 0) -> list[Domain]:
+    """Those of the inputs of a sample."""
     given = record.samples or ()
-    domains = given[0].domains if given and isinstance(given[0], Sample) else given
+    domains = given[sample].domains if given and isinstance(given[0], Sample) else given
     return [domain or Domain() for domain, _ in itertools.zip_longest(domains, range(count))]
 
 
@@ -247,9 +248,10 @@ def random_program(rng: np.random.Generator, length: int, special: bool = False,
     while len(made) < length and attempts < 8 * length:
         attempts += 1
         function, samples = _table()[rng.integers(len(_table())) if made or record is None else record]
-        inputs, params = samples[rng.integers(len(samples))]
+        sample = int(rng.integers(len(samples)))
+        inputs, params = samples[sample]
         operands: list[Any] = []
-        for x, domain in zip(inputs, _domains(function, len(inputs)), strict=False):
+        for x, domain in zip(inputs, _domains(function, sample, len(inputs)), strict=False):
             known = [value for value in values if value[1].shape == x.shape and value[1].dtype.kind == x.dtype.kind]
             if made and not known and not _is_private(function) and rng.random() < 0.2:
                 known = [value for value in values if value[1].dtype.kind == x.dtype.kind]
@@ -408,7 +410,7 @@ def central_differences(program: Program) -> str | None:
 
 
 def _is_smooth(record: Op | Composite) -> bool:
-    return not any(domain.symmetric for domain in _domains(record, 0))
+    return not any(domain.symmetric for domain in _domains(record))
 
 
 def _is_taken_as_constant(record: Op | Composite) -> bool:
