@@ -183,6 +183,20 @@ def test_what_is_no_quantile(attempt, error, message):
         attempt(tg.parameter([[0.25, 0.5]]))
 
 
+def test_one_number_has_no_axis_to_vary_along():
+    for function in (tg.var, tg.std):
+        with pytest.raises(ValueError, match="axis 0 is out of bounds"):
+            function(3.0, axis=0)
+
+
+def test_an_infinity_farther_off_is_no_nan():
+    x = tg.parameter([0.0, -np.inf, 0.0, 0.0])
+    y = tg.quantile(x, 0.3, method="hazen")
+    y.backward()
+    assert y.item() == -np.inf  # as NumPy says
+    np.testing.assert_allclose(x.grad, [0.7, 0.3, 0.0, 0.0])
+
+
 def test_of_integers_a_quantile_is_a_float_unless_it_is_one_of_them():
     for method in METHODS:
         expected = np.quantile([1, 2, 4], 0.5, method=method)

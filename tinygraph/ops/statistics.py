@@ -83,6 +83,8 @@ def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
 
 def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """As np.var, which warns of too few elements past errstate."""
+    if axis is not None:
+        normalize_axis_tuple(axis, x.ndim)  # of one number, which np.sum takes to have an axis 0, too
     distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
     freedom = reduced_count(x.shape, axis) - correction
     return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)
@@ -225,7 +227,12 @@ def _quantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Ten
     if np.any(share):
         above = below + (place > below)
         upper = getitem(ordered, (..., above if q.ndim else int(above)))
-        y = (y + upper) / 2 if np.all(share == 0.5) else y + share * (upper - y)
+        if np.all(share == 0.5):
+            y = (y + upper) / 2
+        else:  # from the nearer one, as NumPy does: so an infinity that is farther off gives one, not NaN
+            past = share >= 0.5
+            nearer = where(past, upper, y) if q.ndim else upper if past else y
+            y = nearer + (share - past) * (upper - y)
     if x.dtype.kind == "f":  # a NaN, which is the largest, makes all NaN
         largest = getitem(ordered, (..., slice(-1, None)) if q.ndim == 1 else (..., -1, *(None,) * q.ndim))
         y = where(largest != largest, largest, y)

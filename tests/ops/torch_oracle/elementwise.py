@@ -10,8 +10,9 @@ def functional(name):
 
 
 def clip(torch, x, *bounds, min=None, max=None):
-    lower, upper = bounds or (min, max)
-    return torch.clip(x, lower, upper)
+    if bounds:  # of other shapes its gradient is refused
+        return torch.clip(*torch.broadcast_tensors(x, *bounds))
+    return torch.clip(x, min, max)
 
 
 NAMES = """

@@ -124,7 +124,8 @@ def nanvar(torch, x, axis=None, correction=0, keepdims=False):
     along = axes(x, axis)
     mean = torch.nanmean(x, along, keepdim=True)
     squares = torch.where(known, x - mean, 0.0) ** 2
-    return squares.sum(along, keepdim=keepdims) / (known.sum(along, keepdim=keepdims) - correction)
+    freedom = known.sum(along, keepdim=keepdims) - correction
+    return squares.sum(along, keepdim=keepdims) / torch.where(freedom > 0, freedom, math.nan)
 
 
 def nanstd(torch, x, **params):
