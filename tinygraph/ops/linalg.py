@@ -318,9 +318,6 @@ def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     return xp.matrix_rank(x, rtol=rtol)
 
 
-# -- composed --------------------------------------------------------------------------------------------------------
-
-
 @composite(
     "contraction",
     samples=tuple(
