@@ -19,10 +19,10 @@ from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor, ask, describe
 from ..samples import Domain, Sample
 from .arguments import as_tensor, need_axes, need_integers, normalize_axis
-from .broadcasting import Shape
+from .broadcasting import Axis, Shape
 from .comparisons import where
 from .keys import along
-from .shape import Axis, broadcast_to, in_row, ravel, reshape, swapaxes
+from .shape import broadcast_to, in_row, ravel, reshape, swapaxes
 
 __all__ = [
     "diag",

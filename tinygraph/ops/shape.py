@@ -16,7 +16,7 @@ from ..graph import ArrayLike, Tensor, describe
 from ..samples import Domain, Sample
 from ..table import POWER
 from .arguments import as_tensor, misfit, need_one_of, normalize_axes, normalize_axis
-from .broadcasting import Shape, unbroadcast
+from .broadcasting import Axis, Shape, unbroadcast
 
 __all__ = [
     "atleast_1d",
@@ -38,8 +38,6 @@ __all__ = [
     "swapaxes",
     "zeros_like",
 ]
-
-Axis = int | tuple[int, ...] | None
 
 
 def in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
