@@ -55,30 +55,75 @@ class Convention(NamedTuple):
     reason: str
 
 
-def _any_infinite(*xs: Any) -> bool:
-    return any(x.dtype.kind == "f" and not np.isfinite(x).all() for x in xs)
+def _any(condition: Callable[[Any], Any]) -> Callable[..., bool]:
+    """Whether some floating number is such."""
+    return lambda *xs: any(x.dtype.kind == "f" and bool(condition(x).any()) for x in xs)
 
 
-def _any_huge(*xs: Any) -> bool:
-    return any(x.dtype.kind == "f" and (np.isfinite(x) & (np.abs(x) > 1e100)).any() for x in xs)
+_any_infinite = _any(lambda x: ~np.isfinite(x))
+_any_nan = _any(np.isnan)
+_any_huge = _any(lambda x: np.isfinite(x) & (np.abs(x) > 1e100))
+_any_tiny = _any(lambda x: (x != 0) & (np.abs(x) < 1e-150))
+
+
+def _any_tie(x: Any, *rest: Any) -> bool:
+    return np.unique(x).size < x.size
+
+
+def _is_one_bound(x: Any, *bounds: Any) -> bool:
+    """Whether both bounds are, or there is a NaN where there are two."""
+    return len(bounds) == 2 and (_any_nan(x, *bounds) or bool(np.any(bounds[0] == bounds[1])))
+
+
+def _has_no_inverse(x: Any, *rest: Any) -> bool:
+    values = np.linalg.svdvals(x)
+    return bool((values.min(-1, initial=np.inf) <= 1e-12 * values.max(-1, initial=0.0)).any())
+
+
+def _has_equal_values(x: Any, *rest: Any) -> bool:
+    """Whether singular values are equal, or 0."""
+    values = np.linalg.svdvals(x)
+    return bool((np.diff(values, axis=-1, append=0.0) > -1e-6 * (1.0 + values.max(initial=0.0))).any())
 
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
-_PRODUCTS = ("contraction", "prod", "cumulative_prod", "prod_before", "prod_after")
+_PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
+_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient")
+_QUANTILES = ("quantile", "percentile", "median")
+_NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
 CONVENTIONS = [
-    Convention("torchs", ("fmax", "fmin"), lambda x, y: np.any(x == y), "a tie shares equally"),
-    Convention("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
-    Convention("numpys_value", ("argsort",), lambda x: np.unique(x).size < x.size, "equal elements keep their order"),
-    Convention("torchs", ("sign",), lambda x: np.isnan(x).any(), "the sign of NaN is 0 in PyTorch"),
-    Convention(
-        "torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"
-    ),
-    Convention("torchs", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
-    Convention("numpys_value", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
-    Convention("compiled", _SUMS, _any_huge, "the order of a sum decides whether it overflows"),
-    Convention("torchs", _PRODUCTS, _any_infinite, "0 · ∞ is met by some algorithms only"),
-    Convention("numpys_value", _PRODUCTS, _any_infinite, "0 · ∞ is met by some algorithms only"),
+    Convention(opinion, kinds, where, reason)
+    for opinion, kinds, where, reason in [
+        (
+            "torchs",
+            ("fmax", "fmin"),
+            lambda x, y: np.any((x == y) | (np.isnan(x) & np.isnan(y))),
+            "a tie shares equally",
+        ),
+        ("torchs", ("topk",), _any_tie, "of those that tie topk takes the first"),
+        ("numpys_value", ("argsort",), _any_tie, "equal elements keep their order"),
+        ("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
+        ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
+        ("torchs", ("gammaln",), lambda x: np.any(x == -np.inf), "SciPy's gammaln at −∞ is −∞"),
+        ("torchs", ("digamma_derivative",), lambda x: np.any((x <= 0) & (x == np.floor(x))), "a pole of polygamma"),
+        ("torchs", ("sign", "abs", "vector_norm"), _any_nan, "the sign of NaN is 0 in PyTorch"),
+        ("torchs", ("mae",), lambda x, y: np.isnan(x - y).any(), "the sign of NaN is 0 in PyTorch"),
+        ("torchs", _QUANTILES, _any_nan, "a NaN is the quantile, and has the whole gradient"),
+        ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
+        ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
+        ("torchs", ("svd", "qr", "lstsq"), _has_equal_values, "any basis of a plane"),
+        ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
+        ("torchs", ("running_statistics",), _any_infinite, "of numbers with an infinity the variance is NaN"),
+        ("torchs", ("cond",), _has_no_inverse, "of a matrix without an inverse rounding decides"),
+        ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
+        ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
+        ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("single_precision", ("rms_norm",), lambda x: np.any(np.abs(x) < 0.1), "the default ε is that of the dtype"),
+        *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
+        *((o, _PRODUCTS, _any_infinite, "0 · ∞ is met by some algorithms only") for o in ("torchs", "numpys_value")),
+    ]
 ]
 
 
@@ -101,18 +146,24 @@ class Program(NamedTuple):
     special: bool = False
     """Whether the leaves have values at which functions have corners, poles and overflow."""
 
-    def __call__(self, leaves: Sequence[tg.Tensor]) -> list[tg.Tensor]:
+    def __call__(self, leaves: Sequence[tg.Tensor], passed: Callable[[tg.Tensor], tg.Tensor] | None = None) -> Any:
+        """The values, with what becomes of each as it is passed on."""
         values = list(leaves)
         for record, operands, params in self.steps:
-            values.append(testing.applied(record, [values[i] for i in operands], params))
+            given = [values[i] if passed is None else passed(values[i]) for i in operands]
+            values.append(testing.applied(record, given, params))
         return values
 
-    def run(self, dtype: Any = None) -> tuple[list[tg.Tensor], tg.Tensor]:
-        """The leaves as tensors, and the result."""
-        leaves = [
+    def tensors(self, dtype: Any = None) -> list[tg.Tensor]:
+        """The leaves; the floating ones require a gradient, and are of a dtype."""
+        return [
             tg.Tensor(x if dtype is None or x.dtype.kind != "f" else x.astype(dtype), requires_grad=x.dtype.kind == "f")
             for x in self.leaves
         ]
+
+    def run(self, dtype: Any = None) -> tuple[list[tg.Tensor], tg.Tensor]:
+        """The leaves as tensors, and the result."""
+        leaves = self.tensors(dtype)
         return leaves, self(leaves)[-1]
 
     @property
@@ -150,6 +201,21 @@ def _is_private(record: Op | Composite) -> bool:
     )
 
 
+def _uses_lapack(record: Op | Composite) -> bool:
+    """Whether it decomposes matrices, for which NaN, infinity and what overflows when squared are no input."""
+    function = record.forward if isinstance(record, Op) else record.apply
+    return function.__module__ == "tinygraph.ops.linalg" and record.name not in ("ratio", "vector_norm")
+
+
+def _suits(record: Op | Composite, domain: Domain, x: Any) -> bool:
+    """Whether a function may be given any such values, as far as it trusts its operands."""
+    if x.dtype.kind != "f" or not x.size:
+        return True
+    if _uses_lapack(record) and not (np.isfinite(x) & (np.abs(x) < 1e100)).all():
+        return False
+    return not _is_private(record) or (domain.low <= x.min() and x.max() <= domain.high)
+
+
 def _domains(record: Op | Composite, count: int) -> list[Domain]:
     given = record.samples or ()
     domains = given[0].domains if given and isinstance(given[0], Sample) else given
@@ -158,7 +224,12 @@ def _domains(record: Op | Composite, count: int) -> list[Domain]:
 
 def _is_free(domain: Domain) -> bool:
     """Whether any floating array will do."""
-    return not (domain.boolean or domain.integer or domain.symmetric or domain.diagonal or domain.increasing)
+    return _is_drawn_freely(domain) and not domain.diagonal
+
+
+def _is_drawn_freely(domain: Domain) -> bool:
+    """Whether it has a meaning for any floating array; a matrix without an inverse may still be refused."""
+    return not (domain.boolean or domain.integer or domain.symmetric or domain.increasing)
 
 
 def random_program(rng: np.random.Generator, length: int, special: bool = False, record: int | None = None) -> Program:
@@ -176,11 +247,13 @@ def random_program(rng: np.random.Generator, length: int, special: bool = False,
             known = [value for value in values if value[1].shape == x.shape and value[1].dtype.kind == x.dtype.kind]
             if made and not known and not _is_private(function) and rng.random() < 0.2:
                 known = [value for value in values if value[1].dtype.kind == x.dtype.kind]
+            known = [value for value in known if _suits(function, domain, value[1])]
             if known and _is_free(domain) and rng.random() < 0.8:
                 operands.append(known[rng.integers(len(known))])
                 continue
-            if special and x.dtype.kind == "f" and rng.random() < 0.9:
-                x = rng.choice(SPECIAL[: None if rng.random() < 0.7 else 7], x.shape).reshape(x.shape)
+            if special and x.dtype.kind == "f" and _is_drawn_freely(domain) and rng.random() < 0.9:
+                whole = rng.random() < 0.7 and not _uses_lapack(function)
+                x = rng.choice(SPECIAL[: None if whole else 7], x.shape).reshape(x.shape)
             operands.append(("leaf", x))
         if made and all(kind == "leaf" for kind, _ in operands):
             continue
@@ -305,6 +378,8 @@ def central_differences(program: Program) -> str | None:
     leaves, y = program.run()
     if program.special or not y.requires_grad or not all(_is_smooth(step.record) for step in program.steps):
         return None
+    if any(_is_taken_as_constant(step.record) for step in program.steps):
+        return None
     rng = np.random.default_rng(0)
     along = [rng.standard_normal(x.shape) if x.requires_grad else None for x in leaves]
 
@@ -317,7 +392,7 @@ def central_differences(program: Program) -> str | None:
     except REFUSED:
         return None
     scale = max(1.0, abs(y.data).max(initial=0))
-    if not np.ptp(slopes) < 1e-6 * scale:
+    if not np.ptp(slopes) < 1e-6 * scale or _rounding(program) / 1e-6 > 1e-5 * scale:
         return None
     found = tg.gradients(y, sought(leaves), weights(y.shape))
     slope = sum(np.sum(g.data * d) for g, d in zip(found, [d for d in along if d is not None], strict=True))
@@ -330,10 +405,27 @@ def _is_smooth(record: Op | Composite) -> bool:
     return not any(domain.symmetric for domain in _domains(record, 0))
 
 
+def _is_taken_as_constant(record: Op | Composite) -> bool:
+    """Whether floating numbers come out that change with those that go in, and have no gradient."""
+    return isinstance(record, Op) and not record.differentiable
+
+
+def _rounding(program: Program) -> float:
+    """By how much the result is off, as each value on the way is rounded."""
+    values = program(program.tensors())
+    xs = sought(values)
+    slopes = tg.gradients(values[-1], xs, weights(values[-1].shape))
+    return sum(float(np.abs(g.data * x.data).sum()) for g, x in zip(slopes, xs, strict=True)) * 2.0**-52
+
+
 def single_precision(program: Program) -> str | None:
     """The same in float32: of that dtype, and near."""
     if program.special or len(program.steps) > 2 or any("dtype" in step.params for step in program.steps):
         return None
+    values = program([tg.Tensor(x) for x in program.leaves])
+    for (_, operands, _), y in zip(program.steps, values[len(program.leaves) :], strict=True):
+        if y.dtype.kind == "f" and not any(values[i].dtype.kind == "f" for i in operands):
+            return None  # of whole numbers alone it makes float64, as NumPy does, and widens what comes after
     rounded = program._replace(
         leaves=tuple(x.astype(np.float32).astype(x.dtype) if x.dtype.kind == "f" else x for x in program.leaves)
     )
@@ -359,29 +451,67 @@ def torchs(program: Program) -> str | None:
         return None
     if any(not _is_smooth(step.record) for step in program.steps):
         return None
-    leaves, y = program.run()
+    leaves = program.tensors()
+    ours = program(leaves)
+    y = ours[-1]
     theirs = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in program.leaves]
     values = list(theirs)
     try:
         for record, operands, params in program.steps:
             function = _torch_functions()[record.name]
             values.append(as_one(torch, function(torch, *[values[i] for i in operands], **params)))
+            if len(values) < len(ours) and _parts(values[-1].numpy(force=True), ours[len(values) - 1].data):
+                return None  # from here on they are two programs
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
+    lenient = program.special or len(program.steps) > 1
     value = values[-1].numpy(force=True)
     if value.shape != y.shape and min(x.size for x in program.leaves) <= 1:
         return None  # cumulative products of a number; transforms of nothing
-    if found := differ(y.data, _but_for_nan(value, y.data) if program.special else value, 1e-9):
-        return f"value: {found}"
+    if found := differ(y.data, _but_for_nan(value, y.data) if lenient else value, 1e-9):
+        return None if _is_decided_by_rounding(program) else f"value: {found}"
     if not (y.requires_grad and values[-1].requires_grad):
         return None
+    poles = len(program.steps) > 1 and not all(np.isfinite(g.data).all() for g in _upstream(ours))
     asked = [x for x in theirs if x.requires_grad]
     nodes = torch.autograd.grad(values[-1], asked, torch.tensor(weights(y.shape)), allow_unused=True)
     for x, one, other in zip(sought(leaves), tg.gradients(y, sought(leaves), weights(y.shape)), nodes, strict=True):
         slope = np.zeros(x.shape) if other is None else other.numpy(force=True)
-        if found := differ(one.data, _but_for_nan(slope, one.data) if program.special else slope, 1e-9):
+        slope = _but_for_nan(slope, one.data) if lenient else slope
+        found = differ(_but_for_nan(one.data, slope) if poles else one.data, slope, 1e-9)
+        if found and not _is_decided_by_rounding(program):
             return f"gradient: {found}"
     return None
+
+
+def _upstream(values: Sequence[tg.Tensor]) -> list[tg.Tensor]:
+    """The cotangents of what is between the leaves and the result; of one that is infinite 0 · ∞ comes."""
+    between = [y for y in sought(values[:-1]) if y.op]
+    return tg.gradients(values[-1], between, weights(values[-1].shape))
+
+
+def _is_decided_by_rounding(program: Program) -> bool:
+    """Whether several steps give something else when what is passed on is off by rounding, as at a kink."""
+    results = []
+    for seed in range(5 if len(program.steps) > 1 else 0):
+        rng = np.random.default_rng(seed)
+
+        def off(x: tg.Tensor, rng: Any = rng, ulps: float = 4.0 * (seed > 0)) -> tg.Tensor:
+            return x * (1 + ulps * 2.0**-52 * rng.choice([-1.0, 1.0], x.shape)) if x.dtype.kind == "f" else x
+
+        leaves = program.tensors()
+        y = program(leaves, off)[-1]
+        slopes = tg.gradients(y, sought(leaves), weights(y.shape)) if y.requires_grad else []
+        results.append([y.data, *(g.data for g in slopes)])
+    return any(differ(x, y, 1e-9) for other in results[1:] for x, y in zip(other, results[0], strict=True))
+
+
+def _parts(theirs: Any, ours: Any) -> bool:
+    """Whether there is NaN where we have a number, or a zero of the other sign."""
+    if theirs.shape != ours.shape or ours.dtype.kind != "f":
+        return False
+    signs = (theirs == 0) & (ours == 0) & (np.signbit(theirs) != np.signbit(ours))
+    return bool((signs | (np.isnan(theirs) & ~np.isnan(ours))).any())
 
 
 def _but_for_nan(theirs: Any, ours: Any) -> Any:
@@ -423,8 +553,10 @@ def disagreement(opinion: Callable[[Program], str | None], program: Program) -> 
     try:
         with np.errstate(all="ignore"):
             try:
-                program.run()
+                values = program([tg.Tensor(x) for x in program.leaves])
             except REFUSED:
+                return None
+            if not program.special and not all(np.isfinite(y.data).all() for y in values):
                 return None
             return None if is_convention(opinion, program) else opinion(program)
     except np.linalg.LinAlgError:
@@ -469,7 +601,7 @@ def _smaller(program: Program) -> Iterator[Program]:
                 if any(x is not y for x, y in zip(cut, leaves, strict=True)):
                     yield program._replace(leaves=cut)
     for i, x in enumerate(leaves):
-        if x.dtype.kind == "f" and x.size < 20:
+        if x.dtype.kind == "f" and x.size < 20 and not whole:
             for at in np.ndindex(x.shape):
                 for simple in (0.0, 1.0, float(np.round(x[at], 1))):
                     if not (x[at] == simple or x[at] in (0.0, 1.0)) and not np.isnan(x[at]):
@@ -535,7 +667,6 @@ def fuzz(seed: int, seconds: float, count: int | None = None, report: Callable[[
             found[key] += 1
             if found[key] == 1:
                 report(f"{key} (seed {number})\n    {disagreement(opinion, small)}\n{small}\n")
-            break  # what the others say will be the same
             break  # what the others say will be the same
     report(
         f"{tried} programs, {sum(found.values())} disagreements of {len(found)} kinds;"

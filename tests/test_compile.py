@@ -218,6 +218,12 @@ def test_equal_expressions_are_computed_once():
     assert compiled.source.count("= exp(x") == 1
 
 
+def test_a_product_is_the_same_in_either_order(rng):
+    compiled = tg.compile(lambda x, y: tg.exp(x * y) @ tg.tanh(y * x))
+    compiled(*rng.normal(size=(2, 3)))
+    assert compiled.source.count("multiply(") == 1
+
+
 def test_a_traceback_shows_the_line_of_the_program():
     compiled = tg.compile(lambda x, n: tg.inv(x) * n)
     compiled(np.eye(2), np.ones(2))
@@ -564,6 +570,17 @@ def test_float32_stays_that_beside_constants_and_fractions(rng):
     np.testing.assert_allclose(J, expected, rtol=1e-5)
     np.testing.assert_allclose(later, W - 0.1 * dW, rtol=1e-5)
     assert "float64" not in update.source
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_of_an_element_that_nothing_came_of(dtype):
+    @tg.compile
+    def f(x, nothing, i):
+        y = nothing + x[i] * 2
+        return y, *tg.gradients(y, [x, nothing], np.zeros(0, dtype))
+
+    results = f(np.ones(3, dtype), np.zeros(0, dtype), np.array(1))
+    assert [(z.dtype, z.tolist()) for z in results] == [(dtype, []), (dtype, [0.0, 0.0, 0.0]), (dtype, [])]
 
 
 def test_a_program_with_computed_constants_can_be_pasted(rng):

@@ -5,7 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from tinygraph.kernels import bounded_index, erf, erfc, scatter_add
+from tinygraph.kernels import (
+    bounded_index,
+    conv,
+    conv_kernel,
+    conv_transpose,
+    erf,
+    erfc,
+    follow,
+    recurrence,
+    scatter_add,
+)
 
 POINTS = np.concatenate([np.linspace(-7, 28, 20_001), [0.0, -0.0, 1e-300, -1e-300, 0.5, -0.5, 1e-10, np.inf, -np.inf]])
 
@@ -29,6 +39,7 @@ def test_shapes_and_dtypes(function):
         assert y.dtype == (x.dtype if x.dtype.kind == "f" else float)
     assert np.isnan(function(np.array([np.nan]))).all()
     assert function(np.arange(9000.0))[-1] == function(8999.0)
+    assert function(0.0) == (function is erfc)
 
 
 @pytest.mark.parametrize(("function", "exact"), [(erfc, math.erfc), (erf, math.erf)])
@@ -79,3 +90,53 @@ def test_bounded_indices_of_any_dtype(i):
     for mode in ("wrap", "clip"):
         expected = np.arange(300).take(i, mode=mode)
         assert np.array_equal(bounded_index(i, 300, mode), expected)
+
+
+SPECIAL = {
+    "ordinary": {},
+    "zeros": {3: 0.0, 400: 0.0, 401: 0.0, 998: 0.0},
+    "products that overflow on the way": {i: 1e200 if i % 4 < 2 else 1e-200 for i in range(100, 140)},
+    "products that underflow on the way": {i: 1e-200 if i % 4 < 2 else 1e200 for i in range(100, 140)},
+    "a zero after what overflows": {10: 1e200, 11: 1e200, 12: 0.0},
+    "an infinite factor": {500: np.inf},
+    "no number": {500: np.nan},
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("special", SPECIAL.values(), ids=SPECIAL)
+def test_a_long_recurrence_is_the_one_of_single_steps(special, reverse, axis, dtype, rng):
+    """In blocks; infinite, NaN or 0 only where the single steps are."""
+    x, b, y = rng.normal(size=(1000, 2)), rng.normal(size=(1000, 2)), np.zeros((1000, 2), dtype)
+    b[100:140] *= 1e-150
+    x[list(special), 1] = list(special.values())
+    with np.errstate(all="ignore"):
+        x, b = x.astype(dtype), b.astype(dtype)
+        turned = slice(None, None, -1 if reverse else 1)
+        follow(x[turned], b[turned], y[turned])
+        ours = recurrence(x.swapaxes(0, axis), b.swapaxes(0, axis), axis, reverse).swapaxes(0, axis)
+    assert ours.dtype == dtype
+    np.testing.assert_allclose(
+        ours, y, rtol=1e-9 if dtype == np.float64 else 1e-2, atol=1e-12 if dtype == np.float64 else 1e-5
+    )
+
+
+@pytest.mark.parametrize("channels", [(2, 2), (2, 6), (6, 2), (1, 1)], ids="{0[0]}-{0[1]}".format)
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2), (4, 0)], ids="{0[0]}-{0[1]}".format)
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_convolutions_are_transposes_of_each_other(channels, groups, stride, padding, dilation, rng):
+    """y · conv(x, w) is x · conv_transpose(y, w) and w · conv_kernel(x, y), also of more than fits into one part."""
+    inward, outward = channels
+    x, w = rng.normal(size=(3, groups * inward, 40, 9)), rng.normal(size=(groups * outward, inward, 3, 2))
+    x = np.concatenate([x] * 20) if stride == dilation == 1 else x
+    how = ((stride, 1), (padding, (0, 1)), (1, dilation), groups)
+    out = conv(x, w, *how)
+    y = rng.normal(size=out.shape)
+    expected = np.sum(y * out)
+    transposed, kernel = conv_transpose(y, w, x.shape[2:], *how), conv_kernel(x, y, w.shape[2:], *how)
+    assert (transposed.shape, kernel.shape) == (x.shape, w.shape)
+    np.testing.assert_allclose([np.sum(x * transposed), np.sum(w * kernel)], expected, rtol=1e-10, atol=1e-8)

@@ -1,5 +1,6 @@
 """Optimising keeps the numbers, and makes graphs shorter."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -81,6 +82,50 @@ def test_a_quotient_does_not_overflow_where_it_did_not(function, arrays):
     compiled(np.array([0.1, 0.2]), np.array([0.3, 0.4]))
     arrays = [np.array(x) for x in arrays]
     np.testing.assert_allclose(compiled(*arrays), function(*map(tg.Tensor, arrays)).data, rtol=1e-12)
+
+
+HARD = [
+    lambda x, y, z: x / y / y,
+    lambda x, y, z: x / (y * z),
+    lambda x, y, z: x * (y * z),
+    lambda x, y, z: x / z * y,
+    lambda x, y, z: x / (y / z),
+    lambda x, y, z: y * x * y,
+    lambda x, y, z: (x * y) ** 2,
+    lambda x, y, z: x / y * z / y,
+    lambda x, y, z: (x / y) ** 3 * z,
+    lambda x, y, z: x * y**-2 * z,
+    lambda x, y, z: x / y * z + x / y * y,
+    lambda x, y, z: tg.tanh(x / y / y) * z,
+    lambda x, y, z: x / tg.sum(y) / tg.sum(y),
+    lambda x, y, z: tg.sum((x / tg.max(tg.abs(x))) ** 2) * z,
+    lambda x, y, z: y[0] * tg.sqrt(tg.sum((x / y[0]) ** 2)),
+    lambda x, y, z: (x / y[0]) @ z,
+    lambda x, y, z: tg.gradients(tg.sum(z * (x / y)), [y])[0],
+    lambda x, y, z: tg.gradients(tg.sum(x / y / z), [z])[0],
+    lambda x, y, z: tg.gradients(tg.sum(z * (x / tg.sum(y))), [y])[0],
+    lambda x, y, z: tg.gradients(tg.sum((x / y) ** 2 / z), [y])[0],
+]
+
+
+@pytest.mark.parametrize("function", HARD)
+def test_no_product_leaves_the_range_that_did_not(function):
+    compiled = tg.compile(function)
+    compiled(*np.array([[1.3, 2.1], [0.7, 1.9], [1.1, 0.4]]))
+    for values in itertools.product([1e200, 1e-200, 1e100, 1e-100, 3.7], repeat=3):
+        arrays = [np.array([value, value]) for value in values]
+        with np.errstate(all="ignore"):
+            ours, theirs = compiled(*arrays), function(*map(tg.Tensor, arrays)).data
+        known = np.isfinite(theirs) & (theirs != 0)
+        np.testing.assert_allclose(ours[known], theirs[known], rtol=1e-12, err_msg=str(values))
+
+
+def test_squares_and_divisors_stay_together_where_they_were(rng):
+    x, y = tg.Tensor(rng.normal(size=3), name="x"), tg.Tensor(rng.normal(size=3), name="y")
+    for node in (x / y**2, x * y / (x + y) ** 2, 2 * x**2 * y / 3):
+        (graph,) = optimised([node], named(x, y))
+        assert len(ops_of(graph)) <= len(ops_of(node))
+        assert "square" in ops_of(graph)
 
 
 def test_the_transpose_of_zero_is_zero(rng):

@@ -37,7 +37,10 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
         constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
         if constant and node.size <= LARGEST_CONSTANT:
             return Tensor(node.value)  # computed now
-        key = (node.op, tuple(_identity(x, names) for x in inputs), repr(node.params))
+        operands = [_identity(x, names) for x in inputs]
+        if node.op.name in ("add", "multiply"):  # type: ignore[union-attr]  # x + y is y + x
+            operands.sort(key=repr)
+        key = (node.op, tuple(operands), repr(node.params))
         return equal.setdefault(key, over(node, inputs))
 
     def contract(node: Tensor, inputs: Sequence[Any]) -> Tensor:

@@ -20,6 +20,7 @@ from .rewriting import over, rewritten
 from .simplify import (
     Base,
     Call,
+    Computed,
     Product,
     Reader,
     Sum,
@@ -66,7 +67,7 @@ def optimised(
         if not (len(readers.get(node, ())) > 1 or own or node in results or deep):
             continue
         term = _spread(shortest(reader.read(node)))
-        graph = _written(term, node, names)
+        graph = _written(term, node, names, reader.computed)
         if collapsed is not None and graph is not None and node in names:
             before = sum(x not in reader.atoms and not _is_cast(x) for x in toposort(node, stop=reader.atoms))
             if term.operations < before:
@@ -148,10 +149,10 @@ def _multiplied(term: Sum) -> int:
     return sum(math.prod(p.shape) for p in term.products if abs(p.coefficient) != 1)
 
 
-def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str]) -> Tensor | None:
+def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str], computed: Computed) -> Tensor | None:
     """A term as a graph; None where its numbers are not those of the node."""
     with np.errstate(all="ignore"):
-        graph = written(term, stable=True)
+        graph = written(term, computed)
         if not isinstance(graph, Tensor):
             graph = Tensor(np.asarray(graph, node.dtype))
         if graph.dtype == np.float64 and node.dtype.kind == "f" and node.dtype != np.float64:
@@ -183,7 +184,7 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
     """The node as it was recorded, over the new graphs of what it reads."""
-    inputs = [_full(written(reader.read(x), stable=True), x) if isinstance(x, Tensor) else x for x in node.inputs]
+    inputs = [_full(written(reader.read(x), reader.computed), x) if isinstance(x, Tensor) else x for x in node.inputs]
     assert node.op is not None
     return APPLY[node.op.name](*inputs, **node.params)
 

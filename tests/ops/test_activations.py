@@ -105,6 +105,15 @@ def test_an_infinite_cotangent_stays_where_the_slope_is_not_0():
         assert x.grad.tolist() == [0.0, 1.0]
 
 
+def test_nan_is_on_the_linear_side():
+    for function in (tg.relu, tg.relu6, tg.hardtanh, tg.hardswish, tg.elu, tg.celu):
+        x = tg.parameter(np.nan)
+        y = function(x)
+        y.backward()
+        assert np.isnan(y.data)
+        assert x.grad == 1.0
+
+
 def test_integers_become_floats():
     for function in (tg.silu, tg.mish, tg.gelu, tg.softsign, tg.elu, tg.hardswish, tg.log_sigmoid):
         assert function([1, -2]).dtype == float

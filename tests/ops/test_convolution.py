@@ -166,6 +166,8 @@ IMAGE, KERNEL = np.ones((2, 3, 5, 5)), np.ones((4, 3, 2, 2))
         (lambda X, W: tg.conv2d(X, np.ones((4, 3, 6, 2))), r"a kernel of \(6, 2\) does not fit into the padded input"),
         (lambda X, W: tg.conv2d(X, W, dilation=5), r"a kernel of \(2, 2\) with a dilation of \(5, 5\) does not fit"),
         (lambda X, W: tg.max_pool2d(X, 6), r"a kernel of \(6, 6\) does not fit"),
+        (lambda X, W: tg.max_pool2d(np.ones((1, 0, 1)), 2, padding=1), r"a window of \(2, 2\) has nothing but padding"),
+        (lambda X, W: tg.max_pool1d([[1.0, 2.0]], 2, 1, 1, dilation=3), r"a window of \(2,\) has nothing but padding"),
         (lambda X, W: tg.conv_transpose2d(X, W), r"the input has 3 channels, the weight is for 4"),
         (lambda X, W: tg.conv_transpose2d(X, W[:3], padding=9), r"the result would have the lengths \(-12, -12\)"),
         (lambda X, W: tg.fold(X[0], (5, 5), 2), r"the input has the shape \(N, C · 4, 16\)"),

@@ -141,3 +141,7 @@ def test_a_running_logsumexp_neither_overflows_nor_is_it_lost_among_nothing():
     np.testing.assert_allclose(y.data, [-np.inf, -1000.0, 1000.0, 1000.0 + np.log(2.0)])
     y[1:].sum().backward()
     np.testing.assert_allclose(x.grad, [0.0, 1.0, 1.5, 0.5])
+    x = tg.parameter([0.0, 0.0, np.inf, 0.0])
+    with np.errstate(invalid="ignore"):
+        tg.logcumsumexp(x, axis=0).backward(np.ones(4))
+    np.testing.assert_allclose(x.grad, [1.5, 0.5, np.nan, 0.0])  # only that by ∞ has no limit

@@ -50,6 +50,14 @@ def test_the_second_derivative_of_the_determinant_at_zero():
     assert second[0][1] == [[0.0, 0.0], [-1.0, 0.0]]
 
 
+def test_a_determinant_with_an_infinity_has_the_gradient_nan_and_spoils_no_other():
+    X = tg.parameter([[[-np.inf, 1e308, -1e308], [-1.0, 1.0, 0.0], [-np.inf, 2.0, -1.0]], np.eye(3)])
+    with np.errstate(invalid="ignore"):
+        tg.sum(tg.det(X)).backward()
+    assert np.isnan(X.grad[0]).all()
+    np.testing.assert_array_equal(X.grad[1], np.eye(3))
+
+
 def test_the_gradient_of_a_determinant_of_regular_matrices_is_det_times_the_inverse_transposed(rng):
     x = rng.normal(size=(4, 6, 6)) * 10
     X = tg.parameter(x)

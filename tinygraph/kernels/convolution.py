@@ -60,12 +60,41 @@ def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dila
 def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
     """Each kernel times each window, as one product of matrices for an example and a group of channels."""
     view = windows(x, w.shape[2:], stride, padding, dilation)
-    columns = view.reshape(len(x), groups, int(np.prod(w.shape[1:])), int(np.prod(view.shape[w.ndim :])))
-    return (w.reshape(groups, len(w) // groups, -1) @ columns).reshape(len(x), len(w), *view.shape[w.ndim :])
+    rows = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:])))
+    positions = view.shape[w.ndim :]
+    y = np.empty((len(x), groups, rows.shape[1], int(np.prod(positions))), np.result_type(x, w))
+    for part, columns in columns_of(view, groups, rows.shape[2], y.shape[3]):
+        np.matmul(rows[part[1]], columns, out=y[part])
+    return y.reshape(len(x), len(w), *positions)
+
+
+def columns_of(view: Any, groups: Any, inner: Any, positions: Any) -> Any:
+    """Windows as columns for some examples and groups of channels after others, so few that they stay in the cache."""
+    view = view.reshape(len(view), groups, view.shape[1] // groups, *view.shape[2:])
+    for examples in some(len(view), groups * inner * positions):
+        for channels in some(groups, inner * positions):
+            columns = view[examples, channels]
+            yield (examples, channels), columns.reshape(*columns.shape[:2], inner, positions)
+
+
+def some(count: Any, size: Any) -> Any:
+    """Slices of `count` things of `size` elements each, with a few hundred thousand elements."""
+    step = max(1, 2**18 // max(size, 1))
+    return [slice(i, i + step) for i in range(0, count, step)]
 
 
 def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    """The transpose of conv in x: each kernel times an element of y, added up where its window lies."""
+    """The transpose of conv in x: each kernel times an element of y, added up where its window lies.
+
+    With a stride of 1 that is a convolution of y with the turned kernels; quicker unless y has more channels than x.
+    """
+    reach = [d * (k - 1) for k, d in zip(w.shape[2:], dilation, strict=True)]
+    margins = [(r - p[0], r - p[1]) for r, p in zip(reach, padding, strict=True)]
+    blocks = w.reshape(groups, len(w) // groups, *w.shape[1:])
+    if all(s == 1 for s in stride) and min(map(min, margins)) >= 0 and blocks.shape[1] <= blocks.shape[2]:
+        turned = np.flip(blocks.swapaxes(1, 2), tuple(range(3, blocks.ndim)))
+        turned = turned.reshape(groups * blocks.shape[2], blocks.shape[1], *w.shape[2:])
+        return conv(y, turned, stride, margins, dilation, groups)
     rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
     turned = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT
     columns = turned * rows if groups == len(w) else turned @ rows  # of vectors matmul is slow
@@ -75,10 +104,13 @@ def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilatio
 
 def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
     """The transpose of conv in w: each window times the element of y at its position, added up."""
-    columns = im2col(x, kernel, stride, padding, dilation)
-    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, columns.shape[2])
-    rows = y.reshape(len(y), groups, y.shape[1] // groups, columns.shape[3])
-    return np.sum(rows @ columns.mT, 0).reshape(y.shape[1], x.shape[1] // groups, *kernel)
+    view = windows(x, kernel, stride, padding, dilation)
+    rows = y.reshape(len(y), groups, y.shape[1] // groups, int(np.prod(y.shape[2:])))
+    inner = x.shape[1] // groups * int(np.prod(kernel))
+    w = np.zeros((groups, inner, rows.shape[2]), np.result_type(x, y))
+    for part, columns in columns_of(view, groups, inner, rows.shape[3]):
+        w[part[1]] += np.sum(columns @ rows[part].mT, 0)
+    return w.mT.reshape(y.shape[1], x.shape[1] // groups, *kernel)
 
 
 def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:

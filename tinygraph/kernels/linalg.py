@@ -56,9 +56,11 @@ def cofactors(x: Any, *directions: Any) -> Any:
 
     With x = U S Vᵀ these are those of S, turned back. The determinant of S + Σ tₐ Dₐ has in t₁ ⋯ tₘ the coefficient
     Σ sign σ D₁[i₁, i_σ(1)] ⋯ Dₘ[iₘ, i_σ(m)] Π s, over all m different indices, all permutations σ of them, and the
-    product of the singular values at the other indices. Nothing is divided, so that S may have zeros.
+    product of the singular values at the other indices. Nothing is divided, so that S may have zeros. Of a matrix that
+    has an infinity or NaN, with which LAPACK might never end, they are NaN.
     """
-    u, s, vh = np.linalg.svd(x)
+    known = np.isfinite(x).all((-2, -1), keepdims=True)
+    u, s, vh = np.linalg.svd(np.where(known, x, 0))
     order, n = len(directions) + 1, s.shape[-1]
     turned = [np.swapaxes(u, -1, -2) @ d @ np.swapaxes(vh, -1, -2) for d in directions]
     taken = (np.indices((n,) * order)[..., None] == np.arange(n)).any(0)
@@ -76,4 +78,4 @@ def cofactors(x: Any, *directions: Any) -> Any:
         out = np.einsum("...aa->...a", result) if diagonal else result
         out += sign * np.einsum(f"{factors}->...{letters[-1] if diagonal else pairs[-1]}", others, *turned)
     turn = np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-    return turn * (u @ result @ vh)
+    return np.where(known, turn * (u @ result @ vh), np.nan)

@@ -7,6 +7,7 @@ import numpy as np
 
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:
     """Zeros, with the elements of g added at the places that a key names."""
+    g = np.asarray(g)  # in a program it may be a plain number
     out = np.zeros(shape, g.dtype)
     key = key if isinstance(key, tuple) else (key,)
     axis, places = len(key) - 1, np.asarray(key[-1] if key else 0)
@@ -87,8 +88,9 @@ def interval(x: Any, nodes: Any) -> Any:
 
 
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
-    """The whole periods by which angles would jump."""
-    return np.unwrap(x, discont, axis, period=period) - x
+    """The whole periods by which angles would jump; none from ∞ to ∞, and NaN where NumPy has it."""
+    y = np.unwrap(x, discont, axis, period=period)
+    return np.where(y == x, y.dtype.type(0), y - x)
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:

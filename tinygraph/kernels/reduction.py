@@ -42,9 +42,42 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
     """y_0 = 0, y_k = x_k−1 y_k−1 + b_k−1 along an axis; in reverse from its end."""
     y = np.zeros(x.shape, np.result_type(x, b))
     factors, terms, sums = (np.moveaxis(z, axis, 0)[:: -1 if reverse else 1] for z in (x, b, y))
+    if y.dtype.kind == "f" and len(sums) > 500 and y.size < 32 * len(sums):  # long, and not wide
+        follow_by_blocks(factors, terms, sums)
+    else:
+        follow(factors, terms, sums)
+    return y
+
+
+def follow(factors: Any, terms: Any, sums: Any) -> Any:
+    """Each sum is the one before it times its factor, and its term."""
     for k in range(1, len(sums)):
         sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
-    return y
+
+
+def follow_by_blocks(factors: Any, terms: Any, sums: Any) -> Any:
+    """The same in √n steps for n sums: where each block starts, and then all blocks at a time.
+
+    A start is that of the block before it times all its factors, and what its terms come to. Where those are products
+    that leave the range of floating numbers, each sum follows from the one before it after all.
+    """
+    length = int(len(sums) ** 0.5)
+    count = -(-len(sums) // length)
+    blocks = np.zeros((3, count * length, *sums.shape[1:]), sums.dtype)
+    blocks[0, : len(factors)], blocks[1, : len(terms)] = factors, terms
+    parts = blocks.reshape(3, count, length, *sums.shape[1:]).swapaxes(1, 2).copy()
+    ends, starts = np.zeros((2, count, *sums.shape[1:]), sums.dtype)
+    with np.errstate(all="ignore"):
+        sizes = np.cumprod(np.where(parts[0] == 0, 1, np.abs(parts[0])), 0)
+        for factor, term in zip(parts[0], parts[1], strict=True):
+            ends = factor * ends + term
+        follow(np.cumprod(parts[0], 0)[-1], ends, starts)
+    if np.isfinite(starts).all() and sizes.min() >= np.finfo(sums.dtype).tiny and sizes.max() < np.inf:
+        parts[2, 0] = starts
+        follow(parts[0], parts[1], parts[2])
+        sums[...] = parts[2].swapaxes(0, 1).reshape(blocks[2].shape)[: len(sums)]
+    else:
+        follow(factors, terms, sums)
 
 
 def argcummax(x: Any, axis: Any) -> Any:

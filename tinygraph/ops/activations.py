@@ -112,7 +112,7 @@ def _clip(x: Any, min_val: float, max_val: float) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, min_val, max_val: xp.where(xp.logical_and(y > min_val, y < max_val), g, 0.0),
+    lambda xp, g, y, x, min_val, max_val: xp.where(xp.logical_or(y <= min_val, y >= max_val), 0.0, g),
     notation="min(max({0}, {min_val}), {max_val})",
     run=_clip,
     samples=tuple(
@@ -154,7 +154,9 @@ def hardsigmoid(x: ArrayLike) -> Tensor:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: xp.where(x <= -3, 0.0, xp.where(x >= 3, g, g * ((2 * xp.finite(x, largest=3.0) + 3) / 6))),
+    lambda xp, g, y, x: xp.where(
+        xp.abs(x) < 3, g * ((2 * xp.finite(x, largest=3.0) + 3) / 6), xp.where(x <= -3, 0.0, g)
+    ),
     source="{0} * np.clip({0} + 3, 0, 6) / 6",
 )
 def hardswish(xp: Any, x: ArrayLike) -> Any:
@@ -168,7 +170,7 @@ def hardswish(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, alpha: xp.where(x > 0, g, g * (y + alpha)),
+    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * (y + alpha), g),
     notation="elu({0})",
     samples=tuple(Sample((shape,), {"alpha": a}, (_not_flat,)) for shape in ((2, 3), (), (0,)) for a in (1.0, 0.5)),
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0)))",
@@ -184,7 +186,7 @@ def elu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, alpha: xp.where(x > 0, g, g * (y / alpha + 1.0)),
+    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * (y / alpha + 1.0), g),
     notation="celu({0})",
     samples=tuple(Sample((shape,), {"alpha": a}, (_not_flat,)) for shape in ((2, 3), (), (0,)) for a in (1.0, 0.5)),
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0) / {alpha}))",

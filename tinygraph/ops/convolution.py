@@ -263,6 +263,17 @@ def _check_fit(x: Tensor, kernel: Shape, how: dict[str, Any]) -> None:
         raise misfit((x,), f"a kernel of {kernel}{dilated} does not fit into the padded input")
 
 
+def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> bool:
+    """Whether a kernel with padding of up to its half meets an element everywhere; dilated, it may step over all."""
+    counts = _positions(size, kernel, stride, padding, dilation)
+    return all(
+        any(0 <= s * i - before + d * j < n for j in range(k))
+        for n, k, s, (before, _), d, count in zip(size, kernel, stride, padding, dilation, counts, strict=True)
+        if before and (d > 1 or n == 0)
+        for i in range(count)
+    )
+
+
 def _batched(x: Any, axes: int) -> tuple[Tensor, bool]:
     """The input with an axis of examples, and whether it had none."""
     x = as_tensor(x)
@@ -525,6 +536,8 @@ def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, di
     windows = _windows(kernel_size, stride, padding, dilation, axes)
     kernel = windows.pop("kernel")
     _check_fit(x, kernel, windows)
+    if not _meets_elements(x.shape[2:], kernel, **windows):
+        raise misfit((x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
     return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 
@@ -571,7 +584,7 @@ def max_pool2d(
     `x` is (N, C, H, W) or (C, H, W). `stride` is `kernel_size` where it is not given; padding is never the largest.
     The gradient goes to the largest element; of several that tie, to the first.
 
-    Raises `ShapeError` where a window does not fit, `ArgumentError` for other arguments.
+    Raises `ShapeError` where a window does not fit or has nothing but padding, `ArgumentError` for other arguments.
 
     >>> import tinygraph as tg
     >>> tg.max_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (2, 2), stride=1)

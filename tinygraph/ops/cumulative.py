@@ -242,7 +242,7 @@ def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     """Σ g_k e^(x_i − y_k) over k ≥ i, through ratios of neighbours, which are at most 1."""
     earlier = xp.concat([y[along(axis % x.ndim, slice(n))] for n in (1, -1)], axis=axis)
     finite = xp.where(y == -np.inf, 0.0, y)  # so that ∞ − ∞ does not arise
-    ratio = xp.exp(earlier - finite)
+    ratio = xp.exp(xp.where(earlier == np.inf, 0.0, earlier) - finite)  # nor here
     return xp.exp(x - finite) * (g + xp.recurrence(ratio, ratio * g, axis=axis, reverse=True))
 
 

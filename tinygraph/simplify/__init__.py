@@ -8,9 +8,11 @@ it stood.
 
 `terms` is that form, `reading` brings nodes into it, by the rules of arithmetic and by `tinygraph.identities`,
 `shortest` makes it short, `writing` makes it a graph again. Rounding is the only difference there can be, except where
-a cancelled factor was 0 or infinite.
+a cancelled factor was 0 or infinite; for a program `computed` sees to it that no product leaves the range of floating
+numbers which the graph does not compute.
 """
 
+from .computed import Computed as Computed
 from .reading import Reader as Reader
 from .shortest import expanded as expanded
 from .shortest import shortest as shortest

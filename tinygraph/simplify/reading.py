@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Tensor
+from .computed import Computed
 from .patterns import filled, heads, matched, patterns
 from .shortest import expanded, shortest
 from .terms import (
@@ -59,6 +60,7 @@ class Reader:
         self._products: dict[Base, list[tuple[Product, Sum, str]]] = {}  # by each of their factors
         self._definitions: dict[Base, Sum] = {}
         self._read: dict[Tensor, Sum] = {}
+        self.computed = Computed()
 
     def over(self, atoms: Mapping[Tensor, Sum]) -> Reader:
         """One that knows the same names and has other atoms."""
@@ -141,6 +143,13 @@ class Reader:
                             return self.named(term)
         return None
 
+    def apart(self, product: Product, inside: Callable[[Shape], bool]) -> tuple[Product, Product]:
+        """The factors that stay in a Σ or a matrix product, and those that go before it."""
+        inner, outer = split(product, inside)
+        if self.accurate and inner not in self.computed:
+            return split(product, lambda shape: True)
+        return inner, outer
+
     def _unread(self, node: Tensor) -> list[Tensor]:
         return [x for x in node.inputs if isinstance(x, Tensor) and x not in self._read]
 
@@ -157,7 +166,10 @@ class Reader:
             pairs = zip(node.inputs, operands, strict=True)
             operands = [symbol(x) if isinstance(x, Tensor) and x.dtype.kind != "f" else term for x, term in pairs]
         rule = _RULES.get(node.op.name, _call)
-        return self.named(rule(self, node, *operands))
+        term = self.named(rule(self, node, *operands))
+        if self.accurate:
+            self.computed.add(term)
+        return term
 
 
 def _other_forms(base: Base) -> Iterator[Base]:
@@ -247,7 +259,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
         return ZERO
     operands, outside = [], ONE
     for term in (x, y):
-        inner, outer = split(as_product(shortest(term)), has_elements)
+        inner, outer = split(as_product(shortest(term)), (lambda _: True) if reader.accurate else has_elements)
         outside = outside.times(outer)
         operands.append(Sum((inner,)))
     for term, other, given, beside in zip(operands, operands[::-1], node.inputs, node.inputs[::-1], strict=True):
@@ -279,19 +291,19 @@ def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
     if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0, whatever would stand before it
         return ZERO
     term = shortest(x)
-    whole = _summed(node, term)
+    whole = _summed(reader, node, term)
     if reader.plain:
         return whole
     forms = [term] if (opened := expanded(term)) is None or opened == term else [term, opened]
     apart = [
-        added(reader.named(_summed(node, Sum((product,)))) for product in form.products)
+        added(reader.named(_summed(reader, node, Sum((product,)))) for product in form.products)
         for form in forms
         if len(form.products) > 1
     ]
     return min([whole, *apart], key=lambda candidate: candidate.operations)
 
 
-def _summed(node: Tensor, term: Sum) -> Sum:
+def _summed(reader: Reader, node: Tensor, term: Sum) -> Sum:
     given = node.inputs[0]
     assert isinstance(given, Tensor)
     axis, params = node.params["axis"], {key: node.params[key] for key in ("axis", "keepdims")}
@@ -312,7 +324,7 @@ def _summed(node: Tensor, term: Sum) -> Sum:
         padded = (1,) * (given.ndim - len(shape)) + shape
         return any(padded[i] != 1 for i in axes)
 
-    inner, outer = split(as_product(term), varies)
+    inner, outer = reader.apart(as_product(term), varies)
     if not inner.powers:
         return Sum((outer.times(Product(Fraction(count), ())),))
     summed = _full(Sum((inner,)), given)

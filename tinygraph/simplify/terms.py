@@ -131,6 +131,12 @@ class Product:
         """A whole power of it."""
         return Product(self.coefficient**exponent, tuple((base, power * exponent) for base, power in self.powers))
 
+    @cached_property
+    def root(self) -> tuple[Product, int]:
+        """What all its factors are a whole power of, and the power: x / y and 3 for x³ / y³, without a number."""
+        exponent = math.gcd(*(power for _, power in self.powers))
+        return Product(Fraction(1), tuple((base, power // exponent) for base, power in self.powers)), exponent
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Product) and (self.coefficient, self.key) == (other.coefficient, other.key)
 

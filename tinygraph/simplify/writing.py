@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from .. import ops
 from ..graph import Tensor
-from ..table import APPLY
-from .terms import SIMPLE, Base, Call, Product, Sum, Symbol
+from ..table import APPLY, OPS
+from .computed import Computed
+from .terms import ONE, SIMPLE, Base, Call, Powers, Product, Sum, Symbol
 
 
-def written(term: Sum, stable: bool = False) -> Any:
+def written(term: Sum, computed: Computed | None = None) -> Any:
     """A sum as a graph again; a Python number where it is one.
 
-    With `stable` a factor stands over the divisor that it is a part of, as eˣ in eˣ / (1 + eˣ), and the square of a
-    quotient is that, so that neither overflows where the whole does not.
+    With `computed` its products are put together of those, so that none overflows where the whole does not.
     """
     total: Any = None
     for product in sorted(term.products, key=_place_in_sum):
         negative = product.coefficient < 0 and total is not None
-        part = _written_product(product.times(Product(Fraction(-1), ())) if negative else product, stable)
+        part = _written_product(product.times(Product(Fraction(-1), ())) if negative else product, computed)
         total = part if total is None else ops.subtract(total, part) if negative else ops.add(total, part)
     return 0.0 if total is None else total
 
@@ -34,68 +34,65 @@ def _place_in_sum(product: Product) -> tuple[bool, bool, int]:
     return product.coefficient < 0, not contracted, product.operations
 
 
-def _written_product(product: Product, stable: bool) -> Any:
-    scalars = [(base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol)]
-    others = [(base, power) for base, power in product.powers if (base, power) not in scalars]
+def _written_product(product: Product, computed: Computed | None) -> Any:
+    scalars, others = _scalars_and_others(product)
+    if computed is not None and not all(part in computed or part.key == product.key for part in _on_the_way(product)):
+        if (graph := _put_together(Product(Fraction(1), product.powers), computed)) is not None:
+            product = Product(product.coefficient, ((Symbol(graph), 1),))
+            scalars, others = _scalars_and_others(product)
     mean, coefficient = product.averaged
     positive = abs(coefficient)
     simple = positive.denominator <= SIMPLE and not _is_decimal(positive)
     first = _plain(positive.numerator) if simple else float(positive)
-    above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0], stable)
+    above = _joined(ops.multiply, first, [p for p in scalars if p[1] > 0], computed)
     divisor_first = _plain(positive.denominator) if simple else None
-    below = _joined(ops.multiply, divisor_first, [p for p in scalars if p[1] < 0], stable)
+    below = _joined(ops.multiply, divisor_first, [p for p in scalars if p[1] < 0], computed)
     scalar: Any = above if below is None else ops.divide(1 if above is None else above, below)
     sign = coefficient < 0
     if sign and isinstance(scalar, (int, float)):
         scalar, sign = -scalar, False
-    body: Any = None
-    if stable and mean is None:
-        quotients, others = _quotients(others)
-        for numerator, divisor, power in quotients:
-            quotient = ops.divide(_written_base(numerator, stable), _written_base(divisor, stable))
-            body = _raised(quotient, power) if body is None else ops.multiply(body, _raised(quotient, power))
-    body = _joined(ops.multiply, body, [p for p in others if p[1] > 0], stable, mean)
+    body = _joined(ops.multiply, None, [p for p in others if p[1] > 0], computed, mean)
     body = scalar if body is None else body if scalar is None else ops.multiply(scalar, body)
-    below = _joined(ops.multiply, None, [p for p in others if p[1] < 0], stable)
+    below = _joined(ops.multiply, None, [p for p in others if p[1] < 0], computed)
     if below is not None:
         body = ops.divide(1 if body is None else body, below)
     body = 1.0 if body is None else body
     return -body if sign else body
 
 
-def _quotients(powers: list[tuple[Base, int]]) -> tuple[list[tuple[Base, Base, int]], list[tuple[Base, int]]]:
-    """Factors and the divisors to stand under them, with the power of both; and what is left."""
-    left = dict(powers)
-    found: list[tuple[Base, Base, int]] = []
-    for divisor, power in powers:
-        above = [base for base, p in left.items() if p > 0 > power]
-        parts = [base for base in above if _is_part(base, divisor)]
-        for base in parts or [base for base in above if left[base] == -power > 1]:
-            times = min(left[base], -left[divisor])
-            if times > 0:
-                found.append((base, divisor, times))
-                left[base] -= times
-                left[divisor] += times
-    return found, [(base, power) for base, power in left.items() if power]
+def _scalars_and_others(product: Product) -> tuple[Powers, Powers]:
+    scalars = tuple((base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol))
+    return scalars, tuple(p for p in product.powers if p not in scalars)
 
 
-def _is_part(x: Base, whole: Base) -> bool:
-    """Whether something is a term of a sum, or what a Σ adds up."""
-    if isinstance(whole, Symbol):
-        node = whole.node
-        while node.op is not None and node.op.name in _MOVING:
-            node = node.inputs[0]  # type: ignore[assignment]
-        added_up = node.inputs if node.op is not None and node.op.name in ("sum", "add") else ()
-        return isinstance(x, Symbol) and any(x.node is term for term in added_up)
-    if isinstance(whole, Call):
-        return whole.op in ("sum", *_MOVING) and _is_part(x, whole.operands[0])
-    return any(
-        ((x, 1),) == product.powers or any(_is_part(x, base) for base, _ in product.powers if isinstance(base, Call))
-        for product in whole.products
-    )
+def _on_the_way(product: Product) -> Iterator[Product]:
+    """The products that are computed for one as it is written: scalars first, divisors among themselves."""
+    wholes = []
+    for powers in _scalars_and_others(product):
+        for sign in (1, -1):
+            part = ONE
+            for base, power in powers:
+                if power * sign > 0:
+                    factor = Product(Fraction(1), ((base, abs(power)),))
+                    part = part.times(factor)
+                    yield from (factor, part)
+            wholes.append(part)
+    above, below, others, _ = wholes
+    yield above.times(below.to_the(-1))
+    yield above.times(below.to_the(-1)).times(others)
 
 
-_MOVING = ("reshape", "broadcast_to")
+def _put_together(product: Product, computed: Computed) -> Any:
+    """A product by those that are computed; None where it cannot be."""
+    root, exponent = product.root
+    if exponent > 1 and root in computed:
+        return None if (x := _put_together(root, computed)) is None else _raised(x, exponent)
+    if (halves := computed.halves(product)) is None:
+        ((base, power), *more) = product.powers
+        return None if more or power != 1 else _written_base(base, computed)
+    part, other, exponent = halves
+    x, y = _put_together(part, computed), _put_together(other, computed)
+    return None if x is None or y is None else (ops.multiply if exponent > 0 else ops.divide)(x, y)
 
 
 def _is_decimal(x: Fraction) -> bool:
@@ -110,12 +107,12 @@ def _plain(n: int) -> int | None:
 def _joined(
     join: Callable[[Any, Any], Tensor],
     first: Any,
-    powers: list[tuple[Base, int]],
-    stable: bool,
+    powers: Sequence[tuple[Base, int]],
+    computed: Computed | None,
     mean: Base | None = None,
 ) -> Any:
     for base, exponent in powers:
-        factor = _raised(_written_base(base, stable, "mean" if base is mean else ""), abs(exponent))
+        factor = _raised(_written_base(base, computed, "mean" if base is mean else ""), abs(exponent))
         first = factor if first is None else join(first, factor)
     return first
 
@@ -124,14 +121,16 @@ def _raised(x: Any, power: int) -> Any:
     return x if power == 1 else ops.square(x) if power == 2 else x**power
 
 
-def _written_base(base: Base, stable: bool, instead: str = "") -> Any:
+def _written_base(base: Base, computed: Computed | None, instead: str = "") -> Any:
     if isinstance(base, Symbol):
         return base.node
     if isinstance(base, Sum):
-        return written(base, stable)
+        return written(base, computed)
     if base.op == "number":
         return base.params["value"]
     if base.op == "identity":
         return Tensor(np.eye(base.shape[0]))
-    operands = [written(operand, stable) for operand in base.operands]
+    operands = [written(operand, computed) for operand in base.operands]
+    if OPS[base.op].kind not in ("elementwise", "shape"):  # these take numbers as they are
+        operands = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
     return APPLY[instead or base.op](*operands, **base.params)

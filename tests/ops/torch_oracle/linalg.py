@@ -22,6 +22,15 @@ def _svd(torch, x, full_matrices=True):
     return _flat([_with_signs_of(theirs.U, left, torch), values, right], torch)
 
 
+def _qr(torch, x, mode="reduced"):
+    """With the signs that NumPy has chosen for the rows of R, which it has for the columns of Q."""
+    q, r = torch.linalg.qr(x, mode)
+    theirs = np.linalg.qr(x.detach().numpy(), mode)
+    signs = torch.sign((torch.as_tensor(theirs if mode == "r" else theirs.R) * r.detach()).sum(-1, keepdim=True))
+    signs = torch.where(signs == 0, 1.0, signs)
+    return r * signs if mode == "r" else _flat([q * signs.mT, r * signs], torch)
+
+
 def _cond(torch, x, p=None):
     if p in (None, 2, -2):
         return torch.linalg.cond(x, p)
@@ -87,7 +96,7 @@ ORACLE = {
     "norm": lambda torch, x, ord=None, axis=None, keepdims=False: torch.linalg.norm(x, ord, axis, keepdims),
     "outer": lambda torch, x, y: torch.outer(x, y),
     "pinv": lambda torch, x, rtol=None: torch.linalg.pinv(x, rtol=rtol),
-    "qr": lambda torch, x, mode="reduced": _flat(torch.linalg.qr(x, mode), torch),
+    "qr": _qr,
     "singular_values": lambda torch, x, packed, count: torch.linalg.svdvals(x),
     "solve": lambda torch, x, y: (
         torch.linalg.solve(x, y) if y.ndim > 1 else torch.linalg.solve(x, y[..., None])[..., 0]

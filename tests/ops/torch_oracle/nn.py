@@ -26,7 +26,7 @@ def _batch_norm(torch, x, mean=None, var=None, weight=None, bias=None, training=
     kept = (-1, *(1,) * (x.ndim - 2))
     y = (x - mean.reshape(kept)) / (var.reshape(kept) + eps).sqrt()
     y = y if weight is None else y * weight.reshape(kept) + bias.reshape(kept)
-    assert torch.allclose(y, theirs(x, mean.detach(), var.detach(), weight, bias, eps=eps))
+    assert torch.allclose(y, theirs(x, mean.detach(), var.detach(), weight, bias, eps=eps), equal_nan=True)
     return y
 
 
@@ -36,7 +36,7 @@ def _running_statistics(torch, x, mean, var, momentum=0.1):
     new = (1 - momentum) * mean + momentum * x.mean(axes), (1 - momentum) * var + momentum * x.var(axes)
     ours = [statistic.detach().clone() for statistic in (mean, var)]
     torch.nn.functional.batch_norm(x.detach(), *ours, training=True, momentum=momentum)
-    assert all(map(torch.allclose, ours, new))
+    assert all(torch.allclose(*pair, equal_nan=True) for pair in zip(ours, new, strict=True))
     return torch.cat(new)
 
 
@@ -67,7 +67,7 @@ def _kl_div(torch, p, q, axis=-1, reduction="mean"):
 
 
 def _hinge(torch, x, y, reduction="mean"):
-    each = torch.clamp(1 - y * x, min=0)
+    each = torch.relu(1 - y * x)
     return each if reduction == "none" else getattr(each, reduction)()
 
 

@@ -56,7 +56,7 @@ product = one_by_one(lambda torch, x, axis, keepdims: torch.prod(x, axis, keepdi
 def moment(name):
     def reduced(torch, x, axis=None, correction=0, keepdims=False):
         if not x.numel():  # of which it warns
-            return x.sum(axes(x, axis), keepdim=keepdims)
+            return x.sum(axes(x, axis), keepdim=keepdims) * math.nan
         return getattr(torch, name)(x, dim=axes(x, axis), correction=correction, keepdim=keepdims)
 
     return reduced
@@ -69,7 +69,8 @@ def quantile(name, percent=False):
         if method not in ("linear", "lower", "higher", "midpoint", "nearest"):  # then by its place among 0, 1, 2, …
             place = torch.tensor(np.quantile(np.arange(float(line.shape[-1])), q.numpy(), method=method)).reshape(-1)
             ascending, below = torch.sort(line).values, place.floor().long()
-            y = torch.lerp(ascending[..., below], ascending[..., place.ceil().long()], place - below).moveaxis(-1, 0)
+            lower, upper, share = ascending[..., below], ascending[..., place.ceil().long()], place - below
+            y = torch.where(share == 0, lower, torch.lerp(lower, upper, share)).moveaxis(-1, 0)
         else:
             y = getattr(torch, name)(line, q.reshape(-1), dim=-1, interpolation=method)
         return y.reshape([*q.shape, *(kept if keepdims else line.shape[:-1])])
@@ -79,7 +80,7 @@ def quantile(name, percent=False):
 
 def middle(name):
     def reduced(torch, x, axis=None, keepdims=False):
-        return quantile(name)(torch, x, 0.5, axis, keepdims=keepdims) if x.numel() else x.sum(axis)
+        return quantile(name)(torch, x, 0.5, axis, keepdims=keepdims) if x.numel() else x.sum(axis) * math.nan
 
     return reduced
 
@@ -132,8 +133,22 @@ def nanstd(torch, x, **params):
     return torch.where(varies, torch.sqrt(torch.where(varies, variance, 1.0)), 0.0)
 
 
-def place(name):
-    return lambda torch, x, axis=None, keepdims=False: getattr(torch, name)(x, axis, keepdim=keepdims)
+def extreme(name, nan):
+    """Of the elements that are not NaN; of none it is NaN."""
+
+    def reduced(torch, x, axis=None, keepdims=False):
+        none = torch.isnan(x) if axis == () else torch.isnan(x).all(axes(x, axis), keepdim=keepdims)
+        return torch.where(none, math.nan, along(name, nan)(torch, x, axis, keepdims))
+
+    return reduced
+
+
+def place(name, nan=None):
+    def found(torch, x, axis=None, keepdims=False):
+        x = x if nan is None else torch.where(torch.isnan(x), nan, x)
+        return getattr(torch, name)(x, axis, keepdim=keepdims)
+
+    return found
 
 
 def ordered(torch, x, axis=-1, descending=False, stable=True):
@@ -206,13 +221,13 @@ ORACLE |= {
     "max": along("amax"),
     "median": middle("quantile"),
     "min": along("amin"),
-    "nanargmax": place("argmax"),
-    "nanargmin": place("argmin"),
+    "nanargmax": place("argmax", -math.inf),
+    "nanargmin": place("argmin", math.inf),
     "nancumprod": running("cumprod", 1.0),
     "nancumsum": running("cumsum", 0.0),
-    "nanmax": along("amax", -math.inf),
+    "nanmax": extreme("amax", -math.inf),
     "nanmedian": middle("nanquantile"),
-    "nanmin": along("amin", math.inf),
+    "nanmin": extreme("amin", math.inf),
     "nanpercentile": quantile("nanquantile", percent=True),
     "nanprod": lambda torch, x, **params: product(torch, torch.where(torch.isnan(x), 1.0, x), **params),
     "nanquantile": quantile("nanquantile"),
@@ -239,8 +254,13 @@ ORACLE |= {
 
 def softmax_of(name):
     def of(torch, x, axis=-1):
-        shifted = x - torch.logsumexp(x, axes(x, axis), keepdim=True)
-        return shifted if name == "log_softmax" else torch.exp(shifted)
+        """Along an axis, or along several in line."""
+        function = getattr(torch, name)
+        reduced = sorted(i % max(x.ndim, 1) for i in axes(x, axis)) if x.ndim else []
+        order = [*(i for i in range(x.ndim) if i not in reduced), *reduced]
+        moved = x.permute(order)
+        y = function(moved.reshape(*moved.shape[: x.ndim - len(reduced)], math.prod(x.shape[i] for i in reduced)), -1)
+        return y.reshape(moved.shape).permute([order.index(i) for i in range(x.ndim)])
 
     return of
 
