@@ -269,7 +269,7 @@ def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return left + right - xp.matmul(y.mT, xp.matmul(g, y.mT))
 
 
-# -- composed ----------------------------------------------------------------------------------------------------------
+# -- conditions, ranks, powers, further systems ------------------------------------------------------------------------
 
 
 @composite(
