@@ -210,7 +210,8 @@ def _is_private(record: Op | Composite) -> bool:
 def _uses_lapack(record: Op | Composite) -> bool:
     """Whether it decomposes matrices, for which NaN, infinity and what overflows when squared are no input."""
     function = record.forward if isinstance(record, Op) else record.apply
-    return function.__module__ == "tinygraph.ops.linalg" and record.name not in ("ratio", "vector_norm")
+    family = function.__module__.rpartition(".")[2]
+    return family in ("linalg", "decompositions") or record.name in ("matrix_norm", "norm")
 
 
 def _suits(record: Op | Composite, domain: Domain, x: Any) -> bool:

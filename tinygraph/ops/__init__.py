@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..table import APPLY, FUNCTIONS
 from . import (
     activations,
+    arranging,
     comparisons,
     contraction,
     control,
@@ -30,6 +31,7 @@ from . import (
 )
 from . import fft as fft
 from .activations import *
+from .arranging import *
 from .comparisons import *
 from .contraction import *
 from .control import *
@@ -59,6 +61,7 @@ FAMILIES = (
     cumulative,
     statistics,
     shape,
+    arranging,
     joining,
     indexing,
     sorting,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Shape = tuple[int, ...]
+Axis = int | Shape | None
 
 
 def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
@@ -30,7 +31,7 @@ def broadcasts_to(shape: Shape, target: Shape) -> bool:
     )
 
 
-def kept(shape: Shape, axis: int | Shape | None) -> Shape:
+def kept(shape: Shape, axis: Axis) -> Shape:
     """The shape of a reduction over `axis` with the reduced axes kept as ones."""
     if axis is None or not shape:  # NumPy lets a number have an axis 0
         return (1,) * len(shape)
@@ -38,7 +39,7 @@ def kept(shape: Shape, axis: int | Shape | None) -> Shape:
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
-def reduced_count(shape: Shape, axis: int | Shape | None) -> int:
+def reduced_count(shape: Shape, axis: Axis) -> int:
     """How many elements go into each element of a reduction over `axis`."""
     count = 1
     for n, m in zip(shape, kept(shape, axis), strict=True):

@@ -21,8 +21,8 @@ from ..samples import Domain, Sample
 from .arguments import as_tensor, misfit
 from .broadcasting import Shape
 from .elementwise import divide
-from .indexing import getitem
 from .joining import stack
+from .keys import along
 from .reduction import mean
 from .shape import reshape
 
@@ -672,9 +672,9 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Tensor:
         raise misfit((x,), f"the input has the shape {shapes}")
     counts = _per_axis(output_size, axes, "output_size", 1)
     for axis, count in zip(range(y.ndim - axes, y.ndim), counts, strict=True):
-        before, n = (slice(None),) * axis, y.shape[axis]
+        n = y.shape[axis]
         bins = [slice(i * n // count, -((i + 1) * n // -count)) for i in range(count)]
-        y = stack([mean(getitem(y, (*before, part)), axis=axis) for part in bins], axis=axis)
+        y = stack([mean(y[along(axis, part)], axis=axis) for part in bins], axis=axis)
     return y
 
 

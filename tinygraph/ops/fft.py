@@ -629,11 +629,7 @@ def _turned(name: str, x: Signal, axes: Any, start: Callable[[int], int]) -> Ten
     turned = []
     for part in parts:
         for n, axis in zip(lengths, axes, strict=True):
-            before = (slice(None),) * axis
-            ends = [
-                getitem_(part, key=(*before, slice(start(n), None))),
-                getitem_(part, key=(*before, slice(start(n)))),
-            ]
-            part = concat_(*ends, axis=axis)
+            ends = (slice(start(n), None), slice(start(n)))
+            part = concat_(*(getitem_(part, key=along(axis, end)) for end in ends), axis=axis)
         turned.append(part)
     return Complex(*turned) if len(turned) == 2 else turned[0]

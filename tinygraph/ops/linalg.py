@@ -269,7 +269,7 @@ def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return left + right - xp.matmul(y.mT, xp.matmul(g, y.mT))
 
 
-# -- composed ----------------------------------------------------------------------------------------------------------
+# -- conditions, ranks, powers, further systems ------------------------------------------------------------------------
 
 
 @composite(
@@ -316,9 +316,6 @@ def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     1
     """
     return xp.matrix_rank(x, rtol=rtol)
-
-
-# -- composed --------------------------------------------------------------------------------------------------------
 
 
 @composite(

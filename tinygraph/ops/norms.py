@@ -19,11 +19,11 @@ from ..samples import Domain, Sample
 from ..table import PRODUCT
 from . import elementwise, reduction
 from .arguments import as_tensor, matrices, normalize_axes
-from .broadcasting import reduced_count
+from .broadcasting import Axis, reduced_count
 from .comparisons import not_equal
 from .decompositions import svdvals
 from .elementwise import astype, floating
-from .reduction import Axis, spread
+from .reduction import spread
 from .shape import permute_dims, reshape
 
 __all__ = [

@@ -17,7 +17,7 @@ from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from ..table import BIG_SUM
 from .arguments import as_tensor
-from .broadcasting import Shape, kept, reduced_count
+from .broadcasting import Axis, Shape, kept, reduced_count
 from .comparisons import where
 from .elementwise import astype
 
@@ -43,8 +43,6 @@ __all__ = [
     "softmax",
     "sum",
 ]
-
-Axis = int | tuple[int, ...] | None
 
 # called with positional arguments, which is faster than NumPy's own np.sum, np.max and np.min
 _add: Any = np.add.reduce

@@ -18,13 +18,13 @@ from ..samples import Sample
 from ..table import NUMBERS, SUM
 from . import shape
 from .arguments import as_tensor, need_integers, need_one_of, normalize_axes
-from .broadcasting import kept, reduced_count
+from .broadcasting import Axis, kept, reduced_count
 from .comparisons import maximum, minimum, where
 from .contraction import matmul
 from .elementwise import astype, floating, sqrt, square
 from .indexing import getitem
 from .joining import concat, stack
-from .reduction import Axis, divided, in_line, max, mean, min, nanmean, sum, without_nan
+from .reduction import divided, in_line, max, mean, min, nanmean, sum, without_nan
 from .shape import broadcast_to, matrix_transpose, permute_dims, reshape
 from .sorting import sort, take_along_axis
 
