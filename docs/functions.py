@@ -17,11 +17,12 @@ HEAD = """# All functions
 
 Written by `python docs/functions.py` from the op table; the tests compare it.
 
-*Gradient* names the inputs that one flows to; it is exact to first and second order, which the laws check for every row
-by central differences, and any higher order is made of the same rules. "none" stands where the result is whole numbers,
-truth values or constant pieces: such functions are recorded and carry no gradient. *Made of* says whether a function is
-an op with rules of its own or composed of others. Every elementwise function broadcasts; of the others those that say
-so. What happens at kinks, jumps and poles is in [conventions](conventions.md), from which the last column is taken.
+*Gradient* names the inputs of an op that one flows to, or says that there is one. It is exact to first and second
+order, which the laws check for every row by central differences, and any higher order is made of the same rules. "none"
+stands where the result is whole numbers or truth values: such functions are recorded and carry no gradient. *Made of*
+says whether a function is an op with rules of its own or composed of others. Every elementwise function broadcasts; of
+the others those that say so. What happens at kinks, jumps and poles is in [conventions](conventions.md), from which the
+last column is taken.
 
 """
 
@@ -33,12 +34,8 @@ def records():
 
 def parameters(function):
     """The names of the positional parameters."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        p.name
-        for p in inspect.signature(function).parameters.values()
-        if p.kind in kinds or p.kind.name == "VAR_POSITIONAL"
-    ]
+    found = inspect.signature(function).parameters.values()
+    return [p.name for p in found if p.kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD", "VAR_POSITIONAL")]
 
 
 def differentiable(record):
@@ -57,8 +54,8 @@ def differentiable(record):
 def gradient(name, function, record):
     """The inputs that a gradient flows to, by name."""
     found, names = differentiable(record), parameters(function)
-    if function.__module__ == tg.fft.__name__:  # whose first argument may be a pair
-        names = names[:1]
+    if name not in OPS:  # whose arrays the samples give in an order of their own
+        return "yes" if found else "none"
     if not found:
         return "none"
     return ", ".join(dict.fromkeys(names[min(i, len(names) - 1)] for i in sorted(found)))

@@ -617,3 +617,22 @@ def test_an_equation_that_would_have_millions_of_terms_is_not_written():
     x = np.array([0.1, 0.2])
     np.testing.assert_allclose(compiled(x), function(tg.Tensor(x)).data, rtol=1e-12)
     assert "# result 1: …" in compiled.source
+
+
+def test_a_tensor_whose_gradient_would_be_lost_is_refused():
+    w = tg.parameter([1.0, 2.0])
+    f = tg.compile(lambda p: tg.sum(p**2))
+    with pytest.raises(tg.UnsupportedError, match=r"no gradient of w would come back; give it the \.data"):
+        f(w)
+    with tg.no_grad():
+        assert f(w) == f(w.data) == f(tg.Tensor([1.0, 2.0])) == 5.0
+
+
+def test_a_method_takes_its_object_as_a_static_argument():
+    class Model:
+        @tg.compile(static_argnums=0)
+        def twice(self, x):
+            return 2 * x
+
+    assert Model().twice(np.ones(2)).tolist() == [2.0, 2.0]
+    assert isinstance(Model.twice, type(tg.compile(abs)))

@@ -419,3 +419,14 @@ def test_describe_and_origin_use_the_users_names():
     assert describe(tg.exp(w) * 1) == "multiply(…, 1)"
     assert describe(2) == "2"
     assert origin(w).startswith("w = tg.parameter(1.0), test_graph.py:")
+
+
+def test_data_with_a_method_called_mask_is_no_masked_array():
+    class Series:
+        def mask(self):
+            raise NotImplementedError
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([1.0, 2.0], dtype)
+
+    assert tg.Tensor(Series()).data.tolist() == [1.0, 2.0]

@@ -48,7 +48,7 @@ ALLOWED = {
     "program": {"table", "graph", "ops", "codegen"},
     "tracing": {"errors", "recording", "graph", "trees", "names"},
     "executable": {"graph", "trees", "notation", "tracing", "optimise", "scaling", "lowering", "program"},
-    "compile": {"errors", "graph", "trees", "calls", "executable"},
+    "compile": {"errors", "recording", "graph", "trees", "calls", "executable"},
     "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
     "folding": {"notation"},
     "equations": {"graph", "notation", "folding", "codegen"},

@@ -348,3 +348,28 @@ def test_stop_gradient_is_a_constant_to_gradients_and_computed_anew_by_programs(
     assert evaluate([y], {x: np.array([5.0])})[0] == 5.0
     x.data += 1.0
     assert y.data == 1.0
+
+
+CLOSED_OVER = {
+    "grad": lambda w: tg.grad(lambda t: tg.sum(tg.sin(w * t)))(np.array([1.0, 2.0])),
+    "value": lambda w: tg.value_and_grad(lambda t: tg.sum(tg.sin(w * t)))(np.array([1.0, 2.0]))[0],
+    "elementwise_grad": lambda w: tg.elementwise_grad(lambda t: tg.sin(w * t))(np.array([1.0, 2.0])),
+    "vjp": lambda w: tg.vjp(lambda t: tg.sin(w * t), np.array([1.0, 2.0]))[1](np.ones(2))[0],
+    "jvp": lambda w: tg.jvp(lambda t: tg.sin(w * t), (np.array([1.0, 2.0]),), (np.ones(2),))[1],
+    "jacobian": lambda w: tg.jacobian(lambda t: tg.sin(w * t))(np.array([1.0, 2.0])),
+    "hessian": lambda w: tg.hessian(lambda t: tg.sum(tg.sin(w * t)))(np.array([1.0, 2.0])),
+    "hvp": lambda w: tg.hvp(lambda t: tg.sum(tg.sin(w * t)), (np.array([1.0, 2.0]),), (np.ones(2),)),
+}
+
+
+@pytest.mark.parametrize("transformed", CLOSED_OVER.values(), ids=CLOSED_OVER)
+def test_a_parameter_that_the_function_closes_over_gets_its_gradient(transformed):
+    tg.check_grads(lambda w: tg.sum(transformed(w) ** 2), np.array([0.3]), order=1)
+    with tg.no_grad():
+        assert not isinstance(transformed(tg.parameter([0.3])), tg.Tensor)
+
+
+def test_a_compiled_function_is_differentiated_as_the_function_itself():
+    compiled = tg.compile(lambda x: tg.sum(x**3))
+    np.testing.assert_allclose(tg.grad(compiled)(np.array([1.0, 2.0])), [3.0, 12.0])
+    np.testing.assert_allclose(tg.compile(tg.grad(compiled))(np.array([1.0, 2.0])), [3.0, 12.0])

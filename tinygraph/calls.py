@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import index
 from sys import _getframe
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from .recording import STATE, Nested
 from .trees import Structure, flatten, matched, unflatten
 
 Argnums: TypeAlias = int | Sequence[int]
+
+
+_VARIABLES: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # leaves that no user has, by id
 
 
 class Call:
@@ -73,17 +77,30 @@ class Call:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
                 raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
             self.result, self.aux = self.result
+        self.stays = self.stays or (STATE.get().recording and self._has_captured())
+
+    def _has_captured(self) -> bool:
+        """Whether what the function returned depends on a tensor from outside that requires a gradient."""
+        results = [x for x in flatten((self.result, self.aux))[0] if isinstance(x, Tensor)]
+        leaves = (x for x in toposort(*results) if x.op is None and x.requires_grad)
+        return any(_VARIABLES.get(id(x)) is not x for x in leaves)
 
     def scalar(self) -> Tensor:
         """The result, which must be a floating scalar."""
         value = self.result
-        if not isinstance(value, Tensor) or value.shape != ():
-            what = f"shape {value.shape}" if hasattr(value, "shape") else f"a {type(value).__name__}"
-            hint = "; for more results there is tg.jacobian" if hasattr(value, "shape") else ""
-            if isinstance(value, tuple) and len(value) == 2:
-                hint = "; with has_aux=True the second of two results is only passed on"
-            raise ArgumentError(f"{self.function} returned {what}; a gradient is that of a scalar{hint}")
-        return self._floating(value, "")
+        if isinstance(value, (tuple, list, dict)):
+            pair = isinstance(value, tuple) and len(value) == 2
+            hint = "; with has_aux=True the second of two results is only passed on" if pair else ""
+            raise ArgumentError(
+                f"{self.function} returned a {type(value).__name__}; a gradient is that of a scalar{hint}"
+            )
+        value = self._floating(value, "")
+        if value.shape != ():
+            raise ArgumentError(
+                f"{self.function} returned shape {value.shape}; a gradient is that of a scalar;"
+                " for more results there is tg.jacobian"
+            )
+        return value
 
     def outputs(self) -> tuple[list[Tensor], Structure]:
         """The leaves of the result, which must be floating tensors, and how they are nested."""
@@ -247,4 +264,5 @@ def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
         variable.name = x.name or name
     else:
         variable.requires_grad = True
+        _VARIABLES[id(variable)] = variable
     return variable

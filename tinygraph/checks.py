@@ -13,7 +13,7 @@ from .autodiff import gradients, pulled_back
 from .calls import name_of, parameter_names
 from .errors import DTypeError
 from .evaluate import evaluate
-from .graph import Tensor, make_node, toposort
+from .graph import Tensor, make_node, parameter, toposort
 from .recording import enable_grad
 from .trees import flatten, unflatten
 
@@ -65,7 +65,7 @@ def check_grads(
         for i, x in zip(places, xs, strict=True):
             given[i] = x
         results, _ = flatten(function(*unflatten(structure, given), **kwargs))
-        return [y for y in results if _kind(y) == "f"]
+        return [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
 
     arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]
     with enable_grad():
@@ -87,7 +87,7 @@ def _check(
 ) -> None:
     """`size` is that of what the function is made of, where it is more than its terms: they may have cancelled."""
     rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(y.shape) for y in function(*map(Tensor, arrays))]
+    weights = [rng.standard_normal(y.shape) for y in function(*map(parameter, arrays))]
 
     def total(*xs: Any) -> Tensor:
         parts = [ops.sum(y * w) for y, w in zip(function(*xs), weights, strict=True)]
@@ -95,7 +95,7 @@ def _check(
 
     def weighed(*xs: Any) -> Any:
         """The terms that `total` adds up."""
-        terms = [np.asarray(y.value, float) * w for y, w in zip(function(*map(Tensor, xs)), weights, strict=True)]
+        terms = [np.asarray(y.value, float) * w for y, w in zip(function(*map(parameter, xs)), weights, strict=True)]
         return np.concatenate([np.ravel(t) for t in terms]) if terms else np.zeros(0)
 
     def alone(i: int) -> Callable[[Any], Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .calls import positional_parameters
-from .errors import ArgumentError
-from .graph import Tensor
+from .errors import ArgumentError, UnsupportedError
+from .graph import Tensor, describe
+from .recording import STATE
 from .trees import flatten
 
 if TYPE_CHECKING:
@@ -82,10 +84,19 @@ class Compiled:
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
 
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """A method: its object is the first argument, and as no array it belongs into static_argnums."""
+        return self if owner is None else MethodType(self, owner)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the program for arguments like these, made now if there is none yet."""
+        """Run the program for arguments like these, made now if there is none yet.
+
+        Within a transform or another function that is compiled, the function itself is called.
+        """
         if self._latest is not None and (result := self._latest(args, kwargs)) is not _MISS:
             return result
+        if STATE.get().nested:
+            return self._function(*args, **kwargs)
         program, arrays = self._program(args, kwargs)
         if not self._static:
             self._latest = program.entry
@@ -142,6 +153,12 @@ class Compiled:
 
 def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
     """The leaves as arrays. Python's numbers take the floating dtype of the arrays, so as not to widen it."""
+    for x in leaves:
+        if isinstance(x, Tensor) and x.requires_grad and STATE.get().recording:
+            raise UnsupportedError(
+                f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
+                " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"
+            )
     arrays = [x if type(x) is np.ndarray else np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]

@@ -276,9 +276,10 @@ class Tensor(_ArrayMethods):
         if STATE.get().tracing:
             self._refuse_in_trace(how)
         if self._requires_grad and STATE.get().recording:
+            join = "join tensors with tg.stack; " if how == "np.asarray" else ""
             raise UnsupportedError(
                 f"{how}({describe(self)}) would leave the graph and lose the gradient;"
-                " take .data, .item() or .detach() if that is what you want"
+                f" {join}take .data, .item() or .detach() if that is what you want"
             )
 
     def __format__(self, spec: str) -> str:
@@ -495,7 +496,8 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True) -> Ar
         if STATE.get().tracing:
             data._refuse_in_trace("a copy")
         data = cast(Array, data._seen)
-    if type(data) is not np.ndarray and np.any(getattr(data, "mask", False)):
+    mask = getattr(data, "mask", None)  # that of pandas is a method
+    if isinstance(mask, (np.ndarray, np.bool_)) and mask.any():
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
     try:
         return np.array(data, dtype, copy=copy)

@@ -31,3 +31,10 @@ def test_shape_and_dtype(make):
 def test_a_weight_has_two_axes(shape):
     with pytest.raises(tg.ShapeError, match="two axes"):
         init.he(shape)
+
+
+@pytest.mark.parametrize("make", [init.he, init.xavier])
+def test_kernels_of_a_convolution_keep_the_spread(make, rng):
+    shape = (64, 32, 3, 3)
+    reached = {init.he: 2 / (32 * 9), init.xavier: 2 / ((32 + 64) * 9)}
+    assert make(shape, rng).std() == pytest.approx(reached[make] ** 0.5, rel=0.03)

@@ -363,3 +363,10 @@ def test_labels_never_broadcast(loss, shape):
 def test_what_has_no_meaning_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(np.ones((4, 3)), np.array([0, 2, 1, 0]))
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1]), np.array([False, True])], ids=["integers", "booleans"])
+def test_labels_do_not_widen_float32(labels):
+    z = np.zeros(2, np.float32)
+    for loss in (tg.log_loss(tg.sigmoid(z), labels), tg.log_loss_from_logits(z, labels), tg.log_loss(z + 0.5, labels)):
+        assert loss.dtype == np.float32

@@ -4,12 +4,14 @@ Weights must start random: hidden units that start equal have equal gradients an
 the spread of activations about the same from layer to layer. A bias may start at zero.
 
 `shape` is the shape of W. A weight with examples as columns, in ``W @ X``, has shape (units out, units in); with
-examples as rows, in ``X @ W``, (units in, units out), and needs ``rows=True``. `rng` is a NumPy generator or a seed;
-without one every call draws anew.
+examples as rows, in ``X @ W``, (units in, units out), and needs ``rows=True``. The kernels of a convolution have the
+shape (channels out, channels in, lengths…): each output meets a whole kernel of each channel. `rng` is a NumPy
+generator or a seed; without one every call draws anew.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -69,4 +71,7 @@ def he(shape: Shape, rng: Random = None, *, rows: bool = False, dtype: DTypeLike
 def _units(shape: Shape, rows: bool) -> tuple[int, int]:
     if not isinstance(shape, tuple) or len(shape) < 2 or 0 in shape:
         raise ShapeError(f"a weight has at least two axes and no empty one, but the shape given is {shape}")
-    return (shape[-2], shape[-1]) if rows else (shape[-1], shape[-2])
+    if len(shape) > 2:  # kernels of a convolution
+        reach = math.prod(shape[2:])
+        return shape[1] * reach, shape[0] * reach
+    return (shape[0], shape[1]) if rows else (shape[1], shape[0])

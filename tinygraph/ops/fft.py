@@ -24,7 +24,7 @@ from ..samples import Sample
 from .arguments import as_tensor, need_one_of, normalize_axes
 from .broadcasting import Shape
 from .elementwise import divide, negative
-from .indexing import getitem_, scatter_add
+from .indexing import getitem_, scatter_add_
 from .joining import concat_, stack_
 from .keys import along
 from .shape import broadcast_to
@@ -270,7 +270,7 @@ def _resized(x: Tensor, lengths: Shape, axes: Shape) -> Tensor:
             x = getitem_(x, key=along(axis, slice(n)))
         elif n > x.shape[axis]:
             shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
-            x = scatter_add(x, key=along(axis, slice(x.shape[axis])), shape=shape)
+            x = scatter_add_(x, key=along(axis, slice(x.shape[axis])), shape=shape)
     return x
 
 
@@ -315,7 +315,7 @@ def _to_real(name: str, x: Signal, s: Any, axes: Any, norm: str | None) -> Tenso
     if len(parts) == 2:
         z = stack_(*parts, axis=0)
     else:
-        z = scatter_add(*parts, key=(0,), shape=(2, *parts[0].shape))
+        z = scatter_add_(*parts, key=(0,), shape=(2, *parts[0].shape))
     return irdft_(z, n=n, axes=axes, norm=norm)
 
 

@@ -38,7 +38,6 @@ __all__ = [
     "nonzero",
     "one_hot",
     "ravel_multi_index",
-    "scatter_add",
     "set_at",
     "take",
     "unravel_index",
@@ -119,7 +118,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
     source=lambda node: f"scatter_add({{0}}, np.s_[{subscript(node)}], {{shape}})",
     linear=((0,),),
 )
-def scatter_add(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
+def scatter_add_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of `x` added at the places that `key` names: the transpose of indexing.
 
     >>> tg.ops.scatter_add([1.0, 2.0], key=(slice(1, 3),), shape=(4,))
@@ -639,4 +638,4 @@ def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
         return x + where(mask, new, 0)
     parts, arrays = taken_apart(key)
     new = new if isinstance(new, Tensor) else constant(np.asarray(new, x.dtype))
-    return x + scatter_add(_spread(new, x, parts, arrays), *arrays, key=parts, shape=x.shape)
+    return x + scatter_add_(_spread(new, x, parts, arrays), *arrays, key=parts, shape=x.shape)

@@ -192,6 +192,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         raise misfit((a, y), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
         _check_labels(y)
+    y = _as_wide_as(a, y)
     if a.op is not None and a.op.name == "sigmoid" and a.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
@@ -203,6 +204,12 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
             f"probabilities are between 0 and 1, but {name} has {_outside(probabilities)}; is its sigmoid missing?"
         )
     return log_loss_(a, y, reduction)
+
+
+def _as_wide_as(x: Tensor, labels: Tensor) -> Tensor:
+    """Labels that are whole numbers or truth values, in a narrower dtype than they would make of `x`."""
+    narrow = x.dtype.kind == "f" and x.dtype != np.float64 and labels.dtype.kind in "iub"
+    return astype(labels, x.dtype) if narrow else labels
 
 
 _checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)
@@ -277,6 +284,7 @@ def log_loss_from_logits(
     z, y = _pair(z, y, reduction)
     if y.value is not _checked:
         _check_labels(y)
+    y = _as_wide_as(z, y)
     if pos_weight is None:
         return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
     weight = as_tensor(pos_weight)
