@@ -89,7 +89,7 @@ def _has_equal_values(x: Any, *rest: Any) -> bool:
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
-_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient")
+_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
