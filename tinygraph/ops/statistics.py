@@ -10,6 +10,7 @@ import builtins
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..apply import composite, constant, op
 from ..errors import ArgumentError, ShapeError, UnsupportedError
