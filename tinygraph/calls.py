@@ -212,6 +212,7 @@ def fresh(tree: Any, leaves: bool = False) -> tuple[Any, list[Tensor], int]:
         if isinstance(x, Tensor):
             variable = make_leaf(Tensor.__new__(Tensor), x.value, _getframe(1)) if leaves else astype(x, x.dtype)
             variable._requires_grad = x.requires_grad
+            _VARIABLES[id(variable)] = variable
             x = variable
         variables.append(x)
     return unflatten(structure, variables), inputs, Tensor(0.0).age
