@@ -373,3 +373,23 @@ def test_a_compiled_function_is_differentiated_as_the_function_itself():
     compiled = tg.compile(lambda x: tg.sum(x**3))
     np.testing.assert_allclose(tg.grad(compiled)(np.array([1.0, 2.0])), [3.0, 12.0])
     np.testing.assert_allclose(tg.compile(tg.grad(compiled))(np.array([1.0, 2.0])), [3.0, 12.0])
+
+
+TRANSFORMED = {
+    "grad": lambda f, x: tg.grad(f)(x),
+    "vjp": lambda f, x: tg.vjp(f, x)[1](1.0)[0],
+    "jvp": lambda f, x: tg.jvp(f, (x,), (x,))[1],
+    "jacobian": lambda f, x: tg.jacobian(f)(x),
+    "hessian": lambda f, x: tg.hessian(f)(x),
+    "hvp": lambda f, x: tg.hvp(f, (x,), (x,)),
+    "grad of grad": lambda f, x: tg.grad(lambda x: tg.sum(tg.grad(f)(x) ** 2))(x),
+}
+
+
+@pytest.mark.parametrize("transformed", TRANSFORMED.values(), ids=TRANSFORMED)
+def test_transforms_are_the_same_where_nothing_is_recorded(transformed, rng):
+    x = rng.normal(size=3)
+    expected = transformed(lambda x: tg.sum(tg.tanh(x) ** 3), x)
+    with tg.no_grad():
+        np.testing.assert_array_equal(transformed(lambda x: tg.sum(tg.tanh(x) ** 3), x), expected)
+    assert np.any(expected)
