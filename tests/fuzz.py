@@ -118,7 +118,8 @@ CONVENTIONS = [
         ("torchs", ("scaled_dot_product_attention",), _any_infinity, "whose scores are all −∞"),
         ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
         ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
-        ("torchs", ("svd",), _has_equal_values, "any basis of a plane"),
+        ("torchs", ("svd", "svdvals"), _has_equal_values, "any basis of a plane"),
+        *((o, ("svdvals", "matrix_norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
         ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
         ("torchs", ("running_statistics",), _any_not_finite, "of numbers with an infinity the variance is NaN"),
         ("torchs", ("cond", "qr", "lstsq"), _has_no_inverse, "matrix without an inverse rounding decides"),
@@ -474,7 +475,7 @@ def torchs(program: Program) -> str | None:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
     lenient = program.special or len(program.steps) > 1
     value = values[-1].numpy(force=True)
-    if value.shape != y.shape and min(x.size for x in program.leaves) <= 1:
+    if value.shape != y.shape and min(x.size for x in ours) <= 1:
         return None  # cumulative products of a number; transforms of nothing
     if found := differ(y.data, _but_for_nan(value, y.data) if lenient else value, 1e-9):
         return None if _is_decided_by_rounding(program) else f"value: {found}"
