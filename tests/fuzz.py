@@ -87,6 +87,11 @@ def _has_equal_values(x: Any, *rest: Any) -> bool:
     return bool((np.diff(values, axis=-1, append=0.0) > -1e-6 * (1.0 + values.max(initial=0.0))).any())
 
 
+def _is_unsorted(x: Any, *rest: Any) -> bool:
+    """Whether it is in no order, or has a NaN, which has none."""
+    return not bool((x[..., 1:] >= x[..., :-1]).all()) or _any_nan(x, *rest)
+
+
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
 _PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp")
@@ -126,6 +131,8 @@ CONVENTIONS = [
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
+        ("numpys_value", ("gradient",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
         ("single_precision", ("rms_norm",), lambda x: np.any(np.abs(x) < 0.1), "the default ε is that of the dtype"),
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
