@@ -87,6 +87,11 @@ def _has_equal_values(x: Any, *rest: Any) -> bool:
     return bool((np.diff(values, axis=-1, append=0.0) > -1e-6 * (1.0 + values.max(initial=0.0))).any())
 
 
+def _is_unsorted(x: Any, *rest: Any) -> bool:
+    """Whether it is in no order, or has a NaN, which has none."""
+    return not bool((x[..., 1:] >= x[..., :-1]).all()) or _any_nan(x, *rest)
+
+
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
 _PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp")
@@ -118,13 +123,16 @@ CONVENTIONS = [
         ("torchs", ("scaled_dot_product_attention",), _any_infinity, "whose scores are all −∞"),
         ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
         ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
-        ("torchs", ("svd",), _has_equal_values, "any basis of a plane"),
+        ("torchs", ("svd", "svdvals"), _has_equal_values, "any basis of a plane"),
+        *((o, ("svdvals", "matrix_norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
         ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
         ("torchs", ("running_statistics",), _any_not_finite, "of numbers with an infinity the variance is NaN"),
         ("torchs", ("cond", "qr", "lstsq"), _has_no_inverse, "matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
+        ("numpys_value", ("gradient",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
         ("single_precision", ("rms_norm",), lambda x: np.any(np.abs(x) < 0.1), "the default ε is that of the dtype"),
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
@@ -475,7 +483,7 @@ def torchs(program: Program) -> str | None:
         return None if program.special or len(program.steps) > 1 else f"PyTorch refuses it: {error}"
     lenient = program.special or len(program.steps) > 1
     value = values[-1].numpy(force=True)
-    if value.shape != y.shape and min(x.size for x in program.leaves) <= 1:
+    if value.shape != y.shape and min(x.size for x in ours) <= 1:
         return None  # cumulative products of a number; transforms of nothing
     if found := differ(y.data, _but_for_nan(value, y.data) if lenient else value, 1e-9):
         return None if _is_decided_by_rounding(program) else f"value: {found}"

@@ -572,6 +572,14 @@ def test_float32_stays_that_beside_constants_and_fractions(rng):
     assert "float64" not in update.source
 
 
+def test_what_no_element_is_does_not_spoil_the_sum_of_none():
+    def f(x, nothing):
+        return tg.sign(tg.dot(x, tg.nanvar(nothing, axis=1)))
+
+    with np.errstate(invalid="ignore"):
+        assert tg.compile(f)(np.zeros(0), np.zeros((0, 1))) == f(tg.Tensor(np.zeros(0)), np.zeros((0, 1))).item() == 0.0
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_gradient_of_an_element_that_nothing_came_of(dtype):
     @tg.compile

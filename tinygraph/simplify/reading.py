@@ -215,6 +215,8 @@ def _call(reader: Reader, node: Tensor, *operands: Sum) -> Sum:
     elementwise = node.op.kind == "elementwise"
     terms = [shortest(t if elementwise else _full(t, x)) for t, x in zip(operands, node.inputs, strict=True)]
     shape = np.broadcast_shapes(*(t.shape for t in terms)) if elementwise else node.shape
+    if node.size == 0 and 0 not in shape:  # a number would go on where there is none, as NaN · Σ
+        return symbol(node)
     params = Params(node.params)
     if isinstance(axis := params.get("axis"), int) and node.op.kind == "reduction":
         params["axis"] = axis % max(len(terms[0].shape), 1)
