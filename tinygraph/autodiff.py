@@ -19,7 +19,7 @@ from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
 from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
-from .recording import STATE, enable_grad
+from .recording import STATE
 from .table import NUMBERS
 
 
@@ -290,12 +290,11 @@ def pulled_back(
                 _check_unchanged(node, {})
     start = {output: seed for output, seed in start.items() if output in wanted}
     tracing = STATE.get().tracing
-    with enable_grad():  # nodes are recorded for the transform that asks, also where its user records nothing
-        for x, g in _checked(_traverse(start, NUMBERS if numbers else ops, wanted=wanted)):
-            if x in sought:
-                found[x] = g = computed(g)
-            if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:
-                g.name = f"d{x.name}"  # for the program
+    for x, g in _checked(_traverse(start, NUMBERS if numbers else ops, wanted=wanted)):
+        if x in sought:
+            found[x] = g = computed(g)
+        if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:
+            g.name = f"d{x.name}"  # for the program
     zeros: Any = np.zeros if numbers else lambda shape, dtype: Tensor(np.zeros(shape, dtype))
     return [found[x] if x in found else zeros(x.shape, x.dtype) for x in inputs]
 

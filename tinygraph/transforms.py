@@ -16,7 +16,7 @@ from .autodiff import pulled_back
 from .calls import Argnums, Call, like, name_of
 from .errors import ArgumentError
 from .graph import Tensor
-from .recording import STATE
+from .recording import STATE, enable_grad
 from .trees import flatten, unflatten
 
 
@@ -176,7 +176,8 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     """
     call, seeds = _along(function, primals, tangents, False)
     value = call.scalar()
-    gradient = pulled_back([value], [Tensor(np.ones((), value.dtype))], call.variables)
+    with enable_grad():  # for the second sweep, also where the user records nothing
+        gradient = pulled_back([value], [Tensor(np.ones((), value.dtype))], call.variables)
     found = call.nested(sweep(gradient, seeds, call.variables, call.stays))
     return found if len(primals) > 1 else found[0]
 
@@ -209,5 +210,5 @@ def transposes(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[lis
     The vectors are 0, and so the values of the products mean nothing; what counts is how they are computed.
     """
     vectors = [Tensor(np.zeros(y.shape, y.dtype)) for y in outputs]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), enable_grad():  # to be swept back in turn, also where the user records nothing
         return pulled_back(outputs, vectors, inputs), vectors
