@@ -307,19 +307,43 @@ def _operands(
     Arrays become constants. Python numbers stay what they are, so as not to widen the dtype of the others; but where
     there is nothing else, the first becomes a constant too. Nor do integers widen the floating ones among the `joint`.
     """
-    inputs = [x if type(x) is Tensor or type(x) in LITERALS else constant(x) for x in given]
-    if not any(type(x) is Tensor for x in inputs):
-        inputs[0] = constant(inputs[0])
+    inputs: list[Any] = []
+    args: list[Any] = []
+    requires_grad = mixed = False
+    dtype = None
+    for x in given:
+        if type(x) is not Tensor:
+            if type(x) in LITERALS:
+                inputs.append(x)
+                args.append(x)
+                continue
+            x = constant(x)
+        a = x._array if x._array is not None else x._settle()
+        inputs.append(x)
+        args.append(a)
+        requires_grad = requires_grad or x._requires_grad
+        if dtype is None:
+            dtype = a.dtype
+        elif a.dtype is not dtype:
+            mixed = True
+    if dtype is None:
+        return _operands((constant(inputs[0]), *inputs[1:]), joint)
+    if mixed and joint and (narrowed := _narrowed(given, inputs, joint)):
+        return _operands(narrowed)
+    return tuple(inputs), tuple(args), requires_grad
+
+
+def _narrowed(given: tuple[Any, ...], inputs: Sequence[Any], joint: slice | tuple[int, ...]) -> tuple[Any, ...] | None:
+    """The inputs with integers in the dtype of the floating ones, where they would widen it: plain arrays as such."""
     places = range(len(inputs))[joint] if isinstance(joint, slice) else joint
     tensors = {i: x for i in places if type(x := inputs[i]) is Tensor}
     floats = [x.dtype for x in tensors.values() if x.dtype.kind == "f"]
-    if len(floats) < len(tensors) and floats:
-        dtype = np.result_type(*floats)
-        for i, x in tensors.items():
-            if x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
-                inputs[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
-    args = [x.value if type(x) is Tensor else x for x in inputs]
-    return tuple(inputs), tuple(args), any(type(x) is Tensor and x._requires_grad for x in inputs)
+    dtype = np.result_type(*floats) if floats else None
+    found = list(inputs)
+    for i, x in tensors.items():
+        if dtype is not None and x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
+            found[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
+    return tuple(found) if any(x is not y for x, y in zip(found, inputs, strict=True)) else None
 
 
 def constant(data: Any) -> Tensor:
