@@ -131,6 +131,8 @@ CONVENTIONS = [
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("single_precision", ("svd", "eigh", "qr"), lambda x: True, "of either sign"),
+        ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
         ("numpys_value", ("gradient",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
