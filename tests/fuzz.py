@@ -94,7 +94,7 @@ def _is_unsorted(x: Any, *rest: Any) -> bool:
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
-_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp")
+_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp", "batch_norm", "instance_norm")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
