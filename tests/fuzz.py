@@ -525,10 +525,10 @@ def _is_decided_by_rounding(program: Program) -> bool:
 
 
 def _parts(theirs: Any, ours: Any) -> bool:
-    """Whether there is NaN where we have a number, or a zero of the other sign."""
+    """Whether there is NaN where we have a number, or a zero or NaN of the other sign."""
     if theirs.shape != ours.shape or ours.dtype.kind != "f":
         return False
-    signs = (theirs == 0) & (ours == 0) & (np.signbit(theirs) != np.signbit(ours))
+    signs = ((ours == 0) | np.isnan(ours)) & (np.signbit(theirs) != np.signbit(ours))
     return bool((signs | (np.isnan(theirs) & ~np.isnan(ours))).any())
 
 
