@@ -94,7 +94,7 @@ def _is_unsorted(x: Any, *rest: Any) -> bool:
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
-_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp")
+_PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp", "batch_norm", "instance_norm")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
@@ -131,6 +131,8 @@ CONVENTIONS = [
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("single_precision", ("svd", "eigh", "qr"), lambda x: True, "of either sign"),
+        ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
         ("numpys_value", ("gradient",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
@@ -524,10 +526,10 @@ def _is_decided_by_rounding(program: Program) -> bool:
 
 
 def _parts(theirs: Any, ours: Any) -> bool:
-    """Whether there is NaN where we have a number, or a zero of the other sign."""
+    """Whether there is NaN where we have a number, or a zero or NaN of the other sign."""
     if theirs.shape != ours.shape or ours.dtype.kind != "f":
         return False
-    signs = (theirs == 0) & (ours == 0) & (np.signbit(theirs) != np.signbit(ours))
+    signs = ((ours == 0) | np.isnan(ours)) & (np.signbit(theirs) != np.signbit(ours))
     return bool((signs | (np.isnan(theirs) & ~np.isnan(ours))).any())
 
 

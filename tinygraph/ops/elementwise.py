@@ -323,7 +323,7 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
         if y == 0:
             return g * 0.0
         return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
-    return g * (y * xp.where(y == 0, xp.where(x == 0, 1.0, x), x) ** (y - 1.0))
+    return g * (y * xp.where(y == 0, xp.where(xp.abs(x) > 0, x, 1.0), x) ** (y - 1.0))  # 1 for 0 and NaN
 
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:

@@ -108,7 +108,9 @@ ORACLE = {
     "tensorsolve": _tensorsolve,
     "trace": lambda torch, x, offset=0: x.diagonal(offset, -2, -1).sum(-1),
     "vdot": lambda torch, x, y: torch.vdot(x.ravel(), y.ravel()),
-    "vecdot": lambda torch, x, y, axis=-1: torch.linalg.vecdot(*torch.broadcast_tensors(x, y), dim=axis),
+    "vecdot": lambda torch, x, y, axis=-1: torch.linalg.vecdot(
+        *torch.broadcast_tensors(x.movedim(axis, -1), y.movedim(axis, -1))
+    ),
     "vecmat": lambda torch, x, y: torch.matmul(x[..., None, :], y)[..., 0, :],
     "vector_norm": _norm,
 }

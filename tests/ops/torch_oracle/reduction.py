@@ -68,7 +68,7 @@ def quantile(name, percent=False):
         q = torch.as_tensor(q, dtype=x.dtype) / (100 if percent else 1)
         if method not in ("linear", "lower", "higher", "midpoint", "nearest"):  # then by its place among 0, 1, 2, …
             place = torch.tensor(np.quantile(np.arange(float(line.shape[-1])), q.numpy(), method=method)).reshape(-1)
-            ascending, below = torch.sort(line).values, place.floor().long()
+            ascending, below = torch.sort(line, stable=True).values, place.floor().long()
             lower, upper, share = ascending[..., below], ascending[..., place.ceil().long()], place - below
             y = torch.where(share == 0, lower, torch.lerp(lower, upper, share)).moveaxis(-1, 0)
         else:
