@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
+import math
 import sys
 import time
 import warnings
@@ -60,6 +61,10 @@ def _any(condition: Callable[[Any], Any]) -> Callable[..., bool]:
     return lambda *xs: any(x.dtype.kind == "f" and bool(condition(x).any()) for x in xs)
 
 
+def _is_subnormal(x: Any) -> Any:
+    return (x != 0) & (np.abs(x) < np.finfo(x.dtype).tiny)
+
+
 _any_not_finite = _any(lambda x: ~np.isfinite(x))
 _any_infinity = _any(np.isinf)
 _any_nan = _any(np.isnan)
@@ -81,6 +86,11 @@ def _has_no_inverse(x: Any, *rest: Any) -> bool:
     return bool((values.min(-1, initial=np.inf) <= 1e-12 * values.max(-1, initial=0.0)).any())
 
 
+def _has_no_tensor_inverse(x: Any, *rest: Any) -> bool:
+    n = math.isqrt(x.size)
+    return _has_no_inverse(x.reshape(n, n))
+
+
 def _has_equal_values(x: Any, *rest: Any) -> bool:
     """Whether singular values are equal, or 0."""
     values = np.linalg.svdvals(x)
@@ -93,8 +103,9 @@ def _is_unsorted(x: Any, *rest: Any) -> bool:
 
 
 _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
-_PRODUCTS = ("contraction", "prod", "nanprod", "cumulative_prod", "nancumprod")
+_PRODUCTS = ("contraction", "convolution", "prod", "nanprod", "cumulative_prod", "nancumprod")
 _PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp", "batch_norm", "instance_norm")
+_MATRICES = ("cond", "qr", "lstsq", "inv", "solve", "pinv", "matrix_power", "logabsdet", "slogdet")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
@@ -111,7 +122,7 @@ CONVENTIONS = [
         ("numpys_value", ("argsort",), _any_tie, "equal elements keep their order"),
         ("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
         ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
-        ("torchs", ("gammaln",), lambda x: np.any(x == -np.inf), "SciPy's gammaln at −∞ is −∞"),
+        ("torchs", ("gammaln",), _any(lambda x: (x == -np.inf) | _is_subnormal(x)), "SciPy's gammaln"),
         ("torchs", ("digamma_derivative",), lambda x: np.any((x <= 0) & (x == np.floor(x))), "a pole of polygamma"),
         ("torchs", ("sign", "abs", "vector_norm"), _any_nan, "the sign of NaN is 0 in PyTorch"),
         ("torchs", ("mae",), lambda x, y: np.isnan(x - y).any(), "the sign of NaN is 0 in PyTorch"),
@@ -127,14 +138,15 @@ CONVENTIONS = [
         *((o, ("svdvals", "matrix_norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
         ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
         ("torchs", ("running_statistics",), _any_not_finite, "of numbers with an infinity the variance is NaN"),
-        ("torchs", ("cond", "qr", "lstsq"), _has_no_inverse, "matrix without an inverse rounding decides"),
+        ("torchs", _MATRICES, _has_no_inverse, "matrix without an inverse rounding decides"),
+        ("torchs", ("tensorinv", "tensorsolve"), _has_no_tensor_inverse, "matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
         ("single_precision", ("svd", "eigh", "qr"), lambda x: True, "of either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
-        ("numpys_value", ("gradient",), _any_huge, "the order of a sum decides"),
+        ("numpys_value", ("gradient", "add_at"), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
         ("single_precision", ("rms_norm",), lambda x: np.any(np.abs(x) < 0.1), "the default ε is that of the dtype"),
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),

@@ -312,6 +312,8 @@ def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
         Sample(((2, 3), (3,))),
         Sample(((3, 2), (3,)), {"axis": -2}),
         Sample(((2, 3), (2, 3)), {"axis": 0}),
+        Sample(((2, 3, 3), (3, 3))),
+        Sample(((1, 3), (2, 2, 3))),
         Sample(((1,),)),
         Sample(((0, 3),)),
     ),
@@ -320,21 +322,22 @@ def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Tensor:
     """∫ y dx along an axis by the trapezoidal rule, Σ (x_(i+1) − x_i) (y_(i+1) + y_i) / 2, as ``np.trapezoid``.
 
-    `x` has the points, as a vector or in the shape of `y`; without it they lie `dx` apart.
+    `x` has the points, as a vector or in a shape that broadcasts with that of `y`; without it they lie `dx` apart. The
+    axis is that of each, counted from the end if it is negative.
 
     >>> import tinygraph as tg
     >>> tg.trapezoid([1.0, 2.0, 4.0], dx=0.5).item()
     2.25
     """
     y = as_tensor(y)
-    axis = normalize_axis(axis, y)
+    own = normalize_axis(axis, y)
     step: Any = dx
     if x is not None:
         x = as_tensor(x)
-        step = _differences(x, axis % x.ndim if x.ndim > 1 else 0)
+        step = _differences(x, normalize_axis(axis, x) if x.ndim > 1 else 0)
         if x.ndim == 1:
-            step = reshape(step, (-1, *(1,) * (y.ndim - axis - 1)))
-    return sum(step * (_part(y, axis, slice(1, None)) + _part(y, axis, slice(-1))) / 2.0, axis=axis)
+            step = reshape(step, (-1, *(1,) * (y.ndim - own - 1)))
+    return sum(step * (_part(y, own, slice(1, None)) + _part(y, own, slice(-1))) / 2.0, axis=axis)
 
 
 # -- angles and polynomials ----------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def _cut(torch, split, x, indices_or_sections, axis):
 
 
 ORACLE = {
-    "reshape": lambda torch, x, shape: torch.reshape(x, shape),
+    "reshape": lambda torch, x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),
     "permute_dims": lambda torch, x, axes: torch.permute(x, tuple(reversed(range(x.ndim))) if axes is None else axes),
     "matrix_transpose": lambda torch, x: x.mT,
     "broadcast_to": lambda torch, x, shape: torch.broadcast_to(x, shape),

@@ -42,6 +42,9 @@ def correlate(torch, x, y, mode="valid"):
 
 
 def trapezoid(torch, y, *x, dx=1.0, axis=-1):
+    if x and x[0].ndim not in (1, y.ndim):  # the axis is that of each; PyTorch adds axes first
+        count = y.shape[axis] - 1
+        return (torch.diff(x[0], dim=axis) * (y.narrow(axis, 0, count) + y.narrow(axis, 1, count)) / 2).sum(axis)
     return torch.trapezoid(y, *x, dim=axis) if x else torch.trapezoid(y, dx=dx, dim=axis)
 
 
