@@ -88,7 +88,8 @@ def _has_no_inverse(x: Any, *rest: Any) -> bool:
 
 def _has_no_tensor_inverse(x: Any, *rest: Any) -> bool:
     n = math.isqrt(x.size)
-    return _has_no_inverse(x.reshape(n, n))
+    orders = itertools.permutations(range(x.ndim))  # one of which `axes` asks for
+    return any(_has_no_inverse(np.transpose(x, order).reshape(n, n)) for order in orders)
 
 
 def _has_equal_values(x: Any, *rest: Any) -> bool:
@@ -121,6 +122,7 @@ CONVENTIONS = [
         ("torchs", ("topk",), _any_tie, "of those that tie topk takes the first"),
         ("numpys_value", ("argsort",), _any_tie, "equal elements keep their order"),
         ("torchs", ("logit",), lambda x: np.any(x == 0), "the pole at −0 is that of 1/x"),
+        ("torchs", ("logit",), lambda x: np.any(x * (1 - x) < 0), "where logit is NaN its slope is 1/(x (1 − x))"),
         ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
         ("torchs", ("gammaln",), _any(lambda x: (x == -np.inf) | _is_subnormal(x)), "SciPy's gammaln"),
         ("torchs", ("digamma_derivative",), lambda x: np.any((x <= 0) & (x == np.floor(x))), "a pole of polygamma"),

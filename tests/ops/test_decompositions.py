@@ -90,3 +90,10 @@ def test_the_rank_is_a_whole_number_also_of_a_vector(rng):
     for y, rank in ((x, 2), (x[0], 1), (np.zeros(3), 0)):
         found = tg.matrix_rank(tg.parameter(y))
         assert (found.item(), found.dtype.kind, found.requires_grad) == (rank, "i", False)
+
+
+@pytest.mark.parametrize("function", [tg.svd, tg.svdvals, tg.pinv, tg.matrix_rank], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_not_given_to_a_decomposition_that_might_never_end(function, bad):
+    with pytest.raises(np.linalg.LinAlgError, match="NaN or infinity"):
+        function(np.array([[1.0, bad], [0.0, 1.0]]))

@@ -22,7 +22,18 @@ from .convolution import (
     windows,
 )
 from .fourier import complex_of, dft, fold_spectrum, idft, irdft, mirror_spectrum, parts_of, rdft
-from .linalg import cofactors, eigh_packed, qr_packed, ratio, svd_packed, vector_norm
+from .linalg import (
+    cofactors,
+    eigh_packed,
+    matrix_rank,
+    only_finite,
+    pinv,
+    qr_packed,
+    ratio,
+    svd_packed,
+    svdvals,
+    vector_norm,
+)
 from .losses import huber, quotient, relative_entropy, softmax_loss
 from .places import (
     bounded_index,
@@ -101,13 +112,16 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "lowest",
+    "matrix_rank",
     "max_pool",
     "max_pool_places",
     "max_unpool",
     "mirror_spectrum",
     "one_hot_along",
+    "only_finite",
     "parts_of",
     "per_square",
+    "pinv",
     "prod_after",
     "prod_before",
     "qr_packed",
@@ -124,6 +138,7 @@ __all__ = [
     "softmax_loss",
     "some",
     "svd_packed",
+    "svdvals",
     "vector_norm",
     "windows",
     "without_zero",

@@ -34,9 +34,31 @@ def eigh_packed(x: Any, UPLO: Any = "L") -> Any:
     return np.concatenate([values[..., None, :], vectors], -2)
 
 
+def only_finite(x: Any) -> Any:
+    """x, if all of it is finite: with an infinity LAPACK's decompositions may never end."""
+    if not np.isfinite(x).all():
+        raise np.linalg.LinAlgError("a matrix with NaN or infinity has no singular values")
+    return x
+
+
+def svdvals(x: Any) -> Any:
+    """The singular values."""
+    return np.linalg.svd(only_finite(x), compute_uv=False)
+
+
+def pinv(x: Any, rtol: Any = None) -> Any:
+    """The pseudo-inverse."""
+    return np.linalg.pinv(only_finite(x), rtol=rtol)
+
+
+def matrix_rank(x: Any, rtol: Any = None) -> Any:
+    """How many singular values are not negligible."""
+    return np.asarray(np.linalg.matrix_rank(only_finite(x), rtol=rtol))[()]
+
+
 def svd_packed(x: Any, full: Any = False) -> Any:
     """U and below it V, their columns the singular vectors; and below these as a row the singular values."""
-    u, s, vh = np.linalg.svd(x, full)
+    u, s, vh = np.linalg.svd(only_finite(x), full)
     rows, count, columns = u.shape[-2], s.shape[-1], vh.shape[-1]
     out = np.zeros((*s.shape[:-1], rows + columns + 1, max(u.shape[-1], vh.shape[-2])), s.dtype)
     out[..., :rows, : u.shape[-1]] = u

@@ -348,12 +348,13 @@ def _of_svdvals(xp: Any, g: Any, y: Any, x: Any) -> Any:
     "contraction",
     _of_svdvals,
     notation="σ({0})",
-    run=lambda x: np.linalg.svd(x, compute_uv=False),
+    run=kernels.svdvals,
     samples=tuple(Sample((shape,)) for shape in _svd_shapes),
-    source="np.linalg.svd({0}, compute_uv=False)",
 )
 def svdvals(xp: Any, x: ArrayLike) -> Any:
     """The singular values of a matrix, or of each in a stack, descending: dx = U diag(dσ) Vᵀ; see `svd`.
+
+    Raises NumPy's ``LinAlgError`` for what is not finite.
 
     >>> tg.svdvals([[3.0, 0.0], [0.0, 4.0]])
     Tensor([4., 3.], op=svdvals)
