@@ -82,12 +82,14 @@ def _traverse(
             else:
                 cotangent = rule(xp, g, y, *values)
             if cotangent.shape != a.shape:
-                if op.kind != "elementwise" or not _repeats(a.shape, cotangent.shape):
+                given = cotangent.shape
+                if op.kind == "elementwise":
+                    cotangent = unbroadcast(xp, cotangent, a.shape)
+                if cotangent.shape != a.shape:
                     raise ShapeError(
-                        f"the rule of {op.name} gave a gradient of shape {cotangent.shape} for an input of shape"
-                        f" {a.shape} ({node.site.where})"
+                        f"the rule of {op.name} gave a gradient of shape {given} for an input of shape {a.shape}"
+                        f" ({node.site.where})"
                     )
-                cotangent = unbroadcast(xp, cotangent, a.shape)
             if cotangent.dtype is not a.dtype and cotangent.dtype != a.dtype:
                 cotangent = xp.astype(cotangent, a.dtype)
             earlier = get(x)
@@ -111,12 +113,6 @@ def _checked(traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, 
 def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent: Any, *_: Any) -> Any:
     """What a variadic op has for one of its inputs: the cotangent, or a rule that makes it now."""
     return cotangent(*given, **params) if callable(cotangent) else cotangent
-
-
-def _repeats(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
-    """Whether broadcasting makes of one shape the other."""
-    trailing = larger[len(larger) - len(shape) :]
-    return len(shape) <= len(larger) and all(n in (1, m) for n, m in zip(shape, trailing, strict=True))
 
 
 def _mark(node: Tensor, used: list[bool]) -> None:

@@ -53,8 +53,15 @@ def test_interpolation_between_one_node():
 
 
 def test_interpolation_jumps_where_a_node_is_there_twice():
-    args = [1.0, 2.0, 3.0], [1.0, 1.0, 3.0], [0.0, 5.0, 6.0]
+    args = [0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 3.0, 3.0], [0.0, 5.0, 6.0, 8.0]
     np.testing.assert_array_equal(tg.interp(*args).data, np.interp(*args))
+    y = tg.parameter(args[2])
+    assert tg.gradients(tg.interp(3.0, args[1], y), y).data.tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_interpolation_between_nodes_that_almost_touch():
+    x, nodes, values = [0.0, 5e-309, 1e-308], [0.0, 1e-308, 1.0], [1.0, 3.0, 5.0]
+    np.testing.assert_allclose(tg.interp(x, nodes, values).data, [1.0, 2.0, 3.0])
 
 
 def test_interpolation_with_a_period_is_numpys_and_differentiable(rng):

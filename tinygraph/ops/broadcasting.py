@@ -11,6 +11,8 @@ Axis = int | Shape | None
 def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     """Sum `g` over the axes along which `shape` was broadcast to the shape of `g`.
 
+    Where it was not, the result has not that shape, or is `g`.
+
     >>> from tinygraph.ops.broadcasting import unbroadcast
     >>> unbroadcast(np, np.ones((2, 3)), (2, 1))
     array([[3.],
@@ -21,7 +23,7 @@ def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     leading = g.ndim - len(shape)
     axes = tuple([i for i, n in enumerate((1,) * leading + shape) if n == 1])
     g = xp.sum(g, axis=axes, keepdims=True)
-    return xp.reshape(g, shape) if leading else g
+    return xp.reshape(g, shape) if leading and g.shape[leading:] == shape else g
 
 
 def broadcasts_to(shape: Shape, target: Shape) -> bool:

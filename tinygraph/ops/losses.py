@@ -208,8 +208,9 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
 
 def _as_wide_as(x: Tensor, labels: Tensor) -> Tensor:
     """Labels that are whole numbers or truth values, in a narrower dtype than they would make of `x`."""
-    narrow = x.dtype.kind == "f" and x.dtype != np.float64 and labels.dtype.kind in "iub"
-    return astype(labels, x.dtype) if narrow else labels
+    dtype = x.dtype
+    narrow = dtype.kind == "f" and dtype.itemsize < 8 and labels.dtype.kind in "iub"
+    return astype(labels, dtype) if narrow else labels
 
 
 _checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)

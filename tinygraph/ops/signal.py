@@ -217,7 +217,10 @@ def interp(
         inside = where(points < first, first, where(points > last, last, points))  # so that ∞ does not meet 0
         i = interval_(inside, nodes)
         x0, x1, y0, y1 = nodes[i], nodes[1:][i], values[i], values[1:][i]
-        y = y0 + (y1 - y0) / (x1 - x0) * (inside - x0)
+        width = x1 - x0
+        jump = width == 0  # at the last nodes, where these are equal
+        share = where(jump, 1.0, (inside - x0) / where(jump, 1.0, width))
+        y = y0 + (y1 - y0) * share
     y = where(points < first, _part(values, 0, 0) if left is None else left, y)
     return where(points > last, _part(values, 0, -1) if right is None else right, y)
 
