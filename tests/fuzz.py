@@ -125,6 +125,7 @@ CONVENTIONS = [
         ("torchs", ("logit",), lambda x: np.any(x * (1 - x) < 0), "where logit is NaN its slope is 1/(x (1 − x))"),
         ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
         ("torchs", ("fmod", "remainder"), lambda x, y: _any_huge(x / y), "the order of a sum decides"),
+        ("torchs", ("relu6", "hardtanh"), _any_nan, "at NaN the slope of relu6 is 1"),
         ("torchs", ("sinc",), _any(lambda x: np.abs(x) < 1e-8), "PyTorch's slope of sinc is 0 near 0"),
         ("numpys_value", ("interp",), lambda x, nodes, y: _any_tie(nodes), "which of equal nodes"),
         ("torchs", ("gammaln",), _any(lambda x: (x == -np.inf) | _is_subnormal(x)), "SciPy's gammaln"),
@@ -147,7 +148,7 @@ CONVENTIONS = [
         ("torchs", ("tensorinv", "tensorsolve"), _has_no_tensor_inverse, "matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
-        ("torchs", ("atan2",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("torchs", ("atan2", "vector_norm"), _any_tiny, "numbers whose squares are 0 without being 0"),
         ("single_precision", ("svd", "eigh", "qr"), lambda x: True, "of either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
@@ -392,6 +393,8 @@ def compiled(program: Program) -> str | None:
     if len(program.steps) > 1 and _any_huge(*program.leaves):
         return None
     leaves, y = program.run()
+    if not all(np.isfinite(between.data).all() for between in program(leaves)[len(leaves) : -1]):
+        return None
     xs = sought(leaves)
     seed = weights(y.shape)
 

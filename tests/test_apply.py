@@ -28,6 +28,7 @@ CONTRIBUTING = Path(__file__).parent.parent / "CONTRIBUTING.md"
         (lambda x: tg.where(x > 0, x=x, y=x), "where takes"),
         (lambda x: tg.sum(), "sum takes"),
         (lambda x: tg.reshape(x), "shape"),
+        (lambda x: tg.sum(x, dim=0), r"^sum takes \(x, /, axis=None, keepdims=False\), not dim \(axis here\)$"),
     ],
 )
 def test_a_wrong_call_is_a_type_error(call, error):

@@ -332,6 +332,7 @@ def test_static_arguments_steer_the_program():
     assert len(power.cache) == 2
     with pytest.raises(TypeError, match="cannot be hashed"):
         power(np.array(2.0), [1])
+    assert power(x=np.array(2.0), n=4) == power(np.array(2.0), n=4) == 65536.0
 
 
 def test_keywords_and_nested_arguments():

@@ -97,3 +97,17 @@ def test_methods_are_documented():
 def test_nothing_leaves_a_program_as_a_list():
     with pytest.raises(tg.UnsupportedError, match=r"\.tolist\(\) of x"):
         tg.compile(lambda x: x.tolist())(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("exp", r"write tg\.exp\(x\)$"),
+        ("numpy", r"write x\.data$"),
+        ("view", r"write x\.reshape\(shape\)$"),
+        ("gard", "$"),
+    ],
+)
+def test_a_missing_attribute_says_what_to_write(name, instead):
+    with pytest.raises(AttributeError, match=f"a tensor has no attribute {name}.*{instead}"):
+        getattr(tg.parameter(X), name)

@@ -19,6 +19,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph import testing
+from tinygraph.spellings import SCIPY
 from tinygraph.table import FUNCTIONS, OPS
 from tinygraph.testing import check_grads
 
@@ -538,11 +539,30 @@ def test_why_an_element_cannot_be_set_is_told_in_the_cause(s):
     assert ".item()" in str(told)
 
 
-def test_the_function_that_scipy_would_call_is_refused(t):
+def test_functions_of_scipy_record_or_are_refused(t):
     special = pytest.importorskip("scipy.special")
-    for function in (special.expit, special.logsumexp, special.erf):
-        with pytest.raises(TypeError):
-            function(t)
+    for name, ours in SCIPY.items():
+        found = getattr(special, name)(t)
+        np.testing.assert_allclose(found.data, getattr(special, name)(t.data), rtol=1e-12)
+        assert found.op is ours(t).op
+    with pytest.raises(TypeError, match=r"^i0 has no gradient rule"):
+        special.i0(t)
+    with pytest.raises(TypeError):
+        special.logsumexp(t)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (lambda t, a: np.sum(t, where=a > 0), "choose before, as with np.where"),
+        (lambda t, a: np.sum(t, initial=1.0), "initial=.* combine the result with that number"),
+        (lambda t, a: np.reshape(t, -1, order="F"), "exchange the axes before"),
+        (lambda t, a: np.exp(t, dtype=np.float32), "use the result, without dtype="),
+    ],
+)
+def test_what_an_argument_of_numpy_is_refused_for_can_be_done_otherwise(attempt, told, t, a):
+    with pytest.raises(tg.UnsupportedError, match=told):
+        attempt(t, a)
 
 
 def suggestion(attempt):

@@ -147,6 +147,8 @@ def test_gradients_reach_a_tensor_beside_the_argument():
 
 
 def test_integers_say_so():
+    with pytest.raises(tg.DTypeError, match=r"^p\['b'\] of .*: a tensor holds booleans, .*, not <U1"):
+        tg.grad(lambda p: p["a"])({"a": 1.0, "b": "s"})
     with pytest.raises(tg.DTypeError, match=r"n of .* holds int64; only floating .* Give it 3\.0"):
         tg.grad(lambda n: n * 1.0)(3)
     with pytest.raises(tg.DTypeError, match=r"p\['w'\] of .* Give it np.asarray"):

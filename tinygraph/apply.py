@@ -166,6 +166,10 @@ class _Public:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward(NUMBERS, *args, **kwargs)
 
+    def __str__(self) -> str:
+        bare = [p.replace(annotation=p.empty) for p in self.__signature__.parameters.values()]
+        return f"{self._forward.__name__.rstrip('_')} takes {inspect.Signature(bare)}"
+
     @cached_property
     def __signature__(self) -> inspect.Signature:
         signature = inspect.signature(self._forward)
@@ -248,9 +252,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         if len(operands) != count and not variadic:
             further = len(operands) - count
             if not 0 < further <= len(names) or not given.keys().isdisjoint(names[:further]):
-                raise TypeError(
-                    f"{record.name} takes {public.__signature__}; an argument is missing, given twice, or one too many"
-                )
+                raise TypeError(f"{public}; an argument is missing, given twice, or one too many")
             params.update(zip(names, operands[count:]))  # type: ignore[attr-defined]  # noqa: B905  (the rest have defaults)
             operands = operands[:count]
         for key, value in params.items():
@@ -261,9 +263,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
                     f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
                 )
         if given and not given.keys() <= allowed:
-            raise TypeError(
-                f"{record.name} takes {public.__signature__}, not {', '.join(sorted(given.keys() - allowed))}"
-            )
+            raise TypeError(f"{public}, not {errors.unexpected(given.keys() - allowed)}")
         inputs, args, requires_grad = _operands(operands, joint)
         try:
             y = run(*args, **params)

@@ -253,7 +253,10 @@ def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], 
 
 def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
     """What to differentiate by: a leaf of its own, or for a tensor a node, so that other uses of it do not count."""
-    variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
+    try:
+        variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
+    except (DTypeError, ShapeError) as error:
+        raise type(error)(f"{label} of {function}: {error}") from None
     if variable.dtype.kind != "f":
         number = variable is not x and variable.ndim == 0
         hint = repr(float(variable.item())) if number else f"np.asarray({label}, dtype=float)"

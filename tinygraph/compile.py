@@ -80,6 +80,8 @@ class Compiled:
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         functools.update_wrapper(self, function)
         self._function, self._donated, self._static, self._size = function, donated, static, cache_size
+        self._parameters = positional_parameters(function)
+        self._static_names = [name for i, name in enumerate(self._parameters) if i in static]
         self.cache: OrderedDict[Any, Executable] = OrderedDict()
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
@@ -105,9 +107,12 @@ class Compiled:
     def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Executable, list[Any]]:
         static = {i: args[i] for i in self._static if i < len(args)}
         rest = tuple(arg for i, arg in enumerate(args) if i not in static)
+        by_name = {name: kwargs[name] for name in self._static_names if name in kwargs}
+        kwargs = {name: value for name, value in kwargs.items() if name not in by_name}
         leaves, structure = flatten((rest, kwargs))
         arrays = _arrays(leaves, self.__name__)
-        known = tuple((i, type(value), value) for i, value in static.items())  # 1, 1.0 and True are equal
+        # 1, 1.0 and True are equal
+        known = tuple((i, type(value), value) for i, value in (*static.items(), *by_name.items()))
         key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
         try:
             program = self.cache.pop(key, None)
@@ -116,9 +121,10 @@ class Compiled:
         if program is None:
             from .executable import Executable  # here, since importing what it takes is slow
 
-            function = self._function if not static else _with_static(self._function, static)
+            function = functools.partial(self._function, **by_name) if by_name else self._function
+            function = _with_static(function, static) if static else function
             donated = self._donated_leaves(args, static)
-            names = [name for i, name in enumerate(positional_parameters(self._function)) if i not in static]
+            names = [name for i, name in enumerate(self._parameters) if i not in static]
             program = Executable(function, self.__name__, names, arrays, structure, donated, _MISS)
         self.cache[key] = program
         while len(self.cache) > self._size:

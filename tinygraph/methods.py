@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .errors import UnsupportedError
+from .errors import UnsupportedError, no_attribute
 from .table import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class _ArrayMethods:
         def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor: ...
         def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor: ...
         # fmt: on
+
+    if not TYPE_CHECKING:  # which knows all attributes
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(no_attribute(name, FUNCTIONS), name=name, obj=self)
 
     def compress(self, condition: ArrayLike, axis: int | None = None) -> Tensor:
         """See `tinygraph.compress`."""

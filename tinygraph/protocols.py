@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Container
 from functools import cache
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 from .errors import UnsupportedError, nearest
 from .graph import Tensor
 from .refusals import REFUSALS
-from .spellings import SPELLED
+from .spellings import SCIPY, SPELLED
 from .table import FUNCTIONS
 
 _REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
-_NO_CHANGE = {
+_NO_CHANGE: dict[str, tuple[Any, ...]] = {
+    "initial": (np._NoValue,),
     "out": (None,),
     "where": (True,),
     "dtype": (None,),
@@ -26,6 +28,12 @@ _NO_CHANGE = {
     "copy": (True, None),
     "device": (None, "cpu"),
 }
+_WITHOUT = {
+    "initial": "combine the result with that number",
+    "order": "exchange the axes before, as with x.T",
+    "where": "choose before, as with np.where(mask, x, 0)",
+}
+"""What to do in place of giving an argument."""
 
 
 @cache
@@ -43,14 +51,18 @@ def recorded_by() -> dict[str, Callable[..., Any]]:
 
 
 def _full_name(function: Any) -> str:
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"{module.replace('numpy', 'np', 1)}.{getattr(function, '__name__', function)}"
+    name = getattr(function, "__name__", str(function))
+    if isinstance(function, np.ufunc):  # which does not say where it is from
+        return f"np.{name}" if getattr(np, name, None) is function else name
+    return f"{function.__module__.replace('numpy', 'np', 1)}.{name}"
 
 
 def _found(function: Any) -> Callable[..., Any]:
     if function in _known():
         return _known()[function]
     name, full = getattr(function, "__name__", str(function)), _full_name(function)
+    if name in SCIPY and getattr(sys.modules.get("scipy.special"), name, None) is function:
+        return SCIPY[name]
     if full in REFUSALS:
         raise UnsupportedError(f"{full} {REFUSALS[full]}")
     raise UnsupportedError(
@@ -71,7 +83,8 @@ def _given(function: Any, kwargs: dict[str, Any], taken: Container[str] = ()) ->
 
 
 def _unrecorded(function: Any, key: str) -> UnsupportedError:
-    return UnsupportedError(f"np.{function.__name__}(…, {key}=…) cannot be recorded; use the result, without {key}=")
+    instead = _WITHOUT.get(key, f"use the result, without {key}=")
+    return UnsupportedError(f"np.{function.__name__}(…, {key}=…) cannot be recorded; {instead}")
 
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

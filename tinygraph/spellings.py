@@ -53,6 +53,18 @@ SPELLED |= {
     np.rint: ops.rint,
 }
 
+SCIPY: dict[str, Callable[..., Any]] = {
+    "digamma": ops.digamma,
+    "erf": ops.erf,
+    "erfc": ops.erfc,
+    "expit": ops.sigmoid,
+    "gammaln": ops.gammaln,
+    "log_expit": ops.log_sigmoid,
+    "logit": ops.logit,
+    "psi": ops.digamma,
+}
+"""For a function of scipy.special, by name since it need not be there, what records it."""
+
 
 @spelled(np.real)
 def _real(val: Tensor) -> Tensor:

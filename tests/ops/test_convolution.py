@@ -110,6 +110,7 @@ def test_adaptive_windows_overlap_where_they_have_to():
     y = tg.adaptive_avg_pool1d([[1.0, 2.0, 3.0, 4.0, 5.0]], 3)
     assert y.data.tolist() == [[1.5, 3, 4.5]]
     assert tg.adaptive_avg_pool2d(np.ones((2, 3, 4, 5)), (1, 7)).shape == (2, 3, 1, 7)
+    assert tg.adaptive_avg_pool2d(np.ones((2, 3, 4, 5)), (None, 1)).shape == (2, 3, 4, 1)
 
 
 def test_an_unread_border_has_no_gradient():

@@ -162,8 +162,9 @@ def test_of_nothing():
 @pytest.mark.parametrize(
     ("attempt", "error", "message"),
     [
-        (lambda x: tg.quantile(x, 1.5), tg.ArgumentError, r"fractions in \[0, 1\] .*, not 1.5"),
-        (lambda x: tg.percentile(x, -1), tg.ArgumentError, "percentile in"),
+        (lambda x: tg.quantile(x, 1.5), tg.ArgumentError, r"quantile takes q in \[0, 1\], not 1.5"),
+        (lambda x: tg.percentile(x, 101), tg.ArgumentError, r"percentile takes q in \[0, 100\], not 101"),
+        (lambda x: tg.percentile(x, -1), tg.ArgumentError, "percentile takes"),
         (lambda x: tg.quantile(x, [0.5, np.nan]), tg.ArgumentError, "nan"),
         (
             lambda x: tg.quantile(x, 0.5, method="cubic"),

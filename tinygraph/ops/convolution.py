@@ -670,9 +670,11 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Tensor:
     if y.ndim not in (axes + 1, axes + 2) or 0 in y.shape[-axes:]:
         shapes = f"(N, C, {_AXES[axes]}) or (C, {_AXES[axes]})"
         raise misfit((x,), f"the input has the shape {shapes}")
+    lengths = y.shape[-axes:]
+    if isinstance(output_size, (tuple, list)) and len(output_size) == axes:
+        output_size = tuple(n if count is None else count for n, count in zip(lengths, output_size, strict=True))
     counts = _per_axis(output_size, axes, "output_size", 1)
-    for axis, count in zip(range(y.ndim - axes, y.ndim), counts, strict=True):
-        n = y.shape[axis]
+    for axis, n, count in zip(range(y.ndim - axes, y.ndim), lengths, counts, strict=True):
         bins = [slice(i * n // count, -((i + 1) * n // -count)) for i in range(count)]
         y = stack([mean(y[along(axis, part)], axis=axis) for part in bins], axis=axis)
     return y
@@ -689,11 +691,12 @@ def adaptive_avg_pool1d(x: ArrayLike, output_size: Lengths) -> Tensor:
     return _adaptive_avg_pool(1, x, output_size)
 
 
-@composite("convolution", samples=(Sample(((1, 2, 5, 4),), {"output_size": (3, 2)}),))
-def adaptive_avg_pool2d(x: ArrayLike, output_size: Lengths) -> Tensor:
+@composite("convolution", samples=tuple(Sample(((1, 2, 5, 4),), {"output_size": size}) for size in ((3, 2), (None, 2))))
+def adaptive_avg_pool2d(x: ArrayLike, output_size: int | tuple[int | None, ...]) -> Tensor:
     """The means of as many windows as `output_size` says, as ``torch.nn.functional.adaptive_avg_pool2d``.
 
-    `x` is (N, C, H, W) or (C, H, W); window i of n along an axis of length H is from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉.
+    `x` is (N, C, H, W) or (C, H, W); window i of n along an axis of length H is from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉. None
+    keeps the length of an axis.
 
     >>> import tinygraph as tg
     >>> tg.adaptive_avg_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (1, 3))

@@ -317,12 +317,17 @@ def negative(xp: Any, x: ArrayLike) -> Any:
     return xp.negative(x)
 
 
+def _power(x: Any, y: Any) -> Any:
+    """x^y, where NumPy is fast for squares only."""
+    return x * x * x if type(y) in (int, float) and y == 3 else x**y
+
+
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """y x^(y−1), in its simplest form where the exponent is a number in the source."""
     if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
-        return g if y == 1 else g * (y * x) if y == 2 else g * (y * x ** (y - 1))
+        return g if y == 1 else g * (y * x) if y == 2 else g * (y * xp.pow(x, y - 1))
     return g * (y * xp.where(y == 0, xp.where(xp.abs(x) > 0, x, 1.0), x) ** (y - 1.0))  # 1 for 0 and NaN
 
 
@@ -339,7 +344,7 @@ def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     _pow_exponent,
     notation="{0}^{1}",
     binding=POWER,
-    run=operator.pow,
+    run=_power,
     operators=("__pow__", "__rpow__"),
     samples=(_positive, None),
     source="{0} ** {1}",

@@ -356,7 +356,10 @@ def dropout(
     if not broadcasts_to(mask.shape, x.shape):
         raise misfit((x, mask), "the mask broadcasts to the shape of the input")
     if not ((mask.value == 0) | (mask.value == 1)).all():
-        raise ArgumentError("the mask has nothing but 0 and 1 in it; what it keeps is divided by 1 − p here")
+        raise ArgumentError(
+            "the mask of dropout is 1, or True, for what to keep and 0 for the rest; it is divided by 1 − p here,"
+            " so do not divide the mask"
+        )
     return x * mask / (1 - p) if p < 1 else x * mask
 
 

@@ -194,15 +194,15 @@ _OF_THE_DATA = ("inverted_cdf", "closest_observation", "lower", "higher", "neare
 _METHODS = (*_CONTINUOUS, *_OF_THE_DATA, "averaged_inverted_cdf", "midpoint")
 
 
-def _checked(function: str, q: Any, method: str, methods: tuple[str, ...]) -> Any:
-    """The fractions as an array; they and the method are static."""
+def _checked(function: str, q: Any, method: str, methods: tuple[str, ...], whole: int = 1) -> Any:
+    """The fractions as an array, from fractions of `whole`; they and the method are static."""
     if isinstance(q, Tensor):
         raise UnsupportedError(f"{function} has no gradient by q, which is numbers, not a tensor; take its .data")
     q = np.asarray(q, np.float64)
-    if not ((q >= 0) & (q <= 1)).all():
-        raise ArgumentError(f"{function} takes fractions in [0, 1] (percentile in [0, 100]), not {q.tolist()}")
+    if not ((q >= 0) & (q <= whole)).all():
+        raise ArgumentError(f"{function} takes q in [0, {whole}], not {q.tolist()}")
     need_one_of(methods, method=method)
-    return q
+    return q / whole
 
 
 def _ordered(x: Tensor, axis: Axis) -> Tensor:
@@ -279,8 +279,7 @@ def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", 
     >>> tg.percentile([3.0, 1.0, 2.0], 75).item()
     2.5
     """
-    q = q if isinstance(q, Tensor) else np.asarray(q) / 100
-    return _quantile(as_tensor(x), _checked("percentile", q, method, _METHODS), axis, method, keepdims)
+    return _quantile(as_tensor(x), _checked("percentile", q, method, _METHODS, 100), axis, method, keepdims)
 
 
 @composite("reduction", samples=_samples)
@@ -349,8 +348,8 @@ def nanpercentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear
     >>> tg.nanpercentile([3.0, np.nan, 1.0], 75).item()
     2.5
     """
-    q = q if isinstance(q, Tensor) else np.asarray(q) / 100
-    return _nanquantile(as_tensor(x), _checked("nanpercentile", q, method, _NAN_METHODS), axis, method, keepdims)
+    q = _checked("nanpercentile", q, method, _NAN_METHODS, 100)
+    return _nanquantile(as_tensor(x), q, axis, method, keepdims)
 
 
 @composite("reduction", samples=_samples)
