@@ -33,7 +33,7 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation or loss."""
+    """parameter, input, target, operation, loss, or group of what is folded."""
     title: Spans
     value: str
     gradient: Spans | None
@@ -41,6 +41,10 @@ class Box:
     widest_gradient: int
     """How many characters any gradient of this shape takes."""
     scope: tuple[str, ...]
+    inner: Drawing | None = None
+    """What is folded into it."""
+    count: int = 1
+    """How many such blocks it stands for."""
 
 
 @dataclass(eq=False)
