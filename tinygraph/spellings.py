@@ -126,42 +126,30 @@ def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
 # -- reductions and statistics -------------------------------------------------------------------------------------
 
 
-@spelled(np.var)
-def _var(
-    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
-) -> Tensor:
-    return ops.var(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+def _with_ddof(ours: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Variance and its root, in which NumPy calls the correction ddof, too."""
+
+    def function(
+        a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+    ) -> Tensor:
+        return ours(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+
+    return function
 
 
-@spelled(np.std)
-def _std(
-    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
-) -> Tensor:
-    return ops.std(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+SPELLED |= {getattr(np, name): _with_ddof(getattr(ops, name)) for name in ("var", "std", "nanvar", "nanstd")}
 
 
-@spelled(np.nanvar)
-def _nanvar(
-    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
-) -> Tensor:
-    return ops.nanvar(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
+def _cumulative(ours: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Sums and products so far; without an axis, of all elements in their order."""
+
+    def function(a: Tensor, axis: int | None = None) -> Tensor:
+        return ours(ops.reshape(a, -1), axis=0) if axis is None else ours(a, axis=axis)
+
+    return function
 
 
-@spelled(np.nanstd)
-def _nanstd(
-    a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
-) -> Tensor:
-    return ops.nanstd(a, axis=axis, correction=ddof if correction is None else correction, keepdims=keepdims)
-
-
-@spelled(np.cumsum)
-def _cumsum(a: Tensor, axis: int | None = None) -> Tensor:
-    return ops.cumulative_sum(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_sum(a, axis=axis)
-
-
-@spelled(np.cumprod)
-def _cumprod(a: Tensor, axis: int | None = None) -> Tensor:
-    return ops.cumulative_prod(ops.reshape(a, -1), axis=0) if axis is None else ops.cumulative_prod(a, axis=axis)
+SPELLED |= {np.cumsum: _cumulative(ops.cumulative_sum), np.cumprod: _cumulative(ops.cumulative_prod)}
 
 
 @spelled(np.ediff1d)
