@@ -76,6 +76,10 @@ def _any_tie(x: Any, *rest: Any) -> bool:
     return np.unique(x).size < x.size
 
 
+def _has_both_zeros(x: Any, *rest: Any) -> bool:
+    return np.unique(np.signbit(x[x == 0])).size == 2
+
+
 def _is_one_bound(x: Any, *bounds: Any) -> bool:
     """Whether both bounds are, or there is a NaN where there are two."""
     return len(bounds) == 2 and (_any_nan(x, *bounds) or bool(np.any(bounds[0] == bounds[1])))
@@ -107,6 +111,7 @@ _SUMS = ("reduction", "contraction", "loss", "convolution", "normalisation")
 _PRODUCTS = ("contraction", "convolution", "prod", "nanprod", "cumulative_prod", "nancumprod")
 _PRODUCTS += ("prod_before", "prod_after", "recurrence", "gradient", "interp", "batch_norm", "instance_norm")
 _MATRICES = ("cond", "qr", "lstsq", "inv", "solve", "pinv", "matrix_power", "logabsdet", "slogdet")
+_VECTORS = ("svd", "eigh", "qr", "svd_packed", "eigh_packed", "qr_packed")
 _QUANTILES = ("quantile", "percentile", "median")
 _NAN_QUANTILES = ("nanquantile", "nanpercentile", "nanmedian")
 
@@ -155,10 +160,13 @@ CONVENTIONS = [
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
         ("torchs", ("atan2", "vector_norm"), _any_tiny, "numbers whose squares are 0 without being 0"),
-        ("single_precision", ("svd", "eigh", "qr"), lambda x: True, "of either sign"),
+        ("single_precision", _VECTORS, lambda x: True, "of either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
         ("numpys_value", ("gradient", "add_at"), _any_huge, "the order of a sum decides"),
+        ("torchs", _QUANTILES, _has_both_zeros, "equal elements keep their order"),
+        ("torchs", ("pow",), lambda x, y: np.any((x == -np.inf) & (y == 0.5)), "the root of −∞"),
+        ("numpys_value", ("interp",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
         (
             "numpys_value",
@@ -166,7 +174,7 @@ CONVENTIONS = [
             lambda x, *h: any(np.any(d == 0) for d in h),
             "0 · ∞ is met by some algorithms only",
         ),
-        ("single_precision", ("rms_norm",), lambda x: np.any(np.abs(x) < 0.1), "the default ε is that of the dtype"),
+        ("single_precision", ("rms_norm",), lambda x: True, "the default ε is that of the dtype"),
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
         *((o, _PRODUCTS, _any_not_finite, "0 · ∞ is met by some algorithms only") for o in ("torchs", "numpys_value")),
     ]
@@ -511,6 +519,8 @@ def torchs(program: Program) -> str | None:
         for record, operands, params in program.steps:
             function = _torch_functions()[record.name]
             values.append(as_one(torch, function(torch, *[values[i] for i in operands], **params)))
+            if values[-1].shape != ours[len(values) - 1].shape and not all(ours[i].size for i in operands):
+                return None  # transforms of nothing
             if len(values) < len(ours) and _parts(values[-1].numpy(force=True), ours[len(values) - 1].data):
                 return None  # from here on they are two programs
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
@@ -518,7 +528,7 @@ def torchs(program: Program) -> str | None:
     lenient = program.special or len(program.steps) > 1
     value = values[-1].numpy(force=True)
     if value.shape != y.shape and min(x.size for x in ours) <= 1:
-        return None  # cumulative products of a number; transforms of nothing
+        return None  # cumulative products of a number
     if found := differ(y.data, _but_for_nan(value, y.data) if lenient else value, 1e-9):
         return None if _is_decided_by_rounding(program) else f"value: {found}"
     if not (y.requires_grad and values[-1].requires_grad):
