@@ -52,6 +52,8 @@ ALLOWED = {
     "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
     "folding": {"notation"},
     "equations": {"graph", "notation", "folding", "codegen"},
+    "flops": {"errors", "recording", "graph", "ops", "autodiff"},
+    "summary": {"errors", "graph", "names", "notation", "flops"},
     "derivation": {
         "errors",
         "table",
@@ -88,6 +90,7 @@ ALLOWED = {
         "protocols",
         "equations",
         "derive",
+        "summary",
         "draw",
         "nn",
     },

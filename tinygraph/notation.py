@@ -7,6 +7,7 @@ follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ _MOST_OPERANDS = 8  # of a function that takes any number
 # an expression that is longer is cut into parts that get symbols of their own
 _LONGEST_EXPRESSION = 48  # characters
 _MOST_OPS = 10
+_MOST_KINDS = 4  # of operations that are counted
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
@@ -275,6 +277,25 @@ def _joined(parts: list[Spans]) -> Spans:
     for i, part in enumerate(parts):
         spans += [Span(", "), *part] if i else part
     return spans
+
+
+def counted(ops: Mapping[str, int]) -> str:
+    """Operations by kind, the commonest first: ``12 matmul, 3 tanh, add, 4 others``."""
+    common = Counter(ops).most_common()
+    shown, others = common[:_MOST_KINDS], sum(count for _, count in common[_MOST_KINDS:])
+    parts = [f"{count:,} {name}" if count > 1 else name for name, count in shown]
+    return ", ".join([*parts, *([f"{others:,} others"] if others else [])])
+
+
+def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
+    """The expression of a node over what has a name, as text; None where it is too long for one line."""
+    within = [node]
+    for part in within:  # which grows meanwhile
+        within += [x for x in shown_inputs(part) if isinstance(x, Tensor) and x.op is not None and x not in names]
+        if len(within) > _MOST_OPS:
+            return None
+    text = as_text(Writer(names, lambda x: x not in names).expression(node))
+    return text if len(text) <= _LONGEST_EXPRESSION else None
 
 
 def with_symbols(
