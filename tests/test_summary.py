@@ -130,6 +130,16 @@ def test_a_shared_parameter_is_counted_once():
     assert [(row.name, row.parameters) for row in tg.summary(h2)] == [("x", 0), ("h1", 9), ("h2", 0)]
 
 
+def test_a_parameter_belongs_to_the_scope_that_reads_it_wherever_it_was_made():
+    with tg.scope("start"):
+        w = ones(3)
+    with tg.scope("layer"):
+        y = w * 2.0
+    for depth in (None, 1):
+        (row,) = tg.summary(y, depth=depth)
+        assert (row.name, row.parameters) == ("layer" if depth else "y", 3)
+
+
 def test_memory_that_is_shared_is_counted_once():
     x = tg.Tensor(np.ones((100, 100)))
     views = x.T.reshape(100, 10, 10)[:50]

@@ -32,7 +32,8 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, or group of what is folded."""
+    """parameter, input, target, operation, loss, or group of what is folded; misfit of an operand that does not fit,
+    and failed, where this stops the forward pass."""
     title: Spans
     value: str
     gradient: Spans | None
@@ -71,13 +72,19 @@ class Drawing:
     """Which convention the gradients follow."""
 
 
-def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
-    """The drawing of everything that `output` was computed from."""
+def drawing_of(
+    output: Tensor,
+    frame: FrameType | None,
+    detail: str = "names",
+    convention: str = "lecture",
+    symbols: Sequence[Tensor] = (),
+) -> Drawing:
+    """The drawing of everything that `output` was computed from; `symbols` have boxes also where they have no name."""
     order = toposort(output)
     names = names_of(order, frame)
     if len(order) > _MOST_NODES:
         return _overview(order, names)
-    boxed, names = with_symbols(order, names, every_op=detail == "ops")
+    boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
     writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
     merged, apart = _equations(output, frame, detail, convention, len(boxed))
