@@ -134,7 +134,7 @@ def _picture(error: ShapeError) -> Picture | None:
     ...     Z = W @ X
     ... except tg.ShapeError as error:
     ...     print(error.picture)
-    W   ✗       4 × 3   all 1                         dW   –
+    W   ✗       4 × 3   all 1                      dW   –
     X   ✗       2 × 400   all 1
     Z = W @ X   ✗ (4, 3) and (2, 400) do not fit
     """
