@@ -84,7 +84,7 @@ def test_scopes_are_folded_at_a_depth():
     ]
     one = tg.summary(J, depth=1)
     assert names(one) == ["X", "layer 1", "layer 2", "J"]
-    assert one["layer 1"].operation == "matmul, add, tanh"
+    assert one["layer 1"].operation == "1 matmul, 1 add, 1 tanh"
     assert one["layer 1"].shape == (3, 50)
     assert one["layer 1"].parameters == 12
 
@@ -105,7 +105,7 @@ def test_what_has_no_name_in_a_scope_belongs_to_the_scope():
     y = block(x) + 1.0
     table = tg.summary(y)
     assert names(table) == ["block", "y"]
-    assert table["block"].operation == "multiply, exp"
+    assert table["block"].operation == "1 multiply, 1 exp"
     assert table["block"].parameters == 3
 
 
@@ -120,7 +120,7 @@ def test_what_has_no_name_and_no_scope_belongs_to_its_first_reader():
 def test_an_expression_that_is_too_long_is_counted():
     x = ones(3)
     y = tg.tanh(tg.exp(tg.sin(tg.cos(tg.sinh(tg.cosh(tg.log(x + 3.0) + 1.0) * 2.0) * 2.0))))
-    assert tg.summary(y)["y"].operation == "2 add, 2 multiply, log, cosh, 5 others"
+    assert tg.summary(y)["y"].operation == "2 add, 2 multiply, 1 log, 1 cosh, 5 others"
 
 
 def test_a_shared_parameter_is_counted_once():

@@ -280,11 +280,11 @@ def _joined(parts: list[Spans]) -> Spans:
 
 
 def counted(ops: Mapping[str, int]) -> str:
-    """Operations by kind, the commonest first: ``12 matmul, 3 tanh, add, 4 others``."""
+    """Operations by kind, the commonest first: ``12 matmul, 12 add, 3 tanh, 1 log, 4 others``."""
     common = Counter(ops).most_common()
-    shown, others = common[:_MOST_KINDS], sum(count for _, count in common[_MOST_KINDS:])
-    parts = [f"{count:,} {name}" if count > 1 else name for name, count in shown]
-    return ", ".join([*parts, *([f"{others:,} others"] if others else [])])
+    others = sum(count for _, count in common[_MOST_KINDS:])
+    kinds = [f"{count:,} {name}" for name, count in common[:_MOST_KINDS]]
+    return ", ".join([*kinds, *([f"{others:,} others"] if others else [])])
 
 
 def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
