@@ -1,5 +1,7 @@
 """Shape errors that teach: in the user's names, with both shapes, where each came from, and what would fit."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -233,3 +235,28 @@ def test_hints_put_expressions_in_parentheses():
 )
 def test_broadcastable(shapes, fit):
     assert errors.broadcastable(*shapes) == fit
+
+
+def test_a_shape_error_keeps_what_does_not_fit_for_a_picture():
+    A, B = parameters((2, 3), (4, 5))
+    with pytest.raises(tg.ShapeError) as caught, tg.scope("layer"):
+        A @ B
+    misfit = caught.value.misfit
+    assert misfit.text == "A @ B"
+    assert misfit.operands[0] is A
+    assert misfit.operands[1] is B
+    assert misfit.scope == ("layer",)
+
+
+def test_copies_and_pickles_of_a_shape_error_keep_the_message_alone():
+    A, B = parameters((2, 3), (4, 5))
+    with pytest.raises(tg.ShapeError) as caught:
+        A @ B
+    error = caught.value
+    error.add_note("in layer 2")
+    for other in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+        assert type(other) is tg.ShapeError
+        assert str(other) == str(error)
+        assert other.__notes__ == ["in layer 2"]
+        assert other.misfit is None
+        assert other.picture is None

@@ -17,7 +17,8 @@ Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad, e
                hessian, hvp; otherwise than the values: custom_gradient, checkpoint, stop_gradient
 Own ops        op
 Programs       compile; for SciPy's optimisers: for_scipy, which gives a Problem
-Seeing         draw, which gives a Picture; derive, which gives a Derivation, of Equations
+Seeing         draw, which gives a Picture; derive, which gives a Derivation, of Equations; summary, which gives a
+               Summary
 Namespaces     ops, all functions below; linalg, fft; nn, with init for weights
 Errors         TinygraphError and its kinds: AnomalyError, ArgumentError, DependencyError, DTypeError, GraphError,
                ShapeError, UnsupportedError; BroadcastWarning
@@ -65,6 +66,8 @@ from .ops import fft as fft
 from .recording import enable_grad as enable_grad
 from .recording import no_grad as no_grad
 from .recording import scope as scope
+from .summary import Summary as Summary
+from .summary import summary as summary
 from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
 from .transforms import hvp as hvp

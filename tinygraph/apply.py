@@ -15,9 +15,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 import numpy as np
 
 from . import errors
-from .errors import ArgumentError, Operand, ShapeError, UnsupportedError
+from .errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
 from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
 from .places import Site, locate
+from .recording import STATE
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
 
 P = ParamSpec("P")
@@ -379,7 +380,10 @@ def shape_error(
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     reason, hints = explain(operands)
     where = f"{site.where}: {site.source}" if site.source else site.where
-    return ShapeError(errors.shape_message(expression_text(name, inputs, site), operands, reason, hints, where))
+    text = expression_text(name, inputs, site)
+    error = ShapeError(errors.shape_message(text, operands, reason, hints, where))
+    error.misfit = Misfit(text, tuple(inputs), site, STATE.get().scope)
+    return error
 
 
 def expression_text(name: str, inputs: Sequence[Any], site: Site) -> str:

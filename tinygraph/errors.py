@@ -11,7 +11,10 @@ import itertools
 import math
 import re
 from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .draw import Picture
 
 Shape = tuple[int, ...]
 
@@ -20,8 +23,34 @@ class TinygraphError(Exception):
     """The base of all errors that tinygraph raises."""
 
 
+class Misfit(NamedTuple):
+    """An operation that could not be applied, for a picture of it."""
+
+    text: str
+    """What the user wrote."""
+    operands: tuple[Any, ...]
+    """Tensors, and Python numbers as they were written."""
+    site: Any
+    """Where it was written."""
+    scope: tuple[str, ...]
+
+
 class ShapeError(TinygraphError, ValueError):
-    """Shapes that do not fit together."""
+    """Shapes that do not fit together.
+
+    Where it is operands of an operation that do not fit, `picture` shows what was built of the graph, and them.
+    """
+
+    misfit: Misfit | None = None
+    """It keeps the graph as long as the error lives; copies and pickles are without it."""
+
+    if TYPE_CHECKING:  # `draw` binds it
+
+        @property
+        def picture(self) -> Picture | None: ...  # noqa: D102
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {key: value for key, value in vars(self).items() if key != "misfit"}
 
 
 class ArgumentError(TinygraphError, ValueError):

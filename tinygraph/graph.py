@@ -572,6 +572,13 @@ def make_node(
     return tensor
 
 
+def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
+    """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
+    node = make_leaf(_new(Tensor), value, _getframe(1))
+    node.op, node.inputs, node.args, node.params = op, inputs, args, params
+    return node
+
+
 def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | None) -> Tensor:
     tensor = Tensor(data, requires_grad, name, copy=False)
     tensor.grad = grad

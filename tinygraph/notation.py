@@ -7,6 +7,7 @@ follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ _MOST_OPERANDS = 8  # of a function that takes any number
 # an expression that is longer is cut into parts that get symbols of their own
 _LONGEST_EXPRESSION = 48  # characters
 _MOST_OPS = 10
+_MOST_KINDS = 4  # of operations that are counted
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
@@ -277,13 +279,33 @@ def _joined(parts: list[Spans]) -> Spans:
     return spans
 
 
+def counted(ops: Mapping[str, int]) -> str:
+    """Operations by kind, the commonest first: ``12 matmul, 12 add, 3 tanh, 1 log, 4 others``."""
+    common = Counter(ops).most_common()
+    others = sum(count for _, count in common[_MOST_KINDS:])
+    kinds = [f"{count:,} {name}" for name, count in common[:_MOST_KINDS]]
+    return ", ".join([*kinds, *([f"{others:,} others"] if others else [])])
+
+
+def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
+    """The expression of a node over what has a name, as text; None where it is too long for one line."""
+    within = [node]
+    for part in within:  # which grows meanwhile
+        within += [x for x in shown_inputs(part) if isinstance(x, Tensor) and x.op is not None and x not in names]
+        if len(within) > _MOST_OPS:
+            return None
+    text = as_text(Writer(names, lambda x: x not in names).expression(node))
+    return text if len(text) <= _LONGEST_EXPRESSION else None
+
+
 def with_symbols(
-    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False
+    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False, symbols: Sequence[Tensor] = ()
 ) -> tuple[set[Tensor], dict[Tensor, str]]:
     """The nodes that stand as symbols, and the names of all.
 
-    These have a name already, or are read more than once, or cut what would be too long an expression, or are the last
-    of `order`; what has no name is t1, t2, … All others stand within the expressions of their readers.
+    These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
+    expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
+    their readers.
     """
     readers = readers_of(order)
     names = dict(names)
@@ -301,6 +323,8 @@ def with_symbols(
             if f"t{count}" not in taken:
                 names[node] = f"t{count}"
 
+    for node in symbols:
+        show(node)
     for node in order:
         if node.op is None:
             if node in names or node.shape or node.requires_grad or node is order[-1]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, TinygraphError
+from ..errors import ArgumentError, ShapeError, TinygraphError
 from ..graph import Tensor
 from ..names import clean
 from ..notation import Span, Spans, as_text
@@ -121,3 +121,29 @@ def _default_title(drawing: Drawing) -> Spans | None:
         return None
     left = itertools.takewhile(lambda span: span.text != " = ", box.title)
     return [*left, Span(f" = {box.value}")]
+
+
+def _picture(error: ShapeError) -> Picture | None:
+    """The graph as far as it was built, with the operands that do not fit marked, and what was to be done with them.
+
+    None for errors that are of no operation on tensors.
+
+    >>> import numpy as np, tinygraph as tg
+    >>> W, X = tg.parameter(np.ones((4, 3))), tg.Tensor(np.ones((2, 400)))
+    >>> try:
+    ...     Z = W @ X
+    ... except tg.ShapeError as error:
+    ...     print(error.picture)
+    W   ✗       4 × 3   all 1                      dW   –
+    X   ✗       2 × 400   all 1
+    Z = W @ X   ✗ (4, 3) and (2, 400) do not fit
+    """
+    from .misfit import drawing_of_misfit
+
+    drawing = drawing_of_misfit(error.misfit, _getframe(1)) if error.misfit is not None else None
+    if error.misfit is None or drawing is None:
+        return None
+    return Picture(drawing, [Span(f"the forward pass stops at {clean(error.misfit.site.where)}")], "LR")
+
+
+ShapeError.picture = property(_picture)  # type: ignore[method-assign, assignment]  # errors know nothing of tensors

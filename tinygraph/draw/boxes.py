@@ -15,7 +15,7 @@ from ..equations import Derivation, Equation
 from ..errors import ArgumentError, GraphError
 from ..graph import Tensor, toposort
 from ..names import names_of, readers_of
-from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbols
+from ..notation import Span, Spans, Writer, counted, number, sources, symbol, with_symbols
 
 # arrays that are larger are summarised
 _LARGEST_VALUE = 4  # elements
@@ -23,7 +23,6 @@ _LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
 _MOST_NODES = 10_000
 _MOST_LEAVES = 8  # of a graph that is too large
-_MOST_KINDS = 4
 _MOST_BOXES = 80  # with equations
 
 
@@ -33,7 +32,8 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, or group of what is folded."""
+    """parameter, input, target, operation, loss, or group of what is folded; misfit of an operand that does not fit,
+    and failed, where this stops the forward pass."""
     title: Spans
     value: str
     gradient: Spans | None
@@ -72,13 +72,19 @@ class Drawing:
     """Which convention the gradients follow."""
 
 
-def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
-    """The drawing of everything that `output` was computed from."""
+def drawing_of(
+    output: Tensor,
+    frame: FrameType | None,
+    detail: str = "names",
+    convention: str = "lecture",
+    symbols: Sequence[Tensor] = (),
+) -> Drawing:
+    """The drawing of everything that `output` was computed from; `symbols` have boxes also where they have no name."""
     order = toposort(output)
     names = names_of(order, frame)
     if len(order) > _MOST_NODES:
         return _overview(order, names)
-    boxed, names = with_symbols(order, names, every_op=detail == "ops")
+    boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
     writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
     merged, apart = _equations(output, frame, detail, convention, len(boxed))
@@ -124,15 +130,13 @@ def _overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     leaves = [node for node in order if node.op is None]
     leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
     shown, output = leaves[:_MOST_LEAVES], order[-1]
-    counts = Counter(node.op.name for node in order if node.op is not None).most_common()
-    kinds = [f"{count:,} {name}" for name, count in counts[:_MOST_KINDS]]
-    kinds += [f"{sum(count for _, count in counts[_MOST_KINDS:]):,} others"] if len(counts) > _MOST_KINDS else []
+    kinds = counted(Counter(node.op.name for node in order if node.op is not None))
     left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
-    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}")
+    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table")
     roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
         name = names.get(node, "…")
-        title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(", ".join(kinds))]
+        title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(kinds)]
         gradient = _gradient(node, name, None, None, 1.0, set())
         box = Box(node, roles[node], title, _value(np.asarray(node._seen)), gradient, 14, ())
         if node is output:

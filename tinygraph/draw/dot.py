@@ -25,6 +25,8 @@ _STYLES: dict[str, dict[str, str]] = {
     "operation": {"style": "rounded,filled", "fillcolor": "white", "color": "#555555"},
     "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
     "loss": {"style": "filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "peripheries": "2"},
+    "misfit": {"style": "filled", "fillcolor": "white", "color": VERMILLION, "penwidth": "4"},
+    "failed": {"style": "dashed,filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "penwidth": "4"},
 }
 
 
@@ -86,7 +88,7 @@ def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[s
 
 
 def _label(box: Box) -> str:
-    lines = [_line(box.title, 14, "black"), _line([Span(box.value)], 10, BLUE)]
+    lines = [_line(box.title, 14, "black"), _line([Span(box.value)], 10, RED if box.role == "failed" else BLUE)]
     if box.gradient is None:
         return _html(lines)
     lines.append(_line(box.gradient, 10, RED))
