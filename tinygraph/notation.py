@@ -278,12 +278,13 @@ def _joined(parts: list[Spans]) -> Spans:
 
 
 def with_symbols(
-    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False
+    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False, symbols: Sequence[Tensor] = ()
 ) -> tuple[set[Tensor], dict[Tensor, str]]:
     """The nodes that stand as symbols, and the names of all.
 
-    These have a name already, or are read more than once, or cut what would be too long an expression, or are the last
-    of `order`; what has no name is t1, t2, … All others stand within the expressions of their readers.
+    These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
+    expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
+    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed.
     """
     readers = readers_of(order)
     names = dict(names)
@@ -301,6 +302,8 @@ def with_symbols(
             if f"t{count}" not in taken:
                 names[node] = f"t{count}"
 
+    for node in symbols:
+        show(node)
     for node in order:
         if node.op is None:
             if node in names or node.shape or node.requires_grad or node is order[-1]:

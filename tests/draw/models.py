@@ -40,7 +40,7 @@ def _block(x, heads, matrices, vectors, mask, scope):
     return x
 
 
-def transformer(layers=12, heads=4, scopes=False, length=6, width=8, words=11, odd=None):
+def transformer(layers=12, heads=6, scopes=False, length=6, width=12, words=11, odd=None):
     """The loss of a transformer that predicts the next word; `odd` is a block that has another activation."""
     rng = np.random.default_rng(0)
     scope = tg.scope if scopes else lambda name: contextlib.nullcontext()

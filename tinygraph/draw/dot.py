@@ -25,6 +25,8 @@ _STYLES: dict[str, dict[str, str]] = {
     "operation": {"style": "rounded,filled", "fillcolor": "white", "color": "#555555"},
     "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
     "loss": {"style": "filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "peripheries": "2"},
+    "group": {"style": "filled", "fillcolor": "#F4F4F4", "color": "#555555", "shape": "box3d"},
+    "outside": {"style": "rounded,dotted,filled", "fillcolor": "white", "color": GREY},
 }
 
 
@@ -56,11 +58,12 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
     _add_scope(graph, drawing.boxes, ids, ())
     for edge in drawing.edges:
         label = f" {edge.label} " if edge.label and not crowded else ""
-        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2")
+        loop = {"constraint": "false"} if edge.carried else {}
+        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", **loop)
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
-            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen)
+            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen, **loop)
     return str(graph.source)
 
 
@@ -86,7 +89,7 @@ def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[s
 
 
 def _label(box: Box) -> str:
-    lines = [_line(box.title, 14, "black"), _line([Span(box.value)], 10, BLUE)]
+    lines = [_line(box.title, 14, "black"), *([_line([Span(box.value)], 10, BLUE)] if box.value else [])]
     if box.gradient is None:
         return _html(lines)
     lines.append(_line(box.gradient, 10, RED))

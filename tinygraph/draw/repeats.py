@@ -28,16 +28,16 @@ Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
 class Run(NamedTuple):
-    """The operations from `start`, `period` of them, and as many again, `count` times in all."""
+    """The operations from `start`, `period` of them, and as many again, `copies` times in all."""
 
     start: int
     period: int
-    count: int
+    copies: int
 
     @property
     def stop(self) -> int:
         """The end of the last copy."""
-        return self.start + self.period * self.count
+        return self.start + self.period * self.copies
 
 
 class _Candidate(NamedTuple):
@@ -60,13 +60,13 @@ def label(node: Tensor) -> Hashable:
     return op.name, params, node.shape, node.dtype.str, node.requires_grad, operands
 
 
-def _operand(x: Any, op: str) -> Hashable:
+def _operand(x: Any, op: str) -> Any:
     if isinstance(x, Tensor):
         return x.shape, x.dtype.str
     return x if op == "pow" else type(x)  # x² and x³ are different functions, x + 1 and x + 2 are alike
 
 
-def _without_places(key: Any) -> Hashable:
+def _without_places(key: Any) -> Any:
     return tuple(type(part) for part in key) if isinstance(key, tuple) else type(key)
 
 
@@ -201,10 +201,10 @@ def _passing(nodes: Sequence[Tensor], place: Mapping[Tensor, int], first: int) -
             change[i + 1][unnamed] += 1
             change[end + 1][unnamed] -= 1
     passing: list[tuple[int, int]] = []
-    named = unnamed = 0
+    open_ones = Counter[bool]()
     for counts in change:
-        named, unnamed = named + counts[False], unnamed + counts[True]
-        passing.append((named + unnamed, unnamed))
+        open_ones.update(counts)
+        passing.append((open_ones.total(), open_ones[True]))
     return passing
 
 
