@@ -1,6 +1,7 @@
 """Larger graphs to draw: a transformer, a recurrent net, deep nets, and graphs without any order."""
 
 import contextlib
+import itertools
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def deep(layers=12, width=8, m=20, activation=None):
     sizes = [3, *[width] * (layers - 1), 1]
     parameters = [
         (tg.parameter(rng.normal(size=(after, before))), tg.parameter(np.zeros((after, 1))))
-        for before, after in zip(sizes, sizes[1:], strict=False)
+        for before, after in itertools.pairwise(sizes)
     ]
     A = X
     for i, (W, b) in enumerate(parameters):
@@ -115,7 +116,7 @@ def residual(stages=(3, 4, 6, 3), channels=2):
     images, labels = tg.Tensor(rng.normal(size=(2, 3, 8, 8))), tg.Tensor(rng.integers(4, size=2))
     x = tg.relu(tg.conv2d(images, kernel(channels, 3), padding=1))
     for stage, blocks in enumerate(stages):
-        for block in range(blocks):
+        for _ in range(blocks):
             before, after = x.shape[1], channels * 2**stage
             y = tg.relu(tg.conv2d(x, kernel(after, before), padding=1))
             y = tg.conv2d(y, kernel(after, after), padding=1)

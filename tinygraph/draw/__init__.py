@@ -115,13 +115,13 @@ def draw(
         raise TypeError(f"a title is a string, not {type(title).__name__}")
     drawing = view(output, _getframe(1), detail, convention, depth, focus, radius)
     heading = clean(title or "").strip()
-    return Picture(drawing, [Span(heading)] if heading else _default_title(drawing), direction)
+    return Picture(drawing, [Span(heading)] if heading else _default_title(drawing, output), direction)
 
 
-def _default_title(drawing: Drawing) -> Spans | None:
-    """``J = 0.3021``, for a scalar that has a name."""
-    box = drawing.boxes[-1]
-    if box.node.shape != ():
+def _default_title(drawing: Drawing, output: Tensor) -> Spans | None:
+    """``J = 0.3021``, for a scalar that has a box."""
+    box = next((box for box in drawing.boxes if box.node is output and box.role not in ("group", "outside")), None)
+    if box is None or output.shape != ():
         return None
     left = itertools.takewhile(lambda span: span.text != " = ", box.title)
     return [*left, Span(f" = {box.value}")]

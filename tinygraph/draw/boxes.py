@@ -21,7 +21,7 @@ from ..notation import Span, Spans, Writer, number, sources, symbol, with_symbol
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
-MOST_NODES = 100_000
+MOST_NODES = 50_000
 _MOST_LEAVES = 8  # of a graph that is too large
 _MOST_KINDS = 4
 _MOST_BOXES = 80  # with equations
@@ -72,6 +72,8 @@ class Drawing:
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
     """Which convention the gradients follow."""
+    repeated: set[tuple[str, ...]] = field(default_factory=set)
+    """Which scopes stand for several copies."""
 
 
 class Maker:

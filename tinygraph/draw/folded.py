@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 from ..graph import Tensor
 from ..names import clean, shown_inputs
@@ -19,12 +20,13 @@ MOST_BOXES = 40  # what a screen can show
 _MOST_OUTSIDE = 6  # boxes for what is read from outside, and as many for what reads
 _MOST_INSIDE = MOST_BOXES - 2 * _MOST_OUTSIDE
 _MOST_PARTS = 10
+_FEWEST = 3  # operations between groups that become a group
 _WIDEST = 2_400  # points, of a picture in which groups are opened unasked
 _BETWEEN = 70  # points, of an edge with its label
 _TITLE, _LINE = 7.5, 5.5  # points of a character
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Way:
     """That what has a box is read by what has another one; in copies, that this is so in any of them."""
 
@@ -52,6 +54,7 @@ class Folded:
         self._boxed = boxed
         self._called = called
         self._contents: dict[Group, list[Item]] = {}
+        self._boxes: dict[Tensor, Box] = {}
         self._hidden: dict[Box, set[Group]] = {}  # the groups within a box
         self._into: defaultdict[Tensor, list[_Way]] = defaultdict(list)
         self._out_of: defaultdict[Tensor, list[_Way]] = defaultdict(list)
@@ -85,7 +88,7 @@ class Folded:
 
     def _add(self, ways: dict[tuple[Tensor, Tensor, Group | None], _Way], x: Tensor, reader: Tensor) -> None:
         first = self._structure.first(reader)
-        source, target = self._structure.first(x), self.owner.get(first, first)
+        source, target = self._structure.first(x), self.owner[first] if first in self.owner else self._named(first)
         carrier = self._structure.carrier(x, reader)
         if source not in self._boxed or (source is target and carrier is None):
             return
@@ -95,7 +98,13 @@ class Folded:
             differentiable, backward = differentiable or known.differentiable, backward or known.backward
         ways[source, target, carrier] = _Way(source, target, differentiable, backward, carrier)
 
-    def neighbourhood(self, focus: Tensor, radius: int) -> list[Item]:
+    def _named(self, node: Tensor) -> Tensor:
+        """Of a node outside, and what was computed from it, the first that has a name."""
+        while node not in self._called and (readers := self._maker.readers.get(node)):
+            node = readers[0]
+        return node
+
+    def neighbourhood(self, focus: Tensor, radius: int) -> list[Tensor]:
         """The nodes with boxes that are at most so many edges away, the nearest ones if there are too many."""
         found = dict.fromkeys([focus])
         ring: list[Tensor] = [focus]
@@ -115,20 +124,34 @@ class Folded:
         return self._contents[group]
 
     def fitting(self, items: Iterable[Item], most: int = MOST_BOXES) -> list[Item]:
-        """Items without what has no box; in parts, where there are too many."""
+        """Items without what has no box; some of them in parts, where there are too many or they are too wide."""
         boxed = [item for item in items if isinstance(item, Group) or item in self._boxed]
-        if len(boxed) <= most:
+        if len(boxed) <= most and self._width(boxed) <= _WIDEST:
             return boxed
         *rest, last = boxed
-        passing = self._passing(rest)
-        parts = min(_MOST_PARTS, -(-len(rest) // (_MOST_INSIDE - 4)))
-        size = len(rest) / parts
+        if any(isinstance(item, Group) for item in rest):
+            rest = self._between_groups(rest)
+        return [*(rest if len(rest) < most else self._in_parts(rest)), last]
+
+    def _between_groups(self, items: Sequence[Item]) -> list[Item]:
+        """What stands between groups as groups too."""
+        found: list[Item] = []
+        for is_group, stretch in groupby(items, lambda item: isinstance(item, Group)):
+            between = list(stretch)
+            few = sum(isinstance(item, Tensor) and item.op is not None for item in between) < _FEWEST
+            found += between if is_group or few else self._in_parts(between)
+        return found
+
+    def _in_parts(self, items: Sequence[Item]) -> list[Item]:
+        """A few parts of about one size, cut where little passes from one to the next."""
+        passing = self._passing(items)
+        parts = min(_MOST_PARTS, -(-len(items) // (_MOST_INSIDE - 4)))
+        size = len(items) / parts
         cuts = [0]
         for i in range(1, parts):
             near = range(max(cuts[-1] + 1, round((i - 0.25) * size)), round((i + 0.25) * size) + 1)
             cuts.append(min(near, key=lambda cut: (passing[cut], abs(cut - i * size)), default=round(i * size)))
-        pieces = [rest[start:stop] for start, stop in zip(cuts, [*cuts[1:], len(rest)], strict=True)]
-        return [*(self._part(piece, i + 1, parts) for i, piece in enumerate(pieces)), last]
+        return [self._part(items[start:stop]) for start, stop in pairwise([*cuts, len(items)])]
 
     def _passing(self, items: Sequence[Item]) -> list[int]:
         """For each border between two items how many nodes before it are read after it."""
@@ -144,9 +167,9 @@ class Folded:
             passing.append(passing[-1] + step)
         return passing
 
-    def _part(self, items: list[Item], number: int, parts: int) -> Group:
-        nodes = [node for item in items for node in self._nodes(item)]
-        part = Group(f"part {number} of {parts}", [nodes], items)
+    def _part(self, items: Sequence[Item]) -> Group:
+        """Some items as a group, with a title of its own since it has no name."""
+        part = Group("", [[node for item in items for node in self._nodes(item)]], list(items))
         for item in items:
             if isinstance(item, Group):
                 part.parameters += item.parameters
@@ -169,8 +192,8 @@ class Folded:
     def _opened(self, items: Sequence[Item], depth: int | None, most: int) -> set[Group]:
         """The groups that are drawn open: as many levels as told, or as many groups as fit, the smallest first."""
         opened: set[Group] = set()
-        boxes, width = len(items), self._width(items) if depth is None else 0.0
         level = [item for item in items if isinstance(item, Group)]
+        boxes, width = len(items), self._width(items) if level and depth is None else 0.0
         while level and (depth is None or depth > 0):
             below: list[Group] = []
             for group in sorted(level, key=lambda group: len(self.content(group))):
@@ -201,7 +224,7 @@ class Folded:
     def _box_width(self, item: Item) -> float:
         if isinstance(item, Group):
             return max(_TITLE * len(as_text(self._title(item))), _LINE * len(self._group_value(item)))
-        box = self._maker.box(item)
+        box = self._box(item)
         return max(_TITLE * len(as_text(box.title)), _LINE * max(len(box.value), len(as_text(box.gradient or []))))
 
     # -- drawings ----------------------------------------------------------------------------------------------
@@ -210,9 +233,9 @@ class Folded:
         self, items: Sequence[Item], depth: int | None = None, most: int = MOST_BOXES, caption: str = ""
     ) -> Drawing:
         """The drawing of some items, and of what they are joined to."""
-        inside: list[Box] = []
+        drawing = Drawing(caption=caption)
         shown: dict[Tensor, Box] = {}
-        self._place(items, (), self._opened(items, depth, most), inside, shown)
+        self._place(items, (), self._opened(items, depth, most), drawing, shown)
         read, readers = _Outside(), _Outside()
         edges: dict[tuple[Box, Box, bool], Edge] = {}
         for node, box in shown.items():
@@ -222,7 +245,8 @@ class Folded:
             for way in self._out_of[node]:
                 if way.target not in shown:
                     self._draw(edges, way, box, readers.box(way.target, self._outside_title(way.target)))
-        drawing = Drawing([*read.boxes, *inside, *readers.boxes], list(edges.values()), caption)
+        drawing.boxes = [*read.boxes, *drawing.boxes, *readers.boxes]
+        drawing.edges = list(edges.values())
         self._maker.add_steps(drawing.edges)
         return drawing
 
@@ -231,33 +255,40 @@ class Folded:
         items: Sequence[Item],
         path: tuple[str, ...],
         opened: Set[Group],
-        boxes: list[Box],
+        drawing: Drawing,
         shown: dict[Tensor, Box],
     ) -> None:
         """Add the boxes of some items, and of those within open groups."""
         titles: Counter[str] = Counter()
         for item in items:
             if isinstance(item, Tensor):
-                box = shown[item] = self._maker.box(item)
+                box = shown[item] = self._box(item)
                 if self._structure.grouped:
                     box.scope = path
-                boxes.append(box)
+                drawing.boxes.append(box)
             elif item in opened:
-                title = as_text(self._title(item)) + ", drawn once" * (item.count > 1)
+                title = as_text(self._title(item)) + ", the first shown" * (item.count > 1)
                 titles[title] += 1
                 frame = title if titles[title] == 1 else f"{title} ({titles[title]})"
-                self._place(self.content(item), (*path, frame), opened, boxes, shown)
+                if item.count > 1:
+                    drawing.repeated.add((*path, frame))
+                self._place(self.content(item), (*path, frame), opened, drawing, shown)
             else:
                 box = self._group_box(item)
                 box.scope = path
                 shown |= dict.fromkeys(self._nodes(item), box)
-                boxes.append(box)
+                drawing.boxes.append(box)
+
+    def _box(self, node: Tensor) -> Box:
+        if node not in self._boxes:
+            self._boxes[node] = self._maker.box(node)
+        return self._boxes[node]
 
     def _draw(self, edges: dict[tuple[Box, Box, bool], Edge], way: _Way, source: Box, target: Box) -> None:
         if source is target and (way.carrier is None or way.carrier in self._hidden.get(source, ())):
             return
-        x = way.source
-        label = ", ".join([*([shape_text(x.shape)] if x.shape else []), *(["to the next"] if way.carrier else [])])
+        shape = way.source.shape
+        label = "next" if way.carrier else shape_text(shape) if shape else ""
         edge = edges.setdefault(
             (source, target, way.carrier is not None),
             Edge(source, target, label, False, False, carried=way.carrier is not None),
@@ -303,15 +334,17 @@ class Folded:
         return f"{value}   {_amount(group.numbers)} parameters in {tensors}" if group.parameters else value
 
     def _title(self, group: Group) -> Spans:
-        """``block 1 … block 12 ×12``, or what the results are called where the group has no name."""
+        """``block ×12``, or what the results of the first and the last copy are called."""
         title = [Span(clean(group.name))]
         if not group.name:
-            result = self._result(group)
-            ends = dict.fromkeys(self._structure.counterpart(result, group, copy) for copy in (0, -1))
-            named = all(node in self._called for node in ends)
-            title = [Span("repeated")]
-            if named:
-                title = [x for node in ends for x in (Span(" … "), *symbol(self._called[node]))][1:]
+            made = [node for node in self._nodes(group) if node.op is not None]
+            called = [node for node in made if node in self._called]
+            last = result if (result := self._result(group)) in self._called or not called else called[-1]
+            ends = [self._structure.counterpart(last, group, copy) for copy in (0, -1)]
+            if group.count == 1 and made:
+                ends[0] = called[0] if called else made[0]
+            names = dict.fromkeys(self._name(node) for node in ends)
+            title = [span for name in names for span in (Span(" … "), *symbol(name))][1:]
         return [*title, Span(f" ×{group.count}")] if group.count > 1 else title
 
     def _result(self, group: Group) -> Tensor:

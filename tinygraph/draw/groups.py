@@ -55,6 +55,7 @@ class Structure:
         self, order: Sequence[Tensor], readers: Mapping[Tensor, Sequence[Tensor]], grouped: bool = True
     ) -> None:
         self.grouped = grouped
+        self._output = order[-1]
         self.items: list[Item] = list(order)
         self._places: defaultdict[Tensor, list[_Place]] = defaultdict(list)
         self._chains: dict[Tensor, Chain] = {}
@@ -112,7 +113,10 @@ class Structure:
             units.setdefault(node.scope[depth] if len(node.scope) > depth else node, []).append(node)
         sequence = [node for unit in units.values() for node in unit]
         unit_at = {unit[0]: unit for unit in units.values()}
-        labels = [(label(node), *map(_stem, node.scope[depth:])) for node in sequence]
+        labels = [
+            (label(node), node is self._output, *map(_stem, node.scope[depth:]))  # what all comes to is no repetition
+            for node in sequence
+        ]
         repeats = {run.start: run for run in runs(sequence, labels, [node in unit_at for node in sequence])}
         items: list[Item] = []
         i = 0

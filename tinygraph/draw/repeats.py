@@ -121,15 +121,16 @@ def _stretches(tokens: Integers) -> Iterator[_Candidate]:
     for period in range(1, min(len(tokens) // 2, _LONGEST) + 1):
         same = tokens[period:] == tokens[:-period]
         if np.count_nonzero(same) >= period:
-            for start, stop in _stretches_of(same):
+            for start, stop in _stretches_of(same, period):
                 _push(found, period, start, stop + period, False)
     return iter(found)
 
 
-def _stretches_of(flags: np.ndarray[Any, np.dtype[np.bool_]]) -> list[tuple[int, int]]:
+def _stretches_of(flags: np.ndarray[Any, np.dtype[np.bool_]], shortest: int = 1) -> list[tuple[int, int]]:
     """The beginnings and ends of what is True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    long = edges[1::2] - edges[::2] >= shortest
+    return list(zip(edges[::2][long].tolist(), edges[1::2][long].tolist(), strict=True))
 
 
 def _reading(nodes: Sequence[Tensor], place: Mapping[Tensor, int]) -> Integers:

@@ -11,7 +11,7 @@ from types import FrameType
 from ..errors import ArgumentError
 from ..graph import Tensor, describe, toposort
 from ..names import names_of, readers_of, shown_inputs
-from ..notation import with_symbols
+from ..notation import Span, as_text, symbol, with_symbols
 from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
 from .folded import MOST_BOXES, Folded
 from .groups import Structure
@@ -34,27 +34,31 @@ def view(
     order = toposort(output)
     names = names_of(order, frame)
     every_op = detail == "ops"
+    small = len(order) <= MOST_NODES
     found = _found(focus, output, order, names) if focus is not None else None
-    if isinstance(found, Tensor):
-        near = order if len(order) <= MOST_NODES else _near(found, order)
-        boxed, symbols = with_symbols(near, names, every_op, _from_outside(near))
-        maker = Maker(order, symbols, boxed, equations_of(output, frame, detail, convention, len(boxed)))
-        folded = Folded(near, Structure(near, maker.readers, grouped=False), maker, boxed, names)
-        return folded.drawing(folded.neighbourhood(folded.owner[found], radius), caption=maker.caption)
-    if len(order) > MOST_NODES:
+    if not small and not isinstance(found, Tensor):
         return overview(order, names)
-    part: Sequence[Tensor] = order
-    if found is not None:
-        part = _within(found, order)
-    elif depth is None and len(with_symbols(order, names, every_op)[0]) <= MOST_BOXES:
+    boxes = len(with_symbols(order, names, every_op)[0]) if small else MOST_NODES
+    if found is None and depth is None and boxes <= MOST_BOXES:
         return drawing_of(output, frame, detail, convention)
-    structure = Structure(part, readers_of(part))
+    part = order if found is None else _within(found, order) if isinstance(found, tuple) else _near(found, order)
+    structure = Structure(part, readers_of(part), grouped=not isinstance(found, Tensor))
+    readers = readers_of(order)
     first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
-    boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers_of(order)))
-    derivations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, len(boxed))
-    maker = Maker(order, symbols, boxed, derivations)
+    boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers))
+    equations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, boxes)
+    maker = Maker(order, symbols, boxed, equations)
     folded = Folded(part, structure, maker, boxed, names)
-    return folded.drawing(folded.fitting(structure.items), depth, caption=maker.caption)
+    if isinstance(found, Tensor):
+        centre = folded.owner[found]
+        around = [Span("around "), *symbol(symbols[centre])]
+        return folded.drawing(folded.neighbourhood(centre, radius), caption=_caption(as_text(around), maker))
+    items = folded.fitting(structure.items)
+    return folded.drawing(items, depth, caption=_caption(f"inside {'/'.join(found)}" if found else "", maker))
+
+
+def _caption(what: str, maker: Maker) -> str:
+    return "; ".join(part for part in (what, maker.caption) if part)
 
 
 def _from_outside(part: Sequence[Tensor]) -> list[Tensor]:
@@ -88,7 +92,9 @@ def _within(scope: tuple[str, ...], order: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _near(focus: Tensor, order: Sequence[Tensor]) -> list[Tensor]:
-    """The nodes that are nearest to one, of a graph too large to look at as a whole."""
+    """The nodes that are nearest to one; all of them, unless the graph is too large to look at as a whole."""
+    if len(order) <= MOST_NODES:
+        return list(order)
     readers = readers_of(order)
     found = dict.fromkeys([focus])
     queue = deque([focus])
@@ -107,7 +113,7 @@ def _found(
     """The node that is meant, or the scope."""
     if isinstance(focus, Tensor):
         if focus not in set(order):
-            raise ArgumentError(f"{describe(focus)} is not in the graph of {describe(output)}")
+            raise ArgumentError(f"{describe(focus)} is not among the tensors that {describe(output)} was computed from")
         return focus
     wanted = focus.translate(_PLAIN)
     called = {name.translate(_PLAIN): node for node, name in names.items()}
@@ -119,8 +125,8 @@ def _found(
     scopes = {scope[: i + 1]: None for scope in dict.fromkeys(x.scope for x in order) for i in range(len(scope))}
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:
-        known = [*called, *dict.fromkeys(scope[-1] for scope in scopes)]
-        near = get_close_matches(focus, known, _MOST_SUGGESTED) or known[-_MOST_SUGGESTED:]
+        tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
+        near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED) or [*tensors[:4], *parts[:4], "…"]
         raise ArgumentError(
             f"nothing in the graph of {describe(output)} is called {focus!r}; there are {_listed(near)}"
         )
