@@ -305,7 +305,7 @@ def with_symbols(
 
     These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
     expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
-    their readers.
+    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed.
     """
     readers = readers_of(order)
     names = dict(names)

@@ -829,10 +829,10 @@ def test_p13_equations_that_nobody_could_read_are_refused_in_words(terms):
 
 def test_p13_a_picture_that_nobody_could_see_is_an_overview():
     x = tg.parameter([1.0, 2.0], "x")
-    J = functools.reduce(lambda y, _: tg.tanh(y) * 2.0, range(6_000), x)
+    J = functools.reduce(lambda y, _: tg.tanh(y) * 2.0, range(30_000), x)
     picture = tg.draw(J)
-    assert str(picture).splitlines()[-1].startswith("J = 6,000 tanh, 6,000 multiply")
-    assert "too large to draw: 12,001 tensors" in picture.source
+    assert str(picture).splitlines()[-1].startswith("J = 30,000 tanh, 30,000 multiply")
+    assert "too large to draw: 60,001 tensors" in picture.source
     assert picture.svg.count("<g ") < 10
 
 

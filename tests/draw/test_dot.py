@@ -246,7 +246,7 @@ def hostile():
             y = y * 1
         y.name = text
     y.backward()
-    return tg.draw(y, title="</text><script>alert(1)</script>", direction="TB")
+    return tg.draw(y, title="</text><script>alert(1)</script>", direction="TB", depth=9)
 
 
 @pytest.fixture(scope="module")

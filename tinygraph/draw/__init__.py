@@ -11,8 +11,9 @@ from ..errors import ArgumentError, ShapeError, TinygraphError
 from ..graph import Tensor
 from ..names import clean
 from ..notation import Span, Spans, as_text
-from .boxes import Drawing, drawing_of
+from .boxes import Drawing
 from .dot import dot_source
+from .views import view
 
 if TYPE_CHECKING:
     import os
@@ -76,6 +77,9 @@ def draw(
     detail: str = "names",
     direction: str = "LR",
     convention: str = "lecture",
+    depth: int | None = None,
+    focus: Tensor | str | None = None,
+    radius: int = 2,
 ) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
@@ -109,15 +113,15 @@ def draw(
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if title is not None and not isinstance(title, str):
         raise TypeError(f"a title is a string, not {type(title).__name__}")
-    drawing = drawing_of(output, _getframe(1), detail, convention)
+    drawing = view(output, _getframe(1), detail, convention, depth, focus, radius)
     heading = clean(title or "").strip()
-    return Picture(drawing, [Span(heading)] if heading else _default_title(drawing), direction)
+    return Picture(drawing, [Span(heading)] if heading else _default_title(drawing, output), direction)
 
 
-def _default_title(drawing: Drawing) -> Spans | None:
-    """``J = 0.3021``, for a scalar that has a name."""
-    box = drawing.boxes[-1]
-    if box.node.shape != ():
+def _default_title(drawing: Drawing, output: Tensor) -> Spans | None:
+    """``J = 0.3021``, for a scalar that has a box."""
+    box = next((box for box in drawing.boxes if box.node is output and box.role not in ("group", "outside")), None)
+    if box is None or output.shape != ():
         return None
     left = itertools.takewhile(lambda span: span.text != " = ", box.title)
     return [*left, Span(f" = {box.value}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -21,7 +21,7 @@ from ..notation import Span, Spans, Writer, counted, number, sources, symbol, wi
 _LARGEST_VALUE = 4  # elements
 _LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
-_MOST_NODES = 10_000
+MOST_NODES = 50_000
 _MOST_LEAVES = 8  # of a graph that is too large
 _MOST_BOXES = 80  # with equations
 
@@ -32,8 +32,8 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, or group of what is folded; misfit of an operand that does not fit,
-    and failed, where this stops the forward pass."""
+    """parameter, input, target, operation, loss, group of what is folded, or outside, where the graph goes on; misfit of an
+    operand that does not fit, and failed, where this stops the forward pass."""
     title: Spans
     value: str
     gradient: Spans | None
@@ -60,6 +60,8 @@ class Edge:
     """Whether one has."""
     step: Spans | None = None
     """The equation of what comes back, where the box that gets it says less."""
+    carried: bool = False
+    """Whether it leads from one copy of what repeats to the next."""
 
 
 @dataclass
@@ -70,6 +72,55 @@ class Drawing:
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
     """Which convention the gradients follow."""
+    repeated: set[tuple[str, ...]] = field(default_factory=set)
+    """Which scopes stand for several copies."""
+
+
+class Maker:
+    """Makes boxes: writes what a node is, its value and its gradient."""
+
+    def __init__(
+        self,
+        order: Sequence[Tensor],
+        names: Mapping[Tensor, str],
+        boxed: set[Tensor],
+        derivations: tuple[Derivation | None, Derivation | None] = (None, None),
+    ) -> None:
+        self.names = names
+        self.readers = readers_of(order)
+        merged, apart = derivations
+        self.caption = merged.heading if merged is not None and merged.scaled else ""
+        self._writer = Writer(names, lambda x: x not in boxed)
+        self._roles = _roles(order, boxed)
+        self._scales = merged.scales if merged is not None else {}
+        self._equations = _by_tensor(merged)
+        self._steps = _by_tensor(apart)
+        self._unknown = _without_box(self._equations, boxed) | _without_box(self._steps, boxed)
+
+    def box(self, node: Tensor) -> Box:
+        """The box of a node."""
+        title = symbol(self.names[node])
+        if node.op is not None:
+            title = [*title, Span(" = "), *self._writer.expression(node)]
+        equation, step, scale = self._equations.get(node), self._steps.get(node), self._scales.get(node, 1.0)
+        return Box(
+            node,
+            self._roles[node],
+            title,
+            _value(_as_read(node, self.readers)),
+            gradient_line(node, self.names[node], equation, step, scale, self._unknown),
+            2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
+            _scope(node, self.readers),
+        )
+
+    def add_steps(self, edges: Sequence[Edge]) -> None:
+        """Say on the way back what comes back, where all of it comes this way and the box says less."""
+        ways = Counter(edge.source for edge in edges)
+        for edge in edges:
+            x = edge.source.node
+            equation, step = self._equations.get(x), self._steps.get(x)
+            if ways[edge.source] == 1 and step is not None and (equation is None or step.text != equation.text):
+                edge.step = _short(step, self._unknown)
 
 
 def drawing_of(
@@ -82,50 +133,30 @@ def drawing_of(
     """The drawing of everything that `output` was computed from; `symbols` have boxes also where they have no name."""
     order = toposort(output)
     names = names_of(order, frame)
-    if len(order) > _MOST_NODES:
-        return _overview(order, names)
+    if len(order) > MOST_NODES:
+        return overview(order, names)
     boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
-    writer = Writer(names, lambda x: x not in boxed)
-    readers = readers_of(order)
-    merged, apart = _equations(output, frame, detail, convention, len(boxed))
-    drawing = Drawing(caption=merged.heading if merged is not None and merged.scaled else "")
-    scales = merged.scales if merged is not None else {}
-    equations = _by_tensor(merged)
-    steps = _by_tensor(apart)
-    unknown = _without_box(equations, boxed) | _without_box(steps, boxed)
+    maker = Maker(order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
+    drawing = Drawing(caption=maker.caption)
     box_of: dict[Tensor, Box] = {}
-    roles = _roles(order, boxed)
     for node in order:
-        if node not in boxed:
-            continue
-        title = symbol(names[node])
-        if node.op is not None:
-            title = [*title, Span(" = "), *writer.expression(node)]
-        box = Box(
-            node,
-            roles[node],
-            title,
-            _value(_as_read(node, readers)),
-            _gradient(node, names[node], equations.get(node), steps.get(node), scales.get(node, 1.0), unknown),
-            2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
-            _scope(node, readers),
-        )
-        box_of[node] = box
-        drawing.boxes.append(box)
-        for x in sources(node, boxed):
-            differentiable = x.requires_grad and node.requires_grad
-            backward = differentiable and x.grad is not None and node.grad is not None
-            label = _shape(x.shape) if x.shape else ""
-            drawing.edges.append(Edge(box_of[x], box, label, differentiable, backward))
-    ways = Counter(edge.source for edge in drawing.edges)
-    for edge in drawing.edges:  # where all that comes back comes this way
-        x = edge.source.node
-        if ways[edge.source] == 1 and x in steps and (x not in equations or steps[x].text != equations[x].text):
-            edge.step = _short(steps[x], unknown)
+        if node in boxed:
+            box_of[node] = maker.box(node)
+            drawing.boxes.append(box_of[node])
+            for x in sources(node, boxed):
+                label = shape_text(x.shape) if x.shape else ""
+                drawing.edges.append(Edge(box_of[x], box_of[node], label, *ways_back(x, node)))
+    maker.add_steps(drawing.edges)
     return drawing
 
 
-def _overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
+def ways_back(x: Tensor, reader: Tensor) -> tuple[bool, bool]:
+    """Whether a gradient may come back from a reader, and whether one has."""
+    differentiable = x.requires_grad and reader.requires_grad
+    return differentiable, differentiable and x.grad is not None and reader.grad is not None
+
+
+def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     """Of a graph that is too large: what it begins with, how many operations there are of each kind, where it ends."""
     leaves = [node for node in order if node.op is None]
     leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
@@ -137,13 +168,11 @@ def _overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     for node in [*shown, output]:
         name = names.get(node, "…")
         title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(kinds)]
-        gradient = _gradient(node, name, None, None, 1.0, set())
+        gradient = gradient_line(node, name)
         box = Box(node, roles[node], title, _value(np.asarray(node._seen)), gradient, 14, ())
         if node is output:
             for x in drawing.boxes:
-                differentiable = x.node.requires_grad and node.requires_grad
-                backward = differentiable and x.node.grad is not None
-                drawing.edges.append(Edge(x, box, _shape(x.node.shape), differentiable, backward))
+                drawing.edges.append(Edge(x, box, shape_text(x.node.shape), *ways_back(x.node, node)))
         drawing.boxes.append(box)
     return drawing
 
@@ -185,7 +214,8 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
     return node.scope
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as in mathematics: ``4 × 400``."""
     return str(shape) if len(shape) == 1 else " × ".join(map(str, shape))
 
 
@@ -198,7 +228,7 @@ def _as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.nda
 
 def _value(array: np.ndarray[Any, Any]) -> str:
     """Shape and value: small arrays in full, larger ones as mean and spread."""
-    return f"{_shape(array.shape)}   {_summary(array)}" if array.shape else _summary(array)
+    return f"{shape_text(array.shape)}   {_summary(array)}" if array.shape else _summary(array)
 
 
 def _summary(array: np.ndarray[Any, Any], norm: bool = False) -> str:
@@ -239,7 +269,7 @@ def _brief(value: Any) -> str:
     return number(float(f"{value:.3g}")) if isinstance(value, float) else number(value)
 
 
-def _equations(
+def equations_of(
     output: Tensor, frame: FrameType | None, detail: str, convention: str, boxes: int
 ) -> tuple[Derivation | None, Derivation | None]:
     """The equations of the gradients, and the same without anything merged; none where there are none to be had."""
@@ -274,15 +304,20 @@ def _without_box(equations: Mapping[Tensor, Equation], boxed: set[Tensor]) -> se
     return {equation.name for tensor, equation in equations.items() if tensor not in boxed}
 
 
-def _short(equation: Equation | None, unknown: set[str]) -> Spans | None:
+def _short(equation: Equation | None, unknown: Set[str]) -> Spans | None:
     """An equation as spans, if it is not too long for a picture and names nothing that has no box."""
     if equation is None or len(equation.text) > _LONGEST_EQUATION or unknown & set(re.findall(r"\w+", equation.text)):
         return None
     return equation.spans
 
 
-def _gradient(
-    node: Tensor, name: str, equation: Equation | None, step: Equation | None, scale: float, unknown: set[str]
+def gradient_line(
+    node: Tensor,
+    name: str,
+    equation: Equation | None = None,
+    step: Equation | None = None,
+    scale: float = 1.0,
+    unknown: Set[str] = frozenset(),
 ) -> Spans | None:
     """The gradient's line: a dash where no backward has run, which is not the same as 0."""
     if not node.requires_grad:

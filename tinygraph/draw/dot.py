@@ -11,7 +11,7 @@ from typing import Any
 
 from ..names import clean
 from ..notation import Span, Spans, as_text
-from .boxes import Box, Drawing
+from .boxes import Box, Drawing, Edge
 
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
@@ -25,6 +25,8 @@ _STYLES: dict[str, dict[str, str]] = {
     "operation": {"style": "rounded,filled", "fillcolor": "white", "color": "#555555"},
     "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
     "loss": {"style": "filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "peripheries": "2"},
+    "group": {"style": "filled", "fillcolor": "#F4F4F4", "color": "#555555", "shape": "box3d"},
+    "outside": {"style": "rounded,dotted,filled", "fillcolor": "white", "color": GREY},
     "misfit": {"style": "filled", "fillcolor": "white", "color": VERMILLION, "penwidth": "4"},
     "failed": {"style": "dashed,filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "penwidth": "4"},
 }
@@ -55,18 +57,19 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
     if crowded:  # the network simplex of dot takes minutes on a fan of a hundred edges
         graph.attr(nslimit="1")
     ids = {box: f"n{i}" for i, box in enumerate(drawing.boxes)}
-    _add_scope(graph, drawing.boxes, ids, ())
+    _add_scope(graph, drawing, drawing.boxes, ids, ())
     for edge in drawing.edges:
         label = f" {edge.label} " if edge.label and not crowded else ""
-        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2")
+        past = _past(edge, direction)
+        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", **past)
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
-            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen)
+            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen, **past)
     return str(graph.source)
 
 
-def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[str, ...]) -> None:
+def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, str], scope: tuple[str, ...]) -> None:
     """The boxes of a scope, and inside it the scopes within."""
     depth = len(scope)
     inner: dict[str, list[Box]] = {}
@@ -76,19 +79,30 @@ def _add_scope(graph: Any, boxes: list[Box], ids: dict[Box, str], scope: tuple[s
         else:
             graph.node(ids[box], label=_label(box), **_STYLES[box.role])
     for name, members in inner.items():
+        repeated = (*scope, name) in drawing.repeated
         with graph.subgraph(name=f"cluster_{ids[members[0]]}_{depth}") as cluster:
             cluster.attr(
-                label=_html([_line([Span(clean(name) or "scope")], 11, GREY)]),
+                label=_html([_line([Span(clean(name) or "scope")], 11, "black" if repeated else GREY)]),
                 style="rounded",
-                color="#BBBBBB",
+                color=GREY if repeated else "#BBBBBB",
+                penwidth="2" if repeated else "1",
                 labeljust="l",
                 margin="10",
             )
-            _add_scope(cluster, members, ids, (*scope, name))
+            _add_scope(cluster, drawing, members, ids, (*scope, name))
+
+
+def _past(edge: Edge, direction: str) -> dict[str, str]:
+    """For what is carried on: past the boxes between, without a say in where they stand."""
+    if not edge.carried:
+        return {}
+    port = "n" if direction == "LR" else "e"
+    return {"constraint": "false"} | ({} if edge.source is edge.target else {"headport": port, "tailport": port})
 
 
 def _label(box: Box) -> str:
-    lines = [_line(box.title, 14, "black"), _line([Span(box.value)], 10, RED if box.role == "failed" else BLUE)]
+    value = _line([Span(box.value)], 10, RED if box.role == "failed" else BLUE)
+    lines = [_line(box.title, 14, "black"), *([value] if box.value else [])]
     if box.gradient is None:
         return _html(lines)
     lines.append(_line(box.gradient, 10, RED))
