@@ -32,8 +32,8 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, group of what is folded, or outside, where the graph goes on; misfit of an
-    operand that does not fit, and failed, where this stops the forward pass."""
+    """parameter, input, target, operation, loss, group of what is folded, or outside, where the graph goes on; misfit,
+    of an operand that does not fit, and failed, where this stops the forward pass."""
     title: Spans
     value: str
     gradient: Spans | None
