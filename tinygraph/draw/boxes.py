@@ -70,6 +70,11 @@ class Drawing:
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
     """Which convention the gradients follow."""
+    names: Mapping[Tensor, str] = field(default_factory=dict)
+    merged: Derivation | None = None
+    """The equations of the gradients."""
+    apart: Derivation | None = None
+    """The same, with nothing merged: a step of the chain rule for each box."""
 
 
 def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
@@ -82,7 +87,8 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
     writer = Writer(names, lambda x: x not in boxed)
     readers = readers_of(order)
     merged, apart = _equations(output, frame, detail, convention, len(boxed))
-    drawing = Drawing(caption=merged.heading if merged is not None and merged.scaled else "")
+    caption = merged.heading if merged is not None and merged.scaled else ""
+    drawing = Drawing(caption=caption, names=names, merged=merged, apart=apart)
     scales = merged.scales if merged is not None else {}
     equations = _by_tensor(merged)
     steps = _by_tensor(apart)
@@ -128,7 +134,7 @@ def _overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     kinds = [f"{count:,} {name}" for name, count in counts[:_MOST_KINDS]]
     kinds += [f"{sum(count for _, count in counts[_MOST_KINDS:]):,} others"] if len(counts) > _MOST_KINDS else []
     left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
-    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}")
+    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}", names=names)
     roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
         name = names.get(node, "…")

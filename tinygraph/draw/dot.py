@@ -54,13 +54,13 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
         graph.attr(nslimit="1")
     ids = {box: f"n{i}" for i, box in enumerate(drawing.boxes)}
     _add_scope(graph, drawing.boxes, ids, ())
-    for edge in drawing.edges:
+    for i, edge in enumerate(drawing.edges):
         label = f" {edge.label} " if edge.label and not crowded else ""
-        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2")
+        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", id=f"f{i}")
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
-            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen)
+            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", id=f"b{i}", **seen)
     return str(graph.source)
 
 
