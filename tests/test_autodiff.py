@@ -511,6 +511,7 @@ def test_masks_are_refused_wherever_data_comes_in():
 # -- what a gradient is the sum of -------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::tinygraph.BroadcastWarning")
 @pytest.mark.parametrize("seed", range(60))
 def test_contributions_add_up_to_the_gradient(seed):
     J = random_graph(seed)

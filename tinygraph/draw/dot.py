@@ -16,6 +16,7 @@ from .boxes import Box, Drawing
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
 _CHARACTER = 6.2  # points, of one in the size of gradients
+_ROW = 15  # points
 _MANY_EDGES = 60
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
@@ -95,7 +96,8 @@ def _label(box: Box) -> str:
 
 
 def _html(lines: list[str], width: int = 0) -> str:
-    rows = "".join(f'<TR><TD WIDTH="{width}">{line}</TD></TR>' for line in lines)
+    height = _ROW if width else 0  # which no character changes, whatever font it comes from
+    rows = "".join(f'<TR><TD WIDTH="{width}" HEIGHT="{height}">{line}</TD></TR>' for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 
