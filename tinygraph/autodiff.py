@@ -193,6 +193,7 @@ def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contri
     readers. Of a leaf they are what this graph adds, to which others may have added too.
 
     >>> import tinygraph as tg
+    >>> from tinygraph.autodiff import contributions
     >>> x = tg.parameter(3.0)
     >>> y = x * x
     >>> y.backward()

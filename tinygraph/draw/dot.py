@@ -7,6 +7,7 @@ writes can be markup, an attribute or a link.
 from __future__ import annotations
 
 import html
+from itertools import groupby
 from typing import Any
 
 from ..names import clean
@@ -17,6 +18,7 @@ BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E"
 _FONT = "Helvetica,Arial,sans-serif"
 _CHARACTER = 6.2  # points, of one in the size of gradients
 _ROW = 15  # points
+_SMALLEST = 8
 _MANY_EDGES = 60
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
@@ -104,11 +106,13 @@ def _html(lines: list[str], width: int = 0) -> str:
 def _line(spans: Spans, size: int, color: str) -> str:
     """A line of a label; superscripts and subscripts are smaller, which Graphviz leaves to us."""
     out = []
-    for text, italic, level in spans:
-        part = html.escape(text).replace("\\", "&#92;" * 2)  # one of which Graphviz takes away
+    for (italic, level), alike in groupby(spans, key=lambda span: span[1:]):
+        part = html.escape("".join(span.text for span in alike)).replace(
+            "\\", "&#92;" * 2
+        )  # one of which Graphviz takes away
         part = f"<I>{part}</I>" if italic else part
         if level:
             tag = "SUP" if level > 0 else "SUB"
-            part = f'<{tag}><FONT POINT-SIZE="{round(0.7 * size)}">{part}</FONT></{tag}>'
+            part = f'<{tag}><FONT POINT-SIZE="{max(_SMALLEST, round(0.7 * size))}">{part}</FONT></{tag}>'
         out.append(part)
     return f'<FONT POINT-SIZE="{size}" COLOR="{color}">{"".join(out)}</FONT>'
