@@ -517,6 +517,7 @@ function pressable(element, label, action) {
 data.pictures.forEach((picture, p) => {
   const root = at(`p${p}`);
   root.dataset.whole = root.getAttribute("viewBox");
+  root.setAttribute("preserveAspectRatio", "xMidYMid slice"); // text never shrinks while the window does
   root.setAttribute("aria-label", picture.name);
   picture.nodes.forEach((node, i) => {
     const element = at(`p${p}-n${i}`);

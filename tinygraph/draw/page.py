@@ -274,7 +274,8 @@ def _histogram(finite: np.ndarray[Any, Any]) -> list[int]:
     scaled = finite / (np.abs(finite).max() or 1.0)
     low, high = scaled.min(), scaled.max()
     part = (scaled - low) / (high - low or 1.0) * _BINS
-    return np.bincount(part.astype(int).clip(0, _BINS - 1), minlength=_BINS).tolist()
+    counts = np.bincount(part.astype(int).clip(0, _BINS - 1), minlength=_BINS)
+    return [int(count) for count in counts]
 
 
 def _blocks(flat: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
