@@ -238,7 +238,7 @@ def test_contributions_come_one_by_one(shown):
     assert [name for name in steps if name.startswith("dA")] == ["dA (1 of 3)", "dA (2 of 3)", "dA (3 of 3)", "dA"]
     browser.execute_script("goTo(picture().steps.findIndex((step) => step.part) + 2)")
     assert "(2 of 3)" in text(browser, "step")
-    assert "so far" in text(browser, "step")
+    assert "sum so far" in text(browser, "step")
 
 
 def test_before_backward_it_says_how_to_get_gradients(shown):

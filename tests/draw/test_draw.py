@@ -138,6 +138,11 @@ def test_a_picture_is_saved_where_it_is_told_and_says_where(picture, tmp_path):
     assert picture.save(str(tmp_path / "net.dot")).read_text(encoding="utf-8") == picture.source
 
 
+def test_the_page_is_among_the_known_formats(picture, tmp_path):
+    with pytest.raises(tg.ArgumentError, match=r"use one of .png, .svg, .pdf, .dot, .html"):
+        picture.save(tmp_path / "net.htm")
+
+
 # -- what is drawn -------------------------------------------------------------------------------------------------
 
 

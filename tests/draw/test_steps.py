@@ -139,8 +139,8 @@ def test_at_a_fan_out_the_contributions_come_one_by_one_with_their_running_sum()
     assert [step.part for step in way] == [(1, 3), (2, 3), (3, 3), None]
     assert [equations(step) for step in way[:3]] == [["dA ← dB ∗ A"], ["dA ← dB ∗ A"], ["dA ← B"]]
     assert [step.why for step in way[:3]] == [*["Comes from A ∗ A in B."] * 2, "Comes from B ∗ A in J."]
-    total = way[2].value.split("so far ")[1]
-    assert total == way[3].value
+    assert way[0].so_far == way[0].value
+    assert way[2].so_far == way[3].value
     assert set(way[0].edges) | set(way[2].edges) == set(way[3].edges)
     np.testing.assert_allclose(sum(part.value for part in _story.parts(boxes["A"])), boxes["A"].node.grad)
 
@@ -165,7 +165,13 @@ def test_a_contribution_says_where_it_was_summed(lecture):
 def test_what_the_loss_does_in_one_step_is_said(lecture):
     steps = by_name(lecture[2])
     assert "It is shown, not passed on: Z2 has its own from the loss" in steps["dA2"].why
-    assert steps["dZ2"].why == "Comes from J = log loss(A2, Y) through A2, in one step."
+    assert steps["dZ2"].why.startswith("Comes from J = log loss(A2, Y) through A2, in one step.")
+
+
+def test_the_derivative_of_an_activation_is_told(lecture):
+    steps = by_name(lecture[2])
+    assert steps["dZ1"].why.endswith("The derivative of tanh(Z1) is 1 − A1².")
+    assert steps["dZ2"].why.endswith("The derivative of σ(Z2) is A2 ∗ (1 − A2).")
 
 
 def test_a_loss_written_out_contributes_twice():

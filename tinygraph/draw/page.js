@@ -37,7 +37,7 @@ function mathematics([tag, ...children]) {
 
 // -- the view: which part of the picture is on screen, and how large --------------------------------------------------
 
-const view = { x: 0, y: 0, scale: 1 };
+const view = { x: 0, y: 0, scale: 1, touched: false };
 const size = () => ({ wide: at("canvas").clientWidth, high: at("canvas").clientHeight });
 
 function whole() {
@@ -68,8 +68,14 @@ function readable() {
   setScale(Math.max(SMALLEST_TEXT / Math.min(...sizes), Math.min(fitting(), 1.5)));
 }
 
+function fit() {
+  view.touched = true;
+  setScale(fitting());
+}
+
 function zoom(factor, x = size().wide / 2, y = size().high / 2) {
   const scale = Math.min(8, Math.max(0.05, view.scale * factor));
+  view.touched = true;
   view.x += x / view.scale - x / scale;
   view.y += y / view.scale - y / scale;
   view.scale = scale;
@@ -93,6 +99,7 @@ function reveal(...elements) { // move no more than is needed; to the first, whe
   const box = room(together) ? together : boxes[0];
   const shift = (start, length, from, room) =>
     Math.min(Math.max(from, start + length + margin - room), start - margin);
+  view.touched = true;
   const to = { x: shift(box.x, box.wide, view.x, wide / view.scale), y: shift(box.y, box.high, view.y, high / view.scale) };
   const from = { x: view.x, y: view.y }, begun = performance.now(), lasting = calm.matches ? 0 : 220;
   const move = (time) => {
@@ -115,7 +122,7 @@ function onPointerMove(event) {
   const { left, top } = at("canvas").getBoundingClientRect();
   const moved = Math.hypot(event.clientX - before.x, event.clientY - before.y);
   if (!dragged && !others.length && moved < 4) return;
-  dragged = true;
+  dragged = view.touched = true;
   at("canvas").setPointerCapture(event.pointerId);
   if (others.length) {
     const other = others[0], apart = (x, y) => Math.hypot(x - other.x, y - other.y);
@@ -181,7 +188,8 @@ function showStep(step) {
       mathematics(["math", step.symbol]), step.part),
     make("div", { class: "equations" }, ...step.equations.map((equation) => make("p", {}, mathematics(equation)))),
     step.numbers && make("p", { class: "numbers" }, make("span", {}, "with numbers "), `= ${step.numbers.replaceAll(" × ", "\u00a0×\u00a0")}`),
-    make("p", { class: "numbers" }, make("span", {}, "value "), `= ${step.value}`),
+    make("p", { class: "numbers" }, make("span", {}, step.part ? "adds " : "value "), `= ${step.value}`),
+    step.soFar && make("p", { class: "numbers" }, make("span", {}, "sum so far "), `= ${step.soFar}`),
     make("p", { class: "why" }, step.why),
     node.source && make("p", { class: "source" }, make("span", {}, node.where), make("code", {}, node.source)));
 }
@@ -234,7 +242,8 @@ function key() {
   const line = (what, text) => make("li", {}, make("i", { class: `key ${what}` }), text);
   return [make("h2", {}, "What is drawn"), make("ul", { class: "keys" },
     ...roles.map((role) => line(role, `${role}: ${ROLES[role]}`)),
-    line("forth", "values, on the way forward"), picture().back && line("back", "gradients, on the way back"))];
+    line("forth", "values, on the way forward"), picture().back && line("back", "gradients, on the way back")),
+    make("p", {}, "Of arrays too large to write out: μ is the mean, σ the spread, ‖·‖ the norm.")];
 }
 
 function sum(node) {
@@ -246,7 +255,7 @@ function sum(node) {
   const several = node.parts.length > 1;
   return make("div", { class: "sum" },
     make("h3", {}, mathematics(["math", node.gradientSymbol]),
-      several ? ` is the sum of ${node.parts.length} contributions` : " is one contribution"),
+      several ? ` is the sum of ${node.parts.length} contributions` : " comes from one place"),
     make("table", {},
       make("thead", {}, make("tr", {}, ...["what", "from", "shape there"].map((text) => make("th", { scope: "col" }, text)))),
       make("tbody", {}, ...rows)),
@@ -282,11 +291,12 @@ function arrayOf(symbol, name, array, way, equations) {
   if (!equations.length) caption.append(make("p", {}, mathematics(["math", symbol])));
   const bad = [[array.nan, "NaN"], [array.infinite, "infinite"]].filter(([n]) => n).map(([n, what]) => `${n} ${what}`);
   const single = array.small && array.cells.length === 1 && array.cells[0].length === 1;
-  return make("figure", { class: way },
+  return make("figure", { class: `${way}${array.small ? " small" : ""}` },
     caption,
     array.small ? numbersOf(array, name) : mapOf(array, name),
     bad.length > 0 && make("p", { class: "bad" }, `✕ ${bad.join(", ")}${array.small ? "" : " (crossed)"}`),
-    !single && array.range.length > 0 && legend(array),
+    !single && array.range.length > 0 && make("div", { class: "under" },
+      array.block && make("p", {}, `each cell: mean of ${array.block}`), legend(array)),
     array.bins.length > 0 && histogram(array, name),
     !single && array.range.length > 0 && make("p", { class: "legend" }, ...range(array).map((text) => make("span", {}, text))));
 }
@@ -315,7 +325,7 @@ function mapOf(array, name) {
     map.append(rect);
     if (!finite) map.append(make("svg:path", { d: `M${x} ${y}l1 1m0 -1l-1 1`, class: "cross" }));
   }));
-  return make("div", {}, map, array.block && make("p", { class: "range" }, `each cell is the mean of ${array.block}`));
+  return map;
 }
 
 function legend(array) {
@@ -400,6 +410,7 @@ function open(i) {
     k ? " › " : null,
     j === i ? make(k ? "span" : "h1", { "aria-current": "page" }, data.pictures[j].name)
       : make("button", { click: () => open(j) }, data.pictures[j].name)].filter(Boolean)));
+  view.touched = false;
   readable();
   goTo(0);
 }
@@ -487,7 +498,7 @@ const KEYS = {
   " ": () => play(!now.timer),
   "+": () => zoom(1.25),
   "-": () => zoom(0.8),
-  0: () => setScale(fitting()),
+  0: fit,
   "/": () => at("search").focus(),
 };
 
@@ -546,7 +557,7 @@ canvas.addEventListener("wheel", onWheel, { passive: false });
 document.addEventListener("keydown", onKey);
 const actions = {
   first: () => step(-Infinity), back: () => step(-1), play: () => play(!now.timer), next: () => step(1),
-  last: () => step(Infinity), in: () => zoom(1.25), out: () => zoom(0.8), fit: () => setScale(fitting()),
+  last: () => step(Infinity), in: () => zoom(1.25), out: () => zoom(0.8), fit,
   fold: () => foldAll(folded.size === 0), export: save,
   theme: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
 };
@@ -554,7 +565,7 @@ for (const [id, action] of Object.entries(actions)) at(id).addEventListener("cli
 at("slider").addEventListener("input", () => { play(false); goTo(Number(at("slider").value)); });
 at("search").addEventListener("input", filter);
 at("search").addEventListener("keydown", (event) => event.key === "Enter" && jump());
-new ResizeObserver(applyView).observe(canvas);
+new ResizeObserver(() => (view.touched ? applyView() : readable())).observe(canvas);
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 setTheme(dark.matches ? "dark" : "light");

@@ -227,9 +227,10 @@ def _step(step: Step, number: dict[Box, int]) -> dict[str, Any]:
         "equations": [_mathematics(equation) for equation in step.equations],
         "numbers": step.numbers,
         "value": step.value,
+        "soFar": step.so_far,
         "why": step.why,
         "part": part,
-        "text": f"{said}{part}: {step.value}. {step.why}",
+        "text": f"{said}{part}: {step.value}{f', so far {step.so_far}' if part else ''}. {step.why}",
     }
 
 

@@ -64,6 +64,8 @@ class Step:
     why: str
     part: tuple[int, int] | None = None
     """Which contribution it is, and of how many."""
+    so_far: str = ""
+    """The sum of these up to this one."""
 
 
 class Story:
@@ -190,8 +192,8 @@ class Story:
                 total = total + part.value
                 edges = [i for i, edge in back.items() if edge.target is part.reader]
                 rule = [[*name, Span(" ← "), *part.rule]] if part.rule else []
-                value = f"{_brought(part.value)}; so far {_brought(total)}"
-                yield Step(box, True, name, edges, rule, "", value, self._said(part), (k, len(parts)))
+                value, so_far = _brought(part.value), _brought(total)
+                yield Step(box, True, name, edges, rule, "", value, self._said(part), (k, len(parts)), so_far)
         equations = self.equations(box)
         lines = [equation.spans for equation in equations]
         if not lines and len(parts) == 1 and parts[0].rule:
@@ -237,9 +239,26 @@ class Story:
                 f" It is shown, not passed on: {name} has its own from the loss, exact also at probabilities 0 and 1."
             )
         if found.position in past:
-            passes = f" through {as_text(self.symbol(reader.inputs[past[found.position]]))}, in one step"
+            passed = reader.inputs[past[found.position]]
+            passes = f" through {as_text(self.symbol(passed))}, in one step"
+            note += self._slope(passed)
+        note += self._slope(reader)
         value = np.asarray(found.value * self.scale(node))
         return Part(owner, where, passes, self._rule(node, found), value, found.shape, note)
+
+    def _slope(self, reader: Any) -> str:
+        """The derivative of a function of one tensor, in words."""
+        if len(reader.inputs) != 1 or reader.op.kind != "elementwise":
+            return ""
+        try:
+            slope = symbolic_contribution(reader, Tensor(1.0), 0, self._as_read)
+            spans = self._writer.right_hand_side(written(shortest(self._terms(self._boxed).read(slope))))
+        except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
+            return ""
+        return f" The derivative of {as_text(self._writer.expression(reader))} is {as_text(spans)}."
+
+    def _terms(self, shown: set[Tensor]) -> Reader:
+        return Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
 
     def _rule(self, node: Tensor, found: Contribution) -> Spans | None:
         """What a contribution is, over the gradient of the box that its reader stands in."""
@@ -262,9 +281,10 @@ class Story:
                 g = self._through(reader, g, next(i for i, x in enumerate(reader.inputs) if x is inner))
             g = self._through(found.reader, g, found.position)
             shown = self._boxed | ({leaf} & names.keys())
-            terms = Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
             names |= {now: names[was] for was, now in self._as_read.items() if was in names}
-            return Writer(names, lambda x: x not in names).right_hand_side(written(shortest(terms.read(g))))
+            return Writer(names, lambda x: x not in names).right_hand_side(
+                written(shortest(self._terms(shown).read(g)))
+            )
         except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
             return None
 
