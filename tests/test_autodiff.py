@@ -2,12 +2,15 @@
 
 import signal
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
+from graphs import random_graph
 
 import tinygraph as tg
 from tinygraph import table
+from tinygraph.autodiff import contributions
 from tinygraph.testing import check_grads
 
 
@@ -503,3 +506,51 @@ def test_masks_are_refused_wherever_data_comes_in():
     ):
         with pytest.raises(tg.DTypeError, match="fill the masked elements"):
             attempt()
+
+
+# -- what a gradient is the sum of -------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::tinygraph.BroadcastWarning")
+@pytest.mark.parametrize("seed", range(60))
+def test_contributions_add_up_to_the_gradient(seed):
+    J = random_graph(seed)
+    if not J.requires_grad:
+        return
+    J.backward()
+    found = dict(contributions(tg.toposort(J)))
+    assert set(found) == {node for node in tg.toposort(J) if node.grad is not None} - {J}
+    for node, parts in found.items():
+        total = sum(part.value for part in parts)
+        np.testing.assert_allclose(total, node.grad, rtol=1e-9, atol=1e-12)
+        assert all(part.reader.inputs[part.position] is node for part in parts)
+
+
+def test_a_contribution_says_where_it_was_summed_over_an_axis():
+    w, b = tg.parameter(np.ones((2, 3))), tg.parameter(np.ones((2, 1)))
+    J = (w + b).sum()
+    J.backward()
+    (part,) = dict(contributions(tg.toposort(J)))[b]
+    assert (part.shape, part.value.shape) == ((2, 3), (2, 1))
+
+
+def test_what_a_loss_reports_of_its_probabilities_is_aside():
+    z = tg.parameter([0.3, -0.2])
+    a = tg.sigmoid(z)
+    J = tg.log_loss(a, [1.0, 0.0]) + 0.3 * (a * a).sum()
+    J.backward()
+    found = dict(contributions(tg.toposort(J)))
+    assert sorted(part.aside for part in found[a]) == [False, False, True]
+    np.testing.assert_allclose(sum(part.value for part in found[a]), a.grad)
+    np.testing.assert_allclose(sum(part.value for part in found[z]), z.grad)
+    assert len(found[z]) == 2
+
+
+@pytest.mark.parametrize("join", [tg.stack, tg.concat])
+def test_each_place_of_a_variadic_op_contributes(join):
+    x = tg.parameter([1.0, 2.0])
+    J = (join([x, 2 * x, x]) ** 2).sum()
+    J.backward()
+    parts = dict(contributions(tg.toposort(J)))[x]
+    assert Counter(part.reader.op.name for part in parts) == {join.__name__: 2, "multiply": 1}
+    np.testing.assert_allclose(sum(part.value for part in parts), x.grad)

@@ -67,7 +67,9 @@ ALLOWED = {
         "equations",
     },
     "derive": {"errors", "graph", "equations", "derivation"},
-    "draw": {"errors", "table", "graph", "names", "notation", "equations", "derivation"},
+    "draw": {
+        *("errors", "table", "graph", "ops", "autodiff", "simplify", "names", "notation", "equations", "derivation"),
+    },
     "nn": {"errors"},
     "checks": {"errors", "recording", "graph", "ops", "trees", "autodiff", "calls", "evaluate"},
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate", "checks"},

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from heapq import heapify, heappop, heappush
-from typing import Any, overload
+from operator import add
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -170,6 +171,70 @@ def backward(
     commit = map(_stage, nodes, gradients)
     used[0] = not retain_graph
     deque(commit, maxlen=0)
+
+
+class Contribution(NamedTuple):
+    """What one use of a node adds to its gradient."""
+
+    reader: Tensor
+    position: int
+    """Of the node among the inputs of its reader."""
+    value: Any
+    shape: tuple[int, ...]
+    """What shape it had before it was summed over the axes along which the node was repeated."""
+    aside: bool
+    """Whether it is shown in ``.grad`` and not propagated, since it reaches an earlier node in another way."""
+
+
+def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contribution]]]:
+    """For each node of a graph that a backward has reached the parts of which its ``.grad`` is the sum.
+
+    `order` is topological; the youngest node comes first. The parts are computed anew from the gradients of the
+    readers. Of a leaf they are what this graph adds, to which others may have added too.
+
+    >>> import tinygraph as tg
+    >>> from tinygraph.autodiff import contributions
+    >>> x = tg.parameter(3.0)
+    >>> y = x * x
+    >>> y.backward()
+    >>> [(node is x, [float(part.value) for part in parts]) for node, parts in contributions(tg.toposort(y))]
+    [(True, [3.0, 3.0])]
+    """
+    growing: dict[Tensor, list[Contribution]] = {}
+    for node in reversed(order):
+        parts = growing.pop(node, [])
+        if parts:
+            yield node, parts
+        g = node.grad
+        if any(part.aside for part in parts):
+            passed_on = [part.value for part in parts if not part.aside]
+            g = reduce(add, passed_on) if passed_on else None
+        if g is None or node.op is None:
+            continue
+        for i, cotangent in _pulled(NUMBERS, node, g, node._array, node.args):
+            x, a = node.inputs[i], node.args[i]
+            assert isinstance(x, Tensor)
+            value = unbroadcast(NUMBERS, cotangent, a.shape) if node.op.kind == "elementwise" else cotangent
+            part = Contribution(node, i, np.asarray(value, a.dtype), cotangent.shape, i in node.op.aside)
+            growing.setdefault(x, []).append(part)
+
+
+def symbolic_contribution(node: Tensor, g: Any, position: int, as_read: Mapping[Tensor, Tensor]) -> Any:
+    """What a node adds to the gradient of one of its inputs, as a node, given its own gradient `g` as one.
+
+    Where the input was repeated, it is not yet summed.
+    """
+    inputs = [as_read.get(x, x) if isinstance(x, Tensor) else x for x in node.inputs]
+    return next((cotangent for i, cotangent in _pulled(ops, node, g, node, inputs) if i == position), None)
+
+
+def _pulled(xp: Any, node: Tensor, g: Any, y: Any, values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """The cotangents of the inputs of one node that require a gradient, as its rules give them, by position."""
+    op: Any = node.op
+    given = op.vjps[0](xp, g, y, *values, **node.params) if op.variadic else op.vjps
+    for i, (x, rule) in enumerate(zip(node.inputs, given, strict=True)):
+        if rule is not None and isinstance(x, Tensor) and x._requires_grad:
+            yield i, rule(xp, g, y, *values, **node.params) if callable(rule) else rule
 
 
 def _with_aside(xp: Any, propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:

@@ -54,6 +54,11 @@ class Equation:
         """The equation as spans, for pictures."""
         return [*self._left, Span(" = "), *self._right]
 
+    @property
+    def right(self) -> Spans:
+        """The right-hand side as spans."""
+        return self._right
+
     def __str__(self) -> str:
         return self.text
 
@@ -95,6 +100,16 @@ class Derivation(Sequence[Equation]):
 
     def __len__(self) -> int:
         return len(self._equations)
+
+    @property
+    def names(self) -> Mapping[Tensor, str]:
+        """What stands as a symbol in the equations: nodes of the graph, gradients, and numbers such as m."""
+        return self._names
+
+    @property
+    def scalars(self) -> Mapping[Tensor, str]:
+        """The numbers among these."""
+        return self._scalars
 
     def __str__(self) -> str:
         rows = []

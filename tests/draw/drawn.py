@@ -11,9 +11,9 @@ import numpy as np
 import pygraphviz
 
 import tinygraph as tg
-from tinygraph.draw.boxes import drawing_of
+from tinygraph.draw.boxes import Box, Drawing, Edge, drawing_of
 from tinygraph.draw.render import rendered
-from tinygraph.notation import as_text
+from tinygraph.notation import Span, as_text
 
 LABELS = json.loads((Path(__file__).parent.parent / "conformance" / "label_strings.json").read_text(encoding="utf-8"))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,6 +34,41 @@ def two_layers(m=400, scopes=False):
         A2 = tg.sigmoid(Z2)
     J = tg.log_loss(A2, Y)
     return J
+
+
+def grouped():
+    """A drawing of the two-layer net with its first layer folded by hand, and the box of that."""
+    J = two_layers()
+    J.backward()
+    outer = tg.draw(J)._drawing
+    boxes = {as_text(box.title).split(" = ")[0]: box for box in outer.boxes}
+    folded = [boxes[name] for name in ("W1", "b1", "Z1", "A1")]
+    inner = Drawing([*folded], [edge for edge in outer.edges if edge.source in folded and edge.target in folded])
+    last = boxes["A1"]
+    group = Box(last.node, "operation", [Span("layer 1")], last.value, last.gradient, 14, (), inner, 3)
+    kept = [box for box in outer.boxes if box not in folded and box.node.age < last.node.age]
+    later = [box for box in outer.boxes if box not in folded and box.node.age > last.node.age]
+    outer.boxes = [*kept, group, *later]
+    edges = []
+    for edge in outer.edges:
+        if edge.source in folded and edge.target in folded:
+            continue
+        source, target = (group if box in folded else box for box in (edge.source, edge.target))
+        edges.append(Edge(source, target, edge.label, edge.differentiable, edge.backward))
+    outer.edges = edges
+    return outer, group
+
+
+def hostile():
+    """A picture with all hostile strings as names, as scopes and as a title."""
+    y = tg.parameter([1.0, 2.0], name="w")
+    for text in LABELS:
+        with tg.scope(text):
+            y = y * tg.parameter(1.0, name=text)
+        y.name = text
+    J = y.sum()
+    J.backward()
+    return tg.draw(J, title="".join(LABELS), direction="TB")
 
 
 def boxes_of(output, detail="names"):

@@ -234,7 +234,8 @@ def test_attributes_never_hold_text_from_the_user(text):
     graph = pygraphviz.AGraph(string=picture.source)
     items = [*graph.nodes(), *graph.edges()]
     found = {key for item in items for key in dict(item.attr)}
-    assert found <= {"label", "style", "color", "fillcolor", "penwidth", "peripheries", "weight", "dir"}
+    assert found <= {"label", "style", "color", "fillcolor", "penwidth", "peripheries", "weight", "dir", "id"}
+    assert all(re.fullmatch("[fb][0-9]+", edge.attr["id"]) for edge in graph.edges())
     assert {str(node) for node in graph.nodes()} == {f"n{i}" for i in range(4)}
 
 

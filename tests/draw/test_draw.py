@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -67,12 +68,21 @@ def test_text_needs_no_graphviz(without_graphviz):
 # -- in a notebook -------------------------------------------------------------------------------------------------
 
 
-def test_a_notebook_gets_svg_and_text(picture):
+def test_a_notebook_gets_the_page_svg_and_text(picture):
     bundle = picture._repr_mimebundle_()
-    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert set(bundle) == {"text/html", "image/svg+xml", "text/plain"}
+    assert bundle["text/html"].startswith("<iframe srcdoc=")
     assert ET.fromstring(bundle["image/svg+xml"]).tag == "{http://www.w3.org/2000/svg}svg"
     assert bundle["text/plain"] == str(picture)
     assert picture._repr_mimebundle_(include=None, exclude=["image/png"]) == bundle
+
+
+def test_a_notebook_without_latex2mathml_gets_the_picture_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "latex2mathml.converter", None)
+    picture = tg.draw(tg.parameter(1.0) * np.pi)
+    assert set(picture._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+    with pytest.raises(tg.DependencyError, match=r"pip install 'tinygraph\[draw\]'"):
+        picture.html
 
 
 def test_a_notebook_without_graphviz_gets_text_and_the_hint(without_graphviz):
@@ -126,6 +136,11 @@ def test_a_picture_is_saved_where_it_is_told_and_says_where(picture, tmp_path):
     target = picture.save(tmp_path / "net.svg")
     assert target.read_text(encoding="utf-8") == picture.svg
     assert picture.save(str(tmp_path / "net.dot")).read_text(encoding="utf-8") == picture.source
+
+
+def test_the_page_is_among_the_known_formats(picture, tmp_path):
+    with pytest.raises(tg.ArgumentError, match=r"use one of .png, .svg, .pdf, .dot, .html"):
+        picture.save(tmp_path / "net.htm")
 
 
 # -- what is drawn -------------------------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def test_the_picture_can_be_read_without_colour():
 
 def test_of_a_graph_that_is_too_large_it_shows_what_fails():
     x = ones(2)
-    for _ in range(10_001):
+    for _ in range(50_001):
         x = tg.sin(x)
     picture = error_of(lambda: x + np.ones(3)).picture
     assert str(picture).splitlines()[-1].endswith("✗ (2,) and (3,) do not fit")

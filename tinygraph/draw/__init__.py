@@ -7,7 +7,7 @@ from functools import cached_property
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, ShapeError, TinygraphError
+from ..errors import ArgumentError, DependencyError, ShapeError, TinygraphError
 from ..graph import Tensor
 from ..names import clean
 from ..notation import Span, Spans, as_text
@@ -23,7 +23,7 @@ __all__ = ["Picture", "draw"]
 
 
 class Picture:
-    """A drawn graph. Shows itself in a notebook; `save` writes it to a file; `source` is its DOT."""
+    """A drawn graph. Shows itself in a notebook; `save` writes it to a file; `source` is its DOT, `html` its page."""
 
     def __init__(self, drawing: Drawing, title: Spans | None, direction: str) -> None:
         self._drawing = drawing
@@ -42,15 +42,24 @@ class Picture:
 
         return rendered(self.source, "svg").decode()
 
+    @cached_property
+    def html(self) -> str:
+        """The picture as a page that steps forward and backward and shows the numbers behind each box."""
+        from .page import page
+
+        return page(self._drawing, self._title, self._direction)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, in the format of its suffix: .png, .svg, .pdf or .dot.
+        """Write the picture to a file, in the format of its suffix: .png, .svg, .pdf, .dot, or .html.
+
+        The page, .html, steps forward and backward and shows the numbers behind each box; it needs no network.
 
         Raises `ArgumentError` for another suffix or a place that cannot be written to, and then leaves no file;
-        `DependencyError` where Graphviz is missing.
+        `DependencyError` where Graphviz is missing, or for a page latex2mathml.
         """
         from .render import save
 
-        return save(self.source, path)
+        return save(self.source, path, page=lambda: self.html)
 
     def __str__(self) -> str:
         rows = []
@@ -65,9 +74,15 @@ class Picture:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         text = str(self)
         try:
-            return {"image/svg+xml": self.svg, "text/plain": text}
+            bundle = {"image/svg+xml": self.svg, "text/plain": text}
         except TinygraphError as error:
             return {"text/plain": f"{text}\n\n{error}"}
+        try:
+            from .page import frame
+
+            return {"text/html": frame(self.html), **bundle}
+        except DependencyError:  # the picture alone
+            return bundle
 
 
 def draw(
@@ -91,6 +106,9 @@ def draw(
     In red stand the equation of the gradient, as `derive` finds it, and its value; on the way back the equation of a
     step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
     activations are those of each example's loss, and so are their values; with "exact" they are what ``.grad`` holds.
+
+    ``draw(J).save("net.html")`` writes the same picture as a page that steps, forward and then backward, and shows for
+    each box its numbers, its equations and what its gradient is the sum of.
 
     Of more than ten thousand tensors it draws what they begin with and end in, and counts the operations between.
 

@@ -72,6 +72,9 @@ class Drawing:
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
     """Which convention the gradients follow."""
+    names: Mapping[Tensor, str] = field(default_factory=dict)
+    derivations: tuple[Derivation | None, Derivation | None] = (None, None)
+    """The equations of the gradients; and with nothing merged, a step of the chain rule for each box."""
     repeated: set[tuple[str, ...]] = field(default_factory=set)
     """Which scopes stand for several copies."""
 
@@ -88,7 +91,7 @@ class Maker:
     ) -> None:
         self.names = names
         self.readers = readers_of(order)
-        merged, apart = derivations
+        self._derivations = merged, apart = derivations
         self.caption = merged.heading if merged is not None and merged.scaled else ""
         self._writer = Writer(names, lambda x: x not in boxed)
         self._roles = _roles(order, boxed)
@@ -96,6 +99,10 @@ class Maker:
         self._equations = _by_tensor(merged)
         self._steps = _by_tensor(apart)
         self._unknown = _without_box(self._equations, boxed) | _without_box(self._steps, boxed)
+
+    def drawing(self, caption: str) -> Drawing:
+        """A drawing, still without boxes."""
+        return Drawing(caption=caption, names=self.names, derivations=self._derivations)
 
     def box(self, node: Tensor) -> Box:
         """The box of a node."""
@@ -137,7 +144,7 @@ def drawing_of(
         return overview(order, names)
     boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
     maker = Maker(order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
-    drawing = Drawing(caption=maker.caption)
+    drawing = maker.drawing(maker.caption)
     box_of: dict[Tensor, Box] = {}
     for node in order:
         if node in boxed:
@@ -163,7 +170,8 @@ def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     shown, output = leaves[:_MOST_LEAVES], order[-1]
     kinds = counted(Counter(node.op.name for node in order if node.op is not None))
     left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
-    drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table")
+    caption = f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table"
+    drawing = Drawing(caption=caption, names=names)
     roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
         name = names.get(node, "…")

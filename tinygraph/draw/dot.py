@@ -7,6 +7,7 @@ writes can be markup, an attribute or a link.
 from __future__ import annotations
 
 import html
+from itertools import groupby
 from typing import Any
 
 from ..names import clean
@@ -16,6 +17,8 @@ from .boxes import Box, Drawing, Edge
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
 _CHARACTER = 6.2  # points, of one in the size of gradients
+_ROW = 15  # points
+_SMALLEST = 8
 _MANY_EDGES = 60
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
@@ -58,14 +61,15 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
         graph.attr(nslimit="1")
     ids = {box: f"n{i}" for i, box in enumerate(drawing.boxes)}
     _add_scope(graph, drawing, drawing.boxes, ids, ())
-    for edge in drawing.edges:
+    for i, edge in enumerate(drawing.edges):
         label = f" {edge.label} " if edge.label and not crowded else ""
         past = _past(edge, direction)
-        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", **past)
+        graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", id=f"f{i}", **past)
         if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
-            graph.edge(ids[edge.source], ids[edge.target], label=step, dir="back", weight="0", **seen, **past)
+            way = {"dir": "back", "weight": "0", "id": f"b{i}"}
+            graph.edge(ids[edge.source], ids[edge.target], label=step, **way, **seen, **past)
     return str(graph.source)
 
 
@@ -111,18 +115,21 @@ def _label(box: Box) -> str:
 
 
 def _html(lines: list[str], width: int = 0) -> str:
-    rows = "".join(f'<TR><TD WIDTH="{width}">{line}</TD></TR>' for line in lines)
+    height = _ROW if width else 0  # which no character changes, whatever font it comes from
+    rows = "".join(f'<TR><TD WIDTH="{width}" HEIGHT="{height}">{line}</TD></TR>' for line in lines)
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 
 def _line(spans: Spans, size: int, color: str) -> str:
     """A line of a label; superscripts and subscripts are smaller, which Graphviz leaves to us."""
     out = []
-    for text, italic, level in spans:
-        part = html.escape(text).replace("\\", "&#92;" * 2)  # one of which Graphviz takes away
+    for (italic, level), alike in groupby(spans, key=lambda span: span[1:]):
+        part = html.escape("".join(span.text for span in alike)).replace(
+            "\\", "&#92;" * 2
+        )  # one of which Graphviz takes away
         part = f"<I>{part}</I>" if italic else part
         if level:
             tag = "SUP" if level > 0 else "SUB"
-            part = f'<{tag}><FONT POINT-SIZE="{round(0.7 * size)}">{part}</FONT></{tag}>'
+            part = f'<{tag}><FONT POINT-SIZE="{max(_SMALLEST, round(0.7 * size))}">{part}</FONT></{tag}>'
         out.append(part)
     return f'<FONT POINT-SIZE="{size}" COLOR="{color}">{"".join(out)}</FONT>'

@@ -233,7 +233,7 @@ class Folded:
         self, items: Sequence[Item], depth: int | None = None, most: int = MOST_BOXES, caption: str = ""
     ) -> Drawing:
         """The drawing of some items, and of what they are joined to."""
-        drawing = Drawing(caption=caption)
+        drawing = self._maker.drawing(caption)
         shown: dict[Tensor, Box] = {}
         self._place(items, (), self._opened(items, depth, most), drawing, shown)
         read, readers = _Outside(), _Outside()

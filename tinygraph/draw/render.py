@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ArgumentError, DependencyError, TinygraphError
@@ -62,12 +63,13 @@ def _command(form: str) -> list[str]:
     )
 
 
-def save(source: str, path: str | os.PathLike[str]) -> Path:
-    """Write the picture in the format that the suffix names: whole, or not at all."""
+def save(source: str, path: str | os.PathLike[str], page: Callable[[], str] | None = None) -> Path:
+    """Write the picture, or the page, in the format that the suffix names: whole, or not at all."""
     target = Path(path).expanduser()
     form = target.suffix[1:].lower()
-    if form not in FORMATS:
-        known = ", ".join(f".{known}" for known in FORMATS)
+    formats = FORMATS if page is None else (*FORMATS, "html")
+    if form not in formats:
+        known = ", ".join(f".{known}" for known in formats)
         raise ArgumentError(f"the suffix of {str(target)!r} says no known format; use one of {known}")
     if "\0" in str(target):
         raise ArgumentError(f"{str(target)!r} cannot be the name of a file")
@@ -75,7 +77,7 @@ def save(source: str, path: str | os.PathLike[str]) -> Path:
         raise ArgumentError(f"{str(target)!r} is a folder; give the picture a file name")
     if not os.path.isdir(target.parent):
         raise ArgumentError(f"the folder {str(target.parent)!r} does not exist")
-    content = rendered(source, form)
+    content = page().encode() if page is not None and form == "html" else rendered(source, form)
     try:
         _write_whole(content, target)
     except OSError as error:

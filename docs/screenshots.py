@@ -1,0 +1,68 @@
+"""Takes the README's pictures of the page that steps, in Chromium: `python docs/screenshots.py`."""
+
+import io
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from selenium import webdriver
+
+import tinygraph as tg
+
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "pictures"
+SIZE = 1280, 800
+STEPS = {"forward": "Z1", "dZ2": "dZ2", "dZ1": "dZ1"}
+COLOURS = 256
+
+
+def net():
+    """The network of the demo, trained."""
+    sys.path.insert(0, str(ROOT / "demos"))
+    from two_layer_net import standardised_breast_cancer_data, train
+
+    X, Y, *_ = standardised_breast_cancer_data()
+    return train(X, Y, 4, 0.5, 1500, "breast cancer", np.random.default_rng(1))[2]
+
+
+def browser():
+    """Chromium, without a window."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    width, height = SIZE
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1.5, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    motion = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", motion)
+    return driver
+
+
+def main():
+    """Take all of them."""
+    driver = browser()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            target = tg.draw(net(), title="two-layer network on the breast-cancer data").save(Path(folder) / "net.html")
+            driver.get(target.as_uri())
+            for theme in ("light", "dark"):
+                driver.execute_script("setTheme(arguments[0])", theme)
+                for file, name in STEPS.items():
+                    driver.execute_script(
+                        "goTo(picture().steps.findIndex((step) => step.name === arguments[0]) + 1)", name
+                    )
+                    image = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+                    path = PICTURES / f"step-{file}-{theme}.png"
+                    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+                    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+    finally:
+        driver.quit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,373 @@
+"""A drawing as steps, forward and then backward, and each gradient as the sum that it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..autodiff import Contribution, contributions, read_before_change, symbolic_contribution
+from ..equations import Derivation, Equation
+from ..errors import TinygraphError
+from ..graph import Tensor, toposort
+from ..names import readers_of
+from ..notation import Span, Spans, Writer, as_text, number, sources, symbol
+from ..ops.broadcasting import unbroadcast
+from ..simplify import Reader, Sum, power, shortest, written
+from ..simplify import number as number_term
+from ..simplify import symbol as symbol_term
+from ..table import POWER, SUM, TIGHTEST
+from .boxes import Box, Drawing, _as_read, _in_full, shape_text, _summary, _value
+
+_LARGEST_IN_FULL = 4  # elements
+_MOST_PARTS = 12  # of a gradient, for each of which there is a step
+_MOST_RULES = 200  # that are written out, of all gradients together
+
+
+@dataclass(eq=False)
+class Part:
+    """What one reader adds to a gradient."""
+
+    reader: Box | None
+    """The box in which the reader stands; None where the picture does not show it."""
+    where: str
+    """The reader as it is written, and in which box."""
+    passes: str
+    """What it reaches past."""
+    rule: Spans | None
+    """What it adds, in mathematics."""
+    value: Any
+    shape: tuple[int, ...]
+    """What shape it had before it was summed over the axes along which the tensor was repeated."""
+    note: str
+
+
+@dataclass(eq=False)
+class Step:
+    """One step of the page."""
+
+    box: Box
+    backward: bool
+    name: Spans
+    """Of what is computed: ``Z1`` or ``dZ1``."""
+    edges: list[str]
+    """The ids, in the picture, of the edges on which what is needed comes in."""
+    equations: list[Spans]
+    numbers: str
+    """The right-hand side with numbers put in; nothing where there is no equation."""
+    value: str
+    why: str
+    part: tuple[int, int] | None = None
+    """Which contribution it is, and of how many."""
+    so_far: str = ""
+    """The sum of these up to this one."""
+
+
+class Story:
+    """What there is to tell about the graph of a drawing, and of all that is folded into it."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        output = drawing.boxes[-1].node
+        self.names = dict(drawing.names)
+        self._output = output
+        merged, apart = drawing.derivations
+        self._merged, self._apart = _by_tensor(merged), _by_tensor(apart)
+        self._symbols = dict(apart.names) if apart is not None else {}
+        self._symbols |= dict(merged.names) if merged is not None else {}
+        self._scales = merged.scales if merged is not None else {}
+        self._scalars = merged.scalars if merged is not None else {}
+        self._boxed = {box.node for box in _all_boxes(drawing)}
+        self._owner: dict[Box, dict[Tensor, Box]] = {}
+        self._told: dict[Box, list[Part]] = {}
+        for inner in all_drawings(drawing):
+            self._owner |= dict.fromkeys(inner.boxes, self._owners(inner))
+        order = toposort(output)
+        self._readers = readers_of(order)
+        self._as_read = read_before_change(order)
+        self._writer = Writer(self.names, lambda x: x not in self._boxed)
+        self._parts = dict(contributions(order)) if output.grad is not None else {}
+        self._rules = 0
+
+    # -- what a box holds ------------------------------------------------------------------------------------------
+
+    def value(self, box: Box) -> np.ndarray[Any, Any]:
+        """The value that the graph has read."""
+        return _as_read(box.node, self._readers)
+
+    def gradient(self, box: Box) -> np.ndarray[Any, Any] | None:
+        """The gradient by the convention of the drawing; None where no backward has run."""
+        grad = box.node.grad
+        return None if grad is None else np.asarray(grad * self.scale(box.node))
+
+    def scale(self, node: Tensor) -> float:
+        """By what the convention multiplies the gradient of a node."""
+        equation = self._merged.get(node) or self._apart.get(node)
+        return equation.scale if equation else self._scales.get(node, 1.0)
+
+    def symbol(self, node: Any, prefix: str = "") -> Spans:
+        """A node by its name, or the expression that it is."""
+        if node in self.names and (node in self._boxed or node.op is None):
+            return symbol(self.names[node], prefix)
+        written = self._writer.right_hand_side(node) if node.op is not None else [Span("a constant")]
+        return [Span("d("), *written, Span(")")] if prefix else written
+
+    def equations(self, box: Box) -> list[Equation]:
+        """The equations of a gradient: the step of the chain rule, then what it comes to."""
+        found = [equations[box.node] for equations in (self._apart, self._merged) if box.node in equations]
+        return found[:1] if len(found) == 2 and found[0].text == found[1].text else found
+
+    def meaning(self, box: Box) -> str:
+        """What the gradient of a box is."""
+        if not box.node.requires_grad:
+            return "No gradient: nothing that is learned comes before it."
+        name, gradient, output = (
+            as_text(self.symbol(node, prefix)) for node, prefix in ((box.node, ""), (box.node, "d"), (self._output, ""))
+        )
+        if box.node is self._output:
+            return f"The way back starts here: {gradient} is what backward was given, 1 for a scalar."
+        said = f"{gradient} says how {output} changes with {'each element of ' if box.node.shape else ''}{name}"
+        said += f", so it has the same shape: {shape_text(box.node.shape)}." if box.node.shape else "."
+        if (scale := self.scale(box.node)) != 1:
+            said += f" Shown is that of each example's loss: {number(scale)} times what .grad holds."
+        if box.node.grad is None:
+            said += f" No backward has run: call {output}.backward(), then draw again."
+        return said
+
+    # -- the steps -------------------------------------------------------------------------------------------------
+
+    def of(self, drawing: Drawing) -> list[Step]:
+        """The steps of a picture: each result, in the order of computing, then each gradient."""
+        shown = [box for box in drawing.boxes if box.role not in ("parameter", "target")] or drawing.boxes
+        forward = [self._forward(drawing, box) for box in shown]
+        return [*forward, *(step for box in self._way_back(drawing) for step in self._backward(drawing, box))]
+
+    def parts(self, box: Box) -> list[Part]:
+        """The contributions that the gradient of a box is the sum of."""
+        if box not in self._told:
+            self._told[box] = [self._part(box, found) for found in reversed(self._parts.get(box.node, ()))]
+            if len(self._told[box]) == 1 and (equation := self._apart.get(box.node)):
+                self._told[box][0].rule = equation.right
+        return self._told[box]
+
+    def _forward(self, drawing: Drawing, box: Box) -> Step:
+        node = box.node
+        edges = [f"f{i}" for i, edge in enumerate(drawing.edges) if edge.target is box]
+        if node.op is None or box.inner is not None:
+            known = "Given: nothing comes before it." if node.op is None else "Several operations, folded into one box."
+            return Step(box, False, self.symbol(node), edges, [box.title], "", _value(self.value(box)), known)
+        read = [as_text(self.symbol(x)) for x in sources(node, self._boxed)]
+        why = f"Computed from {_listed(read)}." if read else "Computed from numbers alone."
+        with_numbers = _Numbers(self.names, lambda x: x not in self._boxed)
+        numbers = as_text(with_numbers.expression(node))
+        return Step(box, False, self.symbol(node), edges, [box.title], numbers, _value(self.value(box)), why)
+
+    def _way_back(self, drawing: Drawing) -> Iterator[Box]:
+        """The boxes that have a gradient: after each result what it alone still had to be read by."""
+        waiting = Counter(edge.source for edge in drawing.edges)
+        into: dict[Box, list[Box]] = {}
+        for edge in drawing.edges:
+            into.setdefault(edge.target, []).append(edge.source)
+        for box in reversed(drawing.boxes):
+            if box.node.op is None:
+                continue
+            if box.node is not self._output and box.node.grad is not None:
+                yield box
+            for x in into.get(box, ()):
+                waiting[x] -= 1
+                if x.node.op is None and not waiting[x] and x.node.grad is not None:
+                    yield x
+
+    def _backward(self, drawing: Drawing, box: Box) -> Iterator[Step]:
+        parts = self.parts(box)
+        name = self.symbol(box.node, "d")
+        back = {f"b{i}": edge for i, edge in enumerate(drawing.edges) if edge.source is box and edge.backward}
+        several = 1 < len(parts) <= _MOST_PARTS
+        if several:
+            total = 0.0
+            for k, part in enumerate(parts, 1):
+                total = total + part.value
+                edges = [i for i, edge in back.items() if edge.target is part.reader]
+                rule = [[*name, Span(" ← "), *part.rule]] if part.rule else []
+                value, so_far = _brought(part.value), _brought(total)
+                yield Step(box, True, name, edges, rule, "", value, self._said(part), (k, len(parts)), so_far)
+        equations = self.equations(box)
+        lines = [equation.spans for equation in equations]
+        if not lines and len(parts) == 1 and parts[0].rule:
+            lines = [[*name, Span(" = "), *parts[0].rule]]
+        numbers = ""
+        if equations:
+            with_numbers = _Numbers(self._symbols, self._stands_inside, axes=False)
+            numbers = as_text(with_numbers.right_hand_side(equations[-1].node))
+        if several:
+            why = f"The {len(parts)} contributions added up."
+        elif len(parts) > 1:
+            why = (
+                f"{len(parts)} contributions added up, one for each time that {as_text(self.symbol(box.node))} is read."
+            )
+        else:
+            why = self._said(parts[0], ", its only reader") if parts else ""
+        yield Step(box, True, name, list(back), lines, numbers, _brought(self.gradient(box)), why)
+
+    def _stands_inside(self, x: Tensor) -> bool:
+        return x.op is not None and x not in self._symbols
+
+    def _said(self, part: Part, which: str = "") -> str:
+        """Where a contribution comes from."""
+        return f"Comes from {part.where}{'' if part.passes else which}{part.passes}.{part.note}"
+
+    # -- contributions ---------------------------------------------------------------------------------------------
+
+    def _part(self, box: Box, found: Contribution) -> Part:
+        node, reader = box.node, found.reader
+        owner = self._owner[box].get(reader)
+        where = as_text(self.symbol(reader)) if owner is None else as_text(owner.title)
+        if owner is not None and owner.node is not reader and owner.inner is None:
+            where = f"{as_text(self.symbol(reader))} in {as_text(self.symbol(owner.node))}"
+        note = passes = ""
+        aside = reader.op.aside if reader.op is not None else {}
+        past = {j: i for i, j in aside.items()}
+        if found.shape != node.shape:
+            name, whole, own = (
+                as_text(self.symbol(node)),
+                shape_text(found.shape),
+                shape_text(node.shape) or "one number",
+            )
+            note = f" {name} was repeated to {whole} there, so what comes back is summed to {own}."
+        if found.aside:
+            name = as_text(self.symbol(reader.inputs[aside[found.position]]))
+            note += (
+                f" It is shown, not passed on: {name} has its own from the loss, exact also at probabilities 0 and 1."
+            )
+        if found.position in past:
+            passed = reader.inputs[past[found.position]]
+            passes = f" through {as_text(self.symbol(passed))}, in one step"
+            note += self._slope(passed)
+        note += self._slope(reader)
+        value = np.asarray(found.value * self.scale(node))
+        return Part(owner, where, passes, self._rule(node, found), value, found.shape, note)
+
+    def _slope(self, reader: Any) -> str:
+        """The derivative of a function of one tensor, in words."""
+        if len(reader.inputs) != 1 or reader.op.kind != "elementwise":
+            return ""
+        try:
+            slope = symbolic_contribution(reader, Tensor(1.0), 0, self._as_read)
+            spans = self._writer.right_hand_side(written(shortest(self._terms(self._boxed).read(slope))))
+        except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
+            return ""
+        return f" The derivative of {as_text(self._writer.expression(reader))} is {as_text(spans)}."
+
+    def _terms(self, shown: set[Tensor]) -> Reader:
+        return Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
+
+    def _rule(self, node: Tensor, found: Contribution) -> Spans | None:
+        """What a contribution is, over the gradient of the box that its reader stands in."""
+        self._rules += 1
+        if self._rules > _MOST_RULES:
+            return None
+        way = [found.reader]
+        while way[-1] not in self._boxed:
+            way.append(self._readers[way[-1]][0])
+        top = way[-1]
+        if top.grad is None:
+            return None
+        leaf = Tensor(np.asarray(top.grad * self.scale(top)))
+        names = {**self.names, **self._scalars}
+        if top is not self._output or leaf.shape or leaf.item() != 1:
+            names[leaf] = f"d{self.names.get(top, 't')}"
+        try:
+            g: Any = ops.multiply(leaf, self.scale(node) / self.scale(top))
+            for reader, inner in pairwise(reversed(way)):
+                g = self._through(reader, g, next(i for i, x in enumerate(reader.inputs) if x is inner))
+            g = self._through(found.reader, g, found.position)
+            shown = self._boxed | ({leaf} & names.keys())
+            names |= {now: names[was] for was, now in self._as_read.items() if was in names}
+            return Writer(names, lambda x: x not in names).right_hand_side(
+                written(shortest(self._terms(shown).read(g)))
+            )
+        except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
+            return None
+
+    def _literal(self, value: float) -> Sum:
+        """A number, by its name where it or its reciprocal has one."""
+        for leaf in self._scalars:
+            if value in (leaf.item(), 1 / leaf.item()):
+                return power(symbol_term(leaf), 1 if value == leaf.item() else -1)
+        return number_term(value)
+
+    def _through(self, reader: Tensor, g: Any, position: int) -> Any:
+        x = reader.inputs[position]
+        assert isinstance(x, Tensor)
+        g = symbolic_contribution(reader, g, position, self._as_read)
+        return unbroadcast(ops, g, x.shape) if reader.op is not None and reader.op.kind == "elementwise" else g
+
+    def _owners(self, drawing: Drawing) -> dict[Tensor, Box]:
+        """In which box of a picture each node stands."""
+        owner: dict[Tensor, Box] = {}
+        for box in drawing.boxes:
+            nodes = [inner.node for inner in _all_boxes(box.inner)] if box.inner is not None else [box.node]
+            stack: list[Any] = list(nodes)
+            while stack:
+                x = stack.pop()
+                if x not in owner:
+                    owner[x] = box
+                    stack += [y for y in x.inputs if isinstance(y, Tensor) and y not in self._boxed]
+        return owner
+
+
+class _Numbers(Writer):
+    """Writes values in the place of symbols: small arrays in full, of larger ones the shape."""
+
+    def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
+        if not isinstance(x, Tensor):
+            return [Span(number(x))], SUM if x < 0 else TIGHTEST
+        if self._inline(x):
+            return super().operand(x, reader, position)
+        return _put_in(np.asarray(reader.args[position]))
+
+    def right_hand_side(self, x: Any) -> Spans:
+        if isinstance(x, Tensor) and not self._inline(x):
+            return _put_in(np.asarray(x._seen))[0]
+        return super().right_hand_side(x)
+
+
+def _put_in(array: np.ndarray[Any, Any]) -> tuple[Spans, int]:
+    """An array in the place of its symbol, and how tightly it binds."""
+    if array.size > _LARGEST_IN_FULL:
+        return [Span(shape_text(array.shape))], 0
+    text = _in_full(array)
+    return [Span(text)], SUM if text.startswith("−") else POWER if text.endswith("ᵀ") else TIGHTEST
+
+
+def _brought(array: Any) -> str:
+    """A gradient in short: in full where it is small."""
+    array = np.asarray(array)
+    if array.size <= _LARGEST_IN_FULL:
+        return _summary(array)
+    return f"{shape_text(array.shape)}   {_summary(array, norm=True)}"
+
+
+def _by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
+    return {equation.tensor: equation for equation in derivation or () if equation.steps}
+
+
+def all_drawings(drawing: Drawing) -> Iterator[Drawing]:
+    """A drawing and all that is folded into its boxes."""
+    stack = [drawing]
+    while stack:
+        outer = stack.pop()
+        yield outer
+        stack += [box.inner for box in reversed(outer.boxes) if box.inner is not None]
+
+
+def _all_boxes(drawing: Drawing) -> Iterator[Box]:
+    return (box for inner in all_drawings(drawing) for box in inner.boxes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
