@@ -59,8 +59,8 @@ def grouped():
     return outer, group
 
 
-def hostile():
-    """A picture with all hostile strings as names, as scopes and as a title."""
+def hostile(depth=9):
+    """A picture with all hostile strings as names, as scopes and as a title; nothing is folded unless depth is None."""
     y = tg.parameter([1.0, 2.0], name="w")
     for text in LABELS:
         with tg.scope(text):
@@ -68,7 +68,7 @@ def hostile():
         y.name = text
     J = y.sum()
     J.backward()
-    return tg.draw(J, title="".join(LABELS), direction="TB")
+    return tg.draw(J, title="".join(LABELS), direction="TB", depth=depth)
 
 
 def boxes_of(output, detail="names"):

@@ -273,6 +273,13 @@ def test_hostile_text_brings_no_element_and_no_attribute(hostile_page):
     assert all(re.fullmatch(r"[a-z]+|p0(-[nfb]\d+|-cluster_n\d+_\d+)?", name) for name in ids)
 
 
+def test_hostile_text_brings_none_where_it_names_what_is_folded():
+    parsed = Parsed(hostile(depth=None).html)
+    assert any(node["inner"] is not None for node in parsed.data["pictures"][0]["nodes"])
+    assert set(parsed.tags) <= TAGS
+    assert parsed.tags.count("script") == 2
+
+
 def test_hostile_text_is_still_there_as_text(hostile_page):
     names = {node["name"] for node in Parsed(hostile_page).data["pictures"][0]["nodes"]}
     for text in LABELS:

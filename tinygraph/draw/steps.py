@@ -22,7 +22,7 @@ from ..simplify import Reader, Sum, power, shortest, written
 from ..simplify import number as number_term
 from ..simplify import symbol as symbol_term
 from ..table import POWER, SUM, TIGHTEST
-from .boxes import Box, Drawing, _as_read, _in_full, shape_text, _summary, _value
+from .boxes import Box, Drawing, _as_read, _in_full, _summary, _value, shape_text
 
 _LARGEST_IN_FULL = 4  # elements
 _MOST_PARTS = 12  # of a gradient, for each of which there is a step
