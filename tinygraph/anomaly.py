@@ -149,16 +149,16 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
 
     `readers` are the nodes that read `x`, with their cotangents.
     """
-    contributions = []
+    sent = []
     with np.errstate(all="ignore"):
         for reader, g in readers:
             record, site = reader.op, reader.site
             assert record is not None
-            for i, given in _cotangents(reader, g):
+            for i, given in contributions(reader, g):
                 if reader.inputs[i] is not x:
                     continue
                 summed = _summed(given, x)
-                contributions.append(summed)
+                sent.append(summed)
                 if _is_finite(summed):
                     continue
                 bad = _made(given, record, [g, *reader.args, *reader.params.values()])
@@ -172,16 +172,14 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
                 name = described_operand(x, site, i).name
                 text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
                 return Anomaly(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
-    if contributions and all(map(_is_finite, contributions)):
-        through = {
-            Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, contributions, strict=True)
-        }
+    if sent and all(map(_is_finite, sent)):
+        through = {Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, sent, strict=True)}
         text = f"the sum of the gradients of {describe(x)}"
         return Anomaly(text, cotangent, ~np.isfinite(cotangent), through, x.site)
     return None
 
 
-def _cotangents(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
+def contributions(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give for each of its inputs, as numbers."""
     record: Any = node.op
     given = (NUMBERS, g, node.value, *node.args)
