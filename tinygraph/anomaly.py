@@ -154,7 +154,7 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
         for reader, g in readers:
             record, site = reader.op, reader.site
             assert record is not None
-            for i, given in contributions(reader, g):
+            for i, given in cotangents_of_inputs(reader, g):
                 if reader.inputs[i] is not x:
                     continue
                 summed = _summed(given, x)
@@ -179,7 +179,7 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
     return None
 
 
-def contributions(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
+def cotangents_of_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give for each of its inputs, as numbers."""
     record: Any = node.op
     given = (NUMBERS, g, node.value, *node.args)

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .anomaly import anomaly_in_gradient, anomaly_in_value, contributions
+from .anomaly import anomaly_in_gradient, anomaly_in_value, cotangents_of_inputs
 from .autodiff import numbers_back, propagated
 from .graph import ArrayLike, Tensor, toposort
 from .ops.elementwise import level
 
-VANISHING = 1e-4
-"""Of the gradient of a layer nearer to the loss: this one learns ten thousand times slower. Widths and numbers of
-examples that differ make factors of a hundred."""
+VANISHING = 1e-3
+"""Of the gradient of a layer nearer to the loss: this one learns a thousand times slower. Widths and numbers of examples
+that differ make factors of a hundred."""
 EXPLODING = 1e3
 """Times the gradient of a layer nearer to the loss, and larger than this too: so far from any usual step that a usual
 learning rate ends in infinity."""
@@ -98,6 +98,8 @@ class Examination:
                         self.cotangents[node] = sent
             self.norms = {node: norm(g) for node, g in self.cotangents.items()}
             self._layers: set[Tensor] = set()
+            self.hidden: set[Tensor] = set()
+            """Nodes with a layer between them and the loss. An output that is sure of itself is saturated by right."""
             found = [*self._of_units(), *self._of_gradients(), *self._of_copies()]
             harmed = not math.isfinite(norm(self.values[output])) or any(f.key.startswith("gradient") for f in found)
             self.findings = [*self._of_values(), *found] if harmed else found
@@ -182,6 +184,8 @@ class Examination:
             readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
             self._keep_extremes(node, readers, largest, max)
             self._keep_extremes(node, readers, smallest, min)
+            if node in largest:
+                self.hidden.add(node)
             if not math.isfinite(self.norms[node]):
                 finding: Finding | None = self._not_finite(node, readers, about)
             elif self.norms[node] == 0:
@@ -240,7 +244,7 @@ class Examination:
         name, arrived = op.name, np.asarray(self.cotangents[reader] != 0)
         position = next(i for i, y in enumerate(reader.inputs) if y is x)
         key, slope = slope_of(reader)
-        given = [g for r in readers for i, g in contributions(r, self.cotangents[r]) if r.inputs[i] is x]
+        given = [g for r in readers for i, g in cotangents_of_inputs(r, self.cotangents[r]) if r.inputs[i] is x]
         others = [y for i, y in enumerate(reader.inputs) if i != position and type(y) is Tensor]
         zeros = [y for y in (*others, x) if not _meets(self.values[y], arrived, name)]
         culprit = reader

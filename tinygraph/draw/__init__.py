@@ -55,7 +55,8 @@ class Picture:
         rows = []
         for box in self._drawing.boxes:
             gradient = as_text(box.gradient[:-2]) if box.gradient else ""
-            rows.append([as_text(box.title), box.value, gradient, box.gradient[-1].text if box.gradient else ""])
+            size = box.gradient[-1].text if box.gradient else ""
+            rows.append([as_text(box.title), box.value, gradient, size, as_text(box.mark) if box.mark else ""])
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("   ".join(map(str.ljust, row, wide)).rstrip() for row in rows)
 
@@ -76,6 +77,7 @@ def draw(
     detail: str = "names",
     direction: str = "LR",
     convention: str = "lecture",
+    check: bool = False,
 ) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
@@ -87,6 +89,11 @@ def draw(
     In red stand the equation of the gradient, as `derive` finds it, and its value; on the way back the equation of a
     step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
     activations are those of each example's loss, and so are their values; with "exact" they are what ``.grad`` holds.
+
+    ``check=True`` marks what is wrong, and says from where: gradients that are NaN, zero, vanishing or exploding,
+    values that are NaN or infinite, units that are dead, saturated or copies of each other. Where it begins the sign is
+    ▲ and the border thick; what follows from it has the sign △. Before `backward` the gradients are computed for this
+    alone.
 
     Of more than ten thousand tensors it draws what they begin with and end in, and counts the operations between.
 
@@ -110,6 +117,10 @@ def draw(
     if title is not None and not isinstance(title, str):
         raise TypeError(f"a title is a string, not {type(title).__name__}")
     drawing = drawing_of(output, _getframe(1), detail, convention)
+    if check:
+        from .marks import mark  # here, since few ask for it
+
+        mark(drawing, output)
     heading = clean(title or "").strip()
     return Picture(drawing, [Span(heading)] if heading else _default_title(drawing), direction)
 

@@ -45,6 +45,10 @@ class Box:
     """What is folded into it."""
     count: int = 1
     """How many such blocks it stands for."""
+    mark: Spans | None = None
+    """What a check has found here."""
+    begins: bool = False
+    """Whether what the mark says begins here."""
 
 
 @dataclass(eq=False)
@@ -70,6 +74,8 @@ class Drawing:
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
     """Which convention the gradients follow."""
+    checked: str = ""
+    """What a check has found in all."""
 
 
 def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:
