@@ -17,8 +17,8 @@ from .graph import ArrayLike, Tensor, toposort
 from .ops.elementwise import level
 
 VANISHING = 1e-3
-"""Of the gradient of a layer nearer to the loss: this one learns a thousand times slower. Widths and numbers of examples
-that differ make factors of a hundred."""
+"""Of the gradient of a layer nearer to the loss: this one learns a thousand times slower. Widths and numbers of
+examples that differ make factors of up to a hundred."""
 EXPLODING = 1e3
 """Times the gradient of a layer nearer to the loss, and larger than this too: so far from any usual step that a usual
 learning rate ends in infinity."""
@@ -71,8 +71,7 @@ class Examination:
     def __init__(self, output: Tensor, grad: ArrayLike | None = None) -> None:
         self.output = output
         self.order = toposort(output)
-        self.values: dict[Tensor, Any] = {x: x._seen for x in self.order}
-        """As the graph has read them: the data of a leaf may have changed since."""
+        self.values = values_read(self.order)
         self.readers: dict[Tensor, list[Tensor]] = {}
         """For each node those that send it a gradient."""
         self.cotangents: dict[Tensor, Any] = {}
@@ -82,14 +81,11 @@ class Examination:
         self.examples: dict[Tensor, int] = {}
         """How many examples there are, of each node of which it is known which axes they lie along."""
         for node in self.order:
-            for i, (x, read) in enumerate(zip(node.inputs, node.args, strict=True)):
-                if type(x) is Tensor:
-                    if x.op is None:
-                        self.values[x] = read
-                    if x.requires_grad and node.requires_grad and _sends_back(node, i):
-                        known = self.readers.setdefault(x, [])
-                        if not known or known[-1] is not node:
-                            known.append(node)
+            for i, x in enumerate(node.inputs):
+                if type(x) is Tensor and x.requires_grad and node.requires_grad and _sends_back(node, i):
+                    known = self.readers.setdefault(x, [])
+                    if not known or known[-1] is not node:
+                        known.append(node)
         with np.errstate(all="ignore"):
             if output.requires_grad and (grad is not None or output.shape == ()):
                 for node, gradient in numbers_back(output, grad):
@@ -285,6 +281,14 @@ def _meets(value: Any, arrived: Any, name: str) -> bool:
     if name in ("multiply", "divide", "square", "pow"):
         return bool(np.any((value != 0) & arrived))
     return bool(np.any(value))
+
+
+def values_read(order: Sequence[Tensor]) -> dict[Tensor, Any]:
+    """The values of nodes as the graph has read them: the data of a leaf may have changed since."""
+    values = {x: x._seen for x in order}
+    for node in order:
+        values.update((x, read) for x, read in zip(node.inputs, node.args, strict=True) if type(x) is Tensor)
+    return values
 
 
 def norm(x: Any) -> float:

@@ -92,7 +92,7 @@ def draw(
 
     ``check=True`` marks what is wrong, and says from where: gradients that are NaN, zero, vanishing or exploding,
     values that are NaN or infinite, units that are dead, saturated or copies of each other. Where it begins the sign is
-    ▲ and the border thick; what follows from it has the sign △. Before `backward` the gradients are computed for this
+    ▲ and the border thick; where it is felt the sign is △. Before `backward` the gradients are computed for this
     alone.
 
     Of more than ten thousand tensors it draws what they begin with and end in, and counts the operations between.

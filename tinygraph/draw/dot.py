@@ -26,7 +26,7 @@ _STYLES: dict[str, dict[str, str]] = {
     "target": {"style": "dashed,filled", "fillcolor": "white", "color": GREY},
     "loss": {"style": "filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "peripheries": "2"},
 }
-_MARKED = {"color": "black", "penwidth": "4"}
+_MARKED = {"color": "black", "penwidth": "3"}
 _WARNING = "#F0E442"
 
 

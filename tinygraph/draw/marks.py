@@ -13,6 +13,7 @@ from .boxes import Box, Drawing
 # of several things at a box the one that explains the others
 _FIRST = ["nan", "infinite", "gradient nan", "gradient infinite", "dead", "copies", "saturated", "zero"]
 _FIRST += ["exploding", "vanishing"]
+_MOST_NAMES = 4
 _OF_UNITS = ("dead", "saturated", "copies")
 _WHAT = {"nan": "NaN", "infinite": "∞", "gradient nan": "gradient NaN", "gradient infinite": "gradient ∞"}
 _ENDS = {
@@ -44,9 +45,13 @@ def mark(drawing: Drawing, output: Tensor) -> None:
             within = _boxes_of(box.inner)
             box.begins = any(x.begins for x in within)
             box.mark = [Span(f"{'▲' if box.begins else '△'} {sum(x.mark is not None for x in within)} within")]
-    begun = sum(box.begins for box in boxes)
-    follow = sum(box.mark is not None for box in boxes) - begun
-    parts = [*([f"▲ begins in {begun}"] if begun else []), *([f"△ follows in {follow}"] if follow else [])]
+    begins = [marks.names[box.node] for box in boxes if box.begins]
+    follows = [marks.names[box.node] for box in boxes if box.mark is not None and not box.begins]
+    parts = [
+        f"{what} ({', '.join([*names[:_MOST_NAMES], *(['…'] if len(names) > _MOST_NAMES else [])])})"
+        for what, names in (("▲ where it begins", begins), ("△ where it is felt", follows))
+        if names
+    ]
     drawing.checked = f"checked: {', '.join(parts) or 'nothing found'}"
 
 
@@ -56,7 +61,7 @@ class _Marks:
     def __init__(self, seen: Examination, boxes: list[Box]) -> None:
         self.own = {box.node: box for box in boxes}
         names = {box.node: as_text([*takewhile(lambda span: span.text != " = ", box.title)]) for box in boxes}
-        self._names = names
+        self.names = names
         self._writer = Writer(names, lambda x: x not in self.own)
         readers = readers_of(seen.order)
         self._around = dict(self.own)
@@ -100,7 +105,7 @@ class _Marks:
         """The symbol of a tensor, or what it is computed by; its gradient's is that of the box around it."""
         if prefix and x not in self.own and x in self._around:
             x = self._around[x].node
-        return symbol(self._names[x], prefix) if x in self.own else self._writer.expression(x)
+        return symbol(self.names[x], prefix) if x in self.own else self._writer.expression(x)
 
 
 def _boxes_of(drawing: Drawing) -> list[Box]:

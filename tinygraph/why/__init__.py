@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from sys import _getframe
 
-import numpy as np
-
-from ..findings import Examination, norm
+from ..findings import norm
 from ..graph import Tensor
 from .case import Case, Cause, amount, elements, sentence
 from .gradients import of_gradient
@@ -74,17 +72,27 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
 def _answer(case: Case) -> Answer:
     t, loss, label = case.t, case.loss, sentence(case.label(case.t))
     if not math.isfinite(norm(t._seen)):
-        return Answer(f"{label} is {amount(t._seen)}.", of_value(case, t))
+        return Answer(f"{label} is {amount(t._seen)}.", _of_value(case))
     if t.grad is None and (causes := list(of_constant(case, t))):
         return Answer(f"{label} has no gradient.", causes)
     if loss is None:
         return _without_loss(case)
     if causes := list(of_path(case, loss)):
         return Answer(f"{label} gets no gradient from {case.label(loss)}.", causes)
-    seed = None if loss.shape == () else loss.grad if loss.grad is not None else np.ones(loss.shape, loss.dtype)
-    case.seen = Examination(loss, seed)
+    case.examine(loss)
     causes = [*of_state(case, loss), *of_gradient(case, loss)]
     return Answer(_heading(case, fine=not causes), causes)
+
+
+def _of_value(case: Case) -> Iterator[Cause]:
+    """Where a value began; of a parameter that an update has spoilt, where the gradient did."""
+    t, loss = case.t, case.loss
+    yield from of_value(case, t)
+    spoilt = t.op is None and t.grad is not None and not math.isfinite(norm(t.grad))
+    if spoilt and loss is not None and not [*of_path(case, loss)]:
+        case.examine(loss)
+        if math.isfinite(norm(case.seen.values[t])):
+            yield from of_gradient(case, loss)
 
 
 def _without_loss(case: Case) -> Answer:

@@ -46,6 +46,11 @@ class Case:
         self.names = names_of(toposort(t, *([self.loss] if self.loss is not None else [])), frame)
         self.names[t] = t.name or self.variables.get(t) or self.names.get(t, "")
 
+    def examine(self, loss: Tensor) -> None:
+        """Look at the graph of the loss. An array is asked about with what came to it, or as if it were summed."""
+        seed = None if loss.shape == () else loss.grad
+        self.seen = Examination(loss, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
+
     def _presumed_loss(self) -> Tensor | None:
         """Of the scalars that led from `t` the youngest that a backward has used, or else the youngest.
 

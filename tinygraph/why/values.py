@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..anomaly import Anomaly, anomaly_in_value
-from ..findings import norm
+from ..findings import norm, values_read
 from ..graph import Tensor, toposort
 from ..notation import number
 from .case import MOST, Case, Cause, amount, largest, sentence
@@ -27,13 +27,14 @@ _KINDS = {
 
 def of_value(case: Case, x: Tensor) -> Iterator[Cause]:
     """Where what is not finite in a value began."""
-    births, steps = _births(x)
+    values = values_read(toposort(x))
+    births, steps = _births(x, values)
     for node, anomaly in births[:MOST]:
-        yield _birth(case, node, anomaly)
+        yield _birth(case, node, anomaly, values[node])
     for node, anomaly in steps[:1]:
         yield Cause("nan of infinities", node, f"{where(anomaly)} NaN is made of infinities here.")
     if any(node.op is not None for node, _ in births):
-        yield from _grown(case, x)
+        yield from _grown(case, values)
 
 
 def where(anomaly: Anomaly) -> str:
@@ -46,7 +47,9 @@ def advice(anomaly: Anomaly) -> str:
     return "".join(f" Try: {hint}." for hint in anomaly.hints)
 
 
-def _births(x: Tensor) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[Tensor, Anomaly]]]:
+def _births(
+    x: Tensor, values: Mapping[Tensor, Any]
+) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[Tensor, Anomaly]]]:
     """What made something not finite of finite numbers, or was so from the first; and what made NaN of infinities."""
     births: list[tuple[Tensor, Anomaly | None]] = []
     steps: list[tuple[Tensor, Anomaly]] = []
@@ -54,11 +57,7 @@ def _births(x: Tensor) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[
     while stack:
         node = stack.pop()
         anomaly = anomaly_in_value(node) if node.op is not None else None
-        bad = {
-            y
-            for y, read in zip(node.inputs, node.args, strict=True)
-            if type(y) is Tensor and not math.isfinite(norm(read))
-        }
+        bad = {y for y in node.inputs if type(y) is Tensor and not math.isfinite(norm(values[y]))}
         if anomaly is not None or not bad:
             births.append((node, anomaly))
             continue
@@ -73,11 +72,11 @@ def _is_number(x: Any) -> Any:
     return ~np.isnan(x)
 
 
-def _birth(case: Case, node: Tensor, anomaly: Anomaly | None) -> Cause:
+def _birth(case: Case, node: Tensor, anomaly: Anomaly | None, value: Any) -> Cause:
     if anomaly is not None:
         key = _kind(node, anomaly)
         return Cause(key, node, f"{where(anomaly)} {_KINDS[key]}{advice(anomaly)}")
-    label, what = sentence(case.label(node)), amount(node._seen)
+    label, what = sentence(case.label(node)), amount(value)
     if node.op is not None:
         return Cause("literal", node, f"{label} is {what}: an infinity stands in the source.")
     if node.requires_grad:
@@ -96,9 +95,9 @@ def _kind(node: Tensor, anomaly: Anomaly) -> str:
     return "undefined" if undefined else "overflow"
 
 
-def _grown(case: Case, x: Tensor) -> Iterator[Cause]:
+def _grown(case: Case, values: Mapping[Tensor, Any]) -> Iterator[Cause]:
     """Parameters that have grown beyond measure."""
-    for node in toposort(x):
-        if node.op is None and node.requires_grad and _GROWN < (size := largest(node._seen)) < math.inf:
+    for node, value in values.items():
+        if node.op is None and node.requires_grad and _GROWN < (size := largest(value)) < math.inf:
             say = f"{sentence(case.label(node))} has grown to ±{number(size)}. Try: a smaller learning rate."
             yield Cause("grown weights", node, say)
