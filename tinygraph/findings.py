@@ -72,7 +72,7 @@ class Examination:
         self.output = output
         self.order = toposort(output)
         self.values = values_read(self.order)
-        self.readers: dict[Tensor, list[Tensor]] = {}
+        self.readers = _senders(self.order)
         """For each node those that send it a gradient."""
         self.cotangents: dict[Tensor, Any] = {}
         """What is sent on; without what stays aside."""
@@ -80,12 +80,9 @@ class Examination:
         """The same with what stays aside, which a function makes."""
         self.examples: dict[Tensor, int] = {}
         """How many examples there are, of each node of which it is known which axes they lie along."""
-        for node in self.order:
-            for i, x in enumerate(node.inputs):
-                if type(x) is Tensor and x.requires_grad and node.requires_grad and _sends_back(node, i):
-                    known = self.readers.setdefault(x, [])
-                    if not known or known[-1] is not node:
-                        known.append(node)
+        self.hidden: set[Tensor] = set()
+        """Nodes with a layer between them and the loss. An output that is sure of itself is saturated by right."""
+        self._layers: set[Tensor] = set()
         with np.errstate(all="ignore"):
             if output.requires_grad and (grad is not None or output.shape == ()):
                 for node, gradient in numbers_back(output, grad):
@@ -93,9 +90,6 @@ class Examination:
                     if (sent := propagated(gradient)) is not None:
                         self.cotangents[node] = sent
             self.norms = {node: norm(g) for node, g in self.cotangents.items()}
-            self._layers: set[Tensor] = set()
-            self.hidden: set[Tensor] = set()
-            """Nodes with a layer between them and the loss. An output that is sure of itself is saturated by right."""
             found = [*self._of_units(), *self._of_gradients(), *self._of_copies()]
             harmed = not math.isfinite(norm(self.values[output])) or any(f.key.startswith("gradient") for f in found)
             self.findings = [*self._of_values(), *found] if harmed else found
@@ -127,10 +121,10 @@ class Examination:
             if node.op is None:
                 continue
             inputs = [x for x in node.inputs if type(x) is Tensor]
-            if all(x in weights for x in inputs):
+            of_weights = [x in weights for x in inputs]
+            if all(of_weights):
                 weights.add(node)
-                continue
-            if any(x in weights for x in inputs):
+            elif any(of_weights):
                 self._layers.add(node)
             axes = _axes_of_examples(node, weights, examples)
             if axes:
@@ -319,9 +313,17 @@ def slope_of(node: Tensor) -> tuple[str, Any]:
     return "", None
 
 
-def _sends_back(node: Tensor, position: int) -> bool:
-    assert node.op is not None
-    return node.op.differentiable if node.op.variadic else node.op.propagating[position] is not None
+def _senders(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
+    """For each node the readers that send it a gradient, each once."""
+    senders: dict[Tensor, list[Tensor]] = {}
+    for node in order:
+        op: Any = node.op
+        for i, x in enumerate(node.inputs if node.requires_grad else ()):
+            if type(x) is Tensor and x.requires_grad and (op.variadic or op.propagating[i] is not None):
+                known = senders.setdefault(x, [])
+                if not known or known[-1] is not node:
+                    known.append(node)
+    return senders
 
 
 def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:

@@ -88,9 +88,14 @@ def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
     factor = float(np.vdot(one, g)) / square if 0 < square < math.inf else math.nan
     times = math.isfinite(factor) and _is_close(g, factor * one)
     what = f"{number(factor)} times the gradient of {whole}" if times else f"not the gradient of {whole} alone"
-    sizes = f"{case.size(case.t, norm(g))}, and of {whole} alone {number(norm(one))}"
-    say = f"{label}.grad is {what}: {sizes}. backward adds to .grad; set {label}.grad = None before each."
-    yield Cause("added up", case.t, say)
+    say = f"{label}.grad is {what}: {case.size(case.t, norm(g))}, and of {whole} alone {number(norm(one))}."
+    if times and loss.grad is not None and not _is_close(loss.grad, 1.0):
+        reason = f"{whole}.grad is {number(loss.grad)}: backward has run more than once, or of more than {whole}."
+    elif times and factor > 1.5 and _is_close(factor, round(factor)):
+        reason = f"backward adds to .grad; set {label}.grad = None before each."
+    else:
+        reason = f"Another backward has added to it, or it was changed; set {label}.grad = None before each backward."
+    yield Cause("added up", case.t, f"{say} {reason}")
 
 
 def _is_close(a: Any, b: Any) -> bool:
