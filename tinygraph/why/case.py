@@ -54,14 +54,16 @@ class Case:
     def _presumed_loss(self) -> Tensor | None:
         """Of the scalars that led from `t` the youngest that a backward has used, or else the youngest.
 
-        Where there is none: a scalar of later date, with which something must have gone wrong; else another result.
+        Where there is none: another scalar, with which something must have gone wrong, or another result.
         """
         results = [x for x in self.variables if x.dtype.kind == "f" and (x.op is not None or origin(x))]
+        scalars = [x for x in results if x.shape == ()]
         from_t = [x for x in results if x in self.descendants]
-        scalars = [x for x in from_t if x.shape == ()]
-        used = [x for x in scalars if x._used is not None and self.t.grad is not None]
-        later = [x for x in results if x.shape == () and x.age > self.t.age]
-        for among in (used, scalars, later, from_t, [self.t] if self.t.op is not None else []):
+        scalars_from_t = [x for x in from_t if x.shape == ()]
+        used = [x for x in scalars_from_t if x._used is not None and self.t.grad is not None]
+        later = [x for x in scalars if x.age > self.t.age]
+        itself = [self.t] if self.t.op is not None else []
+        for among in (used, scalars_from_t, later, from_t, itself, scalars):
             if among:
                 return max(among, key=lambda x: x.age)
         return None
@@ -80,12 +82,12 @@ class Case:
     def gradient(self, x: Tensor) -> str:
         """``dW1``."""
         label = self.label(x)
-        return f"d{label}" if label.isidentifier() else f"the gradient of {label}"
+        return f"d{label}" if _is_name(label) else f"the gradient of {label}"
 
     def size(self, x: Tensor, size: float) -> str:
         """``‖dW1‖ = 0.03``."""
         label = self.label(x)
-        return f"‖d{label if label.isidentifier() else f'({label})'}‖ = {number(size)}"
+        return f"‖d{label if _is_name(label) else f'({label})'}‖ = {number(size)}"
 
     @property
     def arrived(self) -> Any:
@@ -169,6 +171,10 @@ def listed(names: Sequence[str]) -> str:
 def cut(text: str) -> str:
     """Source text that is not too long for a sentence."""
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+def _is_name(label: str) -> bool:
+    return label.replace("_", "a").isalnum()  # also of W₂, one of several that are called W
 
 
 def sentence(text: str) -> str:

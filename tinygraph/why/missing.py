@@ -89,8 +89,10 @@ def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
     times = math.isfinite(factor) and _is_close(g, factor * one)
     what = f"{number(factor)} times the gradient of {whole}" if times else f"not the gradient of {whole} alone"
     say = f"{label}.grad is {what}: {case.size(case.t, norm(g))}, and of {whole} alone {number(norm(one))}."
-    if times and loss.grad is not None and not _is_close(loss.grad, 1.0):
-        reason = f"{whole}.grad is {number(loss.grad)}: backward has run more than once, or of more than {whole}."
+    if times and loss.grad is not None and loss.shape == () and not _is_close(loss.grad, 1.0):
+        reason = (
+            f"{whole}.grad is {number(float(loss.grad))}: backward has run more than once, or of more than {whole}."
+        )
     elif times and factor > 1.5 and _is_close(factor, round(factor)):
         reason = f"backward adds to .grad; set {label}.grad = None before each."
     else:
