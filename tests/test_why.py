@@ -347,6 +347,24 @@ def test_values_that_let_no_gradient_through(function, expected):
     assert sentence is None or answer.causes[0].sentence.startswith(sentence)
 
 
+def test_a_part_that_is_not_used():
+    a, b = tg.parameter([1.0, 2.0]), tg.parameter([3.0, 4.0])
+    c = tg.concat([a, b])
+    J = tg.sum(c[:2])
+    J.backward()
+    assert said(tg.why(b)) == [("not used", "c", "What is made of b in c is not used further on.")]
+    assert tg.why(a).causes == []
+
+
+def test_a_bias_before_a_normalisation_does_nothing():
+    b, X = tg.parameter(np.zeros(3)), RNG.normal(size=(50, 3))
+    Z = X + b
+    J = tg.sum((Z - tg.mean(Z, axis=0)) ** 3)
+    J.backward()
+    say = "What comes to b adds up to 0, but for rounding: J does not depend on it."
+    assert said(tg.why(b)) == [("cancels", "b", say)]
+
+
 def test_a_mask_that_never_chooses():
     w, chosen = tg.parameter([1.0, 2.0]), tg.Tensor([False, False])
     J = tg.sum(tg.where(chosen, w, 0.0))
@@ -598,6 +616,12 @@ def test_an_array_is_asked_about_with_what_came_to_it():
     assert tg.why(w, of=y).heading == "dw is fine: ‖dw‖ = 6. It comes by y → w."
     w.grad = y.grad = None
     assert tg.why(w, of=y).causes[0].sentence.endswith("It was ‖dw‖ = 4.243, by y → w.")
+
+
+def test_where_there_is_no_source_names_are_enough():
+    asked = {"tg": tg}
+    exec("w = tg.parameter([1.0])\nz = tg.relu(w - 9.0)\nC = z.detach()\nJ = tg.sum(C)\na = tg.why(w)", asked)
+    assert str(asked["a"]) == "w gets no gradient from J.\nC is cut off from z: it has its numbers, and no history."
 
 
 def test_only_tensors_are_asked_about():

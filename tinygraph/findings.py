@@ -40,7 +40,7 @@ class Obstacle(NamedTuple):
     """Why no gradient goes on from a node to one of its inputs."""
 
     reason: str
-    """dead, saturated, level, times zero, not chosen, cancels or flat."""
+    """dead, saturated, level, times zero, not chosen, not used, cancels or flat."""
     reader: Tensor
     target: Tensor
     """The input."""
@@ -240,6 +240,8 @@ class Examination:
         culprit = reader
         if any(np.any(g != 0) for g in given):
             reason = "cancels"
+        elif op.kind == "shape":
+            reason = "not used"
         elif not op.variadic and op.vjps[position] is level:
             reason = "level"
         elif slope is not None and not slope[arrived].any():

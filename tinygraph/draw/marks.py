@@ -22,6 +22,7 @@ _ENDS = {
     "level": " jumps",
     "times zero": " is 0",
     "not chosen": " takes none",
+    "not used": " is used without it",
     "cancels": " adds up to 0",
     "flat": " is flat here",
 }

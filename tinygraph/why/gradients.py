@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..anomaly import anomaly_in_gradient
+from ..anomaly import anomaly_in_gradient, cotangents_of_inputs
 from ..findings import Finding, norm
 from ..graph import Tensor, toposort
 from ..notation import number
@@ -19,6 +19,8 @@ _TINY = 1e-9
 """Of an element, on average: no step of this size changes a weight in float32."""
 _HUGE = 1e3
 """Of a whole gradient: at any usual learning rate the steps are larger than the weights."""
+_ROUNDING = 1e-12
+"""Of the parts of a sum that cancel."""
 _STEEP = 10.0
 """By how much the ops of a kind must change a gradient together to be named."""
 _AT_RANDOM = "Draw the weights at random, as with tg.init.xavier."
@@ -44,6 +46,10 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
         yield from _zero(case, about["zero"])
     elif scale is not None:
         yield _scale(case, scale.key, scale.begins)
+    elif tiny and _cancels(case, size):
+        without = f"{case.label(loss)} does not depend on it"
+        say = f"What comes to {case.label(case.t)} adds up to 0, but for rounding: {without}."
+        yield Cause("cancels", case.t, say)
     elif (tiny or size > _HUGE) and case.t is not loss:
         yield _scale(case, "tiny" if tiny else "huge", loss)
     if "copies" in about:
@@ -52,6 +58,18 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
         way = descendants(case.t, [loss])
         flat = [f for f in case.seen.findings if f.key in ("dead", "saturated") and f.tensor in way]
         yield from (_flat(case, f) for f in [f for f in flat if tiny or f.tensor in case.seen.hidden][:MOST])
+
+
+def _cancels(case: Case, size: float) -> bool:
+    """Whether the parts of a gradient are large beside their sum."""
+    readers = [r for r in case.seen.readers.get(case.t, ()) if r in case.seen.cotangents]
+    parts = [
+        float(np.abs(part).sum())
+        for reader, g in case.seen.sent(readers)
+        for i, part in cotangents_of_inputs(reader, g)
+        if reader.inputs[i] is case.t
+    ]
+    return size < _ROUNDING * sum(parts)
 
 
 def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[Cause]:
@@ -90,7 +108,7 @@ def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
     through = f"{by} lets nothing through to {of}"
     if reason == "dead":
         flat = next((f for f in case.seen[reader] if f.key == "dead" and f.what == "units"), None)
-        of_all = f"all {flat.part} units and all {case.seen.examples[reader]} examples" if flat else "all elements"
+        of_all = f"all {flat.part} units and all {case.seen.examples[reader]} examples" if flat else "all that gets one"
         say = f"{through}: {name} is 0 for {of_all}, and flat there (dead).{_ADVICE[reason]}"
     elif reason == "saturated":
         say = f"{through}: {name} is so far out that its slope is 0 (saturated)."
@@ -104,6 +122,8 @@ def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
             reason, say = "zero weights", f"{say} {_AT_RANDOM}"
     elif reason == "not chosen":
         say = f"{by} takes nothing of {of}{f': {other} never chooses it' if culprit is not reader else ''}."
+    elif reason == "not used":
+        say = f"What is made of {of} in {case.label(reader)} is not used further on."
     elif reason == "cancels":
         say = f"What comes to {of} adds up to 0."
     else:
