@@ -393,6 +393,20 @@ def test_saturated_units():
     assert (key, sentence) == ("saturated", f"{say} less than a twentieth of the gradient goes through.")
 
 
+def test_an_output_that_is_sure_is_no_fault():
+    W1, b1, W2, _ = parameters()
+    A2 = tg.sigmoid(300.0 * (W2 @ tg.tanh(W1 @ DATA + b1)))
+    J = tg.mean(tg.square(A2 - LABELS))
+    J.backward()
+    assert tg.why(W1).causes == []
+    W2.data *= 1e2
+    A2 = tg.sigmoid(300.0 * (W2 @ tg.tanh(W1 @ DATA + b1)))
+    J = tg.mean(tg.square(A2 - LABELS))
+    W2.grad = None
+    J.backward()
+    assert keys(tg.why(W2)) == ["tiny", "saturated"]
+
+
 def test_saturated_until_nothing_comes_through():
     W1, b1, W2, b2 = parameters(b1=12.0)
     J = cost(W1, b1, W2, b2)

@@ -74,6 +74,11 @@ def test_units_are_counted():
     assert marks(net(b1=6.0, g1=tg.sigmoid))[0]["A1"] == "▲ saturated units: all 4"
 
 
+def test_an_output_that_is_sure_is_no_fault():
+    w = tg.parameter([[50.0, -30.0]])
+    assert marks(tg.mean(tg.square(tg.sigmoid(w @ DATA) - LABELS))) == ({}, "checked: nothing found")
+
+
 def test_weights_that_are_zero():
     found, checked = marks(net(W1=0.0, W2=0.0))
     assert found.pop("W2") == "▲ lets no gradient through: all 0"
@@ -146,6 +151,8 @@ def test_a_mark_is_a_line_of_its_own_and_a_thick_border():
     assert lines["W[1]"] == "△ gradient 0: A[1] is dead"
     assert (dot.nodes["A[1]"]["penwidth"], dot.nodes["A[1]"]["color"]) == ("3", "black")
     assert dot.nodes["Z[1]"].get("penwidth") in (None, "")
+    assert 'BGCOLOR="#F0E442"' in dot.nodes["A[1]"]["label"]
+    assert 'BGCOLOR="white"' in dot.nodes["W[1]"]["label"]
     plain = Dot(tg.draw(J).source)
     assert not any("▲" in line or "△" in line for lines in plain.lines.values() for line in lines)
     assert not any("checked" in line for line in plain.title)
