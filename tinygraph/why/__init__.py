@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from sys import _getframe
+from typing import NamedTuple
 
-from ..findings import norm
 from ..graph import Tensor
-from .case import Case, Cause, amount, elements, sentence
-from .gradients import of_gradient
-from .missing import of_constant, of_path, of_state
-from .values import of_value
 
-__all__ = ["Answer", "why"]
+__all__ = ["Answer", "Cause", "why"]
 
 _WIDTH = 100
+
+
+class Cause(NamedTuple):
+    """One reason."""
+
+    key: str
+    """What kind of reason it is, in a word or two."""
+    tensor: Tensor
+    """Where it lies."""
+    sentence: str
 
 
 class Answer:
@@ -66,55 +71,6 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
         raise TypeError(f"why asks about a tensor, not about {type(t).__name__}")
     if of is not None and not isinstance(of, Tensor):
         raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
-    return _answer(Case(t, of, _getframe(1)))
+    from .answers import answer  # here, since few programs ask
 
-
-def _answer(case: Case) -> Answer:
-    t, loss, label = case.t, case.loss, sentence(case.label(case.t))
-    if not math.isfinite(norm(t._seen)):
-        return Answer(f"{label} is {amount(t._seen)}.", _of_value(case))
-    if t.grad is None and (causes := list(of_constant(case, t))):
-        return Answer(f"{label} has no gradient.", causes)
-    if loss is None:
-        return _without_loss(case)
-    if causes := list(of_path(case, loss)):
-        return Answer(f"{label} gets no gradient from {case.label(loss)}.", causes)
-    case.examine(loss)
-    causes = [*of_state(case, loss), *of_gradient(case, loss)]
-    return Answer(_heading(case, fine=not causes), causes)
-
-
-def _of_value(case: Case) -> Iterator[Cause]:
-    """Where a value began; of a parameter that an update has spoilt, where the gradient did."""
-    t, loss = case.t, case.loss
-    yield from of_value(case, t)
-    spoilt = t.op is None and t.grad is not None and not math.isfinite(norm(t.grad))
-    if spoilt and loss is not None and not [*of_path(case, loss)]:
-        case.examine(loss)
-        if math.isfinite(norm(case.seen.values[t])):
-            yield from of_gradient(case, loss)
-
-
-def _without_loss(case: Case) -> Answer:
-    label, g = case.label(case.t), case.t.grad
-    say = f"Say of which loss, as in why({label}, of=J)."
-    if g is None:
-        cause = Cause("unknown loss", case.t, f"Nothing among your variables was computed from {label}. {say}")
-        return Answer(f"{label}.grad is None.", [cause])
-    size = norm(g)
-    what = case.size(case.t, size) if math.isfinite(size) else f"{case.gradient(case.t)} is {amount(g)}"
-    return Answer(f"{sentence(what)}. {say}")
-
-
-def _heading(case: Case, fine: bool) -> str:
-    t, g = case.t, case.arrived
-    size, name = norm(g), sentence(case.gradient(t))
-    if t.grad is None:
-        return f"{case.label(t)}.grad is None."
-    if not math.isfinite(size):
-        return f"{name} is {amount(g)}."
-    if size == 0 and g.size:
-        return f"{name} is 0 in all of its {elements(g.size)}."
-    if t is case.loss:
-        return f"{name} is {'fine' if fine else 'there'}: {case.label(t)} is where the way back begins."
-    return f"{name} is {'fine' if fine else 'there'}: {case.size(t, size)}. It comes by {case.path()}."
+    return answer(t, of, _getframe(1))

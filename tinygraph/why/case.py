@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +20,6 @@ _LONGEST_LABEL = 40
 _LONGEST_PATH = 8
 MOST = 3
 """How many causes of a kind are named."""
-
-
-class Cause(NamedTuple):
-    """One reason."""
-
-    key: str
-    tensor: Tensor
-    """Where it lies."""
-    sentence: str
 
 
 class Case:

@@ -12,7 +12,8 @@ from ..anomaly import anomaly_in_gradient, cotangents_of_inputs
 from ..findings import Finding, norm
 from ..graph import Tensor, toposort
 from ..notation import number
-from .case import MOST, Case, Cause, cut, descendants, sentence
+from . import Cause
+from .case import MOST, Case, cut, descendants, sentence
 from .values import advice, of_value, where
 
 _TINY = 1e-9

@@ -12,7 +12,8 @@ import numpy as np
 from ..findings import norm
 from ..graph import Tensor, toposort
 from ..notation import number
-from .case import MOST, Case, Cause, cut, largest, listed, origin, parsed, sentence
+from . import Cause
+from .case import MOST, Case, cut, largest, listed, origin, parsed, sentence
 
 
 def of_constant(case: Case, x: Tensor) -> Iterator[Cause]:

@@ -12,7 +12,8 @@ from ..anomaly import Anomaly, anomaly_in_value
 from ..findings import norm, values_read
 from ..graph import Tensor, toposort
 from ..notation import number
-from .case import MOST, Case, Cause, amount, largest, sentence
+from . import Cause
+from .case import MOST, Case, amount, largest, sentence
 
 _GROWN = 1e6
 """No initialisation and no sound step makes a weight so large."""
