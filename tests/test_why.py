@@ -192,12 +192,12 @@ def test_what_is_detached():
     C = A1.detach()
     J = tg.mean(tg.square(W2 @ C - LABELS))
     J.backward()
-    say = "C is cut off from A1: A1.detach() has its numbers, and no history."
+    say = "C is cut off from A1: A1.detach() keeps no history."
     for answer in tg.why(W1), tg.why(A1), tg.why(W1, of=J):
         assert said(answer) == [("detached", "C", say)]
         assert re.search(r"\n    test_why\.py:\d+   C = A1\.detach\(\)$", answer.text)
     assert tg.why(W1).heading == "W1 gets no gradient from J."
-    assert said(tg.why(C)) == [("detached", "C", "C is cut off: A1.detach() has its numbers, and no history.")]
+    assert said(tg.why(C)) == [("detached", "C", "C is cut off: A1.detach() keeps no history.")]
 
 
 def test_what_was_copied_out_of_the_graph():
@@ -206,7 +206,7 @@ def test_what_was_copied_out_of_the_graph():
     C = tg.Tensor(A1.data)
     J = tg.mean(tg.square(W2 @ C - LABELS))
     J.backward()
-    say = "C is cut off from A1: tg.Tensor(A1.data) has its numbers, and no history."
+    say = "C is cut off from A1: tg.Tensor(A1.data) keeps no history."
     assert said(tg.why(W1)) == [("detached", "C", say)]
 
 
@@ -635,7 +635,7 @@ def test_an_array_is_asked_about_with_what_came_to_it():
 def test_where_there_is_no_source_names_are_enough():
     asked = {"tg": tg}
     exec("w = tg.parameter([1.0])\nz = tg.relu(w - 9.0)\nC = z.detach()\nJ = tg.sum(C)\na = tg.why(w)", asked)
-    assert str(asked["a"]) == "w gets no gradient from J.\nC is cut off from z: it has its numbers, and no history."
+    assert str(asked["a"]) == "w gets no gradient from J.\nC is cut off from z: it keeps no history."
 
 
 def test_only_tensors_are_asked_about():

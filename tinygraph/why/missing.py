@@ -114,7 +114,7 @@ def _leaf(case: Case, x: Tensor) -> Cause:
         return Cause("no_grad", x, say)
     if made == "detach" or model is not None:
         of = f" from {case.label(model)}" if model is not None else ""
-        return Cause("detached", x, f"{label} is cut off{of}: {text or 'it'} has its numbers, and no history.")
+        return Cause("detached", x, f"{label} is cut off{of}: {text or 'it'} keeps no history.")
     if x.site.anonymous:
         return Cause("constant", x, f"{label} is a constant.")
     say = f"{label} does not require a gradient, so none is computed for it: data needs none."
