@@ -7,6 +7,7 @@ from drawn import Dot, svg_boxes, svg_of, two_layers
 import tinygraph as tg
 from tinygraph.draw.boxes import Box, Drawing, drawing_of
 from tinygraph.draw.marks import mark
+from tinygraph.findings import Examination
 from tinygraph.notation import Span, as_text
 
 m = 100
@@ -140,6 +141,18 @@ def test_what_is_folded_is_counted():
     folded = Drawing(boxes=[group, outside])
     mark(folded, J)
     assert (as_text(group.mark), group.begins, outside.mark) == ("▲ 5 within", True, None)
+
+
+def test_what_is_drawn_once_shows_the_worst_of_its_copies():
+    J = deep(12, tg.sigmoid)
+    drawing, named = drawing_of(J, None), {x.name: x for x in tg.toposort(J)}
+    last = {named[name] for name in ("W12", "Z12", "A12", "J")}
+    drawing.boxes = [box for box in drawing.boxes if box.node in last]
+    drawing.shown_by = {named[f"{kind}{i}"]: named[f"{kind}12"] for kind in "WZA" for i in range(1, 13)}
+    mark(drawing, J)
+    Z12 = next(box for box in drawing.boxes if box.node is named["Z12"])
+    ratio = min(f.ratio for f in Examination(J).findings if f.tensor is named["Z1"])
+    assert as_text(Z12.mark) == f"▲ vanishing: {ratio:.2g} of dZ12".replace("e-", "e−")
 
 
 def test_a_mark_is_a_line_of_its_own_and_a_thick_border():

@@ -76,6 +76,8 @@ class Drawing:
     """Which convention the gradients follow."""
     checked: str = ""
     """What a check has found in all."""
+    shown_by: Mapping[Tensor, Tensor] = field(default_factory=dict)
+    """For each node the one whose box shows it, where some have a box only in the first of several copies."""
 
 
 def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", convention: str = "lecture") -> Drawing:

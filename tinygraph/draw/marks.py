@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from ..findings import Examination, Finding
@@ -33,7 +34,7 @@ def mark(drawing: Drawing, output: Tensor) -> None:
     """Mark the boxes of the drawing of `output` at which something was found, and say how many there are."""
     seen = Examination(output, output.grad if output.shape != () else None)
     boxes = _boxes_of(drawing)
-    marks = _Marks(seen, boxes)
+    marks = _Marks(seen, boxes, drawing.shown_by)
     for box, finding in marks.found.items():
         box.begins = marks.begins(box, finding)
         box.mark = [Span("▲ " if box.begins else "△ "), *marks.text(box, finding)]
@@ -59,20 +60,16 @@ def mark(drawing: Drawing, output: Tensor) -> None:
 class _Marks:
     """What is to be marked, and how it is said by the symbols of the picture."""
 
-    def __init__(self, seen: Examination, boxes: list[Box]) -> None:
-        self.own = {box.node: box for box in boxes}
-        names = {box.node: as_text([*takewhile(lambda span: span.text != " = ", box.title)]) for box in boxes}
-        self.names = names
-        self._writer = Writer(names, lambda x: x not in self.own)
-        readers = readers_of(seen.order)
-        self._around = dict(self.own)
-        for node in reversed(seen.order):
-            if node not in self.own and (reader := next(iter(readers.get(node, ())), None)) in self._around:
-                self._around[node] = self._around[reader]
+    def __init__(self, seen: Examination, boxes: Sequence[Box], shown_by: Mapping[Tensor, Tensor]) -> None:
+        self.own = {box.node: box for box in boxes if box.role not in ("group", "outside")}
+        self.names = {box.node: as_text([*takewhile(lambda span: span.text != " = ", box.title)]) for box in boxes}
+        self._writer = Writer(self.names, lambda x: x not in self.own)
+        self._around = _shown(shown_by, self.own) if shown_by else _within(seen.order, self.own)
         self.found: dict[Box, Finding] = {}
-        for finding in sorted(seen.findings, key=lambda finding: _FIRST.index(finding.key)):
-            of_box = finding.key in _OF_UNITS or finding.begins is finding.tensor
-            box = (self._around if of_box else self.own).get(finding.tensor)
+        for finding in sorted(seen.findings, key=_importance):
+            # of what a box computes on the way no gradient is shown, but those of its copies are its own
+            inside = bool(shown_by) or finding.key in _OF_UNITS or finding.begins is finding.tensor
+            box = (self._around if inside else self.own).get(finding.tensor)
             if box is not None and (finding.key != "saturated" or finding.tensor in seen.hidden):
                 self.found.setdefault(box, finding)
 
@@ -107,6 +104,26 @@ class _Marks:
         if prefix and x not in self.own and x in self._around:
             x = self._around[x].node
         return symbol(self.names[x], prefix) if x in self.own else self._writer.expression(x)
+
+
+def _importance(finding: Finding) -> tuple[int, float]:
+    """What explains the others comes first, and of one kind the worst."""
+    return _FIRST.index(finding.key), finding.ratio if finding.key == "vanishing" else -finding.ratio
+
+
+def _shown(shown_by: Mapping[Tensor, Tensor], own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
+    return {node: own[shown] for node, shown in shown_by.items() if shown in own}
+
+
+def _within(order: Sequence[Tensor], own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
+    """The box in whose expression a node stands."""
+    readers = readers_of(order)
+    around = dict(own)
+    for node in reversed(order):
+        reader = next(iter(readers.get(node, ())), None)
+        if node not in around and reader in around:
+            around[node] = around[reader]
+    return around
 
 
 def _boxes_of(drawing: Drawing) -> list[Box]:
