@@ -12,7 +12,7 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
-Checking       detect_anomaly, check_grads
+Checking       detect_anomaly, check_grads; why, of a gradient or a value
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad, elementwise_grad, vjp, jvp, jacobian,
                hessian, hvp; otherwise than the values: custom_gradient, checkpoint, stop_gradient
 Own ops        op
@@ -74,6 +74,7 @@ from .transforms import hvp as hvp
 from .transforms import jvp as jvp
 from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
+from .why import why as why
 
 __version__ = "0.1.0"
 

@@ -6,9 +6,9 @@ where a cotangent is not finite, the rules that added to it are run once more to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,14 +50,9 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
         self, record: Op, inputs: Sequence[Any], args: Sequence[Any], params: Params, value: Any, frame: FrameType
     ) -> None:
         """Raise where `value`, of these inputs, is an anomaly."""
-        if _is_finite(value):
-            return
-        bad = _made(value, record, [*args, *params.values()])
+        bad = None if _is_finite(value) else _made(value, record, [*args, *params.values()])
         if bad is not None:
-            site = locate(frame)
-            given = _given(inputs, args, site)
-            pointwise = record.kind == "elementwise"
-            raise _error(_text(record, inputs, site), value, bad, given, site, _FORWARD.get(record.name), pointwise)
+            raise _in_value(record, inputs, args, value, bad, locate(frame)).error
 
     def backward(self, traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
         """Pass on what a traversal yields; raise where a cotangent is an anomaly.
@@ -76,8 +71,9 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
             if cotangent is not None:
                 value = cotangent.value if isinstance(cotangent, Tensor) else cotangent
                 if not _is_finite(value):
-                    with np.errstate(all="ignore"):
-                        _trace(node, value, [(x, cotangents[x]) for x in readers.get(node, ())])
+                    found = anomaly_in_gradient(node, value, [(x, cotangents[x]) for x in readers.get(node, ())])
+                    if found is not None:
+                        raise found.error
                 cotangents[node] = value
                 for x in {x for x in node.inputs if type(x) is Tensor}:
                     readers.setdefault(x, []).append(node)
@@ -89,39 +85,101 @@ class _Unchecked(Change):
         return state._replace(check=None)
 
 
-def _trace(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]]) -> None:
-    """Raise if the cotangent of `x` became what it is in the rules of one of its readers, or in their sum."""
-    contributions = []
-    for reader, g in readers:
-        record, site = reader.op, reader.site
-        assert record is not None
-        for i, given in _cotangents(reader, g):
-            if reader.inputs[i] is not x:
-                continue
-            summed = _summed(given, x)
-            contributions.append(summed)
-            if _is_finite(summed):
-                continue
-            bad = _made(given, record, [g, *reader.args, *reader.params.values()])
-            pointwise = bad is not None and record.kind == "elementwise"
-            if bad is None and _is_finite(given):  # broadcasting undone
-                given, bad = summed, ~np.isfinite(summed)
-            if bad is None:
-                continue
-            operands = _given(reader.inputs, reader.args, site)
-            operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
-            name = described_operand(x, site, i).name
-            text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
-            raise _error(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
-    if contributions and all(map(_is_finite, contributions)):
-        through = {
-            Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, contributions, strict=True)
-        }
+class Anomaly(NamedTuple):
+    """A NaN or an infinity, and what it was made of."""
+
+    text: str
+    """What made it."""
+    value: Any
+    bad: Any
+    """Which elements."""
+    given: Mapping[Operand, Any]
+    site: Site
+    hint: str | None = None
+    pointwise: bool = False
+    """Whether each element was made of the elements in its place."""
+
+    @property
+    def reason(self) -> str:
+        """``1 of 2 elements is -inf, the first at [0, 1], where A2 is 0.0``."""
+        places = np.argwhere(self.bad)
+        first = tuple(map(int, places[0]))
+        value = np.asarray(self.value)
+        if not first:
+            reason = f"the result is {value[first]}"
+        else:
+            kinds = {str(x) for x in value[self.bad]}
+            reason = f"{len(places)} of {value.size} elements {'is' if len(places) == 1 else 'are'}"
+            reason += f" {' or '.join(sorted(kinds))}, the first at {list(first)}"
+        if self.pointwise:
+            facts = [f"{name} is {np.broadcast_to(x, value.shape)[first]}" for (name, *_), x in self.given.items()]
+            reason += f", where {' and '.join(facts)}"
+        return reason
+
+    @property
+    def hints(self) -> list[str]:
+        """What to try."""
+        if self.hint:
+            return [self.hint]
+        value = np.asarray(self.value)
+        if np.isnan(value[self.bad].flat[0]):
+            return []
+        return [_LARGE] if value.dtype == np.float64 else [_LARGE, _NARROW]
+
+    @property
+    def error(self) -> AnomalyError:
+        """The error that says all this."""
+        rows = [
+            Operand(name, shape, "   ".join(filter(None, (_range(x), origin))))
+            for (name, shape, origin), x in self.given.items()
+        ]
+        where = f"{self.site.where}: {self.site.source}" if self.site.source else self.site.where
+        return AnomalyError(shape_message(self.text, rows, self.reason, self.hints, where))
+
+
+def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) -> Anomaly | None:
+    """What is not `sound` in the value of a node though what it was made of is."""
+    record: Any = node.op
+    bad = _made(node.value, record, [*node.args, *node.params.values()], sound)
+    return None if bad is None else _in_value(record, node.inputs, node.args, node.value, bad, node.site)
+
+
+def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]]) -> Anomaly | None:
+    """What is not finite in the cotangent of `x`, if it became so in the rules of one of its readers or in their sum.
+
+    `readers` are the nodes that read `x`, with their cotangents.
+    """
+    sent = []
+    with np.errstate(all="ignore"):
+        for reader, g in readers:
+            record, site = reader.op, reader.site
+            assert record is not None
+            for i, given in cotangents_of_inputs(reader, g):
+                if reader.inputs[i] is not x:
+                    continue
+                summed = _summed(given, x)
+                sent.append(summed)
+                if _is_finite(summed):
+                    continue
+                bad = _made(given, record, [g, *reader.args, *reader.params.values()])
+                pointwise = bad is not None and record.kind == "elementwise"
+                if bad is None and _is_finite(given):  # broadcasting undone
+                    given, bad = summed, ~np.isfinite(summed)
+                if bad is None:
+                    continue
+                operands = _given(reader.inputs, reader.args, site)
+                operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
+                name = described_operand(x, site, i).name
+                text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
+                return Anomaly(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
+    if sent and all(map(_is_finite, sent)):
+        through = {Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, sent, strict=True)}
         text = f"the sum of the gradients of {describe(x)}"
-        raise _error(text, cotangent, ~np.isfinite(cotangent), through, x.site)
+        return Anomaly(text, cotangent, ~np.isfinite(cotangent), through, x.site)
+    return None
 
 
-def _cotangents(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
+def cotangents_of_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give for each of its inputs, as numbers."""
     record: Any = node.op
     given = (NUMBERS, g, node.value, *node.args)
@@ -143,18 +201,28 @@ def _summed(cotangent: Any, x: Tensor) -> Any:
 
 
 def _is_finite(value: Any) -> bool:
-    return not isinstance(value, (float, np.ndarray, np.generic)) or bool(np.isfinite(value).all())
+    return _is_all(np.isfinite, value)
 
 
-def _made(value: Any, record: Op, given: Sequence[Any]) -> Any:
-    """Which elements of `value` are not finite though what they were made of is; None where there are none."""
-    bad = ~np.isfinite(value)
+def _is_all(sound: Callable[[Any], Any], value: Any) -> bool:
+    return not isinstance(value, (float, np.ndarray, np.generic)) or bool(np.all(sound(value)))
+
+
+def _made(value: Any, record: Op, given: Sequence[Any], sound: Callable[[Any], Any] = np.isfinite) -> Any:
+    """Which elements of `value` are not sound though what they were made of is; None where there are none."""
+    bad = ~sound(value)
     for x in given:
-        if not _is_finite(x):
+        if not _is_all(sound, x):
             if record.kind != "elementwise":
                 return None
-            bad = bad & np.isfinite(x)
+            bad = bad & sound(x)
     return bad if bad.any() else None
+
+
+def _in_value(record: Op, inputs: Sequence[Any], args: Sequence[Any], value: Any, bad: Any, site: Site) -> Anomaly:
+    given = _given(inputs, args, site)
+    pointwise = record.kind == "elementwise"
+    return Anomaly(_text(record, inputs, site), value, bad, given, site, _FORWARD.get(record.name), pointwise)
 
 
 def _text(record: Op, inputs: Sequence[Any], site: Site) -> str:
@@ -187,39 +255,6 @@ def _given(inputs: Sequence[Any], args: Sequence[Any], site: Site) -> dict[Opera
     """The operands of an op at `site` and what they are; numbers that stand in its text already are left out."""
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     return {operand: x for operand, x in zip(operands, args, strict=True) if type(x) not in LITERALS}
-
-
-def _error(
-    text: str,
-    value: Any,
-    bad: Any,
-    given: Mapping[Operand, Any],
-    site: Site,
-    hint: str | None = None,
-    pointwise: bool = False,
-) -> AnomalyError:
-    places = np.argwhere(bad)
-    first = tuple(map(int, places[0]))
-    what = str(np.asarray(value)[first])
-    if not first:
-        reason = f"the result is {what}"
-    else:
-        count, size = len(places), np.size(value)
-        kinds = {str(x) for x in np.asarray(value)[bad]}
-        reason = f"{count} of {size} elements {'is' if count == 1 else 'are'} {' or '.join(sorted(kinds))}"
-        reason += f", the first at {list(first)}"
-    if pointwise:
-        facts = [f"{operand.name} is {np.broadcast_to(x, np.shape(value))[first]}" for operand, x in given.items()]
-        reason += f", where {' and '.join(facts)}"
-    rows = [
-        Operand(name, shape, "   ".join(filter(None, (_range(x), origin))))
-        for (name, shape, origin), x in given.items()
-    ]
-    hints = [hint] if hint else []
-    if what != "nan" and not hint:
-        hints = [_LARGE] if np.asarray(value).dtype == np.float64 else [_LARGE, _NARROW]
-    where = f"{site.where}: {site.source}" if site.source else site.where
-    return AnomalyError(shape_message(text, rows, reason, hints, where))
 
 
 def _range(x: Any) -> str:

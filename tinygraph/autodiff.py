@@ -316,6 +316,14 @@ def gradients(
     return results if several else results[0]
 
 
+def numbers_back(output: Tensor, grad: ArrayLike | None = None) -> Iterator[tuple[Tensor, Any]]:
+    """What `backward` would compute, for a look at it: nothing is left in the graph, which can be used again.
+
+    Each node with its cotangent as a number, or with a function that makes it where a part is aside.
+    """
+    return _traverse({output: _seed(output, grad)}, NUMBERS)
+
+
 def cotangents(
     output: Tensor, inputs: set[Tensor], seed: Tensor, as_read: Mapping[Tensor, Tensor] | None = None
 ) -> Iterator[tuple[Tensor, Any]]:

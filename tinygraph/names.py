@@ -25,10 +25,10 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Tensor, str]:
     """The names of the nodes that have one; `order` is their topological order, `frame` the one that asks."""
-    asked = dict(_called(_variables(frame))) if frame is not None else {}
+    asked = variables_of(frame) if frame is not None else {}
     found: dict[Tensor, str] = {}
     for node in order:
-        name = _visible(node.name) or asked.get(id(node))
+        name = _visible(node.name) or asked.get(node)
         if name:
             found[node] = name
     readers = readers_of(order)
@@ -138,8 +138,12 @@ def _visible(name: str | None) -> str | None:
     return name if name and clean(name).strip() else None
 
 
+def variables_of(frame: FrameType) -> dict[Tensor, str]:
+    """What a frame calls tensors: by its variables, and their items and attributes one level deep."""
+    return dict(_called(_variables(frame)))
+
+
 def _variables(frame: FrameType) -> dict[str, Any]:
-    """The variables of a frame."""
     snapshot = frame.f_locals
     variables = dict(snapshot)
     if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
@@ -150,21 +154,21 @@ def _variables(frame: FrameType) -> dict[str, Any]:
     return variables
 
 
-def _called(variables: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """Tensors among the variables, their items and attributes, one level deep. The outermost name counts."""
-    inner: list[tuple[int, str]] = []
-    outer: list[tuple[int, str]] = []
+def _called(variables: Mapping[str, Any]) -> Iterator[tuple[Tensor, str]]:
+    """The tensors. The outermost name counts."""
+    inner: list[tuple[Tensor, str]] = []
+    outer: list[tuple[Tensor, str]] = []
     for name, value in variables.items():
         if name.startswith("_") or not name.isidentifier():  # pytest stores parts of an assert as @py_assert1
             continue
         if isinstance(value, Tensor):
-            outer.append((id(value), name))
+            outer.append((value, name))
             continue
         inside = value if isinstance(value, dict) else getattr(value, "__dict__", None)
         if isinstance(inside, dict) and not isinstance(value, ModuleType):
             for key, item in inside.items():
                 if isinstance(item, Tensor) and isinstance(key, str) and key.isidentifier() and key[0] != "_":
-                    inner.append((id(item), key))
+                    inner.append((item, key))
     # of several names for one tensor the first stays; later entries of a dict overwrite, so the first comes last
     return iter([*reversed(inner), *reversed(outer)])
 

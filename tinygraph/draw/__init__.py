@@ -65,7 +65,8 @@ class Picture:
         rows = []
         for box in self._drawing.boxes:
             gradient = as_text(box.gradient[:-2]) if box.gradient else ""
-            rows.append([as_text(box.title), box.value, gradient, box.gradient[-1].text if box.gradient else ""])
+            size = box.gradient[-1].text if box.gradient else ""
+            rows.append([as_text(box.title), box.value, gradient, size, as_text(box.mark) if box.mark else ""])
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("   ".join(map(str.ljust, row, wide)).rstrip() for row in rows)
 
@@ -95,6 +96,7 @@ def draw(
     depth: int | None = None,
     focus: Tensor | str | None = None,
     radius: int = 2,
+    check: bool = False,
 ) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
@@ -109,6 +111,11 @@ def draw(
 
     ``draw(J).save("net.html")`` writes the same picture as a page that steps, forward and then backward, and shows for
     each box its numbers, its equations and what its gradient is the sum of.
+
+    ``check=True`` marks what is wrong, and says from where: gradients that are NaN, zero, vanishing or exploding,
+    values that are NaN or infinite, units that are dead, saturated or copies of each other. Where it begins the sign is
+    ▲ and the border thick; where it is felt the sign is △. Before `backward` the gradients are computed for this
+    alone.
 
     Of more than ten thousand tensors it draws what they begin with and end in, and counts the operations between.
 
@@ -132,6 +139,10 @@ def draw(
     if title is not None and not isinstance(title, str):
         raise TypeError(f"a title is a string, not {type(title).__name__}")
     drawing = view(output, _getframe(1), detail, convention, depth, focus, radius)
+    if check:
+        from .marks import mark  # here, since few ask for it
+
+        mark(drawing, output)
     heading = clean(title or "").strip()
     return Picture(drawing, [Span(heading)] if heading else _default_title(drawing, output), direction)
 

@@ -45,6 +45,10 @@ class Box:
     """What is folded into it."""
     count: int = 1
     """How many such blocks it stands for."""
+    mark: Spans | None = None
+    """What a check has found here."""
+    begins: bool = False
+    """Whether what the mark says begins here."""
 
 
 @dataclass(eq=False)
@@ -77,6 +81,10 @@ class Drawing:
     """The equations of the gradients; and with nothing merged, a step of the chain rule for each box."""
     repeated: set[tuple[str, ...]] = field(default_factory=set)
     """Which scopes stand for several copies."""
+    checked: str = ""
+    """What a check has found in all."""
+    shown_by: Mapping[Tensor, Tensor] = field(default_factory=dict)
+    """For each node the one whose box shows it, where some have a box only in the first of several copies."""
 
 
 class Maker:

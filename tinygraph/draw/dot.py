@@ -33,6 +33,8 @@ _STYLES: dict[str, dict[str, str]] = {
     "misfit": {"style": "filled", "fillcolor": "white", "color": VERMILLION, "penwidth": "4"},
     "failed": {"style": "dashed,filled", "fillcolor": "#FEF1EA", "color": VERMILLION, "penwidth": "4"},
 }
+_MARKED = {"color": "black", "penwidth": "3"}
+_WARNING = "#F0E442"
 
 
 def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
@@ -54,7 +56,7 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
     )
     back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
     heading = [_line(title, 15, "black")] if title else []
-    captions = [f"forward in blue{back}", *([drawing.caption] if drawing.caption else [])]
+    captions = [f"forward in blue{back}", *filter(None, (drawing.caption, drawing.checked))]
     graph.attr(label=_html([*heading, *(_line([Span(caption)], 10, GREY) for caption in captions)]))
     crowded = len(drawing.edges) > _MANY_EDGES
     if crowded:  # the network simplex of dot takes minutes on a fan of a hundred edges
@@ -81,7 +83,7 @@ def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, st
         if len(box.scope) > depth:
             inner.setdefault(box.scope[depth], []).append(box)
         else:
-            graph.node(ids[box], label=_label(box), **_STYLES[box.role])
+            graph.node(ids[box], label=_label(box), **_STYLES[box.role] | (_MARKED if box.begins else {}))
     for name, members in inner.items():
         repeated = (*scope, name) in drawing.repeated
         with graph.subgraph(name=f"cluster_{ids[members[0]]}_{depth}") as cluster:
@@ -107,16 +109,22 @@ def _past(edge: Edge, direction: str) -> dict[str, str]:
 def _label(box: Box) -> str:
     value = _line([Span(box.value)], 10, RED if box.role == "failed" else BLUE)
     lines = [_line(box.title, 14, "black"), *([value] if box.value else [])]
-    if box.gradient is None:
-        return _html(lines)
-    lines.append(_line(box.gradient, 10, RED))
-    # room for any gradient, so that backward does not move the layout
-    return _html(lines, width=round(_CHARACTER * (len(as_text(box.gradient[:-1])) + box.widest_gradient)))
+    width = 0
+    if box.gradient is not None:
+        lines.append(_line(box.gradient, 10, RED))
+        # room for any gradient, so that backward does not move the layout
+        width = round(_CHARACTER * (len(as_text(box.gradient[:-1])) + box.widest_gradient))
+    if box.mark is None:
+        return _html(lines, width)
+    return _html([*lines, _line(box.mark, 10, "black")], width, _WARNING if box.begins else "white")
 
 
-def _html(lines: list[str], width: int = 0) -> str:
+def _html(lines: list[str], width: int = 0, behind_last: str = "") -> str:
     height = _ROW if width else 0  # which no character changes, whatever font it comes from
     rows = "".join(f'<TR><TD WIDTH="{width}" HEIGHT="{height}">{line}</TD></TR>' for line in lines)
+    if behind_last:
+        start, cell, rest = rows.rpartition("<TD")
+        rows = f'{start}{cell} BGCOLOR="{behind_last}"{rest}'
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>'
 
 

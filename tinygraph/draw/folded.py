@@ -60,6 +60,8 @@ class Folded:
         self._out_of: defaultdict[Tensor, list[_Way]] = defaultdict(list)
         self.owner = self._owners(order)
         """The node with a box in whose expression a node stands, in the first copies."""
+        first = {node: structure.first(node) for node in order}
+        self._shown_by = {node: self.owner[x] for node, x in first.items() if x in self.owner}
         self._join(order)
 
     # -- how boxes are joined ----------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ class Folded:
                     self._draw(edges, way, box, readers.box(way.target, self._outside_title(way.target)))
         drawing.boxes = [*read.boxes, *drawing.boxes, *readers.boxes]
         drawing.edges = list(edges.values())
+        drawing.shown_by = self._shown_by
         self._maker.add_steps(drawing.edges)
         return drawing
 

@@ -71,7 +71,7 @@ _natural = Domain(0, 20, integer=True)
 _dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)  # no quotient is near a whole number
 
 
-def _level(xp: Any, g: Any, *_: Any) -> Any:
+def level(xp: Any, g: Any, *_: Any) -> Any:
     """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
     return 0.0 * xp.astype(xp.isfinite(g), g.dtype)
 
@@ -234,8 +234,8 @@ def positive(x: ArrayLike) -> Tensor:
 
 @op(
     "elementwise",
-    _level,
-    _level,
+    level,
+    level,
     notation="{0} div {1}",
     binding=PRODUCT,
     run=operator.floordiv,
@@ -426,7 +426,7 @@ def abs(xp: Any, x: ArrayLike) -> Any:
     return xp.abs(x)
 
 
-@op("elementwise", _level, notation="sign({0})", samples=(_not_flat,))
+@op("elementwise", level, notation="sign({0})", samples=(_not_flat,))
 def sign(xp: Any, x: ArrayLike) -> Any:
     """−1, 0 or 1, elementwise; the derivative is 0.
 
@@ -454,7 +454,7 @@ def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 # -- rounding: constant between jumps ------------------------------------------------------------------------------
 
 
-@op("elementwise", _level, notation="⌊{0}⌋", samples=(_between,))
+@op("elementwise", level, notation="⌊{0}⌋", samples=(_between,))
 def floor(xp: Any, x: ArrayLike) -> Any:
     """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
 
@@ -464,7 +464,7 @@ def floor(xp: Any, x: ArrayLike) -> Any:
     return xp.floor(x)
 
 
-@op("elementwise", _level, notation="⌈{0}⌉", samples=(_between,))
+@op("elementwise", level, notation="⌈{0}⌉", samples=(_between,))
 def ceil(xp: Any, x: ArrayLike) -> Any:
     """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
 
@@ -474,7 +474,7 @@ def ceil(xp: Any, x: ArrayLike) -> Any:
     return xp.ceil(x)
 
 
-@op("elementwise", _level, samples=(_between,))
+@op("elementwise", level, samples=(_between,))
 def trunc(xp: Any, x: ArrayLike) -> Any:
     """x without its fraction, elementwise; the derivative is 0.
 
@@ -484,7 +484,7 @@ def trunc(xp: Any, x: ArrayLike) -> Any:
     return xp.trunc(x)
 
 
-@op("elementwise", _level, notation="round({0})", samples=(_between,))
+@op("elementwise", level, notation="round({0})", samples=(_between,))
 def rint_(xp: Any, x: ArrayLike) -> Any:
     """The whole number nearest to x, and of two the even one."""
     return xp.rint(x)
@@ -541,7 +541,7 @@ def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
 
 @op(
     "elementwise",
-    _level,
+    level,
     lambda xp, g, z, x, y: xp.where(x == 0, g, 0.0),
     samples=(_not_flat, None),
 )

@@ -1,0 +1,76 @@
+"""Why a gradient is None, zero, NaN, tiny or huge, or why a value is NaN: in sentences, with the evidence."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from sys import _getframe
+from typing import NamedTuple
+
+from ..graph import Tensor
+
+__all__ = ["Answer", "Cause", "why"]
+
+_WIDTH = 100
+
+
+class Cause(NamedTuple):
+    """One reason."""
+
+    key: str
+    """What kind of reason it is, in a word or two."""
+    tensor: Tensor
+    """Where it lies."""
+    sentence: str
+
+
+class Answer:
+    """What `why` has found: `text` to read, and `causes` one by one; there are none where nothing is wrong."""
+
+    def __init__(self, heading: str, causes: Iterable[Cause] = ()) -> None:
+        self.heading = heading
+        """What is asked about."""
+        self.causes = list(causes)
+
+    @property
+    def text(self) -> str:
+        """The sentences, each with the line of source that it is about."""
+        lines = textwrap.wrap(self.heading, _WIDTH)
+        shown = set()
+        for cause in self.causes:
+            lines += textwrap.wrap(cause.sentence, _WIDTH)
+            site = cause.tensor.site
+            if site.source and site.where not in shown:
+                shown.add(site.where)
+                lines.append(f"    {site.where}   {site.source}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+def why(t: Tensor, of: Tensor | None = None) -> Answer:
+    """Why the gradient of `t` is None, zero, NaN, infinite, tiny or huge, or that it is fine; in sentences.
+
+    Where the value of `t` itself is NaN or infinite, where that began. `of` is the loss that the gradient is of;
+    without it, that is the youngest scalar among your variables that was computed from `t`. Before `backward` the
+    gradient is computed for the answer, and left nowhere.
+
+    Raises `TypeError` for what is no tensor.
+
+    >>> w, x = tg.parameter([[1.0, -1.0]], name="w"), tg.Tensor(np.ones((2, 10)), name="x")
+    >>> a = tg.relu(w @ x - 1.0)
+    >>> J = tg.mean((a - 1.0) ** 2)
+    >>> J.backward()
+    >>> tg.why(w, of=J).causes[0].key
+    'dead'
+    """
+    if not isinstance(t, Tensor):
+        raise TypeError(f"why asks about a tensor, not about {type(t).__name__}")
+    if of is not None and not isinstance(of, Tensor):
+        raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
+    from .answers import answer  # here, since few programs ask
+
+    return answer(t, of, _getframe(1))
