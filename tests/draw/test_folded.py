@@ -291,7 +291,7 @@ def test_the_whole_of_a_small_graph_is_in_reach():
 def test_a_part_of_an_expression_is_found_in_its_box():
     J = two_layers()
     products = [x for x in tg.toposort(J) if x.op is not None and x.op.name == "matmul"]
-    assert "Z1 = W1 X + b1" in titles(drawing(J, focus=products[0], radius=0))
+    assert "Z1 = W1 X + b1" in titles(tg.draw(J, focus=products[0], radius=0)._drawing)
     x = tg.parameter([1.0, 2.0])
     three = tg.Tensor(3.0)
     y = x * tg.Tensor(2.0) + three * x

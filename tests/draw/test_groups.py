@@ -1,9 +1,12 @@
 """How a graph falls into groups: each copy of what repeats is the same as the first, whatever it reads."""
 
+import contextlib
+import functools
 import itertools
 
 import numpy as np
 import pytest
+from graphs import BINARY, UNARY
 from models import deep, recurrent, residual, transformer
 
 import tinygraph as tg
@@ -137,6 +140,29 @@ def test_what_comes_out_at_the_end_is_no_copy():
 
 # -- laws ----------------------------------------------------------------------------------------------------------
 
+
+def random_blocks(seed):
+    """A random block again and again, with something of its own and something shared, and once another block."""
+    rng = np.random.default_rng(seed)
+    steps = [(rng.integers(len(UNARY)), rng.integers(len(BINARY)), *rng.integers(1, 4, 2)) for _ in range(6)]
+    shared = tg.Tensor(rng.normal(size=(3, 3)))
+
+    def block(x):
+        made = [shared, tg.parameter(rng.normal(size=(3, 3))), x]
+        for unary, binary, i, j in steps:
+            with contextlib.suppress(tg.ShapeError, IndexError):
+                y = UNARY[unary](BINARY[binary](made[-min(i, len(made))], made[-min(j, len(made))]))
+                if y.size < 100:
+                    made.append(y)
+        return tg.tanh(x + tg.sum(made[-1]) * 0.01)
+
+    x = tg.parameter(rng.normal(size=(3, 3)))
+    with np.errstate(all="ignore"):
+        for i in range(16):
+            x = block(x) if i != 6 else tg.sin(x)
+        return tg.sum(x)
+
+
 MODELS = {
     "transformer": transformer,
     "scopes": lambda: transformer(scopes=True),
@@ -145,6 +171,7 @@ MODELS = {
     "each": lambda: recurrent(each=True),
     "deep": deep,
     "residual": residual,
+    **{f"random {seed}": functools.partial(random_blocks, seed) for seed in range(12)},
 }
 
 
@@ -195,6 +222,13 @@ def test_items_come_in_topological_order(model):
         at = {node: i for i, item in enumerate(items) for node in members(item)}
         for node, i in at.items():
             assert all(at.get(x, -1) <= i for x in node.inputs if isinstance(x, tg.Tensor))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_blocks_are_found(seed):
+    counts = [group.count for group in groups_of(structure_of(random_blocks(seed)).items)]
+    assert sum(count for count in counts if count < 10) >= 13
+    assert max(counts) <= 9
 
 
 def test_what_passes_from_copy_to_copy_is_told():
