@@ -163,6 +163,19 @@ def test_what_is_folded_goes_round_too():
     }
 
 
+def test_what_goes_round_within_a_folded_scope_is_not_seen():
+    x = tg.parameter(np.ones(3), name="x")
+    with tg.scope("net"):
+        y = tg.exp(x)
+        for _ in range(50):
+            y = tg.sin(tg.tanh(y))
+        z = tg.exp(y)
+    J = tg.sum(z)
+    net = groups(drawing(J, depth=0))["net"]
+    assert joined(drawing(J, depth=0)) == {("net", "J = Σ z")}
+    assert any(edge.carried for edge in net.inner.edges)
+
+
 def test_heads_side_by_side_do_not_go_round():
     (block,) = groups(drawing(transformer(), depth=0)).values()
     (heads,) = (box for box in block.inner.boxes if box.count > 1)

@@ -88,6 +88,19 @@ def test_nothing_is_folded_across_a_part_that_is_not_the_same(odd):
     assert max(run.copies for run in found) <= 7
 
 
+def test_all_operands_are_compared():
+    def mixed(wrong=None):
+        parts = [tg.parameter([1.0])] * 5
+        for i in range(12):
+            parts = [function(tg.concat(parts)[:1]) for function in (tg.sin, tg.cos, tg.tanh, tg.exp, tg.sigmoid)]
+            if i == wrong:
+                parts[3:] = parts[:2:-1]
+        return tg.concat(parts)
+
+    assert [run.copies for run in runs_of(operations(mixed()))] in ([11], [12])
+    assert max(run.copies for run in runs_of(operations(mixed(wrong=5)))) <= 7
+
+
 def test_powers_are_told_apart_and_other_numbers_are_not():
     x = tg.parameter([1.0, 2.0])
     assert label(x**2) != label(x**3)
