@@ -137,5 +137,5 @@ def tangle(ops=10_000, seed=0):
         a, b = (pool[-1 - int(rng.integers(min(30, len(pool))))] for _ in range(2))
         y = functions[rng.integers(6)](a) if rng.random() < 0.4 else a - b if rng.random() < 0.5 else a * 0.1 * b
         pool.append(tg.tanh(y))
-    J = tg.sum(sum(pool[-30:]))
+    J = tg.sum(tg.stack(pool[-30:]))
     return J

@@ -109,6 +109,14 @@ def draw(
     step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
     activations are those of each example's loss, and so are their values; with "exact" they are what ``.grad`` holds.
 
+    A graph of more boxes than a screen can show, some forty, is folded: each scope to one box, and so what repeats, as
+    ``layer ×12``, whether it has a scope or not. Groups are drawn open as long as there is room, the first of what
+    repeats standing for all; `depth` is how many levels of groups to open instead, 0 for none.
+
+    `focus` is a tensor, or the name of one, to see only what is at most `radius` boxes away from it, with dotted boxes
+    where the graph goes on; or the name of a scope, to see what is inside. Of more than fifty thousand tensors, without
+    a tensor in focus, it draws what they begin with and end in, and counts the operations between.
+
     ``draw(J).save("net.html")`` writes the same picture as a page that steps, forward and then backward, and shows for
     each box its numbers, its equations and what its gradient is the sum of.
 
@@ -117,7 +125,7 @@ def draw(
     ▲ and the border thick; where it is felt the sign is △. Before `backward` the gradients are computed for this
     alone.
 
-    Of more than ten thousand tensors it draws what they begin with and end in, and counts the operations between.
+    Raises `ArgumentError` for a focus that is not in the graph, and for options that do not exist.
 
     >>> import tinygraph as tg
     >>> w, x = tg.parameter(2.0), tg.Tensor(3.0)
@@ -127,6 +135,14 @@ def draw(
     w               2   dw = x   3
     x               3
     J = w · x + 1   7   dJ       1
+    >>> h = x
+    >>> for i in range(100):
+    ...     h = tg.tanh(w * h)
+    >>> tg.draw(h, depth=0)
+    w                      2        dw      3
+    x                      3
+    h₁ … h₉₉ ×99           scalar   dh₉₉    –
+    h₁₀₀ = tanh(w · h₉₉)   0.9575   dh₁₀₀   –
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"draw shows the graph of a tensor, not of {type(output).__name__}")
@@ -138,6 +154,12 @@ def draw(
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if title is not None and not isinstance(title, str):
         raise TypeError(f"a title is a string, not {type(title).__name__}")
+    if depth is not None and not _is_count(depth):
+        raise ArgumentError(f"depth is how many levels of groups are opened, 0 or more, not {depth!r}")
+    if not _is_count(radius):
+        raise ArgumentError(f"radius is how many boxes around the focus are shown, 0 or more, not {radius!r}")
+    if focus is not None and not isinstance(focus, (Tensor, str)):
+        raise TypeError(f"focus is a tensor or the name of one, or of a scope, not {type(focus).__name__}")
     drawing = view(output, _getframe(1), detail, convention, depth, focus, radius)
     if check:
         from .marks import mark  # here, since few ask for it
@@ -145,6 +167,10 @@ def draw(
         mark(drawing, output)
     heading = clean(title or "").strip()
     return Picture(drawing, [Span(heading)] if heading else _default_title(drawing, output), direction)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _default_title(drawing: Drawing, output: Tensor) -> Spans | None:

@@ -117,16 +117,21 @@ class Maker:
         title = symbol(self.names[node])
         if node.op is not None:
             title = [*title, Span(" = "), *self._writer.expression(node)]
-        equation, step, scale = self._equations.get(node), self._steps.get(node), self._scales.get(node, 1.0)
         return Box(
             node,
             self._roles[node],
             title,
             _value(_as_read(node, self.readers)),
-            gradient_line(node, self.names[node], equation, step, scale, self._unknown),
+            self.gradient(node, self.names[node]),
             2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
             _scope(node, self.readers),
         )
+
+    def gradient(self, node: Tensor, name: str, brief: bool = False) -> Spans | None:
+        """The gradient's line: its equation, unless it has to be brief, and its value."""
+        equation, step = self._equations.get(node), self._steps.get(node)
+        scale = equation.scale if equation else step.scale if step else self._scales.get(node, 1.0)
+        return gradient_line(node, name, None if brief else equation, scale, self._unknown)
 
     def add_steps(self, edges: Sequence[Edge]) -> None:
         """Say on the way back what comes back, where all of it comes this way and the box says less."""
@@ -331,7 +336,6 @@ def gradient_line(
     node: Tensor,
     name: str,
     equation: Equation | None = None,
-    step: Equation | None = None,
     scale: float = 1.0,
     unknown: Set[str] = frozenset(),
 ) -> Spans | None:
@@ -339,7 +343,6 @@ def gradient_line(
     if not node.requires_grad:
         return None
     grad = node.grad
-    scale = equation.scale if equation else step.scale if step else scale
     text = _short(equation, unknown) or [*symbol(name, "d"), *([Span(" = …")] if equation else [])]
     if grad is None:
         return [*text, Span("   "), Span("–")]

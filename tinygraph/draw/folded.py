@@ -13,12 +13,12 @@ from itertools import groupby, pairwise
 from ..graph import Tensor
 from ..names import clean, shown_inputs
 from ..notation import Span, Spans, as_text, symbol
-from .boxes import Box, Drawing, Edge, Maker, gradient_line, shape_text, ways_back
+from .boxes import Box, Drawing, Edge, Maker, shape_text, ways_back
 from .groups import Group, Item, Structure
 
 MOST_BOXES = 40  # what a screen can show
 _MOST_OUTSIDE = 6  # boxes for what is read from outside, and as many for what reads
-_MOST_INSIDE = MOST_BOXES - 2 * _MOST_OUTSIDE
+MOST_INSIDE = MOST_BOXES - 2 * _MOST_OUTSIDE
 _MOST_PARTS = 10
 _FEWEST = 3  # operations between groups that become a group
 _WIDEST = 2_400  # points, of a picture in which groups are opened unasked
@@ -113,7 +113,7 @@ class Folded:
         for _ in range(radius):
             ways = [way for node in ring for way in (*self._into[node], *self._out_of[node])]
             ring = [x for way in ways for x in (way.source, way.target) if x in self.owner]
-            ring = [x for x in dict.fromkeys(ring) if x not in found][: _MOST_INSIDE - len(found)]
+            ring = [x for x in dict.fromkeys(ring) if x not in found][: MOST_INSIDE - len(found)]
             found |= dict.fromkeys(ring)
         return sorted(found, key=lambda node: node.age)
 
@@ -122,7 +122,7 @@ class Folded:
     def content(self, group: Group) -> list[Item]:
         """What the first copy of a group is made of, no more than fits."""
         if group not in self._contents:
-            self._contents[group] = self.fitting(group.items, _MOST_INSIDE)
+            self._contents[group] = self.fitting(group.items, MOST_INSIDE)
         return self._contents[group]
 
     def fitting(self, items: Iterable[Item], most: int = MOST_BOXES) -> list[Item]:
@@ -147,7 +147,7 @@ class Folded:
     def _in_parts(self, items: Sequence[Item]) -> list[Item]:
         """A few parts of about one size, cut where little passes from one to the next."""
         passing = self._passing(items)
-        parts = min(_MOST_PARTS, -(-len(items) // (_MOST_INSIDE - 4)))
+        parts = min(_MOST_PARTS, -(-len(items) // (MOST_INSIDE - 4)))
         size = len(items) / parts
         cuts = [0]
         for i in range(1, parts):
@@ -315,11 +315,11 @@ class Folded:
             "group",
             self._title(group),
             self._group_value(group),
-            gradient_line(result, self._name(result)),
+            self._maker.gradient(result, self._name(result), brief=True),
             14,
             (),
             self.drawing(
-                self.content(group), most=_MOST_INSIDE, caption=f"the first of {group.count}" * (group.count > 1)
+                self.content(group), most=MOST_INSIDE, caption=f"the first of {group.count}" * (group.count > 1)
             ),
             group.count,
         )

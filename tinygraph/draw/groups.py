@@ -125,7 +125,7 @@ class Structure:
             if run is not None:
                 copies = [sequence[j : j + run.period] for j in range(i, run.stop, run.period)]
                 whole = len(unit) == run.period and len(unit[0].scope) > depth  # each copy is one scope
-                name = _stem(unit[0].scope[depth]).strip(" _-.") or unit[0].scope[depth] if whole else ""
+                name = _common_name([copy[0].scope[depth] for copy in copies]) if whole else ""
                 items.append(self._group(name, copies, depth + whole))
                 i = run.stop
             else:
@@ -228,5 +228,11 @@ class Structure:
 
 
 def _stem(scope: str) -> str:
-    """A scope's name without its number."""
+    """A scope's name without its numbers."""
     return re.sub("[0-9]+", "", scope)
+
+
+def _common_name(scopes: Sequence[str]) -> str:
+    """``layer`` for ``layer 1``, ``layer 2``, …; or the first and the last name."""
+    stems = {re.sub(r"[\s_.-]*[0-9]+$", "", scope) for scope in scopes}
+    return stems.pop() or scopes[0] if len(stems) == 1 else f"{scopes[0]} … {scopes[-1]}"

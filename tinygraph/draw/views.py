@@ -10,11 +10,11 @@ from types import FrameType
 
 from ..errors import ArgumentError
 from ..graph import Tensor, describe, toposort
-from ..names import names_of, readers_of, shown_inputs
+from ..names import clean, names_of, readers_of, shown_inputs
 from ..notation import Span, as_text, symbol, with_symbols
 from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
-from .folded import MOST_BOXES, Folded
-from .groups import Structure
+from .folded import MOST_BOXES, MOST_INSIDE, Folded
+from .groups import Item, Structure
 
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _MOST_SUGGESTED = 6
@@ -50,15 +50,15 @@ def view(
     maker = Maker(order, symbols, boxed, equations)
     folded = Folded(part, structure, maker, boxed, names)
     if isinstance(found, Tensor):
-        centre = folded.owner[found]
-        around = [Span("around "), *symbol(symbols[centre])]
-        return folded.drawing(folded.neighbourhood(centre, radius), caption=_caption(as_text(around), maker))
-    items = folded.fitting(structure.items)
-    return folded.drawing(items, depth, caption=_caption(f"inside {'/'.join(found)}" if found else "", maker))
-
-
-def _caption(what: str, maker: Maker) -> str:
-    return "; ".join(part for part in (what, maker.caption) if part)
+        centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
+        items: Sequence[Item] = folded.neighbourhood(centre, radius)
+        what = as_text([Span("around "), *symbol(symbols[centre])])
+    elif found is not None:
+        items, what = folded.fitting(structure.items, MOST_INSIDE), f"inside {clean('/'.join(found))}"
+    else:
+        items, what = folded.fitting(structure.items), f"{sum(x.op is not None for x in order):,} operations, folded"
+    caption = f"{what}; {maker.caption}" if maker.caption else what
+    return folded.drawing(items, depth, MOST_BOXES if found is None else MOST_INSIDE, caption)
 
 
 def _from_outside(part: Sequence[Tensor]) -> list[Tensor]:
@@ -126,7 +126,7 @@ def _found(
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:
         tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
-        near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED) or [*tensors[:4], *parts[:4], "…"]
+        near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED, 0.5) or [*tensors[:4], *parts[:4], "…"]
         raise ArgumentError(
             f"nothing in the graph of {describe(output)} is called {focus!r}; there are {_listed(near)}"
         )
