@@ -551,7 +551,10 @@ canvas.addEventListener("pointerdown", (event) => {
 });
 canvas.addEventListener("pointermove", onPointerMove);
 for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
-  canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
+  canvas.addEventListener(name, (event) => {
+    pointers.delete(event.pointerId);
+    setTimeout(() => { dragged = false; }); // after the click that ends a drag
+  });
 }
 canvas.addEventListener("wheel", onWheel, { passive: false });
 document.addEventListener("keydown", onKey);

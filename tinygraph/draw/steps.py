@@ -27,6 +27,8 @@ from .boxes import Box, Drawing, _as_read, _in_full, _shape, _summary, _value
 _LARGEST_IN_FULL = 4  # elements
 _MOST_PARTS = 12  # of a gradient, for each of which there is a step
 _MOST_RULES = 200  # that are written out, of all gradients together
+_MOST_NODES = 20_000  # of a graph of which gradients are taken apart
+_MOST_OPS = 16  # in an expression
 
 
 @dataclass(eq=False)
@@ -73,14 +75,14 @@ class Story:
 
     def __init__(self, drawing: Drawing) -> None:
         output = drawing.boxes[-1].node
-        self.names = dict(drawing.names)
+        self.names = {**dict.fromkeys((box.node for box in _all_boxes(drawing)), "…"), **drawing.names}
         self._output = output
         self._merged, self._apart = _by_tensor(drawing.merged), _by_tensor(drawing.apart)
         self._symbols = dict(drawing.apart.names) if drawing.apart is not None else {}
         self._symbols |= dict(drawing.merged.names) if drawing.merged is not None else {}
         self._scales = drawing.merged.scales if drawing.merged is not None else {}
         self._scalars = drawing.merged.scalars if drawing.merged is not None else {}
-        self._boxed = {box.node for box in _all_boxes(drawing)}
+        self._shown = set(self.names)
         self._owner: dict[Box, dict[Tensor, Box]] = {}
         self._told: dict[Box, list[Part]] = {}
         for inner in all_drawings(drawing):
@@ -88,8 +90,9 @@ class Story:
         order = toposort(output)
         self._readers = readers_of(order)
         self._as_read = read_before_change(order)
-        self._writer = Writer(self.names, lambda x: x not in self._boxed)
-        self._parts = dict(contributions(order)) if output.grad is not None else {}
+        self._writer = Writer(self.names, lambda x: x not in self._shown)
+        taken_apart = output.grad is not None and len(order) <= _MOST_NODES
+        self._parts = dict(contributions(order)) if taken_apart else {}
         self._rules = 0
 
     # -- what a box holds ------------------------------------------------------------------------------------------
@@ -110,10 +113,22 @@ class Story:
 
     def symbol(self, node: Any, prefix: str = "") -> Spans:
         """A node by its name, or the expression that it is."""
-        if node in self.names and (node in self._boxed or node.op is None):
+        if node in self.names and (node in self._shown or node.op is None):
             return symbol(self.names[node], prefix)
-        written = self._writer.right_hand_side(node) if node.op is not None else [Span("a constant")]
+        if node.op is None:
+            written = [Span("a constant")]
+        else:
+            written = self._writer.expression(node) if self._is_short(node) else [Span(f"{node.op.name}(…)")]
         return [Span("d("), *written, Span(")")] if prefix else written
+
+    def _is_short(self, node: Tensor) -> bool:
+        """Whether the expression of a node can be written; that of a graph which is too large to draw is all of it."""
+        inside = [node]
+        for x in inside:
+            inside += [y for y in x.inputs if isinstance(y, Tensor) and y.op is not None and y not in self._shown]
+            if len(inside) > _MOST_OPS:
+                return False
+        return True
 
     def equations(self, box: Box) -> list[Equation]:
         """The equations of a gradient: the step of the chain rule, then what it comes to."""
@@ -156,12 +171,12 @@ class Story:
     def _forward(self, drawing: Drawing, box: Box) -> Step:
         node = box.node
         edges = [f"f{i}" for i, edge in enumerate(drawing.edges) if edge.target is box]
-        if node.op is None or box.inner is not None:
-            known = "Given: nothing comes before it." if node.op is None else "Several operations, folded into one box."
+        if node.op is None or box.inner is not None or not self._is_short(node):
+            known = "Given: nothing comes before it." if node.op is None else "Many operations, in one box."
             return Step(box, False, self.symbol(node), edges, [box.title], "", _value(self.value(box)), known)
-        read = [as_text(self.symbol(x)) for x in sources(node, self._boxed)]
+        read = [as_text(self.symbol(x)) for x in sources(node, self._shown)]
         why = f"Computed from {_listed(read)}." if read else "Computed from numbers alone."
-        with_numbers = _Numbers(self.names, lambda x: x not in self._boxed)
+        with_numbers = _Numbers(self.names, lambda x: x not in self._shown)
         numbers = as_text(with_numbers.expression(node))
         return Step(box, False, self.symbol(node), edges, [box.title], numbers, _value(self.value(box)), why)
 
@@ -248,11 +263,11 @@ class Story:
 
     def _slope(self, reader: Any) -> str:
         """The derivative of a function of one tensor, in words."""
-        if len(reader.inputs) != 1 or reader.op.kind != "elementwise":
+        if len(reader.inputs) != 1 or reader.op.kind != "elementwise" or not self._is_short(reader):
             return ""
         try:
             slope = symbolic_contribution(reader, Tensor(1.0), 0, self._as_read)
-            spans = self._writer.right_hand_side(written(shortest(self._terms(self._boxed).read(slope))))
+            spans = self._writer.right_hand_side(written(shortest(self._terms(self._shown).read(slope))))
         except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
             return ""
         return f" The derivative of {as_text(self._writer.expression(reader))} is {as_text(spans)}."
@@ -266,10 +281,10 @@ class Story:
         if self._rules > _MOST_RULES:
             return None
         way = [found.reader]
-        while way[-1] not in self._boxed:
+        while way[-1] not in self._shown and len(way) <= _MOST_OPS:
             way.append(self._readers[way[-1]][0])
         top = way[-1]
-        if top.grad is None:
+        if top not in self._shown or top.grad is None:
             return None
         leaf = Tensor(np.asarray(top.grad * self.scale(top)))
         names = {**self.names, **self._scalars}
@@ -280,7 +295,7 @@ class Story:
             for reader, inner in pairwise(reversed(way)):
                 g = self._through(reader, g, next(i for i, x in enumerate(reader.inputs) if x is inner))
             g = self._through(found.reader, g, found.position)
-            shown = self._boxed | ({leaf} & names.keys())
+            shown = self._shown | ({leaf} & names.keys())
             names |= {now: names[was] for was, now in self._as_read.items() if was in names}
             return Writer(names, lambda x: x not in names).right_hand_side(
                 written(shortest(self._terms(shown).read(g)))
@@ -311,7 +326,7 @@ class Story:
                 x = stack.pop()
                 if x not in owner:
                     owner[x] = box
-                    stack += [y for y in x.inputs if isinstance(y, Tensor) and y not in self._boxed]
+                    stack += [y for y in x.inputs if isinstance(y, Tensor) and y not in self._shown]
         return owner
 
 
