@@ -235,6 +235,7 @@ function select(i) {
 
 const ROLES = {
   input: "given", parameter: "learned", operation: "computed", target: "what should come out", loss: "what is made small",
+  group: "several in one box, to be opened", outside: "where the graph goes on",
 };
 
 function key() {
@@ -252,13 +253,14 @@ function sum(node) {
       make("td", {}, part.rule ? mathematics(part.rule) : "its part", part.value && make("small", {}, `= ${part.value}`)),
       make("td", {}, part.where, part.note && make("small", {}, part.note)),
       make("td", {}, part.shape)));
-  const several = node.parts.length > 1;
+  const count = node.parts.length + node.more;
   return make("div", { class: "sum" },
     make("h3", {}, mathematics(["math", node.gradientSymbol]),
-      several ? ` is the sum of ${node.parts.length} contributions` : " comes from one place"),
+      count > 1 ? ` is the sum of ${count} contributions` : " comes from one place"),
     make("table", {},
       make("thead", {}, make("tr", {}, ...["what", "from", "shape there"].map((text) => make("th", { scope: "col" }, text)))),
       make("tbody", {}, ...rows)),
+    node.more > 0 && make("p", {}, `and ${node.more} more`),
     node.others && make("p", {}, "Other calls of backward have added to it too."));
 }
 

@@ -25,7 +25,7 @@ from ..table import POWER, SUM, TIGHTEST
 from .boxes import Box, Drawing, _as_read, _in_full, _shape, _summary, _value
 
 _LARGEST_IN_FULL = 4  # elements
-_MOST_PARTS = 12  # of a gradient, for each of which there is a step
+MOST_PARTS = 12  # of a gradient, for each of which there is a step
 _MOST_RULES = 200  # that are written out, of all gradients together
 _MOST_NODES = 20_000  # of a graph of which gradients are taken apart
 _MOST_OPS = 16  # in an expression
@@ -156,14 +156,16 @@ class Story:
 
     def of(self, drawing: Drawing) -> list[Step]:
         """The steps of a picture: each result, in the order of computing, then each gradient."""
-        shown = [box for box in drawing.boxes if box.role not in ("parameter", "target")] or drawing.boxes
+        away = ("parameter", "target", "outside")
+        shown = [box for box in drawing.boxes if box.role not in away] or drawing.boxes
         forward = [self._forward(drawing, box) for box in shown]
         return [*forward, *(step for box in self._way_back(drawing) for step in self._backward(drawing, box))]
 
     def parts(self, box: Box) -> list[Part]:
         """The contributions that the gradient of a box is the sum of."""
         if box not in self._told:
-            self._told[box] = [self._part(box, found) for found in reversed(self._parts.get(box.node, ()))]
+            found = self._parts.get(box.node, [])[::-1]
+            self._told[box] = [self._part(box, part, i < MOST_PARTS) for i, part in enumerate(found)]
             if len(self._told[box]) == 1 and (equation := self._apart.get(box.node)):
                 self._told[box][0].rule = equation.right
         return self._told[box]
@@ -187,20 +189,21 @@ class Story:
         for edge in drawing.edges:
             into.setdefault(edge.target, []).append(edge.source)
         for box in reversed(drawing.boxes):
-            if box.node.op is None:
+            if box.node.op is None or box.role == "outside":
                 continue
             if box.node is not self._output and box.node.grad is not None:
                 yield box
             for x in into.get(box, ()):
                 waiting[x] -= 1
-                if x.node.op is None and not waiting[x] and x.node.grad is not None:
+                leaf = x.node.op is None and x.role != "outside"
+                if leaf and not waiting[x] and x.node.grad is not None:
                     yield x
 
     def _backward(self, drawing: Drawing, box: Box) -> Iterator[Step]:
         parts = self.parts(box)
         name = self.symbol(box.node, "d")
         back = {f"b{i}": edge for i, edge in enumerate(drawing.edges) if edge.source is box and edge.backward}
-        several = 1 < len(parts) <= _MOST_PARTS
+        several = 1 < len(parts) <= MOST_PARTS
         if several:
             total = 0.0
             for k, part in enumerate(parts, 1):
@@ -236,12 +239,15 @@ class Story:
 
     # -- contributions ---------------------------------------------------------------------------------------------
 
-    def _part(self, box: Box, found: Contribution) -> Part:
+    def _part(self, box: Box, found: Contribution, explained: bool) -> Part:
         node, reader = box.node, found.reader
         owner = self._owner[box].get(reader)
-        where = as_text(self.symbol(reader)) if owner is None else as_text(owner.title)
-        if owner is not None and owner.node is not reader and owner.inner is None:
-            where = f"{as_text(self.symbol(reader))} in {as_text(self.symbol(owner.node))}"
+        within = self._way(reader)[-1]
+        where = as_text(self.symbol(reader))
+        if within is not reader:
+            where += f" in {as_text(self.symbol(within))}"
+        elif owner is not None:
+            where = as_text(owner.title)
         note = passes = ""
         aside = reader.op.aside if reader.op is not None else {}
         past = {j: i for i, j in aside.items()}
@@ -259,7 +265,8 @@ class Story:
             note += self._slope(passed)
         note += self._slope(reader)
         value = np.asarray(found.value * self.scale(node))
-        return Part(owner, where, passes, self._rule(node, found), value, found.shape, note)
+        rule = self._rule(node, found) if explained else None
+        return Part(owner, where, passes, rule, value, found.shape, note)
 
     def _slope(self, reader: Any) -> str:
         """The derivative of a function of one tensor, in words."""
@@ -275,14 +282,19 @@ class Story:
     def _terms(self, shown: set[Tensor]) -> Reader:
         return Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
 
+    def _way(self, reader: Tensor) -> list[Tensor]:
+        """From a node to the one in whose expression it stands."""
+        way = [reader]
+        while way[-1] not in self._shown and len(way) <= _MOST_OPS:
+            way.append(self._readers[way[-1]][0])
+        return way
+
     def _rule(self, node: Tensor, found: Contribution) -> Spans | None:
         """What a contribution is, over the gradient of the box that its reader stands in."""
         self._rules += 1
         if self._rules > _MOST_RULES:
             return None
-        way = [found.reader]
-        while way[-1] not in self._shown and len(way) <= _MOST_OPS:
-            way.append(self._readers[way[-1]][0])
+        way = self._way(found.reader)
         top = way[-1]
         if top not in self._shown or top.grad is None:
             return None
