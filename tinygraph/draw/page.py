@@ -255,15 +255,14 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
         finite = numbers[np.isfinite(numbers)]
         small = all(n <= most for n, most in zip(flat.shape, _LARGEST_TABLE, strict=True))
         cells = flat if small else _blocks(flat)
+        blocks = zip(flat.shape, cells.shape, strict=True) if cells.shape != flat.shape else ()
         bins = _histogram(finite) if finite.size and not small else []
         size = float(np.abs(cells[np.isfinite(cells)]).max(initial=0.0))
         return {
             "cells": [[_cell(x) for x in row] for row in cells.tolist()] if numbers.size else [],
             "small": small,
             "shape": _shape(array.shape),
-            "block": ""
-            if cells.shape == flat.shape
-            else " × ".join(f"{n / k:.3g}" for n, k in zip(flat.shape, cells.shape, strict=True)),
+            "block": " × ".join(f"{n / k:.3g}" for n, k in blocks),
             "limit": _cell(size),
             "most": _brief(size),
             "range": [_brief(float(x)) for x in (finite.min(), finite.mean(), finite.max())] if finite.size else [],
