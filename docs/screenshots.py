@@ -29,7 +29,7 @@ def net():
 
 
 def browser():
-    """Chromium, without a window."""
+    """Chromium with a screen of a fixed size, in which nothing moves by itself."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
@@ -44,7 +44,7 @@ def browser():
 
 
 def main():
-    """Take all of them."""
+    """Each step by day and by night."""
     driver = browser()
     try:
         with tempfile.TemporaryDirectory() as folder:

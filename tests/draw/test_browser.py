@@ -314,6 +314,26 @@ def test_drag_wheel_and_buttons_move_the_view(shown):
     assert right <= 1280
 
 
+def test_two_fingers_zoom(shown):
+    browser = shown("net")
+    before = browser.execute_script("return view.scale")
+    x, y = browser.execute_script(
+        "const b = at('canvas').getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]"
+    )
+
+    def touch(kind, apart):
+        points = [{"x": x + side * apart, "y": y, "id": i} for i, side in enumerate((-1, 1))]
+        browser.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
+        )
+
+    touch("touchStart", 50)
+    for apart in (60, 80, 100):
+        touch("touchMove", apart)
+    touch("touchEnd", 100)
+    assert browser.execute_script("return view.scale") == pytest.approx(2 * before, rel=0.1)
+
+
 # -- finding and folding -------------------------------------------------------------------------------------------
 
 

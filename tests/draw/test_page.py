@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from functools import reduce
 from html.parser import HTMLParser
 
 import numpy as np
@@ -253,6 +254,15 @@ def test_a_group_opens_a_picture_of_its_own():
     ids = [value for _, name, value in parsed.attributes if name == "id"]
     assert {"p0", "p1", "p1-n0"} <= set(ids)
     assert len(set(ids)) == len(ids)
+
+
+def test_a_graph_that_is_too_large_to_draw_has_a_page_of_what_is_drawn():
+    J = reduce(lambda x, _: tg.tanh(x) * 1.0, range(6000), tg.parameter(1.0, name="w"))
+    J.backward()
+    picture = Parsed(tg.draw(J).html).data["pictures"][0]
+    assert picture["nodes"][0]["name"] == "w"
+    assert picture["nodes"][-1]["name"] == "J"
+    assert len(picture["nodes"]) < 20
 
 
 # -- hostile text --------------------------------------------------------------------------------------------------

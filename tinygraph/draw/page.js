@@ -90,17 +90,18 @@ function boxOf(element) { // in the coordinates of the view
 
 function around(boxes) {
   const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
-  return { x, y, wide: Math.max(...boxes.map((b) => b.x + b.wide)) - x, high: Math.max(...boxes.map((b) => b.y + b.high)) - y };
+  const right = Math.max(...boxes.map((b) => b.x + b.wide)), bottom = Math.max(...boxes.map((b) => b.y + b.high));
+  return { x, y, wide: right - x, high: bottom - y };
 }
 
 function reveal(...elements) { // move no more than is needed; to the first, where there is no room for all
-  const boxes = elements.map(boxOf), { wide, high } = size(), together = around(boxes);
-  const margin = 24 / view.scale, room = (b) => b.wide + 2 * margin < wide / view.scale && b.high + 2 * margin < high / view.scale;
-  const box = room(together) ? together : boxes[0];
+  const boxes = elements.map(boxOf), together = around(boxes), margin = 24 / view.scale;
+  const wide = size().wide / view.scale, high = size().high / view.scale;
+  const box = together.wide + 2 * margin < wide && together.high + 2 * margin < high ? together : boxes[0];
   const shift = (start, length, from, room) =>
     Math.min(Math.max(from, start + length + margin - room), start - margin);
+  const to = { x: shift(box.x, box.wide, view.x, wide), y: shift(box.y, box.high, view.y, high) };
   view.touched = true;
-  const to = { x: shift(box.x, box.wide, view.x, wide / view.scale), y: shift(box.y, box.high, view.y, high / view.scale) };
   const from = { x: view.x, y: view.y }, begun = performance.now(), lasting = calm.matches ? 0 : 220;
   const move = (time) => {
     const part = lasting ? Math.min(1, Math.max(0, (time - begun) / lasting)) : 1, eased = part * (2 - part);
@@ -173,6 +174,11 @@ function goTo(k) {
   });
 }
 
+function equal(what, text) { // shapes do not break at the end of a line
+  const kept = text.replaceAll(" × ", "\u00a0×\u00a0");
+  return make("p", { class: "numbers" }, make("span", {}, `${what} `), `= ${kept}`);
+}
+
 function showStep(step) {
   if (!step) {
     const back = picture().back ? ", first forward to the values, then backward to the gradients" : "";
@@ -187,9 +193,9 @@ function showStep(step) {
     make("h2", { class: way }, make("b", {}, step.backward ? "◀ Backward" : "▶ Forward"), " ",
       mathematics(["math", step.symbol]), step.part),
     make("div", { class: "equations" }, ...step.equations.map((equation) => make("p", {}, mathematics(equation)))),
-    step.numbers && make("p", { class: "numbers" }, make("span", {}, "with numbers "), `= ${step.numbers.replaceAll(" × ", "\u00a0×\u00a0")}`),
-    make("p", { class: "numbers" }, make("span", {}, step.part ? "adds " : "value "), `= ${step.value}`),
-    step.soFar && make("p", { class: "numbers" }, make("span", {}, "sum so far "), `= ${step.soFar}`),
+    step.numbers && equal("with numbers", step.numbers),
+    equal(step.part ? "adds" : "value", step.value),
+    step.soFar && equal("sum so far", step.soFar),
     make("p", { class: "why" }, step.why),
     node.source && make("p", { class: "source" }, make("span", {}, node.where), make("code", {}, node.source)));
 }
@@ -219,7 +225,7 @@ function select(i) {
   for (const element of svg().querySelectorAll(".selected")) element.classList.remove("selected");
   drawn(`n${i}`).classList.add("selected");
   const node = picture().nodes[i];
-  const facts = [node.role === node.op ? node.op : [node.role, node.op].filter(Boolean).join(" · "), node.shape, node.dtype];
+  const facts = [node.role, node.op, node.shape, node.dtype].filter(Boolean);
   filled(at("panel"),
     make("h2", {}, mathematics(["math", node.symbol]), make("small", {}, facts.join(" · ")),
       make("span", { class: "source" }, make("span", {}, node.where), node.source && make("code", {}, node.source))),
@@ -234,7 +240,9 @@ function select(i) {
 }
 
 const ROLES = {
-  input: "given", parameter: "learned", operation: "computed", target: "what should come out", loss: "what is made small",
+  input: "given", parameter: "learned", operation: "computed",
+  target: "what should come out", loss: "what is made small",
+  group: "several in one box, to be opened", outside: "where the graph goes on",
 };
 
 function key() {
@@ -247,18 +255,21 @@ function key() {
 }
 
 function sum(node) {
+  const head = ["what", "from", "shape there"].map((text) => make("th", { scope: "col" }, text));
   const rows = node.parts.map((part) =>
     make("tr", {},
-      make("td", {}, part.rule ? mathematics(part.rule) : "its part", part.value && make("small", {}, `= ${part.value}`)),
+      make("td", {},
+        part.rule ? mathematics(part.rule) : "its part", part.value && make("small", {}, `= ${part.value}`)),
       make("td", {}, part.where, part.note && make("small", {}, part.note)),
       make("td", {}, part.shape)));
-  const several = node.parts.length > 1;
+  const count = node.parts.length + node.more;
   return make("div", { class: "sum" },
     make("h3", {}, mathematics(["math", node.gradientSymbol]),
-      several ? ` is the sum of ${node.parts.length} contributions` : " comes from one place"),
+      count > 1 ? ` is the sum of ${count} contributions` : " comes from one place"),
     make("table", {},
-      make("thead", {}, make("tr", {}, ...["what", "from", "shape there"].map((text) => make("th", { scope: "col" }, text)))),
+      make("thead", {}, make("tr", {}, ...head)),
       make("tbody", {}, ...rows)),
+    node.more > 0 && make("p", {}, `and ${node.more} more`),
     node.others && make("p", {}, "Other calls of backward have added to it too."));
 }
 
@@ -268,7 +279,10 @@ function derivation(node) {
 }
 
 // Blue below zero, vermillion above: told apart by every kind of eye, and the numbers say it too.
-const ENDS = { light: [[0, 90, 160], [250, 250, 250], [176, 70, 0]], dark: [[110, 190, 250], [38, 42, 48], [245, 140, 60]] };
+const ENDS = {
+  light: [[0, 90, 160], [250, 250, 250], [176, 70, 0]],
+  dark: [[110, 190, 250], [38, 42, 48], [245, 140, 60]],
+};
 
 function colour(value, limit) {
   const share = typeof value === "string" ? (value === "−∞" ? -1 : 1) : limit ? value / limit : 0;
@@ -298,7 +312,8 @@ function arrayOf(symbol, name, array, way, equations) {
     !single && array.range.length > 0 && make("div", { class: "under" },
       array.block && make("p", {}, `each cell: mean of ${array.block}`), legend(array)),
     array.bins.length > 0 && histogram(array, name),
-    !single && array.range.length > 0 && make("p", { class: "legend" }, ...range(array).map((text) => make("span", {}, text))));
+    !single && array.range.length > 0 &&
+      make("p", { class: "legend" }, ...range(array).map((text) => make("span", {}, text))));
 }
 
 function numbersOf(array, name) {
@@ -310,13 +325,15 @@ function numbersOf(array, name) {
     return td;
   };
   const rows = array.cells.map((row) => make("tr", {}, ...row.map(cell)));
-  return array.cells.length ? make("table", { class: "cells", "aria-label": name }, make("tbody", {}, ...rows)) : "empty";
+  if (!rows.length) return "empty";
+  return make("table", { class: "cells", "aria-label": name }, make("tbody", {}, ...rows));
 }
 
 function mapOf(array, name) {
   const high = array.cells.length, wide = array.cells[0].length;
+  const told = array.range.length ? range(array).join(", ") : "nothing finite";
   const map = make("svg:svg", { class: "map", viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: "none", role: "img",
-    "aria-label": `heat map of ${name}, ${array.shape}: ${array.range.length ? range(array).join(", ") : "nothing finite"}` });
+    "aria-label": `heat map of ${name}, ${array.shape}: ${told}` });
   map.style.height = `${Math.min(120, Math.max(high * 10, 16))}px`;
   array.cells.forEach((row, y) => row.forEach((value, x) => {
     const finite = typeof value === "number";
@@ -331,21 +348,25 @@ function mapOf(array, name) {
 function legend(array) {
   const bar = make("i");
   bar.style.background = `linear-gradient(to right, ${[-1, 0, 1].map((v) => css(colour(v, 1))).join(",")})`;
-  return make("p", { class: "legend" }, make("span", {}, array.limit ? `−${array.most}` : "0"), bar, make("span", {}, array.most));
+  const least = array.limit ? `−${array.most}` : "0";
+  return make("p", { class: "legend" }, make("span", {}, least), bar, make("span", {}, array.most));
 }
 
 function histogram(array, name) {
   const most = Math.max(...array.bins);
   const bars = array.bins.map((n, i) =>
     make("svg:rect", { x: i + 0.06, width: 0.88, y: 1 - n / most, height: n / most }));
-  return make("svg:svg", { class: "histogram", viewBox: `0 0 ${array.bins.length} 1`, preserveAspectRatio: "none", role: "img",
-    "aria-label": `histogram of ${name}: ${array.bins.join(", ")} elements in equal parts from min to max` }, ...bars);
+  return make("svg:svg", {
+    class: "histogram", viewBox: `0 0 ${array.bins.length} 1`, preserveAspectRatio: "none", role: "img",
+    "aria-label": `histogram of ${name}: ${array.bins.join(", ")} elements in equal parts from min to max`,
+  }, ...bars);
 }
 
 // -- scopes and groups ------------------------------------------------------------------------------------------------
 
 const folded = new Set();
-const nameOf = (cluster) => [...cluster.querySelectorAll("text")].map((text) => text.textContent).join("").replace(/ [▾▸]$/, "");
+const nameOf = (cluster) => [...cluster.querySelectorAll("text:not(.inside)")].map((text) => text.textContent).join("")
+  .replace(/ [▾▸]$/, "");
 
 function setFolded(i, on) { // nothing moves: the frame becomes a box that covers what is in it
   const frame = picture().frames[i], key = `${now.picture} ${i}`;
@@ -420,8 +441,8 @@ function open(i) {
 function matches() {
   const sought = at("search").value.trim().toLowerCase();
   if (!sought) return [];
-  const found = data.pictures.flatMap((picture, p) =>
-    picture.nodes.map((node, n) => ({ p, n, name: node.name.toLowerCase() })).filter(({ name }) => name.includes(sought)));
+  const all = data.pictures.flatMap(({ nodes }, p) => nodes.map((node, n) => ({ p, n, name: node.name.toLowerCase() })));
+  const found = all.filter(({ name }) => name.includes(sought));
   const rank = ({ p, name }) => (p === now.picture ? 0 : 2) + (name === sought ? 0 : 1);
   return found.sort((a, b) => rank(a) - rank(b));
 }
@@ -460,25 +481,21 @@ function setTheme(theme) {
   if (now.node !== null) select(now.node);
 }
 
-const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-weight", "transform"];
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity"];
 
-function exported() {
+function exported() { // what is on screen, with its styles written out
   const { wide, high } = size(), copy = svg().cloneNode(true);
-  const originals = [...svg().querySelectorAll("*")], copies = [...copy.querySelectorAll("*")];
-  copies.forEach((element, i) => {
+  const originals = [...svg().querySelectorAll("*")];
+  [...copy.querySelectorAll("*")].forEach((element, i) => {
     const style = getComputedStyle(originals[i]);
-    if (style.display === "none" || style.visibility === "hidden") return element.classList.add("gone");
-    const kept = STYLES.filter((name) => name !== "transform" || element.localName === "text");
-    for (const name of kept) {
-      if (style.getPropertyValue(name) !== "none" || name !== "transform") element.style.setProperty(name, style.getPropertyValue(name));
-    }
-    for (const name of [...element.getAttributeNames()]) if (/^(aria|role|tabindex)/.test(name)) element.removeAttribute(name);
+    element.classList.toggle("gone", style.visibility === "hidden");
+    for (const name of STYLES) element.style.setProperty(name, style.getPropertyValue(name));
+    for (const name of ["role", "tabindex", "aria-label", "aria-expanded"]) element.removeAttribute(name);
   });
   for (const element of copy.querySelectorAll(".gone")) element.remove();
-  copy.setAttribute("width", wide);
-  copy.setAttribute("height", high);
-  const [x, y, w, h] = copy.getAttribute("viewBox").split(" ");
-  copy.prepend(make("svg:rect", { x, y, width: w, height: h, fill: getComputedStyle(at("canvas")).backgroundColor }));
+  for (const [name, value] of Object.entries({ width: wide, height: high })) copy.setAttribute(name, value);
+  const [x, y, width, height] = copy.getAttribute("viewBox").split(" ");
+  copy.prepend(make("svg:rect", { x, y, width, height, fill: getComputedStyle(at("canvas")).backgroundColor }));
   return new XMLSerializer().serializeToString(copy);
 }
 
@@ -515,7 +532,8 @@ function onKey(event) {
 }
 
 function pressable(element, label, action) {
-  for (const [name, value] of Object.entries({ role: "button", tabindex: 0, "aria-label": label })) element.setAttribute(name, value);
+  const attributes = { role: "button", tabindex: 0, "aria-label": label };
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.addEventListener("click", () => dragged || action());
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -551,7 +569,10 @@ canvas.addEventListener("pointerdown", (event) => {
 });
 canvas.addEventListener("pointermove", onPointerMove);
 for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
-  canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
+  canvas.addEventListener(name, (event) => {
+    pointers.delete(event.pointerId);
+    setTimeout(() => { dragged = false; }); // after the click that ends a drag
+  });
 }
 canvas.addEventListener("wheel", onWheel, { passive: false });
 document.addEventListener("keydown", onKey);

@@ -22,7 +22,7 @@ from ..notation import Spans, as_latex, as_text
 from .boxes import Box, Drawing, _brief, _in_full, shape_text
 from .dot import dot_source
 from .render import rendered
-from .steps import Part, Step, Story, all_drawings
+from .steps import MOST_PARTS, Part, Step, Story, all_drawings
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LARGEST_TABLE = (8, 8)  # rows and columns of an array that is shown in numbers
@@ -193,7 +193,8 @@ def _node(box: Box, story: Story, place: dict[int, int]) -> dict[str, Any]:
         "meaning": story.meaning(box),
         "value": _array(value),
         "gradient": None if gradient is None else _array(gradient),
-        "parts": [_part(part) for part in parts],
+        "parts": [_part(part) for part in parts[:MOST_PARTS]],
+        "more": max(0, len(parts) - MOST_PARTS),
         "others": others,
         "inner": place[id(box.inner)] if box.inner is not None else None,
         "count": box.count,
@@ -254,13 +255,14 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
         finite = numbers[np.isfinite(numbers)]
         small = all(n <= most for n, most in zip(flat.shape, _LARGEST_TABLE, strict=True))
         cells = flat if small else _blocks(flat)
+        blocks = zip(flat.shape, cells.shape, strict=True) if cells.shape != flat.shape else ()
         bins = _histogram(finite) if finite.size and not small else []
         size = float(np.abs(cells[np.isfinite(cells)]).max(initial=0.0))
         return {
             "cells": [[_cell(x) for x in row] for row in cells.tolist()] if numbers.size else [],
             "small": small,
             "shape": shape_text(array.shape),
-            "block": "" if small else " × ".join(f"{n / k:.3g}" for n, k in zip(flat.shape, cells.shape, strict=True)),
+            "block": " × ".join(f"{n / k:.3g}" for n, k in blocks),
             "limit": _cell(size),
             "most": _brief(size),
             "range": [_brief(float(x)) for x in (finite.min(), finite.mean(), finite.max())] if finite.size else [],

@@ -25,8 +25,10 @@ from ..table import POWER, SUM, TIGHTEST
 from .boxes import Box, Drawing, _as_read, _in_full, _summary, _value, shape_text
 
 _LARGEST_IN_FULL = 4  # elements
-_MOST_PARTS = 12  # of a gradient, for each of which there is a step
+MOST_PARTS = 12  # of a gradient, for each of which there is a step
 _MOST_RULES = 200  # that are written out, of all gradients together
+_MOST_NODES = 20_000  # of a graph of which gradients are taken apart
+_MOST_OPS = 16  # in an expression
 
 
 @dataclass(eq=False)
@@ -73,7 +75,7 @@ class Story:
 
     def __init__(self, drawing: Drawing) -> None:
         output = drawing.boxes[-1].node
-        self.names = dict(drawing.names)
+        self.names = {**dict.fromkeys((box.node for box in _all_boxes(drawing)), "…"), **drawing.names}
         self._output = output
         merged, apart = drawing.derivations
         self._merged, self._apart = _by_tensor(merged), _by_tensor(apart)
@@ -81,7 +83,7 @@ class Story:
         self._symbols |= dict(merged.names) if merged is not None else {}
         self._scales = merged.scales if merged is not None else {}
         self._scalars = merged.scalars if merged is not None else {}
-        self._boxed = {box.node for box in _all_boxes(drawing)}
+        self._shown = set(self.names)
         self._owner: dict[Box, dict[Tensor, Box]] = {}
         self._told: dict[Box, list[Part]] = {}
         for inner in all_drawings(drawing):
@@ -89,8 +91,9 @@ class Story:
         order = toposort(output)
         self._readers = readers_of(order)
         self._as_read = read_before_change(order)
-        self._writer = Writer(self.names, lambda x: x not in self._boxed)
-        self._parts = dict(contributions(order)) if output.grad is not None else {}
+        self._writer = Writer(self.names, lambda x: x not in self._shown)
+        taken_apart = output.grad is not None and len(order) <= _MOST_NODES
+        self._parts = dict(contributions(order)) if taken_apart else {}
         self._rules = 0
 
     # -- what a box holds ------------------------------------------------------------------------------------------
@@ -111,10 +114,22 @@ class Story:
 
     def symbol(self, node: Any, prefix: str = "") -> Spans:
         """A node by its name, or the expression that it is."""
-        if node in self.names and (node in self._boxed or node.op is None):
+        if node in self.names and (node in self._shown or node.op is None):
             return symbol(self.names[node], prefix)
-        written = self._writer.right_hand_side(node) if node.op is not None else [Span("a constant")]
+        if node.op is None:
+            written = [Span("a constant")]
+        else:
+            written = self._writer.expression(node) if self._is_short(node) else [Span(f"{node.op.name}(…)")]
         return [Span("d("), *written, Span(")")] if prefix else written
+
+    def _is_short(self, node: Tensor) -> bool:
+        """Whether the expression of a node can be written; that of a graph which is too large to draw is all of it."""
+        inside = [node]
+        for x in inside:
+            inside += [y for y in x.inputs if isinstance(y, Tensor) and y.op is not None and y not in self._shown]
+            if len(inside) > _MOST_OPS:
+                return False
+        return True
 
     def equations(self, box: Box) -> list[Equation]:
         """The equations of a gradient: the step of the chain rule, then what it comes to."""
@@ -142,14 +157,16 @@ class Story:
 
     def of(self, drawing: Drawing) -> list[Step]:
         """The steps of a picture: each result, in the order of computing, then each gradient."""
-        shown = [box for box in drawing.boxes if box.role not in ("parameter", "target")] or drawing.boxes
+        away = ("parameter", "target", "outside")
+        shown = [box for box in drawing.boxes if box.role not in away] or drawing.boxes
         forward = [self._forward(drawing, box) for box in shown]
         return [*forward, *(step for box in self._way_back(drawing) for step in self._backward(drawing, box))]
 
     def parts(self, box: Box) -> list[Part]:
         """The contributions that the gradient of a box is the sum of."""
         if box not in self._told:
-            self._told[box] = [self._part(box, found) for found in reversed(self._parts.get(box.node, ()))]
+            found = self._parts.get(box.node, [])[::-1]
+            self._told[box] = [self._part(box, part, i < MOST_PARTS) for i, part in enumerate(found)]
             if len(self._told[box]) == 1 and (equation := self._apart.get(box.node)):
                 self._told[box][0].rule = equation.right
         return self._told[box]
@@ -157,12 +174,12 @@ class Story:
     def _forward(self, drawing: Drawing, box: Box) -> Step:
         node = box.node
         edges = [f"f{i}" for i, edge in enumerate(drawing.edges) if edge.target is box]
-        if node.op is None or box.inner is not None:
-            known = "Given: nothing comes before it." if node.op is None else "Several operations, folded into one box."
+        if node.op is None or box.inner is not None or not self._is_short(node):
+            known = "Given: nothing comes before it." if node.op is None else "Many operations, in one box."
             return Step(box, False, self.symbol(node), edges, [box.title], "", _value(self.value(box)), known)
-        read = [as_text(self.symbol(x)) for x in sources(node, self._boxed)]
+        read = [as_text(self.symbol(x)) for x in sources(node, self._shown)]
         why = f"Computed from {_listed(read)}." if read else "Computed from numbers alone."
-        with_numbers = _Numbers(self.names, lambda x: x not in self._boxed)
+        with_numbers = _Numbers(self.names, lambda x: x not in self._shown)
         numbers = as_text(with_numbers.expression(node))
         return Step(box, False, self.symbol(node), edges, [box.title], numbers, _value(self.value(box)), why)
 
@@ -173,20 +190,21 @@ class Story:
         for edge in drawing.edges:
             into.setdefault(edge.target, []).append(edge.source)
         for box in reversed(drawing.boxes):
-            if box.node.op is None:
+            if box.node.op is None or box.role == "outside":
                 continue
             if box.node is not self._output and box.node.grad is not None:
                 yield box
             for x in into.get(box, ()):
                 waiting[x] -= 1
-                if x.node.op is None and not waiting[x] and x.node.grad is not None:
+                leaf = x.node.op is None and x.role != "outside"
+                if leaf and not waiting[x] and x.node.grad is not None:
                     yield x
 
     def _backward(self, drawing: Drawing, box: Box) -> Iterator[Step]:
         parts = self.parts(box)
         name = self.symbol(box.node, "d")
         back = {f"b{i}": edge for i, edge in enumerate(drawing.edges) if edge.source is box and edge.backward}
-        several = 1 < len(parts) <= _MOST_PARTS
+        several = 1 < len(parts) <= MOST_PARTS
         if several:
             total = 0.0
             for k, part in enumerate(parts, 1):
@@ -222,12 +240,15 @@ class Story:
 
     # -- contributions ---------------------------------------------------------------------------------------------
 
-    def _part(self, box: Box, found: Contribution) -> Part:
+    def _part(self, box: Box, found: Contribution, explained: bool) -> Part:
         node, reader = box.node, found.reader
         owner = self._owner[box].get(reader)
-        where = as_text(self.symbol(reader)) if owner is None else as_text(owner.title)
-        if owner is not None and owner.node is not reader and owner.inner is None:
-            where = f"{as_text(self.symbol(reader))} in {as_text(self.symbol(owner.node))}"
+        within = self._way(reader)[-1]
+        where = as_text(self.symbol(reader))
+        if within is not reader:
+            where += f" in {as_text(self.symbol(within))}"
+        elif owner is not None:
+            where = as_text(owner.title)
         note = passes = ""
         aside = reader.op.aside if reader.op is not None else {}
         past = {j: i for i, j in aside.items()}
@@ -249,15 +270,16 @@ class Story:
             note += self._slope(passed)
         note += self._slope(reader)
         value = np.asarray(found.value * self.scale(node))
-        return Part(owner, where, passes, self._rule(node, found), value, found.shape, note)
+        rule = self._rule(node, found) if explained else None
+        return Part(owner, where, passes, rule, value, found.shape, note)
 
     def _slope(self, reader: Any) -> str:
         """The derivative of a function of one tensor, in words."""
-        if len(reader.inputs) != 1 or reader.op.kind != "elementwise":
+        if len(reader.inputs) != 1 or reader.op.kind != "elementwise" or not self._is_short(reader):
             return ""
         try:
             slope = symbolic_contribution(reader, Tensor(1.0), 0, self._as_read)
-            spans = self._writer.right_hand_side(written(shortest(self._terms(self._boxed).read(slope))))
+            spans = self._writer.right_hand_side(written(shortest(self._terms(self._shown).read(slope))))
         except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
             return ""
         return f" The derivative of {as_text(self._writer.expression(reader))} is {as_text(spans)}."
@@ -265,16 +287,21 @@ class Story:
     def _terms(self, shown: set[Tensor]) -> Reader:
         return Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
 
+    def _way(self, reader: Tensor) -> list[Tensor]:
+        """From a node to the one in whose expression it stands."""
+        way = [reader]
+        while way[-1] not in self._shown and len(way) <= _MOST_OPS:
+            way.append(self._readers[way[-1]][0])
+        return way
+
     def _rule(self, node: Tensor, found: Contribution) -> Spans | None:
         """What a contribution is, over the gradient of the box that its reader stands in."""
         self._rules += 1
         if self._rules > _MOST_RULES:
             return None
-        way = [found.reader]
-        while way[-1] not in self._boxed:
-            way.append(self._readers[way[-1]][0])
+        way = self._way(found.reader)
         top = way[-1]
-        if top.grad is None:
+        if top not in self._shown or top.grad is None:
             return None
         leaf = Tensor(np.asarray(top.grad * self.scale(top)))
         names = {**self.names, **self._scalars}
@@ -285,7 +312,7 @@ class Story:
             for reader, inner in pairwise(reversed(way)):
                 g = self._through(reader, g, next(i for i, x in enumerate(reader.inputs) if x is inner))
             g = self._through(found.reader, g, found.position)
-            shown = self._boxed | ({leaf} & names.keys())
+            shown = self._shown | ({leaf} & names.keys())
             names |= {now: names[was] for was, now in self._as_read.items() if was in names}
             return Writer(names, lambda x: x not in names).right_hand_side(
                 written(shortest(self._terms(shown).read(g)))
@@ -316,7 +343,7 @@ class Story:
                 x = stack.pop()
                 if x not in owner:
                     owner[x] = box
-                    stack += [y for y in x.inputs if isinstance(y, Tensor) and y not in self._boxed]
+                    stack += [y for y in x.inputs if isinstance(y, Tensor) and y not in self._shown]
         return owner
 
 
