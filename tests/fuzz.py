@@ -152,7 +152,7 @@ CONVENTIONS = [
         ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
         ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
         ("torchs", ("svd", "svdvals"), _has_equal_values, "any basis of a plane"),
-        *((o, ("svdvals", "matrix_norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
+        *((o, ("svdvals", "matrix_norm", "norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
         ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
         ("torchs", ("running_statistics",), _any_not_finite, "of numbers with an infinity the variance is NaN"),
         ("torchs", _MATRICES, _has_no_inverse, "matrix without an inverse rounding decides"),
@@ -535,7 +535,10 @@ def torchs(program: Program) -> str | None:
         return None
     poles = len(program.steps) > 1 and not all(np.isfinite(g.data).all() for g in _upstream(ours))
     asked = [x for x in theirs if x.requires_grad]
-    nodes = torch.autograd.grad(values[-1], asked, torch.tensor(weights(y.shape)), allow_unused=True)
+    try:
+        nodes = torch.autograd.grad(values[-1], asked, torch.tensor(weights(y.shape)), allow_unused=True)
+    except RuntimeError:
+        return None  # of what is empty
     for x, one, other in zip(sought(leaves), tg.gradients(y, sought(leaves), weights(y.shape)), nodes, strict=True):
         slope = np.zeros(x.shape) if other is None else other.numpy(force=True)
         slope = _but_for_nan(slope, one.data) if lenient else slope
