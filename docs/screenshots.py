@@ -58,7 +58,9 @@ def main():
                     )
                     image = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
                     path = PICTURES / f"step-{file}-{theme}.png"
-                    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+                    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
+                        path, optimize=True
+                    )
                     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
     finally:
         driver.quit()
