@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from types import FrameType
 
 from ..errors import ArgumentError
@@ -126,6 +125,8 @@ def _found(
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:
         tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
+        from difflib import get_close_matches  # here, since importing it is slow
+
         near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED, 0.5) or [*tensors[:4], *parts[:4], "…"]
         raise ArgumentError(
             f"nothing in the graph of {describe(output)} is called {focus!r}; there are {_listed(near)}"
