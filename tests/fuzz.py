@@ -71,6 +71,8 @@ _any_nan = _any(np.isnan)
 _any_huge = _any(lambda x: np.isfinite(x) & (np.abs(x) > 1e100))
 _any_tiny = _any(lambda x: (x != 0) & (np.abs(x) < 1e-150))
 
+_any_extreme = _any(lambda x: np.isfinite(x) & (x != 0) & ((np.abs(x) < 1e-150) | (np.abs(x) > 1e150)))
+
 
 def _any_tie(x: Any, *rest: Any) -> bool:
     return np.unique(x).size < x.size
@@ -159,7 +161,7 @@ CONVENTIONS = [
         ("torchs", ("tensorinv", "tensorsolve"), _has_no_tensor_inverse, "matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
-        ("torchs", ("atan2", "vector_norm"), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("torchs", ("atan2", "vector_norm"), _any_extreme, "numbers whose squares are 0 without being 0, or overflow"),
         ("single_precision", _VECTORS, lambda x: True, "of either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
@@ -167,7 +169,7 @@ CONVENTIONS = [
         ("torchs", _QUANTILES, _has_both_zeros, "equal elements keep their order"),
         ("torchs", ("pow",), lambda x, y: np.any((x == -np.inf) & (y == 0.5)), "the root of −∞"),
         ("numpys_value", ("interp",), _any_huge, "the order of a sum decides"),
-        ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0"),
+        ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0, or overflow"),
         (
             "numpys_value",
             ("gradient",),
