@@ -89,7 +89,8 @@ class Work:
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
-        cotangent = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
+        seed = Tensor(output.dtype.type(1))
+        cotangent = sorted(cotangents(output, self.sought, seed, self.as_read), key=lambda pair: -pair[0].age)
         self.cotangents = [(node, computed(g)) for node, g in cotangent]
         self._refuse_endless()
         # of probabilities that a loss looks through: da, which is not propagated

@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .graph import Tensor
-from .ops.broadcasting import broadcasts_to, unbroadcast
-from .table import NUMBERS, OPS, Op
+from ..graph import Tensor
+from ..ops.broadcasting import broadcasts_to, unbroadcast
+from ..table import NUMBERS, OPS, Op
 
 Texts: TypeAlias = Mapping[str, str]
 Slipped: TypeAlias = Iterable[tuple[Any, Texts]]
@@ -30,11 +30,12 @@ _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus")
 class Gradient:
     """A whole gradient as it should be."""
 
-    name: str
     value: Any
     counts: Mapping[str, float]
     """Numbers that it may be divided by once too often or too rarely, such as m, by name."""
-    results: Mapping[str, Any]
+    of_examples: bool
+    """Whether by the convention it is that of each example's loss."""
+    results: Sequence[tuple[str, Any]]
     """Other things of the graph that may be taken for it: values, and gradients."""
 
 
@@ -42,7 +43,10 @@ class Gradient:
 class Step:
     """One step of the chain rule back: from the gradient `g` of a node to one of its operands."""
 
+    of: Tensor
+    """The operand,"""
     node: Tensor
+    """and what was computed from it."""
     op: Op
     position: int
     g: Any
@@ -122,13 +126,6 @@ def applied(op: Op, position: int, g: Any, y: Any, args: Sequence[Any], params: 
     return op.vjps[position](NUMBERS, g, y, *args, **params)  # type: ignore[misc]
 
 
-@lru_cache
-def without_shortcut(op: Op) -> Op:
-    """A loss that looks through a probability, as one that does not: z gets its gradient through a = σ(z)."""
-    carriers = set(op.aside.values())
-    return replace(op, aside={}, check=None, vjps=tuple(None if i in carriers else r for i, r in enumerate(op.vjps)))
-
-
 def prime(op: Op, x: str, y: str) -> str:
     """The derivative of y = g(x): tanh′(Z1)."""
     function = op.notation.removesuffix("({0})")
@@ -140,14 +137,18 @@ def transposed(name: str) -> str:
     return name.removesuffix("ᵀ") if name.endswith("ᵀ") else f"{name}ᵀ"
 
 
-def _axes(shape: tuple[int, ...], axes: Sequence[int]) -> str:
+def _named_axes(shape: tuple[int, ...], axes: Sequence[int]) -> str:
     """The axes of a sum: the 400 columns."""
     if len(shape) != 2:
         return f"axis {', '.join(map(str, axes))}" if len(axes) < len(shape) else "all axes"
-    return " and ".join(f"the {shape[axis]} {('rows', 'columns')[axis]}" for axis in axes)
+    return " and ".join(f"the {shape[axis]} {('row', 'column')[axis]}{'s' * (shape[axis] > 1)}" for axis in axes)
 
 
 # -- of a whole gradient -------------------------------------------------------------------------------------------
+
+
+def _zero(of: Gradient) -> Slipped:
+    yield np.zeros_like(of.value), {}
 
 
 def _negated(of: Gradient) -> Slipped:
@@ -160,8 +161,9 @@ def _undivided(of: Gradient) -> Slipped:
 
 
 def _divided_twice(of: Gradient) -> Slipped:
+    where = ", which enters with the parameters" if of.of_examples else " once too often"
     for name, n in of.counts.items():
-        yield of.value / n, {"m": name, "times": f"{n:g}"}
+        yield of.value / n, {"m": name, "where": where}
 
 
 def _turned(of: Gradient) -> Slipped:
@@ -183,9 +185,8 @@ def _with_axis(of: Gradient) -> Slipped:
 
 
 def _something_else(of: Gradient) -> Slipped:
-    for name, value in of.results.items():
-        if name != of.name:
-            yield value, {"wrong": name}
+    for name, value in of.results:
+        yield value, {"wrong": name}
 
 
 def _doubled(of: Gradient) -> Slipped:
@@ -253,7 +254,9 @@ def _summed_otherwise(step: Step) -> Slipped:
     for count in range(1, len(axes) + 1):
         for chosen in itertools.combinations(axes, count):
             for keepdims in (True, False):
-                yield np.sum(step.repeated, chosen, keepdims=keepdims), _over(step, chosen)
+                summed = np.sum(step.repeated, chosen, keepdims=keepdims)
+                if summed.shape != step.repeated.shape:  # else none is
+                    yield summed, _over(step, chosen)
 
 
 def _over(step: Step, axes: Sequence[int]) -> Texts:
@@ -264,7 +267,7 @@ def _over(step: Step, axes: Sequence[int]) -> Texts:
         axis for axis, (n, k) in enumerate(zip(shape, aligned, strict=True)) if n != k or axis < len(shape) - len(x)
     ]
     name = step.operands[step.position]
-    return {"wrong": _axes(shape, axes), "right": _axes(shape, right), "repeated": name}
+    return {"wrong": _named_axes(shape, axes), "right": _named_axes(shape, right), "repeated": name}
 
 
 def _oriented(step: Step) -> Iterator[tuple[tuple[Any, str], tuple[Any, str], int]]:
@@ -354,12 +357,14 @@ class Slip:
 TAKEN_FOR = "has {wrong} where {right} belongs"
 
 OF_GRADIENTS = (
+    Slip("zero", "is 0 everywhere", _zero),
     Slip("sign", "has the wrong sign", _negated),
-    Slip("missing 1/m", "lacks the factor 1/{m}: it is {times} times as large as it should be", _undivided),
-    Slip("doubled 1/m", "has the factor 1/{m} once too often", _divided_twice),
+    Slip("missing 1/m", "lacks the factor 1/{m}, so it is {times} times too large", _undivided),
+    Slip("doubled 1/m", "has the factor 1/{m}{where}", _divided_twice),
     Slip("transposed", "is transposed", _turned),
     Slip("missing keepdims", "has lost an axis of length 1, as in a sum without keepdims=True", _without_axes),
     Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
+    Slip("factor 2", "is {wrong} what it should be", _doubled),
 )
 """Of a gradient, whatever it is made of."""
 
@@ -393,8 +398,5 @@ OF_STEPS = (
 )
 """Of a step on the way to it."""
 
-LAST = (
-    Slip("something else", "is {wrong}", _something_else),
-    Slip("factor 2", "is {wrong} what it should be", _doubled),
-)
+LAST = (Slip("something else", "is {wrong}", _something_else),)
 """Of a gradient, where nothing else explains it."""
