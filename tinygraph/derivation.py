@@ -220,8 +220,8 @@ class Work:
         size = abs(value)
         for times in (1, 2, 0.5):
             for known, (leaf, _) in self.scalars.items():
-                if times != 1 and (known != int(known) or size not in self.literals):
-                    continue  # only of a number of examples, and only as it was written: 1/(2 m)
+                if times != 1 and (known != int(known) or size not in self.literals or size in (0.5, 2)):
+                    continue  # only of a number of examples, and only as it was written: 1/(2 m); 2 is not m/2
                 factor = number_term(-times if value < 0 else times)
                 if size == times * known:
                     return multiplied(factor, symbol_term(leaf))

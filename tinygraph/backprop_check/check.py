@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DTypeError, GraphError
 from ..graph import ArrayLike, Tensor, array_of, toposort
 from ..names import names_of, readers_of, scalars_of
 from ..notation import backward_order
-from .pieces import Pieces, reads_of, sizes_of, steps_to
+from .pieces import Pieces, largest, reads_of, sizes_of, steps_to
 from .report import BackpropReport, Comparison
 from .search import Search
 
@@ -35,8 +35,8 @@ class Check:
         arrays = self._arrays(given)
         shown = {x for x in self.order if x in self.names or len(self.readers.get(x, ())) > 1 or x is output}
         self.given = {node: arrays[node] for node in backward_order(self.order, shown) if node in arrays} | arrays
-        epsilon = max(float(np.finfo(x.dtype).eps) for x in self.order if x.dtype.kind == "f")
-        self._epsilons = {node: max(epsilon, _epsilon(value)) for node, value in self.given.items()}
+        dtypes = {x.dtype for x in self.order if x.dtype.kind == "f"}
+        self._precisions = {node: _coarsest(*dtypes, _dtype(value)) for node, value in self.given.items()}
         self.exact = self._gradients(list(self.given))
 
     def _arrays(self, given: Mapping[str, ArrayLike]) -> dict[Tensor, np.ndarray[Any, Any]]:
@@ -123,11 +123,14 @@ class Check:
 
     def agrees(self, node: Tensor, value: np.ndarray[Any, Any]) -> bool:
         """Whether a gradient is right but for rounding, relative to each element and to the terms of its sums."""
-        expected, epsilon = self.exact[node], self._epsilons[node]
+        expected, precision = self.exact[node], self._precisions[node]
         if value.shape != expected.shape:
             return False
-        off, allowed = _off(value, expected), np.sqrt(epsilon) * np.nan_to_num(np.abs(expected))
-        return bool((off <= allowed).all() or (off <= allowed + _ROUNDING * epsilon * self._sizes[node]).all())
+        off, allowed = _off(value, expected), np.sqrt(precision.eps) * np.nan_to_num(np.abs(expected))
+        if (off <= allowed).all():
+            return True
+        rounding = _ROUNDING * precision.eps * max(self._sizes[node], largest(expected))
+        return bool((off <= allowed + rounding + precision.tiny / precision.eps).all())
 
     @cached_property
     def _sizes(self) -> dict[Tensor, float]:
@@ -137,8 +140,7 @@ class Check:
         """Whether what was given for a node is a value, but for rounding relative to its largest element."""
         if np.shape(value) != np.shape(candidate):
             return False
-        off, size = _off(value, candidate), np.abs(candidate[np.isfinite(candidate)]).max(initial=0.0)
-        return bool((off <= np.sqrt(self._epsilons[node]) * size).all())
+        return bool((_off(value, candidate) <= np.sqrt(self._precisions[node].eps) * largest(candidate)).all())
 
     # -- what there is to be named -----------------------------------------------------------------------------
 
@@ -257,9 +259,14 @@ def _off(value: Any, expected: Any) -> Any:
     return np.where((value == expected) | ~np.isfinite(expected), 0.0, np.abs(value - expected))
 
 
-def _epsilon(value: np.ndarray[Any, Any]) -> float:
-    """The relative distance of numbers in an array; those of a narrower type may have been widened."""
+def _dtype(value: np.ndarray[Any, Any]) -> np.dtype[Any]:
+    """The type of the numbers in an array; those of a narrower one may have been widened, and whole ones are exact."""
     if value.dtype.kind != "f":
-        return 0.0
-    narrow = value.dtype == np.float64 and bool((value == value.astype(np.float32)).all())
-    return float(np.finfo(np.float32 if narrow else value.dtype).eps)
+        return np.dtype(np.float64)
+    widened = value.dtype == np.float64 and bool((value == value.astype(np.float32)).all())
+    return np.dtype(np.float32) if widened else value.dtype
+
+
+def _coarsest(*dtypes: np.dtype[Any]) -> Any:
+    """What is to be known of the dtype with the fewest digits."""
+    return max(map(np.finfo, dtypes), key=lambda precision: precision.eps)

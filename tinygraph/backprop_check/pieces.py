@@ -56,12 +56,12 @@ def sizes_of(order: Sequence[Tensor], nodes: Sequence[Tensor]) -> dict[Tensor, f
     rng = np.random.default_rng(0)
     still, *moved = (_shaken(order, nodes, rng, shake) for shake in (0.0, _SHAKE, _SHAKE, _SHAKE))
     return {
-        x: max(_largest(still[i]), *(_largest(found[i] - still[i]) / _SHAKE for found in moved))
+        x: max(largest(still[i]), *(largest(found[i] - still[i]) / _SHAKE for found in moved))
         for i, x in enumerate(nodes)
     }
 
 
-def _largest(array: Any) -> float:
+def largest(array: Any) -> float:
     """The absolute value of the largest of the finite elements."""
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
@@ -127,16 +127,26 @@ def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Gen
 
 
 def _rough(op: Op, part: Callable[[tuple[int, ...]], Any]) -> Op:
-    """An op with derivatives as inexact as those that are differences of numbers near 1, as 1 − a and 1 − e⁻ᵃ."""
+    """An op whose gradients are off by a little: of their size, and of g where they are g times a derivative.
+
+    For a derivative may be the difference of numbers near 1, as 1 − a and 1 − e⁻ᵃ.
+    """
+    if op.variadic:
+        return op
     rules: list[Any] = list(op.vjps)
-    rule: Any = rules[0]
     if op.name == "log_loss_of_sigmoid":  # which has 1 − a from z
         rules[0] = lambda xp, g, loss, a, y, z, **params: _OF_PROBABILITY(xp, g, loss, a, y, **params)
-    elif op.kind == "elementwise" and not op.linear and len(rules) == 1 and not op.variadic and op.differentiable:
-        rules[0] = lambda xp, g, *args, **params: rule(xp, g, *args, **params) + part(g.shape) * g
-    else:
-        return op
-    return replace(op, vjps=tuple(rules))
+    derivative = op.kind == "elementwise" and not op.linear and len(rules) == 1
+
+    def rough(rule: Any) -> Any:
+        def shaken(xp: Any, g: Any, *args: Any, **params: Any) -> Any:
+            found = rule(xp, g, *args, **params)
+            found = found * (1 + part(found.shape))
+            return found + np.where(np.isfinite(g), g, 0.0) * part(g.shape) if derivative else found
+
+        return rule and shaken
+
+    return replace(op, vjps=tuple(map(rough, rules)))
 
 
 _OF_PROBABILITY: Any = OPS["log_loss"].vjps[0]

@@ -39,6 +39,7 @@ class Comparison:
             return None
         with np.errstate(all="ignore"):
             off = np.nan_to_num(np.abs(self.given - self.expected), nan=np.inf)
+            off = np.where(np.isfinite(self.expected), off, 0.0)
         return tuple(int(i) for i in np.unravel_index(off.argmax(), off.shape))
 
     @property
