@@ -189,10 +189,10 @@ def cell(report):
     return "–" if report is None else report.cause
 
 
-def table():
+def table(tables):
     """The page."""
     text = HEAD
-    for title, slips in zip(("in columns", "in rows"), outcomes(), strict=True):
+    for title, slips in zip(("in columns", "in rows"), tables, strict=True):
         text += f"| {title} | planted | n = 2, 4, 1, m = 8 | n = m = 3 | what it says |\n|---|---|---|---|---|\n"
         for (_, name, planted), lecture, square in slips:
             report = lecture or square
@@ -202,4 +202,4 @@ def table():
 
 
 if __name__ == "__main__":
-    PAGE.write_text(table(), encoding="utf-8")
+    PAGE.write_text(table(outcomes()), encoding="utf-8")

@@ -20,6 +20,7 @@ from .report import BackpropReport, Comparison
 from .search import Search
 
 _MOST_NODES = 1000  # of a graph whose equations are derived
+_MOST_NAMES = 20  # in a message
 _ROUNDING = 64  # times what the last digit of the terms is worth
 
 
@@ -43,9 +44,10 @@ class Check:
         """What was given, by the nodes whose gradients it is said to be."""
         nodes = {f"d{name}": node for node, name in self.names.items() if node.dtype.kind == "f"}
         if unknown := [name for name in given if name not in nodes]:
-            known = [name for name, node in nodes.items() if node.requires_grad]
+            known = [name for name, node in nodes.items() if node.requires_grad][::-1]
+            more = f", and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
             raise ArgumentError(
-                f"there is no {', '.join(unknown)}; the gradients here are {', '.join(reversed(known))}"
+                f"there is no {', '.join(unknown)}; the gradients here are {', '.join(known[:_MOST_NAMES])}{more}"
             )
         if not given:
             raise ArgumentError("there is nothing to compare: give gradients by name, as in dW1=dW1")
@@ -145,18 +147,17 @@ class Check:
     # -- what there is to be named -----------------------------------------------------------------------------
 
     @cached_property
-    def values(self) -> dict[str, np.ndarray[Any, Any]]:
+    def values(self) -> dict[Tensor, Any]:
         """The values of what has a name, as they were read."""
-        found = {self.names[x]: x._seen for x in self.names if x.dtype.kind == "f"}
+        found = {x: x._seen for x in self.names if x.dtype.kind == "f"}
         for node in self.order:
-            read = zip(node.inputs, node.args, strict=True)
-            found |= {self.names[x]: a for x, a in read if isinstance(x, Tensor) and self.names.get(x) in found}
-        return {name: np.asarray(a) for name, a in found.items()}
+            found |= {x: a for x, a in zip(node.inputs, node.args, strict=True) if isinstance(x, Tensor) and x in found}
+        return {x: np.asarray(a) for x, a in found.items()}
 
     @cached_property
     def gradients(self) -> dict[Tensor, Any]:
         """The exact gradients of what has a name."""
-        return self._gradients([node for node in self.names if node.dtype.kind == "f" and node is not self.output])
+        return self._gradients([node for node in self.values if node is not self.output])
 
     @cached_property
     def counts(self) -> dict[str, float]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Candidate: TypeAlias = tuple[str, str, Any]
 """The name of a slip, what it says, and the value that it leads to."""
 
+_MOST_NAMES = 50  # among which one is looked for that was taken for another
 _LONGEST_OPERAND = 30  # characters
 _FACTORS = {"missing 1/m", "doubled 1/m", "factor 2"}
 
@@ -58,7 +59,7 @@ class Search:
         near = [step for step in steps if step.of is node]
         yield _applied(OF_GRADIENTS, whole)
         yield self._near(near, expected)
-        yield self._far(node, steps[len(near) :], expected)
+        yield from (iter([candidate]) for candidate in self._far(node, steps[len(near) :], expected))
         for first in (_applied(OF_GRADIENTS, whole), self._near(near, expected)):
             for cause, says, value in first:
                 for also, adds, twice in _applied(OF_GRADIENTS, replace(whole, value=np.asarray(value))):
@@ -67,11 +68,18 @@ class Search:
         yield _applied(LAST, whole)
 
     def _whole(self, node: Tensor, expected: Any) -> Gradient:
-        check, scales = self._check, self._compared.scales
-        gradients = [(f"d{check.names[x]}", g) for x, g in check.gradients.items() if x is not node]
-        results = [(name, g * scale / scales[node]) for name, g in gradients for scale in {1.0, *scales.values()}]
-        results += [(name, value / scales[node]) for name, value in check.values.items()]
-        return Gradient(expected, check.counts, scales[node] != 1, results)
+        scales = self._compared.scales
+        gradients = self._named_near(node, self._check.gradients, "d")
+        results = [
+            (name, g * scale / scales[node]) for name, g in gradients.items() for scale in {1.0, *scales.values()}
+        ]
+        results += [(name, x / scales[node]) for name, x in self._named_near(node, self._check.values).items()]
+        return Gradient(expected, self._check.counts, scales[node] != 1, results)
+
+    def _named_near(self, node: Tensor, arrays: Mapping[Tensor, Any], prefix: str = "") -> dict[str, Any]:
+        """The arrays of the named nodes that were made shortly before or after another, by name."""
+        near = sorted(arrays, key=lambda x: abs(x.age - node.age))[:_MOST_NAMES]
+        return {prefix + self._check.names[x]: arrays[x] for x in near if x is not node or not prefix}
 
     def _near(self, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
         """Slips in the last step."""
@@ -84,12 +92,13 @@ class Search:
 
     def _far(self, node: Tensor, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
         """Slips in earlier steps, on the way from what was given."""
-        for step in steps:
-            name = self._check.names.get(step.of)
-            for cause, says, value in _applied(OF_STEPS, step):
-                if np.shape(value) == np.shape(step.value):
-                    carried = self._pieces.carried(step.of, np.asarray(value - step.value), node)
-                    yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
+        for slip in OF_STEPS:
+            for step in steps:
+                name = self._check.names.get(step.of)
+                for cause, says, value in _applied([slip], step):
+                    if np.shape(value) == np.shape(step.value):
+                        carried = self._pieces.carried(step.of, np.asarray(value - step.value), node)
+                        yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
 
     def _steps(self, node: Tensor) -> Iterator[Step]:
         """The steps that lead to the gradient of a node from those that were given, the nearest first."""
@@ -98,7 +107,8 @@ class Search:
         readers = list(dict.fromkeys(reader for reader, _ in found))
         cotangents = dict(zip(readers, self._pieces.arriving(readers), strict=True))
         cotangents |= {x: g for x, g in cut.items() if x in cotangents}
-        known = {f"d{check.names[x]}": g for x, g in {**check.gradients, **cut}.items() if x is not node}
+        values = self._named_near(node, check.values)
+        gradients = self._named_near(node, {**check.gradients, **cut}, "d")
         ways = Counter(reader.inputs[i] for reader, i in found)
         for reader, i in found:
             assert reader.op is not None
@@ -114,8 +124,8 @@ class Search:
                 operands=[self._label(y) for y in reader.inputs],
                 result=self._label(reader),
                 alone=ways[x] == 1,
-                values=check.values,
-                gradients=known,
+                values=values,
+                gradients=gradients,
             )
 
     def _label(self, x: Any) -> str:

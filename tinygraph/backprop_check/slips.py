@@ -73,6 +73,13 @@ class Step:
         """What the rule gives, before the sum over axes along which the operand was repeated."""
         return applied(self.op, self.position, self.g, self.node.value, self.node.args, self.node.params)
 
+    @property
+    def repeated_axes(self) -> set[int]:
+        """The axes of more than one element along which the operand was repeated."""
+        shape, x = self.repeated.shape, np.shape(self.x)
+        aligned = (1,) * (len(shape) - len(x)) + x
+        return {axis for axis, (n, k) in enumerate(zip(shape, aligned, strict=False)) if n != 1 and k == 1}
+
     @cached_property
     def value(self) -> Any:
         """What it adds to the gradient of the operand."""
@@ -172,16 +179,16 @@ def _turned(of: Gradient) -> Slipped:
 
 
 def _without_axes(of: Gradient) -> Slipped:
-    shape = of.value.shape
-    single = [axis for axis, n in enumerate(shape) if n == 1]
+    single = [axis for axis, n in enumerate(of.value.shape) if n == 1]
     for count in range(1, len(single) + 1):
         for axes in itertools.combinations(single, count):
-            yield np.squeeze(of.value, axes), {"shape": str(shape)}
+            yield np.squeeze(of.value, axes), {}
 
 
 def _with_axis(of: Gradient) -> Slipped:
-    for axis in range(of.value.ndim + 1):
-        yield np.expand_dims(of.value, axis), {"shape": str(of.value.shape)}
+    for count in (1, 2):
+        for axes in itertools.combinations(range(of.value.ndim + count), count):
+            yield np.expand_dims(of.value, axes), {}
 
 
 def _something_else(of: Gradient) -> Slipped:
@@ -242,32 +249,27 @@ def _other_activation(step: Step) -> Slipped:
 
 
 def _unsummed(step: Step) -> Slipped:
-    if step.op.kind == "elementwise" and step.repeated.shape != np.shape(step.x):
-        yield step.repeated, _over(step, [])
+    if step.repeated_axes:
+        yield step.repeated, _over(step, ())
 
 
 def _summed_otherwise(step: Step) -> Slipped:
     """Over the wrong axes, with or without keepdims."""
-    if step.op.kind != "elementwise" or step.repeated.shape == np.shape(step.x):
-        return
-    axes = range(step.repeated.ndim)
-    for count in range(1, len(axes) + 1):
-        for chosen in itertools.combinations(axes, count):
-            for keepdims in (True, False):
-                summed = np.sum(step.repeated, chosen, keepdims=keepdims)
-                if summed.shape != step.repeated.shape:  # else none is
-                    yield summed, _over(step, chosen)
+    shape = step.repeated.shape
+    for count in range(1, len(shape) + 1) if step.repeated_axes else ():
+        for axes in itertools.combinations(range(len(shape)), count):
+            if {i for i in axes if shape[i] != 1} != step.repeated_axes:
+                for keepdims in (True, False):
+                    summed = np.sum(step.repeated, axes, keepdims=keepdims)
+                    if summed.shape != shape:  # else none is
+                        yield summed, _over(step, axes)
 
 
 def _over(step: Step, axes: Sequence[int]) -> Texts:
-    """What was summed over, and what is to be: the axes along which the operand was repeated."""
-    shape, x = step.repeated.shape, np.shape(step.x)
-    aligned = (1,) * (len(shape) - len(x)) + x
-    right = [
-        axis for axis, (n, k) in enumerate(zip(shape, aligned, strict=True)) if n != k or axis < len(shape) - len(x)
-    ]
-    name = step.operands[step.position]
-    return {"wrong": _named_axes(shape, axes), "right": _named_axes(shape, right), "repeated": name}
+    """What was summed over, and what is to be."""
+    shape = step.repeated.shape
+    repeated = step.operands[step.position]
+    return {"wrong": _named_axes(shape, axes), "right": _named_axes(shape, sorted(step.repeated_axes)), "x": repeated}
 
 
 def _oriented(step: Step) -> Iterator[tuple[tuple[Any, str], tuple[Any, str], int]]:
@@ -310,8 +312,9 @@ def _other_operand(step: Step) -> Slipped:
     other = 1 - step.position
     right = step.node.args[other].shape
     for name, value in step.values.items():
-        fits = step.is_product and value.ndim == 2 and value.shape[other] == right[other]
-        if (fits or value.shape == right) and name != step.operands[other]:
+        fits = value.shape == right or (step.op.kind == "elementwise" and broadcasts_to(value.shape, step.node.shape))
+        fits = fits or (step.is_product and value.ndim == 2 and value.shape[other] == right[other])
+        if fits and name != step.operands[other]:
             args = list(step.node.args)
             args[other] = value
             yield step.with_args(*args), {"wrong": name, "right": step.operands[other]}
@@ -369,10 +372,8 @@ OF_GRADIENTS = (
 """Of a gradient, whatever it is made of."""
 
 OF_STEPS = (
-    Slip("missing sum", "is not summed over {right}, along which {repeated} is repeated", _unsummed),
-    Slip(
-        "wrong axis", "is summed over {wrong} where it is {right} along which {repeated} is repeated", _summed_otherwise
-    ),
+    Slip("missing sum", "is not summed over {right}, along which {x} is repeated", _unsummed),
+    Slip("wrong axis", "is summed over {wrong} where it is {right} along which {x} is repeated", _summed_otherwise),
     Slip("missing g′", "lacks the factor {right}", _without_derivative),
     Slip("doubled g′", "has the factor {right} twice", _derivative_twice),
     Slip("g′ at A", TAKEN_FOR, _derivative_at_result),
@@ -392,7 +393,7 @@ OF_STEPS = (
         _matrix_product,
     ),
     Slip("missing factor", "lacks the factor {right}", _factor_forgotten),
-    Slip("missing way", "lacks what comes back through {right}", _way_forgotten),
+    Slip("missing path", "lacks what comes back through {right}", _way_forgotten),
     Slip("wrong factor", TAKEN_FOR, _other_operand),
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
