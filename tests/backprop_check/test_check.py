@@ -303,14 +303,14 @@ def test_what_cannot_be_compared_is_refused(rng):
 def test_a_deep_graph_is_compared_without_equations():
     x = tg.parameter(1.0)
     y = x
-    for _ in range(20_000):
+    for _ in range(3_000):
         y = y * 1.0001
     J = y * 1.0
     (dx,) = tg.gradients(J, [x])
-    with pytest.raises(tg.ArgumentError, match=r"no dy; the gradients here are dJ, dy₂₀₀₀₀, .* and 19982 more"):
+    with pytest.raises(tg.ArgumentError, match=r"no dy; the gradients here are dJ, dy₃₀₀₀, .* and 2982 more"):
         tg.check_backprop(J, dy=1.0)
-    assert tg.check_backprop(J, {"dx": dx.data, "dy₂₀₀₀₀": 1.0}).ok
-    report = tg.check_backprop(J, {"dx": -dx.data, "dy₂₀₀₀₀": 1.0})
+    assert tg.check_backprop(J, {"dx": dx.data, "dy₃₀₀₀": 1.0}).ok
+    report = tg.check_backprop(J, {"dx": -dx.data, "dy₃₀₀₀": 1.0})
     assert (report.first, report.cause) == ("dx", "sign")
 
 

@@ -50,7 +50,7 @@ def check_backprop(
     dw lacks the factor 1/m, so it is 3 times too large
     <BLANKLINE>
     dZ   agrees
-    dw   wrong: dw = (1/m) dZ Xᵀ; at [0, 0] you have −0.7409, it should be −0.247
+    dw   wrong: dw = (1/m) dZ Xᵀ; at [0, 0] you have −0.9625, it should be −0.3208
     db   agrees
     """
     if not isinstance(output, Tensor):

@@ -167,32 +167,23 @@ class Check:
         others = {n for n in lengths | set(self._lecture.values()) if n > 1} - set(named.values())
         return named | {f"{n:g}": n for n in sorted(others)}
 
-    def equation(self, node: Tensor, convention: str) -> str:
+    def equation(self, node: Tensor, lecture: bool) -> str:
         """What the gradient of a node should be: in one step if all that takes was given, or as `derive` prints it."""
-        given = {f"d{self.names[x]}" for x in self.given}
-        apart = self._equation(node, convention, expand=True)
-        needed = set(re.findall(r"\w+", apart)) & {f"d{name}" for name in self.names.values()}
-        return apart if needed <= given else self._equation(node, convention, expand=False) or apart
-
-    def _equation(self, node: Tensor, convention: str, expand: bool) -> str:
-        if (convention, expand) not in self._derived:
-            self._derived[convention, expand] = self._derive(convention, expand)
-        return self._derived[convention, expand].get(node, "")
-
-    @cached_property
-    def _derived(self) -> dict[tuple[str, bool], dict[Tensor, str]]:
-        return {}
-
-    def _derive(self, convention: str, expand: bool) -> dict[Tensor, str]:
         if len(self.order) > _MOST_NODES:
-            return {}
+            return ""
+        given = {f"d{self.names[x]}" for x in self.given}
+        apart = self._equation(node, {node}, lecture, expand=True)
+        needed = set(re.findall(r"\w+", apart)) & {f"d{name}" for name in self.names.values()}
+        return apart if needed <= given else self._equation(node, self._leaves, lecture, expand=False) or apart
+
+    def _equation(self, node: Tensor, sought: set[Tensor], lecture: bool, expand: bool) -> str:
         from ..derivation import Work
 
         try:
-            derived = Work(self.output, self._leaves, self._frame, expand=expand).run(convention == "lecture")
+            derived = Work(self.output, sought, self._frame, expand=expand).run(lecture)
         except (GraphError, ArgumentError, AssertionError):  # the last where values are not finite
-            return {}
-        return {equation.tensor: equation.text for equation in derived if equation.steps}
+            return ""
+        return next((equation.text for equation in derived if equation.steps and equation.tensor is node), "")
 
 
 class Compared:
@@ -244,7 +235,7 @@ class Compared:
             else:
                 expected = self.mistakes[node]
                 causes, explanation = search.explained(node, expected)
-                equation = self.check.equation(node, self.convention)
+                equation = self.check.equation(node, self.convention == "lecture")
                 yield Comparison(name, "wrong", given, self.scales[node] * expected, causes, explanation, equation)
 
     def _after(self, node: Tensor) -> str:

@@ -373,7 +373,7 @@ OF_GRADIENTS = (
 
 OF_STEPS = (
     Slip("missing sum", "is not summed over {right}, along which {x} is repeated", _unsummed),
-    Slip("wrong axis", "is summed over {wrong} where it is {right} along which {x} is repeated", _summed_otherwise),
+    Slip("wrong axis", "is summed over {wrong}, but {x} is repeated along {right}", _summed_otherwise),
     Slip("missing g′", "lacks the factor {right}", _without_derivative),
     Slip("doubled g′", "has the factor {right} twice", _derivative_twice),
     Slip("g′ at A", TAKEN_FOR, _derivative_at_result),
