@@ -9,6 +9,7 @@ from textbook import MODELS, two_layers_with_tanh
 import tinygraph as tg
 from tinygraph.derivation import Work
 from tinygraph.names import names_of
+from tinygraph.testing import applied, consistent, records, samples
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinygraph.BroadcastWarning")
 
@@ -76,6 +77,21 @@ def test_any_graph_can_be_checked(seed):
         report = tg.check_backprop(J, {**found, name: g + 0.1 * rng.normal(size=g.shape)}, convention="exact")
         assert report.first == name
         assert f"{name:<{max(map(len, found))}}   wrong: " in str(report)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_any_op_may_be_on_the_way(rng):
+    for record in records():
+        inputs, params = next(iter(samples(record)))
+        xs = [tg.Tensor(x, x.dtype.kind == "f", f"x{i}") for i, x in enumerate(inputs)]
+        y = applied(record, consistent(record, xs), params)
+        J = tg.sum(y * rng.normal(size=y.shape))
+        x = next((x for x in tg.toposort(J) if x.op is None and x.requires_grad), None)
+        if J.requires_grad and x is not None and x.size:
+            dx = tg.gradients(J, x).data
+            assert tg.check_backprop(J, {f"d{x.name}": dx}).ok, record.name
+            wrong = tg.check_backprop(J, {f"d{x.name}": dx + rng.normal(size=x.shape)})
+            assert wrong.first == f"d{x.name}", record.name
 
 
 def test_the_order_is_that_of_the_lecture(rng):
@@ -319,3 +335,27 @@ def test_in_a_textbook_model_the_equation_is_given(rng):
     W2 = next(x for x in tg.toposort(J) if x.name == "W2")
     report = tg.check_backprop(J, dW2=np.zeros(W2.shape))
     assert report["dW2"].equation == "dW2 = (1/m) dZ2 A1ᵀ"
+
+
+def test_an_equation_that_nobody_reads_is_left_out(rng):
+    x, mask = tg.parameter(rng.normal(size=5)), rng.random(5) > 0.5
+    y = tg.dropout(x, mask)
+    J = tg.sum(y * y)
+    dx = tg.gradients(J, x).data
+    report = tg.check_backprop(J, dx=-dx)
+    assert (report.cause, report["dx"].equation) == ("sign", "")
+
+
+def test_graphs_with_functions_of_ones_own(rng):
+    @tg.custom_gradient
+    def doubled(x):
+        return x * x, lambda g: g * x * 4
+
+    x, w = tg.parameter(rng.normal(size=3)), tg.parameter(rng.normal(size=3))
+    y = doubled(x)
+    z = tg.checkpoint(tg.tanh)(w)
+    J = tg.sum(tg.concat([y, z]) * 3.0)
+    right = {"dx": 12 * x.data, "dw": 3 * (1 - z.data**2)}
+    assert tg.check_backprop(J, **right).ok
+    assert tg.check_backprop(J, **{**right, "dx": 6 * x.data}).cause == "factor 2"
+    assert tg.check_backprop(J, **{**right, "dw": rng.normal(size=3)}).cause == "unknown"

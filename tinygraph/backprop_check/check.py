@@ -21,6 +21,8 @@ from .search import Search
 
 _MOST_NODES = 1000  # of a graph whose equations are derived
 _MOST_NAMES = 20  # in a message
+_LONGEST_EQUATION = 64  # characters
+_WORD, _NO_NAME = re.compile(r"\w+"), re.compile(r"\bt\d+\b")
 _ROUNDING = 64  # times what the last digit of the terms is worth
 
 
@@ -173,17 +175,20 @@ class Check:
             return ""
         given = {f"d{self.names[x]}" for x in self.given}
         apart = self._equation(node, {node}, lecture, expand=True)
-        needed = set(re.findall(r"\w+", apart)) & {f"d{name}" for name in self.names.values()}
+        needed = set(_WORD.findall(apart)) & {f"d{name}" for name in self.names.values()}
         return apart if needed <= given else self._equation(node, self._leaves, lecture, expand=False) or apart
 
     def _equation(self, node: Tensor, sought: set[Tensor], lecture: bool, expand: bool) -> str:
+        """None that is long, or over what only `derive` has a name for."""
         from ..derivation import Work
 
         try:
             derived = Work(self.output, sought, self._frame, expand=expand).run(lecture)
         except (GraphError, ArgumentError, AssertionError):  # the last where values are not finite
             return ""
-        return next((equation.text for equation in derived if equation.steps and equation.tensor is node), "")
+        text = next((equation.text for equation in derived if equation.steps and equation.tensor is node), "")
+        unknown = set(_NO_NAME.findall(text)) - set(self.names.values())
+        return "" if len(text) > _LONGEST_EQUATION or unknown else text
 
 
 class Compared:

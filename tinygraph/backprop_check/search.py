@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from ..graph import Tensor, describe
 from ..notation import number
+from ..table import Op
 from .pieces import Pieces, steps_to, without_shortcut
 from .slips import LAST, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
 
@@ -55,7 +56,7 @@ class Search:
     def _stages(self, node: Tensor, expected: Any) -> Iterator[Iterator[Candidate]]:
         """Candidates, less and less simple."""
         whole = self._whole(node, expected)
-        steps = list(self._steps(node))
+        steps = self._steps(node)
         near = [step for step in steps if step.of is node]
         yield _applied(OF_GRADIENTS, whole)
         yield self._near(near, expected)
@@ -100,7 +101,7 @@ class Search:
                         carried = self._pieces.carried(step.of, np.asarray(value - step.value), node)
                         yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
 
-    def _steps(self, node: Tensor) -> Iterator[Step]:
+    def _steps(self, node: Tensor) -> list[Step]:
         """The steps that lead to the gradient of a node from those that were given, the nearest first."""
         check, cut = self._check, self._compared.cut
         found = list(steps_to(node, check.reads, cut))
@@ -109,24 +110,24 @@ class Search:
         cotangents |= {x: g for x, g in cut.items() if x in cotangents}
         values = self._named_near(node, check.values)
         gradients = self._named_near(node, {**check.gradients, **cut}, "d")
-        ways = Counter(reader.inputs[i] for reader, i in found)
-        for reader, i in found:
-            assert reader.op is not None
-            x = reader.inputs[i]
-            assert isinstance(x, Tensor)
-            yield Step(
-                of=x,
+        steps = [
+            Step(
+                of=cast(Tensor, reader.inputs[i]),
                 node=reader,
-                op=without_shortcut(reader.op),
+                op=without_shortcut(cast(Op, reader.op)),
                 position=i,
                 g=cotangents[reader],
                 name=self._gradient_label(reader, cotangents),
-                operands=[self._label(y) for y in reader.inputs],
+                operands=[self._label(x) for x in reader.inputs],
                 result=self._label(reader),
-                alone=ways[x] == 1,
                 values=values,
                 gradients=gradients,
             )
+            for reader, i in found
+        ]
+        steps = [step for step in steps if step.repeated is not None]  # of variadic ops some inputs have no gradient
+        ways = Counter(step.of for step in steps)
+        return [replace(step, alone=ways[step.of] == 1) for step in steps]
 
     def _label(self, x: Any) -> str:
         """What an operand is called."""

@@ -56,12 +56,12 @@ class Step:
     """What the operands are called,"""
     result: str
     """and the node."""
-    alone: bool
-    """Whether no other step leads to this operand."""
     values: Mapping[str, Any]
     """The values of the graph by name, any of which may be taken for another,"""
     gradients: Mapping[str, Any]
     """and its gradients."""
+    alone: bool = True
+    """Whether no other step leads to this operand."""
 
     @property
     def x(self) -> Any:
@@ -307,7 +307,7 @@ def _elementwise(step: Step) -> Slipped:
 def _other_operand(step: Step) -> Slipped:
     """Z1 for A1, or W1 for W2; in a product element by element also its own operand."""
     tensors = [isinstance(x, Tensor) for x in step.node.inputs]
-    if len(tensors) != 2 or not all(tensors) or step.op.linear == "together":
+    if len(tensors) != 2 or not all(tensors) or step.op.kind not in ("elementwise", "contraction"):
         return
     other = 1 - step.position
     right = step.node.args[other].shape
@@ -343,7 +343,7 @@ def _factor_forgotten(step: Step) -> Slipped:
         yield step.summed(step.g), {"right": step.operands[1 - step.position]}
 
 
-def _way_forgotten(step: Step) -> Slipped:
+def _path_forgotten(step: Step) -> Slipped:
     if not step.alone:
         yield np.zeros_like(step.value), {"right": step.result}
 
@@ -393,7 +393,7 @@ OF_STEPS = (
         _matrix_product,
     ),
     Slip("missing factor", "lacks the factor {right}", _factor_forgotten),
-    Slip("missing path", "lacks what comes back through {right}", _way_forgotten),
+    Slip("missing path", "lacks what comes back through {right}", _path_forgotten),
     Slip("wrong factor", TAKEN_FOR, _other_operand),
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
