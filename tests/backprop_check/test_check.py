@@ -82,16 +82,16 @@ def test_any_graph_can_be_checked(seed):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_any_op_may_be_on_the_way(rng):
     for record in records():
-        inputs, params = next(iter(samples(record)))
-        xs = [tg.Tensor(x, x.dtype.kind == "f", f"x{i}") for i, x in enumerate(inputs)]
-        y = applied(record, consistent(record, xs), params)
-        J = tg.sum(y * rng.normal(size=y.shape))
-        x = next((x for x in tg.toposort(J) if x.op is None and x.requires_grad), None)
-        if J.requires_grad and x is not None and x.size:
-            dx = tg.gradients(J, x).data
-            assert tg.check_backprop(J, {f"d{x.name}": dx}).ok, record.name
-            wrong = tg.check_backprop(J, {f"d{x.name}": dx + rng.normal(size=x.shape)})
-            assert wrong.first == f"d{x.name}", record.name
+        for inputs, params in list(samples(record))[:1]:
+            xs = [tg.Tensor(x, x.dtype.kind == "f", f"x{i}") for i, x in enumerate(inputs)]
+            y = applied(record, consistent(record, xs), params)
+            J = tg.sum(y * rng.normal(size=y.shape))
+            x = next((x for x in tg.toposort(J) if x.op is None and x.requires_grad), None)
+            if J.requires_grad and x is not None and x.size:
+                dx = tg.gradients(J, x).data
+                assert tg.check_backprop(J, {f"d{x.name}": dx}).ok, record.name
+                wrong = tg.check_backprop(J, {f"d{x.name}": dx + rng.normal(size=x.shape)})
+                assert wrong.first == f"d{x.name}", record.name
 
 
 def test_the_order_is_that_of_the_lecture(rng):
