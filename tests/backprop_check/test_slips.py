@@ -121,6 +121,20 @@ def test_every_hidden_activation(name, rng):
         assert cause(J, dA=dA, dZ=dZ * slope, dW=dZ * slope @ X.T) == ("dZ", "doubled g′")
 
 
+@pytest.mark.parametrize(("name", "slope"), [("relu", 1.0), ("relu", 0.5), ("leaky_relu", 1.0), ("abs", 1.0)])
+def test_the_derivative_at_a_kink_is_no_slip(name, slope, rng):
+    W, X = tg.parameter(rng.normal(size=(4, 3))), np.hstack([np.zeros((3, 2)), rng.normal(size=(3, 2))])
+    Z = W @ X  # 0 in two columns
+    A = getattr(tg, name)(Z)
+    J = tg.sum((A - 1.0) ** 2) / 2
+    dA = A.data - 1
+    dZ = np.where(Z.data == 0, slope * dA, tg.gradients(J, Z).data)
+    report = tg.check_backprop(J, dZ=dZ, dW=dZ @ X.T)
+    assert report.ok
+    assert report["dZ"].cause == "kink"
+    assert "dZ   agrees, but where Z is 0 and " in str(report)
+
+
 def test_three_layers_and_a_slip_between_what_was_given(rng):
     """Only dW1 is given, and the slip is in dZ2."""
     sizes, X = (3, 4, 4, 2), rng.normal(size=(3, 6))
@@ -181,5 +195,5 @@ def test_every_slip_of_the_tables_is_tried_somewhere(outcomes):
     from tinygraph.backprop_check.slips import LAST, OF_GRADIENTS, OF_STEPS
 
     planted = {cause for table in outcomes for (cause, *_), *_ in table}
-    others = {"zero", "factor 2", "missing factor", "missing path"}  # above
+    others = {"kink", "zero", "factor 2", "missing factor", "missing path"}  # above
     assert {slip.cause for slip in (*OF_GRADIENTS, *OF_STEPS, *LAST)} <= planted | others

@@ -18,6 +18,7 @@ from ..notation import backward_order
 from .pieces import Pieces, largest, reads_of, sizes_of, steps_to
 from .report import BackpropReport, Comparison
 from .search import Search
+from .slips import NO_SLIP
 
 _MOST_NODES = 1000  # of a graph whose equations are derived
 _MOST_NAMES = 20  # in a message
@@ -240,8 +241,9 @@ class Compared:
             else:
                 expected = self.mistakes[node]
                 causes, explanation = search.explained(node, expected)
-                equation = self.check.equation(node, self.convention == "lecture")
-                yield Comparison(name, "wrong", given, self.scales[node] * expected, causes, explanation, equation)
+                verdict = "agrees" if causes[0] == NO_SLIP else "wrong"
+                equation = self.check.equation(node, self.convention == "lecture") if verdict == "wrong" else ""
+                yield Comparison(name, verdict, given, self.scales[node] * expected, causes, explanation, equation)
 
     def _after(self, node: Tensor) -> str:
         before = self._before(node)

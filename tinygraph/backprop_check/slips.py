@@ -204,6 +204,13 @@ def _doubled(of: Gradient) -> Slipped:
 # -- of a step -----------------------------------------------------------------------------------------------------
 
 
+def _at_the_kink(step: Step) -> Slipped:
+    if step.is_activation:
+        for slope in (0.0, 0.5, 1.0):
+            texts = {"x": step.operands[step.position], "derivative": step.derivative}
+            yield np.where(step.x == 0, slope * step.g, step.value), texts
+
+
 def _without_derivative(step: Step) -> Slipped:
     if step.is_activation:
         yield step.g, {"right": step.derivative}
@@ -371,7 +378,11 @@ OF_GRADIENTS = (
 )
 """Of a gradient, whatever it is made of."""
 
+NO_SLIP = "kink"
+"""The name of what is another convention."""
+
 OF_STEPS = (
+    Slip(NO_SLIP, "agrees, but where {x} is 0 and {derivative} a matter of convention", _at_the_kink),
     Slip("missing sum", "is not summed over {right}, along which {x} is repeated", _unsummed),
     Slip("wrong axis", "is summed over {wrong}, but {x} is repeated along {right}", _summed_otherwise),
     Slip("missing g′", "lacks the factor {right}", _without_derivative),
