@@ -78,3 +78,12 @@ def test_the_equations_are_the_lectures_and_agree(outputs):
 def test_units_that_start_equal_stay_equal(outputs):
     units = dict(re.findall(r"^(zeros|all 0.5|small normal|Xavier|He) +(\d) of 4", outputs[1]["initialisation"], re.M))
     assert units == {"zeros": "1", "all 0.5": "1", "small normal": "4", "Xavier": "4", "He": "4"}
+
+
+def test_each_slip_is_named(outputs):
+    said = outputs[1]["check_my_backprop"]
+    assert "all agree" in said
+    assert "dW2 lacks the factor 1/m, so it is 400 times too large" in said
+    assert "dZ1 has Z1 where A1 belongs in tanh′(Z1)" in said
+    assert "dW1   follows from your dZ1" in said
+    assert "db1 is summed over the 4 rows and the 400 columns, but b1 is repeated along the 400 columns" in said

@@ -515,3 +515,28 @@ def test_random_graphs_are_derived_and_checked(seeds):
         if J.requires_grad:
             first, again = tg.derive(J), tg.derive(J)
             assert str(first) == str(again)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_lectures_convention_holds_in_float32_and_through_leaky_relu(dtype, rng):
+    W1, W2, X = (tg.Tensor(rng.normal(size=shape).astype(dtype)) for shape in ((4, 3), (2, 4), (3, 5)))
+    W1.requires_grad = W2.requires_grad = True
+    Y = tg.Tensor(rng.random((2, 5)).astype(dtype))
+    Z1 = W1 @ X
+    A1 = tg.leaky_relu(Z1)
+    Z2 = W2 @ A1
+    J = -tg.sum(Y * tg.log_softmax(Z2, axis=0)) / 5
+    derivation = tg.derive(J)
+    assert [derivation[name].scale for name in ("dZ2", "dW2", "dZ1", "dW1")] == [1.0, 1.0, 1.0, 1.0]  # 5 has no name
+    m = 5
+    J = -tg.sum(Y * tg.log_softmax(Z2, axis=0)) / m
+    derivation = tg.derive(J)
+    assert [derivation[name].scale for name in ("dZ2", "dW2", "dZ1", "dW1")] == [5.0, 1.0, 5.0, 1.0]
+    assert derivation["dW1"].text == "dW1 = (1/m) dZ1 Xᵀ"
+
+
+def test_two_is_not_half_of_four_examples(rng):
+    W, X, Y, m = P(rng, 2, 3), C(rng, 3, 4), C(rng, 2, 4), 4
+    Z = W @ X
+    J = tg.sum((Z - Y) ** 2) / m
+    assert tg.derive(J)["dZ"].text == "dZ = 2 · (Z − Y)"

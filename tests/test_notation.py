@@ -8,7 +8,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.names import names_of
-from tinygraph.notation import Span, Writer, as_latex, as_text, clean, number, symbol
+from tinygraph.notation import Span, Writer, as_latex, as_text, backward_order, clean, number, symbol, within
 from tinygraph.table import APPLY, OPS
 from tinygraph.testing import samples
 
@@ -493,3 +493,17 @@ def test_what_is_printed_reads_back_as_what_was_computed(leaves, forms, rng, mon
             np.testing.assert_allclose(read, node.data, rtol=1e-6, atol=1e-9, err_msg=f"{source} is printed as {text}")
             finite += bool(np.isfinite(node.data).all())
     assert finite > 150
+
+
+def test_the_way_back_is_that_of_the_lecture():
+    W1, b1, W2, x = (tg.parameter(np.ones(shape), name=name) for name, shape in VARIABLE_SHAPES.items())
+    z1 = W1 @ x + b1
+    z2 = W2 @ tg.tanh(z1)
+    J = tg.sum(z2) + tg.sum(W1)  # which waits for both of its readers
+    order = tg.toposort(J)
+    shown = {*names_of(order)}
+    assert [node.name for node in backward_order(order, shown) if node.name] == ["J", "z2", "W2", "z1", "W1", "x", "b1"]
+    assert [node.op.name for node in within(z2, shown)] == ["matmul", "tanh"]
+
+
+VARIABLE_SHAPES = {"W1": (4, 2), "b1": (4, 1), "W2": (1, 4), "x": (2, 3)}

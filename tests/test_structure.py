@@ -69,6 +69,9 @@ ALLOWED = {
     "derive": {"errors", "graph", "equations", "derivation"},
     "findings": {"graph", "ops", "autodiff", "anomaly"},
     "why": {"table", "graph", "autodiff", "anomaly", "names", "notation", "findings"},
+    "backprop_check": {
+        *("errors", "recording", "table", "graph", "ops", "autodiff", "names", "notation", "derivation"),
+    },
     "draw": {
         *("errors", "table", "graph", "ops", "autodiff", "simplify", "names", "notation", "equations", "derivation"),
         "findings",
@@ -84,6 +87,7 @@ ALLOWED = {
         "ops",
         "linalg",
         "autodiff",
+        "backprop_check",
         "apply",
         "transforms",
         "jacobians",

@@ -12,7 +12,7 @@ array([[-0.0379, -0.0759]])
 
 Tensors        Tensor, parameter, toposort; attributes data, grad, shape, name, op, inputs, …
 Recording      no_grad, enable_grad, scope
-Checking       detect_anomaly, check_grads; why, of a gradient or a value
+Checking       detect_anomaly, check_grads; check_backprop, which gives a BackpropReport; why, of a gradient or a value
 Gradients      Tensor.backward, gradients; of functions: grad, value_and_grad, elementwise_grad, vjp, jvp, jacobian,
                hessian, hvp; otherwise than the values: custom_gradient, checkpoint, stop_gradient
 Own ops        op
@@ -35,6 +35,8 @@ from . import protocols
 from .anomaly import detect_anomaly as detect_anomaly
 from .apply import op as op
 from .autodiff import gradients as gradients
+from .backprop_check import BackpropReport as BackpropReport
+from .backprop_check import check_backprop as check_backprop
 from .checkpointing import checkpoint as checkpoint
 from .checks import check_grads as check_grads
 from .compile import compile as compile

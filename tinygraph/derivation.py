@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import FrameType
@@ -18,7 +17,7 @@ from .errors import ArgumentError, ShapeError
 from .evaluate import evaluate
 from .graph import Tensor, describe, toposort
 from .names import names_of, scalars_of, shown_inputs
-from .notation import Writer, as_text, number, sources, symbol, with_symbols
+from .notation import Writer, as_text, backward_order, number, sources, symbol, with_symbols, within
 from .simplify import (
     ONE,
     Call,
@@ -90,7 +89,8 @@ class Work:
         # a leaf that has changed since counts as what it was
         self.as_read = read_before_change(order)
         self.names |= {now: self.names[leaf] for leaf, now in self.as_read.items() if leaf in self.names}
-        cotangent = sorted(cotangents(output, self.sought, Tensor(1.0), self.as_read), key=lambda pair: -pair[0].age)
+        seed = Tensor(output.dtype.type(1))
+        cotangent = sorted(cotangents(output, self.sought, seed, self.as_read), key=lambda pair: -pair[0].age)
         self.cotangents = [(node, computed(g)) for node, g in cotangent]
         self._refuse_endless()
         # of probabilities that a loss looks through: da, which is not propagated
@@ -138,10 +138,29 @@ class Work:
                 known[g] = _as_tensor(written(reader.atoms[g]))
         if len(shares - {ONE}) > 1 or (ONE in shares and len(shares) > 1):
             return self.run(lecture=False)
-        equations = [*forward, *self._in_order(backward)]
+        equations = [*forward, *(backward[x] for x in backward_order(self.order, self.shown) if x in backward)]
         scalars = dict(self.scalars.values())
-        scales = {node: float(1 / _value(Sum((self._share(term),)))) for node, term in self.numbers.items() if lecture}
+        scales = {node: _scale(self._share(term)) for node, term in self.numbers.items() if lecture}
         return Derivation(equations, _heading(shares, self.scalars), names, scalars, self.as_read, scales)
+
+    def scales(self) -> dict[Tensor, float]:
+        """By what the lecture's convention multiplies the gradients of results, without writing equations."""
+        shown = {*self.shown, *self.as_read.values()}
+        reader = Reader({node: symbol_term(self.as_read.get(node, node)) for node in shown}, self._literal)
+        scalars = {leaf for leaf, _ in self.scalars.values()}
+        found: dict[Tensor, Product] = {}
+        shares: set[Product] = set()
+        for node, g in self.cotangents:
+            if node.op is None or node is self.output or node not in self.shown:
+                continue
+            term = reader.read(g)
+            found[node] = self._share(term)
+            if _symbols(term) - scalars:
+                shares.add(found[node])
+            if g not in reader.atoms:
+                reader.atoms[g] = Sum((found[node].times(as_product(symbol_term(g))),))
+                reader.forget()
+        return {node: _scale(share) for node, share in found.items()} if len(shares) < 2 else {}
 
     def _refuse_endless(self) -> None:
         """Nobody reads a gradient of hundreds of operations, one within the other."""
@@ -201,8 +220,8 @@ class Work:
         size = abs(value)
         for times in (1, 2, 0.5):
             for known, (leaf, _) in self.scalars.items():
-                if times != 1 and (known != int(known) or size not in self.literals):
-                    continue  # only of a number of examples, and only as it was written: 1/(2 m)
+                if times != 1 and (known != int(known) or size not in self.literals or size in (0.5, 2)):
+                    continue  # only of a number of examples, and only as it was written: 1/(2 m); 2 is not m/2
                 factor = number_term(-times if value < 0 else times)
                 if size == times * known:
                     return multiplied(factor, symbol_term(leaf))
@@ -212,7 +231,7 @@ class Work:
 
     def _forward(self, node: Tensor) -> Equation:
         writer = Writer(self.names, lambda x: x not in self.shown)
-        count = sum(1 for _ in _inner(node, self.shown))
+        count = sum(1 for _ in within(node, self.shown))
         return Equation(
             self.names[node],
             node.shape,
@@ -354,7 +373,7 @@ class Work:
             lines.append((written(form), reason))
         own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
         lines.append((written(own), "of each example's loss"))
-        scale = float(1 / _value(Sum((share,))))
+        scale = _scale(share)
         value = np.asarray(_value(own))
         value = value.reshape(node.shape) if value.size == node.size else np.broadcast_to(value, node.shape)
         _check(name, value, g, scale, known)
@@ -368,21 +387,6 @@ class Work:
         return Equation(
             name, node.shape, scale, value, node, own.operations, note, tuple(steps), graph, left, texts[-1][0]
         )
-
-    def _in_order(self, backward: dict[Tensor, Equation]) -> Iterator[Equation]:
-        """As the lecture does it: after the gradient of a result those of the parameters in it."""
-        parts = {node: sources(node, self.shown) for node in self.order if node in self.shown and node.op is not None}
-        waiting = Counter(x for inputs in parts.values() for x in inputs)
-        for node in reversed(parts):
-            if node in backward:
-                yield backward[node]
-            for x in _inner(node, self.shown):
-                if x is not node and x in backward:
-                    yield backward[x]
-            for x in parts[node]:
-                waiting[x] -= 1
-                if x.op is None and x in backward and not waiting[x]:
-                    yield backward[x]
 
 
 def _is_scaled_symbol(term: Sum) -> bool:
@@ -455,6 +459,10 @@ def _value(term: Sum) -> Any:
     return graph.data if isinstance(graph, Tensor) else graph
 
 
+def _scale(share: Product) -> float:
+    return float(1 / _value(Sum((share,))))
+
+
 def _note(term: Sum) -> str:
     """What the first Σ of an equation runs over."""
     stack: list[Any] = [term]
@@ -473,15 +481,6 @@ def _note(term: Sum) -> str:
 
 def _as_tensor(graph: Any) -> Tensor:
     return graph if isinstance(graph, Tensor) else Tensor(graph)
-
-
-def _inner(node: Tensor, shown: set[Tensor]) -> Iterator[Tensor]:
-    """The ops that stand in the expression of a node."""
-    stack = [node]
-    while stack:
-        x = stack.pop()
-        yield x
-        stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
 
 
 def _raw(g: Tensor, known: Mapping[Tensor, Tensor]) -> Tensor:

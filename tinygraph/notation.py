@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, NamedTuple
 from unicodedata import lookup
@@ -357,6 +357,27 @@ def sources(node: Tensor, shown: Set[Tensor]) -> list[Tensor]:
         else:
             stack.extend(reversed(shown_inputs(x)))
     return list(found)
+
+
+def within(node: Tensor, shown: Set[Tensor]) -> Iterator[Tensor]:
+    """A node, and the results that stand in its expression."""
+    stack = [node]
+    while stack:
+        x = stack.pop()
+        yield x
+        stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
+
+
+def backward_order(order: Sequence[Tensor], shown: Set[Tensor]) -> Iterator[Tensor]:
+    """The nodes as the lecture comes back to them: after a result the parameters in it."""
+    parts = {node: sources(node, shown) for node in order if node in shown and node.op is not None}
+    waiting = Counter(x for inputs in parts.values() for x in inputs)
+    for node in reversed(parts):
+        yield from within(node, shown)
+        for x in parts[node]:
+            waiting[x] -= 1
+            if x.op is None and not waiting[x]:
+                yield x
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789+-−()nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿᵀⁱ")

@@ -348,9 +348,10 @@ def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 
 def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
-    """A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway.
+    """Scalars that both have are pulled out.
 
-    So does its share at a tie where there is none.
+    A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway. So does its share at a
+    tie where there is none.
     """
     if x == y:
         return x
@@ -359,7 +360,14 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
         if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
             return y
-    return _call(reader, node, condition, x, y)
+    left, right = as_product(x), as_product(y)
+    if reader.accurate or not (
+        shared := [p for p in left.powers if not has_elements(p[0].shape) and p in right.powers]
+    ):
+        return _call(reader, node, condition, x, y)
+    outer = Product(Fraction(1), tuple(shared))
+    inner = (Sum((product.times(outer.to_the(-1)),)) for product in (left, right))
+    return multiplied(Sum((outer,)), _call(reader, node, condition, *inner))
 
 
 def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
