@@ -173,6 +173,11 @@ def _divided_twice(of: Gradient) -> Slipped:
         yield of.value / n, {"m": name, "where": where}
 
 
+def _divided_by_another(of: Gradient) -> Slipped:
+    for (name, n), (other, k) in itertools.permutations(of.counts.items(), 2):
+        yield of.value * (n / k), {"wrong": f"1/{other}", "right": f"1/{name}"}
+
+
 def _turned(of: Gradient) -> Slipped:
     if of.value.ndim == 2:
         yield of.value.T, {}
@@ -375,6 +380,7 @@ OF_GRADIENTS = (
     Slip("missing keepdims", "has lost an axis of length 1, as in a sum without keepdims=True", _without_axes),
     Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
     Slip("factor 2", "is {wrong} what it should be", _doubled),
+    Slip("wrong 1/m", TAKEN_FOR, _divided_by_another),
 )
 """Of a gradient, whatever it is made of."""
 
@@ -409,6 +415,9 @@ OF_STEPS = (
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
 """Of a step on the way to it."""
+
+FACTORS = {"missing 1/m", "doubled 1/m", "factor 2", "wrong 1/m"}
+"""Two of these would explain any quotient."""
 
 LAST = (Slip("something else", "is {wrong}", _something_else),)
 """Of a gradient, where nothing else explains it."""
