@@ -374,12 +374,12 @@ TAKEN_FOR = "has {wrong} where {right} belongs"
 OF_GRADIENTS = (
     Slip("zero", "is 0 everywhere", _zero),
     Slip("sign", "has the wrong sign", _negated),
+    Slip("factor 2", "is {wrong} what it should be", _doubled),
     Slip("missing 1/m", "lacks the factor 1/{m}, so it is {times} times too large", _undivided),
     Slip("doubled 1/m", "has the factor 1/{m}{where}", _divided_twice),
     Slip("transposed", "is transposed", _turned),
     Slip("missing keepdims", "has lost an axis of length 1, as in a sum without keepdims=True", _without_axes),
     Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
-    Slip("factor 2", "is {wrong} what it should be", _doubled),
     Slip("wrong 1/m", TAKEN_FOR, _divided_by_another),
 )
 """Of a gradient, whatever it is made of."""
