@@ -37,7 +37,7 @@ class Search:
         """The names of the slips that lead to what was given for a node, and a sentence without its subject."""
         value, matches = self._compared.values[node], self._check.matches
         if not np.isfinite(value).all() and np.isfinite(expected).all():
-            return ("not finite",), "is not finite"
+            return ("not finite",), "is not finite where it should be"
         for stage in self._stages(node, expected):
             found: dict[str, str] = {}
             for cause, says, candidate in stage:
