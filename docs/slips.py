@@ -101,6 +101,7 @@ PLANTED = [
     ("wrong gradient", "dZ1", "dZ2 * (1 - A1**2)"),
     ("missing 1/m", "dW1", "dZ1 @ X.T"),
     ("doubled 1/m", "dW1", "dZ1 @ X.T / m / m"),
+    ("wrong 1/m", "dW1", "dZ1 @ X.T / len(X)"),
     ("sign", "dW1", "-dZ1 @ X.T / m"),
     ("transposed", "dW1", "X @ dZ1.T / m"),
     ("transposed factor", "dW1", "dZ1 @ X / m"),
@@ -180,7 +181,7 @@ def _close(x, y):
 def outcomes():
     """Each slip with its report in the lecture's net and in a square one; in columns, and in rows."""
     for planted, equations, rows in (PLANTED, BY_HAND, False), (PLANTED_IN_ROWS, IN_ROWS, True):
-        lecture, square = network(2, 4, 1, 8, rows), network(3, 3, 3, 3, rows)
+        lecture, square = network(2, 4, 1, 7, rows), network(3, 3, 3, 3, rows)
         yield [(slip, tried(slip, lecture, equations), tried(slip, square, equations)) for slip in planted]
 
 
@@ -193,7 +194,7 @@ def table(tables):
     """The page."""
     text = HEAD
     for title, slips in zip(("in columns", "in rows"), tables, strict=True):
-        text += f"| {title} | planted | n = 2, 4, 1, m = 8 | n = m = 3 | what it says |\n|---|---|---|---|---|\n"
+        text += f"| {title} | planted | n = 2, 4, 1, m = 7 | n = m = 3 | what it says |\n|---|---|---|---|---|\n"
         for (_, name, planted), lecture, square in slips:
             report = lecture or square
             text += f"| {name} | `{planted}` | {cell(lecture)} | {cell(square)} | {report[report.first]} |\n"

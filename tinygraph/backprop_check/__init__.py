@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..graph import ArrayLike, Tensor, describe
 from ..recording import enable_grad
-from .check import Check
 from .report import BackpropReport
 
 __all__ = ["BackpropReport", "check_backprop"]
@@ -64,5 +63,7 @@ def check_backprop(
             f"{describe(output)} does not depend on anything that requires a gradient;"
             " what is to be learned is made with parameter(…)"
         )
+    from .check import Check  # here, since importing what it takes is slow
+
     with enable_grad(), np.errstate(all="ignore"):
         return Check(output, {**(given or {}), **named}, _getframe(1)).report(convention)

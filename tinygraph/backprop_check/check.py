@@ -141,11 +141,11 @@ class Check:
     def _sizes(self) -> dict[Tensor, float]:
         return sizes_of(self.order, list(self.given))
 
-    def matches(self, node: Tensor, value: Any, candidate: Any) -> bool:
-        """Whether what was given for a node is a value, but for rounding relative to its largest element."""
+    def matches(self, node: Tensor, value: Any, candidate: Any, digits: float = 0.5) -> bool:
+        """Whether what was given for a node is a value, to a part of its digits, relative to its largest element."""
         if np.shape(value) != np.shape(candidate):
             return False
-        return bool((_off(value, candidate) <= np.sqrt(self._precisions[node].eps) * largest(candidate)).all())
+        return bool((_off(value, candidate) <= self._precisions[node].eps ** digits * largest(candidate)).all())
 
     # -- what there is to be named -----------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Check:
     def counts(self) -> dict[str, float]:
         """What a mean may be taken over, by name: the scalars that have one, and the lengths of axes."""
         named = {name: value for value, name in scalars_of(self.order, set(self.names.values())).items() if value > 1}
-        lengths = {float(n) for node in self.order if node.op is not None for n in node.shape}
+        lengths = {float(n) for node in self.order for n in node.shape}
         others = {n for n in lengths | set(self._lecture.values()) if n > 1} - set(named.values())
         return named | {f"{n:g}": n for n in sorted(others)}
 

@@ -13,7 +13,7 @@ from ..graph import Tensor, describe
 from ..notation import number
 from ..table import Op
 from .pieces import Pieces, steps_to, without_shortcut
-from .slips import LAST, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
+from .slips import FACTORS, LAST, NO_SLIP, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
 
 if TYPE_CHECKING:
     from .check import Compared
@@ -23,7 +23,7 @@ Candidate: TypeAlias = tuple[str, str, Any]
 
 _MOST_NAMES = 50  # among which one is looked for that was taken for another
 _LONGEST_OPERAND = 30  # characters
-_FACTORS = {"missing 1/m", "doubled 1/m", "factor 2"}
+_CLEAR = 0.65  # a slip is named where the values agree to this part of their digits, which others hardly do by chance
 
 
 class Search:
@@ -37,11 +37,11 @@ class Search:
         """The names of the slips that lead to what was given for a node, and a sentence without its subject."""
         value, matches = self._compared.values[node], self._check.matches
         if not np.isfinite(value).all() and np.isfinite(expected).all():
-            return ("not finite",), "is not finite"
+            return ("not finite",), "is not finite where it should be"
         for stage in self._stages(node, expected):
             found: dict[str, str] = {}
             for cause, says, candidate in stage:
-                if matches(node, value, candidate) and not matches(node, expected, candidate):
+                if matches(node, value, candidate, _CLEAR) and not matches(node, expected, candidate):
                     found.setdefault(cause, says)
             if found:
                 return tuple(found), ", or ".join(list(found.values())[:2])
@@ -64,7 +64,7 @@ class Search:
         for first in (_applied(OF_GRADIENTS, whole), self._near(near, expected)):
             for cause, says, value in first:
                 for also, adds, twice in _applied(OF_GRADIENTS, replace(whole, value=np.asarray(value))):
-                    if not {cause, also} <= _FACTORS:  # which would explain any quotient of numbers
+                    if cause != NO_SLIP and not {cause, also} <= FACTORS:
                         yield iter([(f"{cause}, {also}", f"{says}, and {adds}", twice)])
         yield _applied(LAST, whole)
 

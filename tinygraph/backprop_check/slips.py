@@ -173,6 +173,11 @@ def _divided_twice(of: Gradient) -> Slipped:
         yield of.value / n, {"m": name, "where": where}
 
 
+def _divided_by_another(of: Gradient) -> Slipped:
+    for (name, n), (other, k) in itertools.permutations(of.counts.items(), 2):
+        yield of.value * (n / k), {"wrong": f"1/{other}", "right": f"1/{name}"}
+
+
 def _turned(of: Gradient) -> Slipped:
     if of.value.ndim == 2:
         yield of.value.T, {}
@@ -369,12 +374,13 @@ TAKEN_FOR = "has {wrong} where {right} belongs"
 OF_GRADIENTS = (
     Slip("zero", "is 0 everywhere", _zero),
     Slip("sign", "has the wrong sign", _negated),
+    Slip("factor 2", "is {wrong} what it should be", _doubled),
     Slip("missing 1/m", "lacks the factor 1/{m}, so it is {times} times too large", _undivided),
     Slip("doubled 1/m", "has the factor 1/{m}{where}", _divided_twice),
     Slip("transposed", "is transposed", _turned),
     Slip("missing keepdims", "has lost an axis of length 1, as in a sum without keepdims=True", _without_axes),
     Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
-    Slip("factor 2", "is {wrong} what it should be", _doubled),
+    Slip("wrong 1/m", TAKEN_FOR, _divided_by_another),
 )
 """Of a gradient, whatever it is made of."""
 
@@ -409,6 +415,9 @@ OF_STEPS = (
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
 """Of a step on the way to it."""
+
+FACTORS = {"missing 1/m", "doubled 1/m", "factor 2", "wrong 1/m"}
+"""Two of these would explain any quotient."""
 
 LAST = (Slip("something else", "is {wrong}", _something_else),)
 """Of a gradient, where nothing else explains it."""
