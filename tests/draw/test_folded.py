@@ -396,7 +396,7 @@ def test_folded_groups_of_one_name_are_told_apart():
 # -- large graphs --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("large", [lambda: recurrent(2_000), lambda: tangle(7_000), lambda: transformer(100)], ids=str)
+@pytest.mark.parametrize("large", [lambda: recurrent(2_000), lambda: tangle(7_000)], ids=["recurrent", "tangle"])
 def test_ten_thousand_operations_are_folded_without_recursion(large):
     J = large()
     assert len(tg.toposort(J)) > 10_000
@@ -422,3 +422,13 @@ def test_of_a_graph_that_is_too_large_a_neighbourhood_can_be_seen():
     drawn = drawing(J, focus="start", radius=3)
     assert 4 <= len(drawn.boxes) <= 8
     assert titles(drawn)[0] == "start"
+
+
+# -- as text -------------------------------------------------------------------------------------------------------
+
+
+def test_as_text_too_it_is_said_what_stands_for_many():
+    lines = [line.split("   ")[0].rstrip() for line in str(tg.draw(recurrent())).splitlines()]
+    start = lines.index("h₂ … h₁₀₁ ×100, the first shown:")
+    assert str(tg.draw(recurrent())).splitlines()[start + 2].startswith("  h₂ = tanh(W h₁ + U x₁ + b)   (5,)")
+    assert not str(tg.draw(recurrent())).splitlines()[start + 3].startswith(" ")

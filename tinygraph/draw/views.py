@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from types import FrameType
 
 from ..errors import ArgumentError
@@ -34,20 +33,23 @@ def view(
     order = toposort(output)
     names = names_of(order, frame)
     every_op = detail == "ops"
-    small = len(order) <= MOST_NODES
     found = _found(focus, output, order, names) if focus is not None else None
-    if not small and not isinstance(found, Tensor):
+    part: Sequence[Tensor] = order
+    if isinstance(found, Tensor):
+        part = order = _near(found, order)
+    elif found is not None:
+        part = _within(found, order)
+    if len(part) > MOST_NODES:
         return overview(order, names)
-    boxes = len(with_symbols(order, names, every_op)[0]) if small else MOST_NODES
+    boxes = len(with_symbols(order, names, every_op, _from_outside(order))[0])
     if found is None and depth is None and boxes <= MOST_BOXES:
         return drawing_of(output, frame, detail, convention)
-    part = order if found is None else _within(found, order) if isinstance(found, tuple) else _near(found, order)
     structure = Structure(part, readers_of(part), grouped=not isinstance(found, Tensor))
     readers = readers_of(order)
     first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
     boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers))
     equations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, boxes)
-    maker = Maker(order, symbols, boxed, equations)
+    maker = Maker(output, order, symbols, boxed, equations)
     folded = Folded(part, structure, maker, boxed, names)
     if isinstance(found, Tensor):
         centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
@@ -125,6 +127,8 @@ def _found(
     scopes = {scope[: i + 1]: None for scope in dict.fromkeys(x.scope for x in order) for i in range(len(scope))}
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:
+        from difflib import get_close_matches  # here, since it is needed rarely
+
         tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
         near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED, 0.5) or [*tensors[:4], *parts[:4], "…"]
         raise ArgumentError(
