@@ -127,9 +127,9 @@ def _found(
     scopes = {scope[: i + 1]: None for scope in dict.fromkeys(x.scope for x in order) for i in range(len(scope))}
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:
-        from difflib import get_close_matches  # here, since it is needed rarely
-
         tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
+        from difflib import get_close_matches  # here, since importing it is slow
+
         near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED, 0.5) or [*tensors[:4], *parts[:4], "…"]
         raise ArgumentError(
             f"nothing in the graph of {describe(output)} is called {focus!r}; there are {_listed(near)}"
