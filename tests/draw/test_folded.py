@@ -396,7 +396,11 @@ def test_folded_groups_of_one_name_are_told_apart():
 # -- large graphs --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("large", [lambda: recurrent(2_000), lambda: tangle(7_000)], ids=["recurrent", "tangle"])
+@pytest.mark.parametrize(
+    "large",
+    [lambda: recurrent(2_000), lambda: tangle(7_000), lambda: transformer(100)],
+    ids=["recurrent", "tangle", "transformer"],
+)
 def test_ten_thousand_operations_are_folded_without_recursion(large):
     J = large()
     assert len(tg.toposort(J)) > 10_000

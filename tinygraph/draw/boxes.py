@@ -81,7 +81,6 @@ class Maker:
 
     def __init__(
         self,
-        output: Tensor,
         order: Sequence[Tensor],
         names: Mapping[Tensor, str],
         boxed: set[Tensor],
@@ -92,7 +91,7 @@ class Maker:
         merged, apart = derivations
         self.caption = merged.heading if merged is not None and merged.scaled else ""
         self._writer = Writer(names, lambda x: x not in boxed)
-        self._roles = _roles(output, order, boxed)
+        self._roles = _roles(order, boxed)
         self._scales = merged.scales if merged is not None else {}
         self._equations = _by_tensor(merged)
         self._steps = _by_tensor(apart)
@@ -136,7 +135,7 @@ def drawing_of(output: Tensor, frame: FrameType | None, detail: str = "names", c
     if len(order) > MOST_NODES:
         return overview(order, names)
     boxed, names = with_symbols(order, names, every_op=detail == "ops")
-    maker = Maker(output, order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
+    maker = Maker(order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
     drawing = Drawing(caption=maker.caption)
     box_of: dict[Tensor, Box] = {}
     for node in order:
@@ -166,7 +165,7 @@ def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     kinds += [f"{sum(count for _, count in counts[_MOST_KINDS:]):,} others"] if len(counts) > _MOST_KINDS else []
     left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
     drawing = Drawing(caption=f"too large to draw: {len(order):,} tensors{left}")
-    roles = _roles(output, order, {*shown, output})
+    roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
         name = names.get(node, "…")
         title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(", ".join(kinds))]
@@ -179,8 +178,9 @@ def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
     return drawing
 
 
-def _roles(output: Tensor, order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
+def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
     """What each box is. A target is a constant that meets what the network has computed, and then no parameter."""
+    output = order[-1]
     is_loss = output.op is not None and output.shape == () and output.requires_grad
     meets_parameter: defaultdict[Tensor, bool] = defaultdict(bool)
     meets_network: defaultdict[Tensor, bool] = defaultdict(bool)

@@ -36,7 +36,8 @@ def view(
     found = _found(focus, output, order, names) if focus is not None else None
     part: Sequence[Tensor] = order
     if isinstance(found, Tensor):
-        part = order = _near(found, order)
+        part = _near(found, order)
+        order = [*part, output] if part[-1] is not output else part  # what is far away plays no part
     elif found is not None:
         part = _within(found, order)
     if len(part) > MOST_NODES:
@@ -49,7 +50,7 @@ def view(
     first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
     boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers))
     equations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, boxes)
-    maker = Maker(output, order, symbols, boxed, equations)
+    maker = Maker(order, symbols, boxed, equations)
     folded = Folded(part, structure, maker, boxed, names)
     if isinstance(found, Tensor):
         centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
