@@ -426,3 +426,13 @@ def test_of_a_graph_that_is_too_large_a_neighbourhood_can_be_seen():
     drawn = drawing(J, focus="start", radius=3)
     assert 4 <= len(drawn.boxes) <= 8
     assert titles(drawn)[0] == "start"
+
+
+# -- as text -------------------------------------------------------------------------------------------------------
+
+
+def test_as_text_too_it_is_said_what_stands_for_many():
+    lines = [line.split("   ")[0].rstrip() for line in str(tg.draw(recurrent())).splitlines()]
+    start = lines.index("h₂ … h₁₀₁ ×100, the first shown:")
+    assert str(tg.draw(recurrent())).splitlines()[start + 2].startswith("  h₂ = tanh(W h₁ + U x₁ + b)   (5,)")
+    assert not str(tg.draw(recurrent())).splitlines()[start + 3].startswith(" ")

@@ -62,13 +62,21 @@ class Picture:
         return save(self.source, path, page=lambda: self.html)
 
     def __str__(self) -> str:
-        rows = []
+        rows: list[list[str]] = []
+        headings: dict[int, list[str]] = {}  # of frames that begin before a row
+        told: set[tuple[str, ...]] = set()
         for box in self._drawing.boxes:
+            frames = [box.scope[: i + 1] for i in range(len(box.scope)) if box.scope[: i + 1] in self._drawing.repeated]
+            new = [frame for frame in frames if frame not in told]
+            headings[len(rows)] = [f"{'  ' * frames.index(frame)}{clean(frame[-1])}:" for frame in new]
+            told.update(new)
+            title = "  " * len(frames) + as_text(box.title)
             gradient = as_text(box.gradient[:-2]) if box.gradient else ""
             size = box.gradient[-1].text if box.gradient else ""
-            rows.append([as_text(box.title), box.value, gradient, size, as_text(box.mark) if box.mark else ""])
+            rows.append([title, box.value, gradient, size, as_text(box.mark) if box.mark else ""])
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("   ".join(map(str.ljust, row, wide)).rstrip() for row in rows)
+        lines = ["   ".join(map(str.ljust, row, wide)).rstrip() for row in rows]
+        return "\n".join(line for i, row in enumerate(lines) for line in (*headings[i], row))
 
     __repr__ = __str__
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import FrameType
@@ -202,8 +202,8 @@ def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
     """What each box is. A target is a constant that meets what the network has computed, and then no parameter."""
     output = order[-1]
     is_loss = output.op is not None and output.shape == () and output.requires_grad
-    meets_parameter: dict[Tensor, bool] = dict.fromkeys(order, False)
-    meets_network: dict[Tensor, bool] = dict.fromkeys(order, False)
+    meets_parameter: defaultdict[Tensor, bool] = defaultdict(bool)
+    meets_network: defaultdict[Tensor, bool] = defaultdict(bool)
     for node in reversed(order):
         inputs = [x for x in node.inputs if isinstance(x, Tensor)]
         parameter = meets_parameter[node] or any(x.op is None and x.requires_grad for x in inputs)

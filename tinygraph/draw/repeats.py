@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +21,7 @@ _FEWEST = 3  # copies that are folded
 _LARGE = 8  # operations of a part of which two copies are enough, and that folding saves at least
 _LONGEST = 2_000  # operations of a copy
 _OPERANDS = 3  # that are compared for every period; the others where these agree
-_TRIALS = 400
+_MOST_WORK = 20  # times the length of the sequence, in operations that are compared
 _NONE, _OUTSIDE = -1, -2
 
 Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
@@ -82,12 +82,11 @@ def runs(nodes: Sequence[Tensor], labels: Sequence[Hashable], starts: Sequence[b
     numbers: dict[Hashable, int] = {}
     tokens = np.array([numbers.setdefault(label, len(numbers)) for label in labels])
     reading = _reading(nodes, place)
-    queue = list(_stretches(tokens))
-    heapq.heapify(queue)
+    queue = _alike(tokens)
     taken = np.zeros(len(nodes), bool)
     found: list[Run] = []
-    trials = 0
-    while queue and trials < _TRIALS:
+    work = 0
+    while queue and work < _MOST_WORK * len(nodes):
         candidate = heapq.heappop(queue)
         if taken[candidate.start : candidate.stop].any():
             for start, stop in _stretches_of(~taken[candidate.start : candidate.stop]):
@@ -96,7 +95,7 @@ def runs(nodes: Sequence[Tensor], labels: Sequence[Hashable], starts: Sequence[b
             for start, stop in _wired(reading, candidate):
                 _push(queue, candidate.period, start, stop, True)
         else:
-            trials += 1
+            work += candidate.stop - candidate.start
             run = _cut(nodes, place, starts, candidate)
             wrong = _difference(nodes, place, run) if run is not None else None
             if run is not None and wrong is None:
@@ -115,15 +114,15 @@ def _push(queue: list[_Candidate], period: int, start: int, stop: int, wired: bo
         heapq.heappush(queue, _Candidate(-saved, period, start, stop, wired))
 
 
-def _stretches(tokens: Integers) -> Iterator[_Candidate]:
-    """Where labels repeat, for every period."""
-    found: list[_Candidate] = []
+def _alike(tokens: Integers) -> list[_Candidate]:
+    """Where labels repeat, for every period: a heap."""
+    queue: list[_Candidate] = []
     for period in range(1, min(len(tokens) // 2, _LONGEST) + 1):
         same = tokens[period:] == tokens[:-period]
         if np.count_nonzero(same) >= period:
             for start, stop in _stretches_of(same, period):
-                _push(found, period, start, stop + period, False)
-    return iter(found)
+                _push(queue, period, start, stop + period, False)
+    return queue
 
 
 def _stretches_of(flags: np.ndarray[Any, np.dtype[np.bool_]], shortest: int = 1) -> list[tuple[int, int]]:
@@ -195,18 +194,14 @@ def _passing(nodes: Sequence[Tensor], place: Mapping[Tensor, int], first: int) -
         for x in shown_inputs(node):
             if isinstance(x, Tensor) and (j := place.get(x, -1) - first) >= 0:
                 last[j] = i
-    change = [Counter[bool]() for _ in range(len(nodes) + 1)]
+    change = [[0, 0] for _ in range(len(nodes) + 1)]
     for i, end in enumerate(last):
         if end > i:
             unnamed = nodes[i].name is None
-            change[i + 1][unnamed] += 1
-            change[end + 1][unnamed] -= 1
-    passing: list[tuple[int, int]] = []
-    open_ones = Counter[bool]()
-    for counts in change:
-        open_ones.update(counts)
-        passing.append((open_ones.total(), open_ones[True]))
-    return passing
+            for border, step in ((i + 1, 1), (end + 1, -1)):
+                change[border][0] += step
+                change[border][1] += step * unnamed
+    return list(accumulate(map(tuple, change), lambda a, b: (a[0] + b[0], a[1] + b[1])))
 
 
 def _numbers(nodes: Sequence[Tensor]) -> int:

@@ -33,14 +33,18 @@ def view(
     order = toposort(output)
     names = names_of(order, frame)
     every_op = detail == "ops"
-    small = len(order) <= MOST_NODES
     found = _found(focus, output, order, names) if focus is not None else None
-    if not small and not isinstance(found, Tensor):
+    part: Sequence[Tensor] = order
+    if isinstance(found, Tensor):
+        part = _near(found, order)
+        order = [*part, output] if part[-1] is not output else part  # what is far away plays no part
+    elif found is not None:
+        part = _within(found, order)
+    if len(part) > MOST_NODES:
         return overview(order, names)
-    boxes = len(with_symbols(order, names, every_op)[0]) if small else MOST_NODES
+    boxes = len(with_symbols(order, names, every_op, _from_outside(order))[0])
     if found is None and depth is None and boxes <= MOST_BOXES:
         return drawing_of(output, frame, detail, convention)
-    part = order if found is None else _within(found, order) if isinstance(found, tuple) else _near(found, order)
     structure = Structure(part, readers_of(part), grouped=not isinstance(found, Tensor))
     readers = readers_of(order)
     first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
