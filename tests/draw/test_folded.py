@@ -417,6 +417,12 @@ def test_ten_thousand_operations_are_folded_without_recursion(large):
         sys.setrecursionlimit(limit)
 
 
+def test_a_picture_holds_no_more_pictures_than_a_page_can():
+    drawn = drawing(tangle(3_000))
+    assert 20 < len(list(drawings(drawn))) <= 51
+    assert all(box.inner is not None for box in groups(drawn).values())
+
+
 def test_of_a_graph_that_is_too_large_a_neighbourhood_can_be_seen():
     h = tg.parameter([1.0, 2.0], name="start")
     for _ in range(30_000):

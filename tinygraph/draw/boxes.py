@@ -42,7 +42,7 @@ class Box:
     """How many characters any gradient of this shape takes."""
     scope: tuple[str, ...]
     inner: Drawing | None = None
-    """What is folded into it."""
+    """What is folded into it; None also where there would be too many such drawings."""
     count: int = 1
     """How many such blocks it stands for."""
     mark: Spans | None = None

@@ -5,7 +5,7 @@ A group is open, and then a frame around what its first copy is made of, or it i
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -20,6 +20,7 @@ MOST_BOXES = 40  # what a screen can show
 _MOST_OUTSIDE = 6  # boxes for what is read from outside, and as many for what reads
 MOST_INSIDE = MOST_BOXES - 2 * _MOST_OUTSIDE
 _MOST_PARTS = 10
+_MOST_DRAWINGS = 50  # within a drawing
 _FEWEST = 3  # operations between groups that become a group
 _WIDEST = 2_400  # points, of a picture in which groups are opened unasked
 _BETWEEN = 70  # points, of an edge with its label
@@ -55,6 +56,7 @@ class Folded:
         self._called = called
         self._contents: dict[Group, list[Item]] = {}
         self._boxes: dict[Tensor, Box] = {}
+        self._folded: deque[tuple[Box, Group]] = deque()  # whose inside is still to be drawn
         self._hidden: dict[Box, set[Group]] = {}  # the groups within a box
         self._into: defaultdict[Tensor, list[_Way]] = defaultdict(list)
         self._out_of: defaultdict[Tensor, list[_Way]] = defaultdict(list)
@@ -231,9 +233,18 @@ class Folded:
 
     # -- drawings ----------------------------------------------------------------------------------------------
 
-    def drawing(
-        self, items: Sequence[Item], depth: int | None = None, most: int = MOST_BOXES, caption: str = ""
-    ) -> Drawing:
+    def drawing(self, items: Sequence[Item], depth: int | None, most: int, caption: str) -> Drawing:
+        """The drawing of some items, and within it those of what is folded, the outer ones if there are too many."""
+        drawing = self._drawing(items, depth, most, caption)
+        for _ in range(_MOST_DRAWINGS):
+            if not self._folded:
+                break
+            box, group = self._folded.popleft()
+            first = f"the first of {group.count}" if group.count > 1 else ""
+            box.inner = self._drawing(self.content(group), None, MOST_INSIDE, first)
+        return drawing
+
+    def _drawing(self, items: Sequence[Item], depth: int | None, most: int, caption: str) -> Drawing:
         """The drawing of some items, and of what they are joined to."""
         drawing = self._maker.drawing(caption)
         shown: dict[Tensor, Box] = {}
@@ -318,11 +329,9 @@ class Folded:
             self._maker.gradient(result, self._name(result), brief=True),
             14,
             (),
-            self.drawing(
-                self.content(group), most=MOST_INSIDE, caption=f"the first of {group.count}" * (group.count > 1)
-            ),
-            group.count,
+            count=group.count,
         )
+        self._folded.append((box, group))
         stack = [item for item in group.items if isinstance(item, Group)]
         hidden = self._hidden[box] = set()
         while stack:
