@@ -279,13 +279,16 @@ class Story:
             return ""
         try:
             slope = symbolic_contribution(reader, Tensor(1.0), 0, self._as_read)
-            spans = self._writer.right_hand_side(written(shortest(self._terms(self._shown).read(slope))))
+            spans = self._writer.right_hand_side(self._simplified(slope, self._shown))
         except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
             return ""
         return f" The derivative of {as_text(self._writer.expression(reader))} is {as_text(spans)}."
 
-    def _terms(self, shown: set[Tensor]) -> Reader:
-        return Reader({x: symbol_term(self._as_read.get(x, x)) for x in shown}, self._literal)
+    def _simplified(self, g: Tensor, shown: set[Tensor]) -> Any:
+        """A gradient over what is shown, in its shortest form."""
+        over = [x for x in toposort(g, stop=shown) if x in shown]
+        terms = Reader({x: symbol_term(self._as_read.get(x, x)) for x in over}, self._literal)
+        return written(shortest(terms.read(g)))
 
     def _way(self, reader: Tensor) -> list[Tensor]:
         """From a node to the one in whose expression it stands."""
@@ -314,9 +317,7 @@ class Story:
             g = self._through(found.reader, g, found.position)
             shown = self._shown | ({leaf} & names.keys())
             names |= {now: names[was] for was, now in self._as_read.items() if was in names}
-            return Writer(names, lambda x: x not in names).right_hand_side(
-                written(shortest(self._terms(shown).read(g)))
-            )
+            return Writer(names, lambda x: x not in names).right_hand_side(self._simplified(g, shown))
         except (TinygraphError, TypeError, ValueError):  # a rule of the user's that works on numbers alone
             return None
 
