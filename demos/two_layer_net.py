@@ -131,7 +131,7 @@ def main():
         print(f"  {node.name} {node.shape!s:10}  d{node.name} {node.grad.shape}")
 
     picture = tg.draw(J, title="two-layer network on the breast-cancer data")
-    for suffix in ("png", "svg", "pdf"):
+    for suffix in ("png", "svg", "pdf", "html"):
         picture.save(OUT / f"two_layer_net.{suffix}")
     derivation = tg.derive(J)
     print(f"\n{picture}\n\n{derivation}\n")

@@ -10,10 +10,11 @@ import pytest
 DEMOS = Path(__file__).parent.parent / "demos"
 PICTURES = {
     "two_layer_net": [
-        *("two_layer_net.png", "two_layer_net.svg", "two_layer_net.pdf"),
+        *("two_layer_net.png", "two_layer_net.svg", "two_layer_net.pdf", "two_layer_net.html"),
         *("cost_curve.png", "decision_boundary.png"),
     ],
     "logistic_regression": ["logistic_regression.png"],
+    "large_graphs": ["transformer.png", "transformer.html", "attention.png", "recurrent.png"],
 }
 
 

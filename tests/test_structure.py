@@ -33,7 +33,7 @@ ALLOWED = {
     "checkpointing": {"errors", "recording", "table", "graph", "apply", "ops", "trees", "autodiff", "calls"},
     "spellings": {"errors", "graph", "ops"},
     "refusals": set(),
-    "protocols": {"refusals", "errors", "table", "graph", "spellings"},
+    "protocols": {"refusals", "errors", "table", "graph", "methods", "spellings"},
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),
     "simplify": {"table", "graph", "ops", "identities"},

@@ -101,24 +101,18 @@ _INSTEAD |= {"reshape": ("squeeze", "ravel", "expand_dims", "atleast_1d", "atlea
 _VARIANT = re.compile(r"(?:nan|arc|f|m)?([a-z]{3,}?)(?:1p|2|10)?")
 
 
-# What PyTorch calls otherwise.
+# What PyTorch calls otherwise, arguments and methods.
 _PYTORCH = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x"}
-_PYTORCH_METHODS = {"cpu": "x itself", "double": "x.astype(np.float64)", "float": "x.astype(np.float32)"}
-_PYTORCH_METHODS |= {"long": "x.astype(np.int64)", "numpy": "x.data", "permute": "x.transpose(axes)", "t": "x.T"}
-_PYTORCH_METHODS |= {"mm": "x @ y", "bmm": "x @ y", "unsqueeze": "tg.expand_dims(x, axis)", "view": "x.reshape(shape)"}
-_PYTORCH_METHODS |= {"requires_grad_": "x.requires_grad = True", "zero_grad": "x.grad = None"}
-_PYTORCH_METHODS |= {"cat": "tg.concat([x, y])", "norm": "tg.vector_norm(x)", "contiguous": "x itself"}
+PYTORCH_METHODS = {"cpu": "x itself", "double": "x.astype(np.float64)", "float": "x.astype(np.float32)"}
+PYTORCH_METHODS |= {"long": "x.astype(np.int64)", "numpy": "x.data", "permute": "x.transpose(axes)", "t": "x.T"}
+PYTORCH_METHODS |= {"mm": "x @ y", "bmm": "x @ y", "unsqueeze": "tg.expand_dims(x, axis)", "view": "x.reshape(shape)"}
+PYTORCH_METHODS |= {"requires_grad_": "x.requires_grad = True", "zero_grad": "x.grad = None"}
+PYTORCH_METHODS |= {"cat": "tg.concat([x, y])", "norm": "tg.vector_norm(x)", "contiguous": "x itself"}
 
 
 def unexpected(names: Iterable[str]) -> str:
     """Arguments that are not taken, with what stands for those of PyTorch here."""
     return ", ".join(f"{name} ({_PYTORCH[name]} here)" if name in _PYTORCH else name for name in sorted(names))
-
-
-def no_attribute(name: str, known: Container[str]) -> str:
-    """That a tensor has no attribute of a name, and what does what is expected of it."""
-    instead = _PYTORCH_METHODS.get(name, f"tg.{name}(x)" if name in known else "")
-    return f"a tensor has no attribute {name}{f'; write {instead}' if instead else ''}"
 
 
 def nearest(name: str, known: Container[str]) -> str:

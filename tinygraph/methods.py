@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from .errors import UnsupportedError, no_attribute
+from .errors import PYTORCH_METHODS, UnsupportedError
 from .table import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -67,10 +67,8 @@ class _ArrayMethods:
         def var(self, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False) -> Tensor: ...
         # fmt: on
 
-    if not TYPE_CHECKING:  # which knows all attributes
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(no_attribute(name, FUNCTIONS), name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if not isinstance(getattr(type(self), name), Missing)]
 
     def compress(self, condition: ArrayLike, axis: int | None = None) -> Tensor:
         """See `tinygraph.compress`."""
@@ -114,6 +112,35 @@ for _name, _function in METHODS.items():
     setattr(_ArrayMethods, _name, _recording(_name, _function))
 for _name, _instead in IN_PLACE.items():
     setattr(_ArrayMethods, _name, _refusing(_name, _instead))
+
+
+class Missing:
+    """What is no attribute of a tensor, as it is in PyTorch or a function here: says what to write.
+
+    With ``__getattr__`` every attribute would take longer.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        if tensor is None:
+            return self
+        raise AttributeError(
+            f"a tensor has no attribute {self._name}; write {self._instead}", name=self._name, obj=tensor
+        )
+
+
+def add_missing(kind: type) -> None:
+    """Say of the names in PyTorch, and of all functions, what to write in their place."""
+    for name, instead in ({name: f"tg.{name}(x)" for name in FUNCTIONS} | PYTORCH_METHODS).items():
+        if not hasattr(kind, name):
+            missing = Missing(instead)
+            missing.__set_name__(kind, name)
+            setattr(kind, name, missing)
 
 
 class At:

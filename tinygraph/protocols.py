@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import UnsupportedError, nearest
 from .graph import Tensor
+from .methods import add_missing
 from .refusals import REFUSALS
 from .spellings import SCIPY, SPELLED
 from .table import FUNCTIONS
@@ -131,5 +132,6 @@ def _names(function: Any) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
+add_missing(Tensor)
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]
 Tensor.__array_function__ = array_function  # type: ignore[method-assign]

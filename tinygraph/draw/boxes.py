@@ -15,11 +15,9 @@ from ..equations import Derivation, Equation
 from ..errors import ArgumentError, GraphError
 from ..graph import Tensor, toposort
 from ..names import names_of, readers_of
-from ..notation import Span, Spans, Writer, counted, number, sources, symbol, with_symbols
+from ..notation import Span, Spans, Writer, counted, sources, symbol, with_symbols
+from .arrays import LARGEST_GRADIENT, shape_text, summary_text, value_text
 
-# arrays that are larger are summarised
-_LARGEST_VALUE = 4  # elements
-_LARGEST_GRADIENT = 2
 _LONGEST_EQUATION = 64  # characters
 MOST_NODES = 50_000
 _MOST_LEAVES = 8  # of a graph that is too large
@@ -104,8 +102,8 @@ class Maker:
         self._writer = Writer(names, lambda x: x not in boxed)
         self._roles = _roles(order, boxed)
         self._scales = merged.scales if merged is not None else {}
-        self._equations = _by_tensor(merged)
-        self._steps = _by_tensor(apart)
+        self._equations = by_tensor(merged)
+        self._steps = by_tensor(apart)
         self._unknown = _without_box(self._equations, boxed) | _without_box(self._steps, boxed)
 
     def drawing(self, caption: str) -> Drawing:
@@ -121,9 +119,9 @@ class Maker:
             node,
             self._roles[node],
             title,
-            _value(_as_read(node, self.readers)),
+            value_text(as_read(node, self.readers)),
             self.gradient(node, self.names[node]),
-            2 + 10 * node.size if node.size <= _LARGEST_GRADIENT else 14,
+            2 + 10 * node.size if node.size <= LARGEST_GRADIENT else 14,
             _scope(node, self.readers),
         )
 
@@ -190,7 +188,7 @@ def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
         name = names.get(node, "…")
         title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(kinds)]
         gradient = gradient_line(node, name)
-        box = Box(node, roles[node], title, _value(np.asarray(node._seen)), gradient, 14, ())
+        box = Box(node, roles[node], title, value_text(np.asarray(node._seen)), gradient, 14, ())
         if node is output:
             for x in drawing.boxes:
                 drawing.edges.append(Edge(x, box, shape_text(x.node.shape), *ways_back(x.node, node)))
@@ -235,59 +233,11 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
     return node.scope
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as in mathematics: ``4 × 400``."""
-    return str(shape) if len(shape) == 1 else " × ".join(map(str, shape))
-
-
-def _as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
+def as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
     """The value that the graph has read: the data of a leaf may have changed since."""
     for reader in readers.get(node, ()):
         return np.asarray(next(a for x, a in zip(reader.inputs, reader.args, strict=True) if x is node))
     return np.asarray(node._seen)
-
-
-def _value(array: np.ndarray[Any, Any]) -> str:
-    """Shape and value: small arrays in full, larger ones as mean and spread."""
-    return f"{shape_text(array.shape)}   {_summary(array)}" if array.shape else _summary(array)
-
-
-def _summary(array: np.ndarray[Any, Any], norm: bool = False) -> str:
-    if array.size == 0:
-        return "empty"
-    if array.size <= (_LARGEST_GRADIENT if norm else _LARGEST_VALUE):
-        return _in_full(array)
-    with np.errstate(over="ignore"):
-        numbers = array.astype(float)
-    if not np.isfinite(numbers).all():
-        bad = int(np.isnan(numbers).sum())
-        return f"{bad} NaN" if bad else f"{int(np.isinf(numbers).sum())} inf"
-    first, largest = numbers.flat[0].item(), np.abs(numbers).max().item()
-    if norm:  # scaled, as are the others, so that squares and sums cannot overflow
-        return f"‖·‖ {number(largest * float(np.linalg.norm(numbers / (largest or 1.0))))}"
-    if (numbers == first).all():
-        return f"all {_brief(first)}"
-    if ((numbers == 0) | (numbers == 1)).all():
-        return f"{int(numbers.sum())} ones"
-    mean, spread = (numbers / largest).mean().item(), (numbers / largest).std().item()
-    if abs(mean) < 1e-12 * spread:  # what rounding leaves of a mean of 0
-        mean = 0.0
-    return f"μ {_brief(mean * largest)}   σ {_brief(spread * largest)}"
-
-
-def _in_full(array: np.ndarray[Any, Any]) -> str:
-    """All elements; a column is a row transposed, as on paper."""
-    if array.ndim == 0:
-        return number(float(array) if array.dtype.kind == "f" else array.item())
-    if array.ndim == 2 and array.shape[1] == 1 and len(array) > 1:
-        return f"{_in_full(array[:, 0])}ᵀ"
-    if array.ndim == 2 and len(array) == 1:
-        return _in_full(array[0])
-    return "[" + ", ".join(_in_full(part) if array.ndim > 1 else _brief(part.item()) for part in array) + "]"
-
-
-def _brief(value: Any) -> str:
-    return number(float(f"{value:.3g}")) if isinstance(value, float) else number(value)
 
 
 def equations_of(
@@ -316,7 +266,8 @@ def equations_of(
     return merged, apart
 
 
-def _by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
+def by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
+    """The equations of the gradients."""
     return {equation.tensor: equation for equation in derivation or () if equation.steps}
 
 
@@ -349,4 +300,4 @@ def gradient_line(
     value = grad if scale == 1 else grad * scale
     if equation and not np.allclose(value, equation.value, rtol=1e-3, atol=1e-9, equal_nan=True):
         text = [*symbol(name, "d"), Span(" added up")]
-    return [*text, Span("   "), Span(_summary(value, norm=True))]
+    return [*text, Span("   "), Span(summary_text(value, norm=True))]

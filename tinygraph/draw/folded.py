@@ -13,7 +13,8 @@ from itertools import groupby, pairwise
 from ..graph import Tensor
 from ..names import clean, shown_inputs
 from ..notation import Span, Spans, as_text, symbol
-from .boxes import Box, Drawing, Edge, Maker, shape_text, ways_back
+from .arrays import shape_text
+from .boxes import Box, Drawing, Edge, Maker, ways_back
 from .groups import Group, Item, Structure
 
 MOST_BOXES = 40  # what a screen can show

@@ -19,7 +19,8 @@ import numpy as np
 
 from ..errors import DependencyError
 from ..notation import Spans, as_latex, as_text
-from .boxes import Box, Drawing, _brief, _in_full, shape_text
+from .arrays import brief, in_full, shape_text
+from .boxes import Box, Drawing
 from .dot import dot_source
 from .render import rendered
 from .steps import MOST_PARTS, Part, Step, Story, all_drawings
@@ -264,8 +265,8 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
             "shape": shape_text(array.shape),
             "block": " × ".join(f"{n / k:.3g}" for n, k in blocks),
             "limit": _cell(size),
-            "most": _brief(size),
-            "range": [_brief(float(x)) for x in (finite.min(), finite.mean(), finite.max())] if finite.size else [],
+            "most": brief(size),
+            "range": [brief(float(x)) for x in (finite.min(), finite.mean(), finite.max())] if finite.size else [],
             "bins": bins,
             "nan": int(np.isnan(numbers).sum()),
             "infinite": int(np.isinf(numbers).sum()),
@@ -302,7 +303,7 @@ def _cell(x: float) -> float | str:
 
 def _in_short(array: Any) -> str:
     array = np.asarray(array)
-    return _in_full(array) if array.size <= _DIGITS else ""
+    return in_full(array) if array.size <= _DIGITS else ""
 
 
 # -- mathematics ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..autodiff import Contribution, contributions, read_before_change, symbolic_contribution
-from ..equations import Derivation, Equation
+from ..equations import Equation
 from ..errors import TinygraphError
 from ..graph import Tensor, toposort
 from ..names import readers_of
@@ -22,7 +22,8 @@ from ..simplify import Reader, Sum, power, shortest, written
 from ..simplify import number as number_term
 from ..simplify import symbol as symbol_term
 from ..table import POWER, SUM, TIGHTEST
-from .boxes import Box, Drawing, _as_read, _in_full, _summary, _value, shape_text
+from .arrays import in_full, shape_text, summary_text, value_text
+from .boxes import Box, Drawing, as_read, by_tensor
 
 _LARGEST_IN_FULL = 4  # elements
 MOST_PARTS = 12  # of a gradient, for each of which there is a step
@@ -78,7 +79,7 @@ class Story:
         self.names = {**dict.fromkeys((box.node for box in _all_boxes(drawing)), "…"), **drawing.names}
         self._output = output
         merged, apart = drawing.derivations
-        self._merged, self._apart = _by_tensor(merged), _by_tensor(apart)
+        self._merged, self._apart = by_tensor(merged), by_tensor(apart)
         self._symbols = dict(apart.names) if apart is not None else {}
         self._symbols |= dict(merged.names) if merged is not None else {}
         self._scales = merged.scales if merged is not None else {}
@@ -100,7 +101,7 @@ class Story:
 
     def value(self, box: Box) -> np.ndarray[Any, Any]:
         """The value that the graph has read."""
-        return _as_read(box.node, self._readers)
+        return as_read(box.node, self._readers)
 
     def gradient(self, box: Box) -> np.ndarray[Any, Any] | None:
         """The gradient by the convention of the drawing; None where no backward has run."""
@@ -176,12 +177,12 @@ class Story:
         edges = [f"f{i}" for i, edge in enumerate(drawing.edges) if edge.target is box]
         if node.op is None or box.inner is not None or not self._is_short(node):
             known = "Given: nothing comes before it." if node.op is None else "Many operations, in one box."
-            return Step(box, False, self.symbol(node), edges, [box.title], "", _value(self.value(box)), known)
+            return Step(box, False, self.symbol(node), edges, [box.title], "", value_text(self.value(box)), known)
         read = [as_text(self.symbol(x)) for x in sources(node, self._shown)]
         why = f"Computed from {_listed(read)}." if read else "Computed from numbers alone."
         with_numbers = _Numbers(self.names, lambda x: x not in self._shown)
         numbers = as_text(with_numbers.expression(node))
-        return Step(box, False, self.symbol(node), edges, [box.title], numbers, _value(self.value(box)), why)
+        return Step(box, False, self.symbol(node), edges, [box.title], numbers, value_text(self.value(box)), why)
 
     def _way_back(self, drawing: Drawing) -> Iterator[Box]:
         """The boxes that have a gradient: after each result what it alone still had to be read by."""
@@ -368,7 +369,7 @@ def _put_in(array: np.ndarray[Any, Any]) -> tuple[Spans, int]:
     """An array in the place of its symbol, and how tightly it binds."""
     if array.size > _LARGEST_IN_FULL:
         return [Span(shape_text(array.shape))], 0
-    text = _in_full(array)
+    text = in_full(array)
     return [Span(text)], SUM if text.startswith("−") else POWER if text.endswith("ᵀ") else TIGHTEST
 
 
@@ -376,12 +377,8 @@ def _brought(array: Any) -> str:
     """A gradient in short: in full where it is small."""
     array = np.asarray(array)
     if array.size <= _LARGEST_IN_FULL:
-        return _summary(array)
-    return f"{shape_text(array.shape)}   {_summary(array, norm=True)}"
-
-
-def _by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
-    return {equation.tensor: equation for equation in derivation or () if equation.steps}
+        return summary_text(array)
+    return f"{shape_text(array.shape)}   {summary_text(array, norm=True)}"
 
 
 def all_drawings(drawing: Drawing) -> Iterator[Drawing]:

@@ -47,6 +47,9 @@ _samples = tuple(
 )
 
 
+_REDUCTIONS = ("mean", "sum", "none")
+
+
 def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
@@ -187,17 +190,17 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     _check_reduction(reduction)
     a = as_tensor(a)
     y = as_tensor(y)
-    labels = y.value
-    if a.value.shape != labels.shape:
+    probabilities, labels = a.value, y.value
+    if probabilities.shape != labels.shape:
         raise misfit((a, y), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
         _check_labels(y)
-    y = _as_wide_as(a, y)
-    if a.op is not None and a.op.name == "sigmoid" and a.dtype.kind == "f":
+    if labels.dtype is not probabilities.dtype:
+        y = _as_wide_as(a, y)
+    if a.op is not None and a.op.name == "sigmoid" and probabilities.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
-    probabilities = a.value
     if ((probabilities < 0) | (probabilities > 1)).any():
         name = given_name(a, 0)
         raise ArgumentError(
@@ -236,7 +239,8 @@ def _outside(values: Any) -> str:
 
 
 def _check_reduction(reduction: str) -> None:
-    need_one_of(("mean", "sum", "none"), reduction=reduction)
+    if reduction not in _REDUCTIONS:
+        need_one_of(_REDUCTIONS, reduction=reduction)
 
 
 def _pair(x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Takes the README's pictures of the page that steps, in Chromium: `python docs/screenshots.py`."""
+"""Makes the README's pictures: `python docs/pictures.py`, with Chromium for those of the page that steps."""
 
 import io
 import shutil
@@ -19,13 +19,25 @@ STEPS = {"forward": "Z1", "dZ2": "dZ2", "dZ1": "dZ1"}
 COLOURS = 256
 
 
+sys.path.insert(0, str(ROOT / "demos"))
+
+
 def net():
-    """The network of the demo, trained."""
-    sys.path.insert(0, str(ROOT / "demos"))
+    """The network of the demo, trained, as a picture."""
     from two_layer_net import standardised_breast_cancer_data, train
 
     X, Y, *_ = standardised_breast_cancer_data()
-    return train(X, Y, 4, 0.5, 1500, "breast cancer", np.random.default_rng(1))[2]
+    J = train(X, Y, 4, 0.5, 1500, "breast cancer", np.random.default_rng(1))[2]
+    return tg.draw(J, title="two-layer network on the breast-cancer data")
+
+
+def transformer():
+    """The transformer of the demo, as a picture."""
+    from large_graphs import transformer
+
+    J = transformer(12, np.random.default_rng(0))
+    J.backward()
+    return tg.draw(J, title="a transformer of 12 layers")
 
 
 def browser():
@@ -43,12 +55,23 @@ def browser():
     return driver
 
 
+def save(image, path):
+    """Write a picture in few colours, which is a third of the size."""
+    image = image.convert("RGB")
+    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
 def main():
-    """Each step by day and by night."""
+    """The static pictures, and each step by day and by night."""
+    trained = net()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, picture in {"two_layer_net": trained, "transformer": transformer()}.items():
+            save(Image.open(picture.save(Path(folder) / "picture.png")), PICTURES / f"{name}.png")
     driver = browser()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            target = tg.draw(net(), title="two-layer network on the breast-cancer data").save(Path(folder) / "net.html")
+            target = trained.save(Path(folder) / "net.html")
             driver.get(target.as_uri())
             for theme in ("light", "dark"):
                 driver.execute_script("setTheme(arguments[0])", theme)
@@ -56,12 +79,8 @@ def main():
                     driver.execute_script(
                         "goTo(picture().steps.findIndex((step) => step.name === arguments[0]) + 1)", name
                     )
-                    image = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
-                    path = PICTURES / f"step-{file}-{theme}.png"
-                    image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(
-                        path, optimize=True
-                    )
-                    print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+                    image = Image.open(io.BytesIO(driver.get_screenshot_as_png()))
+                    save(image, PICTURES / f"step-{file}-{theme}.png")
     finally:
         driver.quit()
 
