@@ -473,3 +473,15 @@ def test_a_number_within_a_function_is_not_named_after_the_operand_in_its_place(
     x = tg.parameter([2.0, 4.0])
     assert literal_name(tg.reciprocal(x), 0) is None
     assert "Σ 1 / x" in str(tg.derive(tg.sum(tg.reciprocal(x))))
+
+
+def test_an_operand_of_the_last_op_of_a_composed_function_is_not_taken_for_one_of_the_call():
+    x, width, p = tg.Tensor(np.ones((2, 3))), 3, 0.5
+    gain, shift = (tg.parameter(np.full(width, start)) for start in (1.0, 0.0))
+    vectors = [gain, shift]
+    y = tg.layer_norm(x, width, *vectors)
+    z = tg.layer_norm(x, width, vectors[0], vectors[1])
+    dropped = tg.dropout(z, np.ones((2, 3)), p)
+    names = names_of(tg.toposort(tg.sum(y) + tg.sum(dropped)))
+    assert "width" not in names.values()
+    assert "/ 0.5" in str(tg.draw(tg.sum(dropped)))

@@ -37,7 +37,7 @@ ALLOWED = {
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),
     "simplify": {"table", "graph", "ops", "identities"},
-    "names": {"graph"},
+    "names": {"table", "graph"},
     "codegen": {"kernels", "table", "graph"},
     "notation": {"table", "graph", "names"},
     "linear": {"graph"},

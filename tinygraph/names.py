@@ -17,6 +17,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from .graph import Tensor
+from .table import COMPOSITES
 
 _LONGEST_NAME = 60
 _SPACES = "\n\r\t\u2028\u2029"
@@ -60,7 +61,7 @@ def shown_inputs(node: Tensor) -> tuple[Any, ...]:
 
 def literal_name(node: Tensor, position: int) -> str | None:
     """What the source calls a number among the operands, such as the m in ``loss / m``."""
-    name = node.site.operand(position)[1] if not node.site.anonymous else None
+    name = _operand_name(node, position)
     if name is None or name == node.name:  # as in J += loss, where J was the number 0
         return None
     # the 1 in reciprocal(x) = 1 / x, where the source has x as its first operand
@@ -176,15 +177,26 @@ def _called(variables: Mapping[str, Any]) -> Iterator[tuple[Tensor, str]]:
 def first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
     """What the source calls a leaf where it is first used, if that is a name."""
     for reader in readers[:1]:
-        if reader.site.anonymous:
-            return None
         for i, x in enumerate(reader.inputs):
             if x is leaf:
                 keyword = (
                     reader.op.forward.__code__.co_varnames[1 + i] if reader.op and not reader.op.variadic else None
                 )
-                return reader.site.operand(i, keyword)[1]
+                return _operand_name(reader, i, keyword)
     return None
+
+
+def _operand_name(node: Tensor, position: int, keyword: str | None = None) -> str | None:
+    """What the source calls an operand, where it may be known which that is.
+
+    Of a function that is composed of ops, such as layer_norm, the last op has other operands than the call.
+    """
+    if node.site.anonymous or node.op is None:
+        return None
+    name, count = node.site.call or ("", 0)
+    if name in COMPOSITES and not node.op.name.startswith(name) and count != len(shown_inputs(node)):
+        return None
+    return node.site.operand(position, keyword)[1]
 
 
 def _rebound(node: Tensor, found: Mapping[Tensor, str], readers: Mapping[Tensor, Sequence[Tensor]]) -> bool:

@@ -105,6 +105,11 @@ class Site:
         """Whether a function such as ``sum`` makes one node from the other here."""
         return self._file.folds(self._expression)
 
+    @property
+    def call(self) -> tuple[str, int] | None:
+        """The name of the function that is called there, and with how many arguments by position."""
+        return source.call(self._expression)
+
     def operand(self, position: int, keyword: str | None = None) -> tuple[str, str | None]:
         """The text of one operand of the expression and, where that text is a name, the name."""
         expression = self._expression

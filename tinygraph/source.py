@@ -208,6 +208,15 @@ def operand(expression: ast.AST, position: int, keyword: str | None, method: boo
     return operands[position] if position < len(operands) else None
 
 
+def call(expression: ast.AST | None) -> tuple[str, int] | None:
+    """The name of a function that is called, and with how many arguments by position."""
+    match expression:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args):
+            return name, len(args)
+        case _:
+            return None
+
+
 def _is_call_of_dict(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
 

@@ -13,7 +13,7 @@ from ..names import clean, names_of, readers_of, shown_inputs
 from ..notation import Span, as_text, symbol, with_symbols
 from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
 from .folded import MOST_BOXES, MOST_INSIDE, Folded
-from .groups import Item, Structure
+from .groups import Group, Item, Structure
 
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _MOST_SUGGESTED = 6
@@ -57,11 +57,19 @@ def view(
         items: Sequence[Item] = folded.neighbourhood(centre, radius)
         what = as_text([Span("around "), *symbol(symbols[centre])])
     elif found is not None:
-        items, what = folded.fitting(structure.items, MOST_INSIDE), f"inside {clean('/'.join(found))}"
+        items = folded.fitting(_inside(found, structure.items), MOST_INSIDE)
+        what = f"inside {clean('/'.join(found))}"
     else:
         items, what = folded.fitting(structure.items), f"{sum(x.op is not None for x in order):,} operations, folded"
     caption = f"{what}; {maker.caption}" if maker.caption else what
     return folded.drawing(items, depth, MOST_BOXES if found is None else MOST_INSIDE, caption)
+
+
+def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
+    """What the groups of a scope, and of those around it, are made of."""
+    for name in scope:
+        items = [x for item in items for x in (item.items if isinstance(item, Group) and item.name == name else [item])]
+    return items
 
 
 def _from_outside(part: Sequence[Tensor]) -> list[Tensor]:
