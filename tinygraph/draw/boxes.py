@@ -298,6 +298,12 @@ def gradient_line(
     if grad is None:
         return [*text, Span("   "), Span("–")]
     value = grad if scale == 1 else grad * scale
-    if equation and not np.allclose(value, equation.value, rtol=1e-3, atol=1e-9, equal_nan=True):
+    if equation and _differ(value, equation.value):
         text = [*symbol(name, "d"), Span(" added up")]
     return [*text, Span("   "), Span(summary_text(value, norm=True))]
+
+
+def _differ(gradient: Any, of_equation: Any) -> bool:
+    """Whether a gradient is not that of its equation, as where two graphs have added up; NaN may be in either."""
+    both = np.isfinite(gradient) & np.isfinite(of_equation)
+    return not np.allclose(np.where(both, gradient, 0.0), np.where(both, of_equation, 0.0), rtol=1e-3, atol=1e-9)
