@@ -555,3 +555,12 @@ def test_of_numbers_that_have_overflowed_there_are_equations_all_the_same():
     assert not np.isfinite(J.item())
     assert "dV = t1 Aᵀ" in str(tg.derive(J))
     assert "added up" not in str(tg.draw(J))
+
+
+def test_a_choice_within_a_function_is_no_guard():
+    rng = np.random.default_rng(0)
+    key, (a, b, c) = tg.Tensor([0, 1, 0, 2]), (tg.parameter(rng.normal(size=4)) for _ in range(3))
+    J = tg.sum(tg.choose(key, [a, b, c]) ** 2)
+    derived = tg.derive(J, wrt=[a, b, c])
+    for name, x in {"a": a, "b": b, "c": c}.items():
+        assert np.allclose(derived[f"d{name}"].value, tg.gradients(J, x).data)

@@ -185,7 +185,7 @@ class Check:
 
         try:
             derived = Work(self.output, sought, self._frame, expand=expand).run(lecture)
-        except (GraphError, ArgumentError, AssertionError):  # the last where values are not finite
+        except (GraphError, ArgumentError):
             return ""
         text = next((equation.text for equation in derived if equation.steps and equation.tensor is node), "")
         unknown = set(_NO_NAME.findall(text)) - set(self.names.values())

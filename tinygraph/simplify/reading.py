@@ -350,15 +350,15 @@ def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:
 def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     """Scalars that both have are pulled out.
 
-    A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway. So does its share at a
-    tie where there is none.
+    A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway, if it changes nothing
+    but what is not finite. So does its share at a tie where there is none.
     """
     if x == y:
         return x
     asked = node.inputs[0]
     guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
     if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
-        if isinstance(node.inputs[1], float) or not np.any(node.args[0]):
+        if not np.any(node.args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
             return y
     left, right = as_product(x), as_product(y)
     if reader.accurate or not (
@@ -368,6 +368,12 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     outer = Product(Fraction(1), tuple(shared))
     inner = (Sum((product.times(outer.to_the(-1)),)) for product in (left, right))
     return multiplied(Sum((outer,)), _call(reader, node, condition, *inner))
+
+
+def _only_guards(node: Tensor) -> bool:
+    """Whether a choice differs from what is otherwise only where this is not finite."""
+    otherwise = np.asarray(node.args[2])
+    return bool(((otherwise == node.value) | ~np.isfinite(otherwise)).all())
 
 
 def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
