@@ -471,7 +471,7 @@ def test_text_and_latex(rng):
     lines = str(derivation).splitlines()
     assert lines[7] == "dZ2 = A2 − Y                (1, 6)"
     assert lines[9] == "db2 = (1/m) Σ dZ2           (1, 1)   sum over the 6 columns"
-    assert derivation["dZ1"].latex == r"\mathit{dZ}^{[1]} = W^{[2]T}\,\mathit{dZ}^{[2]} \ast  (1 - A^{[1]2})"
+    assert derivation["dZ1"].latex == r"\mathit{dZ}^{[1]} = W^{[2]\,T}\,\mathit{dZ}^{[2]} \ast  (1 - A^{[1]\,2})"
     assert derivation._repr_latex_().startswith("$$\n\\begin{aligned}\n")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 from unicodedata import lookup
 
@@ -407,7 +407,17 @@ def _level(span: Span) -> int:
     return 2 if span.level > 0 and _LAYER.fullmatch(span.text) else span.level
 
 
+def apart(spans: Spans) -> Spans:
+    """With a thin space between the [1] of a layer and the exponent after it, which else reads as one number."""
+    found = list(spans)
+    for i, (span, after) in enumerate(pairwise(spans)):
+        if _level(span) == 2 and after.level > 0:
+            found[i] = span._replace(text=f"{span.text}\u2009")
+    return found
+
+
 _LATEX = {
+    "\u2009": r"\,",
     "∗": r"\ast ",
     "·": r"\cdot ",
     "×": r"\times ",
@@ -463,7 +473,7 @@ def as_latex(spans: Spans) -> str:
         inside = after[1 : end - 1] if after[0].text == "(" else after[:end]
         return rf"{as_latex(before)}\sqrt{{{as_latex(inside)}}}{as_latex(after[end:])}"
     out: list[str] = []
-    for level, group in groupby(spans, key=lambda span: span.level):
+    for level, group in groupby(apart(spans), key=lambda span: span.level):
         text = "".join(_latex(span) for span in group)  # two superscripts in a row are one
         out.append(f"^{{{text}}}" if level > 0 else f"_{{{text}}}" if level < 0 else text)
     return "".join(out)

@@ -215,7 +215,7 @@ def test_a_step_lights_its_edges_and_shows_equation_numbers_and_source(shown):
     said = text(browser, "step")
     assert "Backward" in said
     assert "[−0.364, −1.27, −1.53, −0.681]ᵀ" in said
-    assert "Comes from A1 = tanh(Z1), its only reader." in said
+    assert "Comes from A1 = tanh(Z1), which alone reads it." in said
     assert "Z1 = W1 @ X + b1" in said
     assert len(browser.find_elements(By.CSS_SELECTOR, "#step .equations math")) == 2
 

@@ -170,7 +170,7 @@ def test_a_box_tells_all_that_the_panel_shows(parsed):
     assert (Z1["op"], Z1["shape"], Z1["dtype"], Z1["role"]) == ("add", "4 × 400", "float64", "operation")
     assert Z1["source"] == "Z1 = W1 @ X + b1"
     assert re.fullmatch(r"drawn\.py:\d+", Z1["where"])
-    assert "dZ1 says how J changes with each element of Z1" in Z1["meaning"]
+    assert "dZ1 says how the loss of each example changes with each element of Z1" in Z1["meaning"]
     assert Z1["way"][0][1] == "chain rule"
     assert [part["shape"] for part in nodes["b1"]["parts"]] == ["4 × 400"]
     assert nodes["X"]["gradient"] is None

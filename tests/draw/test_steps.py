@@ -125,7 +125,7 @@ def test_shown_numbers_follow_the_convention():
         box = boxes["Z2"]
         np.testing.assert_allclose(story.gradient(box), scale * box.node.grad)
         np.testing.assert_allclose(sum(part.value for part in story.parts(box)), story.gradient(box))
-        assert ("400 times what .grad holds" in story.meaning(box)) == (scale == 400)
+        assert ("in .grad, is 1/400 of what is shown" in story.meaning(box)) == (scale == 400)
 
 
 # -- contributions -------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_a_contribution_says_where_it_was_summed(lecture):
 
 def test_what_the_loss_does_in_one_step_is_said(lecture):
     steps = by_name(lecture[2])
-    assert "It is shown, not passed on: Z2 has its own from the loss" in steps["dA2"].why
+    assert "It is shown, but dZ2 is not computed from it" in steps["dA2"].why
     assert steps["dZ2"].why.startswith("Comes from J = log loss(A2, Y) through A2, in one step.")
 
 

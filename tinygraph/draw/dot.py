@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from ..names import clean
-from ..notation import Span, Spans, as_text
+from ..notation import Span, Spans, apart, as_text
 from .boxes import Box, Drawing, Edge
 
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
@@ -131,7 +131,7 @@ def _html(lines: list[str], width: int = 0, behind_last: str = "") -> str:
 def _line(spans: Spans, size: int, color: str) -> str:
     """A line of a label; superscripts and subscripts are smaller, which Graphviz leaves to us."""
     out = []
-    for (italic, level), alike in groupby(spans, key=lambda span: span[1:]):
+    for (italic, level), alike in groupby(apart(spans), key=lambda span: span[1:]):
         part = html.escape("".join(span.text for span in alike)).replace(
             "\\", "&#92;" * 2
         )  # one of which Graphviz takes away

@@ -193,7 +193,7 @@ function showStep(step) {
     make("h2", { class: way }, make("b", {}, step.backward ? "◀ Backward" : "▶ Forward"), " ",
       mathematics(["math", step.symbol]), step.part),
     make("div", { class: "equations" }, ...step.equations.map((equation) => make("p", {}, mathematics(equation)))),
-    step.numbers && equal("with numbers", step.numbers),
+    step.numbers && equal(step.numbers.includes("×") ? "with shapes" : "with numbers", step.numbers),
     equal(step.part ? "adds" : "value", step.value),
     step.soFar && equal("sum so far", step.soFar),
     make("p", { class: "why" }, step.why),
@@ -441,8 +441,11 @@ function open(i) {
 function matches() {
   const sought = at("search").value.trim().toLowerCase();
   if (!sought) return [];
-  const all = data.pictures.flatMap(({ nodes }, p) => nodes.map((node, n) => ({ p, n, name: node.name.toLowerCase() })));
-  const found = all.filter(({ name }) => name.includes(sought));
+  const all = data.pictures.flatMap(({ nodes }, p) => nodes.map((node, n) => ({
+    p, n, name: node.name.toLowerCase(),
+    words: [node.name, node.gradientName, node.op].join(" ").toLowerCase(),
+  })));
+  const found = all.filter(({ words }) => words.includes(sought));
   const rank = ({ p, name }) => (p === now.picture ? 0 : 2) + (name === sought ? 0 : 1);
   return found.sort((a, b) => rank(a) - rank(b));
 }
@@ -455,7 +458,7 @@ function filter() {
   picture().nodes.forEach((_, i) => {
     const here = found.some(({ p, n }) => p === now.picture && n === i);
     drawn(`n${i}`).classList.toggle("found", here);
-    drawn(`n${i}`).classList.toggle("faded", sought && !here);
+    drawn(`n${i}`).classList.toggle("faded", found.length > 0 && !here);
   });
   at("found").textContent = sought ? `${found.length || "none"} found` : "";
 }
@@ -517,12 +520,14 @@ const KEYS = {
   "-": () => zoom(0.8),
   0: fit,
   "/": () => at("search").focus(),
+  Escape: () => goTo(now.step),
 };
 
 function onKey(event) {
   const typing = event.target.matches("input");
   if (event.key === "Escape" && event.target === at("search")) {
     at("search").value = "";
+    at("search").blur();
     filter();
   }
   const pressing = event.target.matches("button, summary, [role=button]") && event.key === " ";

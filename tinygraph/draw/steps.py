@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,12 @@ class Step:
     """Which contribution it is, and of how many."""
     so_far: str = ""
     """The sum of these up to this one."""
+
+
+_WRITTEN_OUT = dict.fromkeys(
+    ("log_loss", "log_loss_of_sigmoid"), lambda a, y: -(y * ops.log(a) + (1 - y) * ops.log(1 - a))
+)
+"""Losses that have a name of their own, by what they mean."""
 
 
 class Story:
@@ -146,10 +153,15 @@ class Story:
         )
         if box.node is self._output:
             return f"The way back starts here: {gradient} is what backward was given, 1 for a scalar."
-        said = f"{gradient} says how {output} changes with {'each element of ' if box.node.shape else ''}{name}"
+        scale = self.scale(box.node)
+        said = f"{gradient} says how {output if scale == 1 else 'the loss of each example'} changes with"
+        said += f" {'each element of ' if box.node.shape else ''}{name}"
         said += f", so it has the same shape: {shape_text(box.node.shape)}." if box.node.shape else "."
-        if (scale := self.scale(box.node)) != 1:
-            said += f" Shown is that of each example's loss: {number(scale)} times what .grad holds."
+        if scale != 1:
+            said += (
+                f" {output} is made of these losses: its own derivative, in .grad, is 1/{number(scale)} of what is"
+                " shown, a factor that enters with the parameters."
+            )
         if box.node.grad is None:
             said += f" No backward has run: call {output}.backward(), then draw again."
         return said
@@ -182,7 +194,26 @@ class Story:
         why = f"Computed from {_listed(read)}." if read else "Computed from numbers alone."
         with_numbers = _Numbers(self.names, lambda x: x not in self._shown)
         numbers = as_text(with_numbers.expression(node))
-        return Step(box, False, self.symbol(node), edges, [box.title], numbers, value_text(self.value(box)), why)
+        equations = [box.title, *self._written_out(node)]
+        why += self._known(equations, "mean" in (node.op.name, node.params.get("reduction")))
+        return Step(box, False, self.symbol(node), edges, equations, numbers, value_text(self.value(box)), why)
+
+    def _written_out(self, node: Tensor) -> list[Spans]:
+        """What a loss is that has a name of its own."""
+        assert node.op is not None
+        losses = _WRITTEN_OUT.get(node.op.name)
+        if losses is None:
+            return []
+        with np.errstate(all="ignore"):
+            total = losses(*node.inputs[:2])
+            total = {"mean": ops.mean, "sum": ops.sum}.get(node.params["reduction"], ops.positive)(total)
+        return [[*self.symbol(node), Span(" = "), *self._writer.right_hand_side(total)]]
+
+    def _known(self, equations: Sequence[Spans], counts: bool = False) -> str:
+        """The numbers that have a name in equations, or by which a mean divides."""
+        words = set(re.findall(r"\w+", " ".join(map(as_text, equations))))
+        said = [f"{name} = {number(leaf.item())}" for leaf, name in self._scalars.items() if counts or name in words]
+        return f" Here {_listed(said)}." if said else ""
 
     def _way_back(self, drawing: Drawing) -> Iterator[Box]:
         """The boxes that have a gradient: after each result what it alone still had to be read by."""
@@ -229,8 +260,8 @@ class Story:
                 f"{len(parts)} contributions added up, one for each time that {as_text(self.symbol(box.node))} is read."
             )
         else:
-            why = self._said(parts[0], ", its only reader") if parts else ""
-        yield Step(box, True, name, list(back), lines, numbers, _brought(self.gradient(box)), why)
+            why = self._said(parts[0], ", which alone reads it") if parts else ""
+        yield Step(box, True, name, list(back), lines, numbers, _brought(self.gradient(box)), why + self._known(lines))
 
     def _stands_inside(self, x: Tensor) -> bool:
         return x.op is not None and x not in self._symbols
@@ -261,9 +292,10 @@ class Story:
             )
             note = f" {name} was repeated to {whole} there, so what comes back is summed to {own}."
         if found.aside:
-            name = as_text(self.symbol(reader.inputs[aside[found.position]]))
+            name = as_text(self.symbol(reader.inputs[aside[found.position]], "d"))
             note += (
-                f" It is shown, not passed on: {name} has its own from the loss, exact also at probabilities 0 and 1."
+                f" It is shown, but {name} is not computed from it: times the derivative of the sigmoid its divisions"
+                " cancel, and what is left is taken at once, exact also where a probability is 0 or 1."
             )
         if found.position in past:
             passed = reader.inputs[past[found.position]]
