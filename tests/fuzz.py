@@ -132,7 +132,7 @@ CONVENTIONS = [
         ("torchs", ("logit",), lambda x: np.any(x * (1 - x) < 0), "where logit is NaN its slope is 1/(x (1 − x))"),
         ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
         ("torchs", ("fmod", "remainder"), lambda x, y: _any_huge(x / y), "the order of a sum decides"),
-        ("torchs", ("relu6", "hardtanh"), _any_nan, "at NaN the slope of relu6 is 1"),
+        ("torchs", ("relu6", "hardtanh", "hardsigmoid"), _any_nan, "at NaN the slope of relu6 is 1"),
         ("torchs", ("sinc",), _any(lambda x: np.abs(x) < 1e-8), "PyTorch's slope of sinc is 0 near 0"),
         ("numpys_value", ("interp",), lambda x, nodes, y: _any_tie(nodes), "which of equal nodes"),
         ("torchs", ("gammaln",), _any(lambda x: (x == -np.inf) | _is_subnormal(x)), "SciPy's gammaln"),
@@ -161,7 +161,12 @@ CONVENTIONS = [
         ("torchs", ("tensorinv", "tensorsolve"), _has_no_tensor_inverse, "matrix without an inverse rounding decides"),
         ("torchs", ("log_loss",), lambda a, y: np.any(a * (1 - a) < 1e-12), "PyTorch cuts logarithms off at −100"),
         ("torchs", ("hardswish",), _any_huge, "PyTorch's hardswish overflows"),
-        ("torchs", ("atan2", "vector_norm"), _any_extreme, "numbers whose squares are 0 without being 0, or overflow"),
+        (
+            "torchs",
+            ("atan2", "vector_norm", "matrix_norm", "norm"),
+            _any_extreme,
+            "numbers whose squares are 0 without being 0, or overflow",
+        ),
         ("single_precision", _VECTORS, lambda x: True, "of either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
@@ -177,6 +182,7 @@ CONVENTIONS = [
             "0 · ∞ is met by some algorithms only",
         ),
         ("single_precision", ("rms_norm",), lambda x: True, "the default ε is that of the dtype"),
+        ("torchs", ("multiply", "divide"), _any_huge, "the order of a sum decides"),  # of what was repeated
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
         *((o, _PRODUCTS, _any_not_finite, "0 · ∞ is met by some algorithms only") for o in ("torchs", "numpys_value")),
     ]
@@ -502,7 +508,8 @@ def single_precision(program: Program) -> str | None:
     sizes = [np.abs(x).max(initial=0) for x in results[1]]
     if max(sizes) > 1e3:  # ill-conditioned
         return None
-    return next(filter(None, (differ(*pair, 2e-3) for pair in zip(*results, strict=True))), None)
+    found = next(filter(None, (differ(*pair, 2e-3) for pair in zip(*results, strict=True))), None)
+    return None if found and _is_decided_by_rounding(program) else found
 
 
 def torchs(program: Program) -> str | None:

@@ -185,3 +185,14 @@ def test_names_in_marks_are_inert():
     picture = tg.draw(J, check=True)
     assert "<script>" not in picture.source
     svg_of(picture)
+
+
+@pytest.mark.parametrize("step", [lambda h, w: tg.relu(h) * 2, lambda h, w: h * w], ids=["relu", "multiply"])
+def test_a_deep_chain_without_names_is_marked_without_recursion(step):
+    w = tg.parameter([0.0, 0.0])
+    h = w
+    for _ in range(2_000):
+        h = step(h, w)
+    L = tg.sum(h)
+    L.backward()
+    assert "gradient 0" in str(tg.draw(L, check=True))

@@ -243,7 +243,10 @@ class Compared:
                 causes, explanation = search.explained(node, expected)
                 verdict = "agrees" if causes[0] == NO_SLIP else "wrong"
                 equation = self.check.equation(node, self.convention == "lecture") if verdict == "wrong" else ""
-                yield Comparison(name, verdict, given, self.scales[node] * expected, causes, explanation, equation)
+                before = " and ".join(f"d{self.check.names[x]}" for x in self._before(node) if x in self.cut)
+                due = f"from your {before} it would be" if before else "it should be"
+                scaled = self.scales[node] * expected
+                yield Comparison(name, verdict, given, scaled, causes, explanation, due=due, equation=equation)
 
     def _after(self, node: Tensor) -> str:
         before = self._before(node)

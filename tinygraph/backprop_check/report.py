@@ -24,6 +24,8 @@ class Comparison:
     """Of a gradient that is wrong the names of the slips that lead to it, the likeliest first: ``missing 1/m``, …"""
     explanation: str = ""
     """The same as the end of a sentence about it."""
+    due: str = "it should be"
+    """How what is expected is told: where earlier ones are wrong, it is from these."""
     equation: str = ""
     """What it should be, where that can be written in a line."""
 
@@ -54,7 +56,7 @@ class Comparison:
             numbers = f"it has shape {self.given.shape}, and should have {self.expected.shape}"
         else:
             yours, ours = _told_apart(float(self.given[self.index]), float(self.expected[self.index]))
-            numbers = f"{f'at {list(self.index)} ' if self.index else ''}you have {yours}, it should be {ours}"
+            numbers = f"{f'at {list(self.index)} ' if self.index else ''}you have {yours}, {self.due} {ours}"
         return f"{self.equation}; {numbers}" if self.equation else numbers
 
     def __str__(self) -> str:

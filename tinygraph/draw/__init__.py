@@ -76,7 +76,8 @@ class Picture:
             rows.append([title, box.value, gradient, size, as_text(box.mark) if box.mark else ""])
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["   ".join(map(str.ljust, row, wide)).rstrip() for row in rows]
-        return "\n".join(line for i, row in enumerate(lines) for line in (*headings[i], row))
+        table = [line for i, row in enumerate(lines) for line in (*headings[i], row)]
+        return "\n".join([*table, *(["", self._drawing.checked] if self._drawing.checked else [])])
 
     __repr__ = __str__
 

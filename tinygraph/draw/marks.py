@@ -8,7 +8,7 @@ from itertools import takewhile
 from ..findings import Examination, Finding
 from ..graph import Tensor
 from ..names import readers_of
-from ..notation import Span, Spans, Writer, as_text, number, symbol
+from ..notation import Span, Spans, Writer, as_text, number, on_a_line, symbol
 from .boxes import Box, Drawing
 
 # of several things at a box the one that explains the others
@@ -96,14 +96,18 @@ class _Marks:
             return [Span("gradient 0: "), *self._called(finding.begins), Span(_ENDS[finding.obstacle.reason])]
         if key in _OF_UNITS:
             some = f"all {finding.whole}" if finding.part == finding.whole else f"{finding.part} of {finding.whole}"
-            return [Span(f"{'equal' if key == 'copies' else key} {finding.what}: {some}")]
+            where = [] if finding.tensor is box.node else [Span(", in "), *self._called(finding.tensor)]
+            return [Span(f"{'equal' if key == 'copies' else key} {finding.what}: {some}"), *where]
         return [Span(f"{key}: {number(float(f'{finding.ratio:.2g}'))} of "), *self._called(finding.begins, "d")]
 
     def _called(self, x: Tensor, prefix: str = "") -> Spans:
         """The symbol of a tensor, or what it is computed by; its gradient's is that of the box around it."""
         if prefix and x not in self.own and x in self._around:
             x = self._around[x].node
-        return symbol(self.names[x], prefix) if x in self.own else self._writer.expression(x)
+        if x in self.own:
+            return symbol(self.names[x], prefix)
+        written = on_a_line(x, {node: self.names[node] for node in self.own})
+        return self._writer.expression(x) if written is not None else [Span(f"{x.op.name} there" if x.op else "it")]
 
 
 def _importance(finding: Finding) -> tuple[int, float]:

@@ -56,7 +56,7 @@ def page(drawing: Drawing, title: Spans | None, direction: str) -> str:
     Raises `DependencyError` where Graphviz or latex2mathml is missing.
     """
     story = Story(drawing)
-    heading = as_text(title) if title else as_text(drawing.boxes[-1].title)
+    heading = as_text(title) if title else drawing.caption or as_text(drawing.boxes[-1].title)
     drawings = list(all_drawings(drawing))
     place = {id(inner): i for i, inner in enumerate(drawings)}
     titles: list[Spans | None] = [title] * len(drawings)

@@ -103,7 +103,7 @@ def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
 
 def _is_close(a: Any, b: Any) -> bool:
     digits = 1e-6 if np.asarray(a).dtype == np.float64 else 1e-3
-    return bool(np.allclose(a, b, rtol=digits, atol=digits * largest(b), equal_nan=True))
+    return bool(np.allclose(a, b, rtol=digits, atol=float(np.nan_to_num(digits * largest(b))), equal_nan=True))
 
 
 def _leaf(case: Case, x: Tensor) -> Cause:
