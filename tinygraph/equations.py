@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from .codegen import expression, function, identifiers
-from .folding import Fold, folded
 from .graph import Tensor
 from .notation import Span, Spans, as_latex, as_text, sources
+
+if TYPE_CHECKING:
+    from .folding import Fold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +136,8 @@ class Derivation(Sequence[Equation]):
         """The equations with repeated layers as one."""
         lines = [(equation._left, equation._right) for equation in self._equations]
         alike = [(equation.shape, equation.note, bool(equation.steps)) for equation in self._equations]
+        from .folding import folded  # here, since `import tinygraph` would wait for it
+
         found: list[tuple[Fold, Sequence[Equation]]] = []
         i = 0
         for fold in folded(lines, alike):

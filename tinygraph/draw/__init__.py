@@ -1,4 +1,7 @@
-"""Pictures of graphs: the lecture's slide, drawn from the user's own model."""
+"""Pictures of graphs: the lecture's slide, drawn from the user's own model.
+
+What makes them is imported when one is made, so that `import tinygraph` does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,12 @@ from ..errors import ArgumentError, DependencyError, ShapeError, TinygraphError
 from ..graph import Tensor
 from ..names import clean
 from ..notation import Span, Spans, as_text
-from .boxes import Drawing
-from .dot import dot_source
-from .views import view
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+
+    from .boxes import Drawing
 
 __all__ = ["Picture", "draw"]
 
@@ -33,12 +35,14 @@ class Picture:
     @cached_property
     def source(self) -> str:
         """The picture in the language of Graphviz."""
+        from .dot import dot_source
+
         return dot_source(self._drawing, self._title, self._direction)
 
     @cached_property
     def svg(self) -> str:
         """The picture as SVG."""
-        from .render import rendered  # here, since it starts processes and importing what that takes is slow
+        from .render import rendered
 
         return rendered(self.source, "svg").decode()
 
@@ -169,9 +173,11 @@ def draw(
         raise ArgumentError(f"radius is how many boxes around the focus are shown, 0 or more, not {radius!r}")
     if focus is not None and not isinstance(focus, (Tensor, str)):
         raise TypeError(f"focus is a tensor or the name of one, or of a scope, not {type(focus).__name__}")
+    from .views import view
+
     drawing = view(output, _getframe(1), detail, convention, depth, focus, radius)
     if check:
-        from .marks import mark  # here, since few ask for it
+        from .marks import mark
 
         mark(drawing, output)
     heading = clean(title or "").strip()
