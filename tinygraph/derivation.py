@@ -61,6 +61,7 @@ class Work:
     each op has a box.
     """
 
+    @np.errstate(all="ignore")  # where the user's numbers are not finite, they have been warned
     def __init__(
         self,
         output: Tensor,
@@ -98,6 +99,7 @@ class Work:
             node: made for (node, g), (_, made) in zip(cotangent, self.cotangents, strict=True) if callable(g)
         }
 
+    @np.errstate(all="ignore")
     def run(self, lecture: bool) -> Derivation:
         """Derive; where activations have different common factors, exactly."""
         names = {**self.names, **dict(self.scalars.values())}

@@ -308,3 +308,14 @@ def test_the_data_cannot_end_its_element(hostile_page):
     raw = raw[: raw.index("</script>")]
     assert not set("<>&\u2028\u2029") & set(raw)
     json.loads(raw)
+
+
+def test_what_a_check_has_found_stands_in_the_panel():
+    w = tg.parameter([0.0, 1.0], name="w")
+    with np.errstate(divide="ignore"):
+        J = tg.sum(tg.log(w))
+        J.backward()
+    nodes = Parsed(tg.draw(J, check=True).html).data["pictures"][0]["nodes"]
+    marks = {node["name"]: node["mark"] for node in nodes}
+    assert marks["J"].startswith("▲ ∞ begins here")
+    assert all(node["mark"] == "" for node in Parsed(tg.draw(J).html).data["pictures"][0]["nodes"])

@@ -231,6 +231,7 @@ function select(i) {
       make("span", { class: "source" }, make("span", {}, node.where), node.source && make("code", {}, node.source))),
     node.inner !== null && make("button", { class: "open", click: () => open(node.inner) },
       `Open${node.count > 1 ? ` one of ${node.count}` : ""}`),
+    node.mark && make("p", { class: "mark" }, node.mark),
     make("p", { class: "meaning" }, node.meaning),
     make("div", { class: "arrays" },
       arrayOf(node.symbol, node.name, node.value, "forward", [node.forward]),

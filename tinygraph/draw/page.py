@@ -50,6 +50,7 @@ Tree: TypeAlias = "str | list[Any]"
 """An element of MathML: its tag, then its children; or text."""
 
 
+@np.errstate(all="ignore")
 def page(drawing: Drawing, title: Spans | None, direction: str) -> str:
     """The page, whole: it needs no other file and no network.
 
@@ -192,6 +193,7 @@ def _node(box: Box, story: Story, place: dict[int, int]) -> dict[str, Any]:
         "backward": [_mathematics(equation.spans) for equation in equations],
         "way": [list(line) for line in equations[-1].steps] if equations else [],
         "meaning": story.meaning(box),
+        "mark": as_text(box.mark) if box.mark else "",
         "value": _array(value),
         "gradient": None if gradient is None else _array(gradient),
         "parts": [_part(part) for part in parts[:MOST_PARTS]],
