@@ -23,6 +23,11 @@ Slipped: TypeAlias = Iterable[tuple[Any, Texts]]
 """Values that a slip may lead to, each with what its sentence has in braces."""
 
 # whose derivatives are taken for one another
+_ALMOST: dict[str, dict[str, Any]] = {
+    "tanh": {"1 − {0}": lambda a: 1 - a, "1 + {0}²": lambda a: 1 + a * a},
+    "sigmoid": {"1 − {0}": lambda a: 1 - a, "{0} (1 + {0})": lambda a: a * (1 + a)},
+}
+"""Derivatives that look like the right ones, as they are written with the result."""
 _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus")
 
 
@@ -247,6 +252,11 @@ def _function_for_derivative(step: Step) -> Slipped:
         yield step.g * step.node.value, {"wrong": step.result, "right": step.derivative}
 
 
+def _derivative_misremembered(step: Step) -> Slipped:
+    for wrong, slope in _ALMOST.get(step.op.name, {}).items():
+        yield step.g * slope(step.node.value), {"wrong": wrong.format(step.result), "right": step.derivative}
+
+
 def _other_activation(step: Step) -> Slipped:
     """The derivative of another function at Z; or written with A, as A (1 − A), but of another's A."""
     if not step.is_activation:
@@ -396,6 +406,7 @@ OF_STEPS = (
     Slip("g′ at A", TAKEN_FOR, _derivative_at_result),
     Slip("Z for A in g′", "has {wrong} where {right} belongs in {derivative}", _argument_for_result),
     Slip("g for g′", TAKEN_FOR, _function_for_derivative),
+    Slip("misremembered g′", TAKEN_FOR, _derivative_misremembered),
     Slip("wrong activation", TAKEN_FOR, _other_activation),
     Slip("transposed factor", TAKEN_FOR, _factor_transposed),
     Slip("swapped factors", TAKEN_FOR, _factors_swapped),
