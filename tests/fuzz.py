@@ -153,6 +153,12 @@ CONVENTIONS = [
         ("torchs", ("scaled_dot_product_attention",), _any_infinity, "whose scores are all −∞"),
         ("torchs", _NAN_QUANTILES, _any_nan, "the derivative 0 by each NaN"),
         ("torchs", ("clip",), _is_one_bound, "where both bounds of clip are one number"),
+        (
+            "central_differences",
+            ("clip",),
+            lambda x, *b: any(np.any(x == y) for y in b),
+            "on a bound of clip the slope is 1",
+        ),
         ("torchs", ("svd", "svdvals"), _has_equal_values, "any basis of a plane"),
         *((o, ("svdvals", "matrix_norm", "norm"), _has_no_inverse, "±1 for |x|") for o in ("torchs", "compiled")),
         ("torchs", ("det",), _has_no_inverse, "PyTorch's gradient of det is off where there is no inverse"),
