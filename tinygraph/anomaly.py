@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .apply import described_operand, expression_text
-from .autodiff import propagated
+from .autodiff import cotangents_of_inputs, propagated
 from .errors import AnomalyError, Operand, shape_message
 from .graph import LITERALS, Params, Tensor, describe
 from .ops.broadcasting import unbroadcast
@@ -154,7 +154,7 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
         for reader, g in readers:
             record, site = reader.op, reader.site
             assert record is not None
-            for i, given in cotangents_of_inputs(reader, g):
+            for i, given in propagated_to_inputs(reader, g):
                 if reader.inputs[i] is not x:
                     continue
                 summed = _summed(given, x)
@@ -179,18 +179,11 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
     return None
 
 
-def cotangents_of_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
-    """What the rules of a node give for each of its inputs, as numbers."""
-    record: Any = node.op
-    given = (NUMBERS, g, node.value, *node.args)
-    if record.variadic:
-        rules = record.vjps[0](*given, **node.params)
-        found = [c(*given, **node.params) if callable(c) else c for c in rules]
-    else:
-        found = [None if rule is None else rule(*given, **node.params) for rule in record.propagating]
-    for i, cotangent in enumerate(found):
-        if cotangent is not None:
-            yield i, cotangent
+def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
+    """What the rules of a node give, as numbers, for each of the inputs to which they propagate."""
+    aside: Any = node.op.aside if node.op is not None else ()
+    positions = [i for i in range(len(node.inputs)) if i not in aside]
+    return cotangents_of_inputs(NUMBERS, node, g, node.value, node.args, positions)
 
 
 def _summed(cotangent: Any, x: Tensor) -> Any:

@@ -8,7 +8,7 @@ cotangent of each input that needs one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from heapq import heapify, heappop, heappush
 from operator import add
@@ -211,7 +211,8 @@ def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contri
             g = reduce(add, passed_on) if passed_on else None
         if g is None or node.op is None:
             continue
-        for i, cotangent in _pulled(NUMBERS, node, g, node._array, node.args):
+        wanted = [i for i, x in enumerate(node.inputs) if type(x) is Tensor and x._requires_grad]
+        for i, cotangent in cotangents_of_inputs(NUMBERS, node, g, node._array, node.args, wanted):
             x, a = node.inputs[i], node.args[i]
             assert isinstance(x, Tensor)
             value = unbroadcast(NUMBERS, cotangent, a.shape) if node.op.kind == "elementwise" else cotangent
@@ -225,15 +226,20 @@ def symbolic_contribution(node: Tensor, g: Any, position: int, as_read: Mapping[
     Where the input was repeated, it is not yet summed.
     """
     inputs = [as_read.get(x, x) if isinstance(x, Tensor) else x for x in node.inputs]
-    return next((cotangent for i, cotangent in _pulled(ops, node, g, node, inputs) if i == position), None)
+    return next((cotangent for _, cotangent in cotangents_of_inputs(ops, node, g, node, inputs, [position])), None)
 
 
-def _pulled(xp: Any, node: Tensor, g: Any, y: Any, values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """The cotangents of the inputs of one node that require a gradient, as its rules give them, by position."""
+def cotangents_of_inputs(
+    xp: Any, node: Tensor, g: Any, y: Any, values: Sequence[Any], positions: Iterable[int] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """What the rules of one node give for its inputs, or for some of them, by position; not yet summed to their shapes.
+
+    `y` and `values` are the node and its inputs in the namespace `xp`.
+    """
     op: Any = node.op
     given = op.vjps[0](xp, g, y, *values, **node.params) if op.variadic else op.vjps
-    for i, (x, rule) in enumerate(zip(node.inputs, given, strict=True)):
-        if rule is not None and isinstance(x, Tensor) and x._requires_grad:
+    for i in range(len(node.inputs)) if positions is None else positions:
+        if (rule := given[i]) is not None:
             yield i, rule(xp, g, y, *values, **node.params) if callable(rule) else rule
 
 

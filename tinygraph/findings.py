@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .anomaly import anomaly_in_gradient, anomaly_in_value, cotangents_of_inputs
+from .anomaly import anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
 from .autodiff import numbers_back, propagated
 from .graph import ArrayLike, Tensor, toposort
 from .ops.elementwise import level
@@ -234,7 +234,7 @@ class Examination:
         name, arrived = op.name, np.asarray(self.cotangents[reader] != 0)
         position = next(i for i, y in enumerate(reader.inputs) if y is x)
         key, slope = slope_of(reader)
-        given = [g for r in readers for i, g in cotangents_of_inputs(r, self.cotangents[r]) if r.inputs[i] is x]
+        given = [g for r in readers for i, g in propagated_to_inputs(r, self.cotangents[r]) if r.inputs[i] is x]
         others = [y for i, y in enumerate(reader.inputs) if i != position and type(y) is Tensor]
         zeros = [y for y in (*others, x) if not _meets(self.values[y], arrived, name)]
         culprit = reader

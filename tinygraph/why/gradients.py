@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..anomaly import anomaly_in_gradient, cotangents_of_inputs
+from ..anomaly import anomaly_in_gradient, propagated_to_inputs
 from ..findings import Finding, norm
 from ..graph import Tensor, toposort
 from ..notation import number
@@ -67,7 +67,7 @@ def _cancels(case: Case, size: float) -> bool:
     parts = [
         float(np.abs(part).sum())
         for reader, g in case.seen.sent(readers)
-        for i, part in cotangents_of_inputs(reader, g)
+        for i, part in propagated_to_inputs(reader, g)
         if reader.inputs[i] is case.t
     ]
     return size < _ROUNDING * sum(parts)
