@@ -139,3 +139,15 @@ def tangle(ops=10_000, seed=0):
         pool.append(tg.tanh(y))
     J = tg.sum(tg.stack(pool[-30:]))
     return J
+
+
+MODELS = {
+    "transformer": transformer,
+    "scopes": lambda: transformer(scopes=True),
+    "odd": lambda: transformer(odd=7),
+    "recurrent": recurrent,
+    "each": lambda: recurrent(each=True),
+    "deep": deep,
+    "residual": residual,
+}
+"""Each with a structure that is to be found."""

@@ -6,21 +6,15 @@ import sys
 import numpy as np
 import pytest
 from drawn import Dot, two_layers
-from models import deep, recurrent, residual, tangle, transformer
+from models import MODELS, deep, recurrent, tangle, transformer
 
 import tinygraph as tg
 from tinygraph.draw.boxes import drawing_of
 from tinygraph.draw.folded import MOST_BOXES
 from tinygraph.notation import as_text
 
-MODELS = {
-    "transformer": transformer,
-    "scopes": lambda: transformer(scopes=True),
-    "odd": lambda: transformer(odd=7),
-    "recurrent": recurrent,
-    "each": lambda: recurrent(each=True),
-    "deep": deep,
-    "residual": residual,
+DRAWN = {
+    **MODELS,
     "tangle": lambda: tangle(1_500),
 }
 
@@ -50,7 +44,7 @@ def joined(drawn):
     return {(as_text(edge.source.title), as_text(edge.target.title)) for edge in drawn.edges}
 
 
-@pytest.fixture(scope="module", params=MODELS.values(), ids=MODELS)
+@pytest.fixture(scope="module", params=DRAWN.values(), ids=DRAWN)
 def model(request):
     return request.param()
 

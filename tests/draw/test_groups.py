@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from graphs import BINARY, UNARY
-from models import deep, recurrent, residual, transformer
+from models import MODELS, deep, recurrent, residual, transformer
 
 import tinygraph as tg
 from tinygraph.draw.groups import Group, Structure
@@ -163,19 +163,13 @@ def random_blocks(seed):
         return tg.sum(x)
 
 
-MODELS = {
-    "transformer": transformer,
-    "scopes": lambda: transformer(scopes=True),
-    "odd": lambda: transformer(odd=7),
-    "recurrent": recurrent,
-    "each": lambda: recurrent(each=True),
-    "deep": deep,
-    "residual": residual,
+DRAWN = {
+    **MODELS,
     **{f"random {seed}": functools.partial(random_blocks, seed) for seed in range(12)},
 }
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("model", DRAWN.values(), ids=DRAWN)
 def test_all_copies_are_like_the_first(model):
     structure = structure_of(model())
     for group in groups_of(structure.items):
@@ -189,7 +183,7 @@ def test_all_copies_are_like_the_first(model):
                         assert place[x] == place[y]
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("model", DRAWN.values(), ids=DRAWN)
 def test_everything_is_in_one_place(model):
     J = model()
     structure = structure_of(J)
@@ -211,7 +205,7 @@ def test_everything_is_in_one_place(model):
             assert label(first) == label(node) or node is J
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("model", DRAWN.values(), ids=DRAWN)
 def test_items_come_in_topological_order(model):
     structure = structure_of(model())
 
