@@ -545,16 +545,18 @@ def test_two_is_not_half_of_four_examples(rng):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_of_numbers_that_have_overflowed_there_are_equations_all_the_same():
     rng = np.random.default_rng(0)
-    X, Y = tg.Tensor(rng.normal(size=(2, 5))), tg.Tensor(rng.random((3, 5)) > 0.5)
-    W, V = tg.parameter(1e157 * rng.normal(size=(3, 2))), tg.parameter(1e157 * rng.normal(size=(3, 3)))
-    Z = W @ X
-    A = tg.relu(Z)
-    P = tg.sigmoid(V @ A)
-    J = tg.mean(-(Y * tg.log(P) + (1 - Y) * tg.log(1 - P)))
-    J.backward()
-    assert not np.isfinite(J.item())
-    assert "dV = t1 Aᵀ" in str(tg.derive(J))
-    assert "added up" not in str(tg.draw(J))
+    for scale in (1e13, 1e77, 1e157):
+        X, Y = tg.Tensor(rng.normal(size=(2, 5))), tg.Tensor(rng.random((3, 5)) > 0.5)
+        W, V = tg.parameter(scale * rng.normal(size=(3, 2))), tg.parameter(scale * rng.normal(size=(3, 3)))
+        Z = W @ X
+        A = tg.relu(Z)
+        B = V @ A
+        P = tg.sigmoid(B)
+        J = tg.mean(-(Y * tg.log(P) + (1 - Y) * tg.log(1 - P)))
+        J.backward()
+        assert not np.isfinite(J.item())
+        assert "dV = " in str(tg.derive(J))
+        assert "added up" not in str(tg.draw(J))
 
 
 def test_a_choice_within_a_function_is_no_guard():

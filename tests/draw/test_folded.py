@@ -436,3 +436,9 @@ def test_as_text_too_it_is_said_what_stands_for_many():
     start = lines.index("h₂ … h₁₀₁ ×100, the first shown:")
     assert str(tg.draw(recurrent())).splitlines()[start + 2].startswith("  h₂ = tanh(W h₁ + U x₁ + b)   (5,)")
     assert not str(tg.draw(recurrent())).splitlines()[start + 3].startswith(" ")
+
+
+def test_a_scope_in_focus_is_open():
+    drawn = drawing(transformer(scopes=True), focus="block 3/attention", depth=0)
+    assert {"attention", "block 3"}.isdisjoint(titles(drawn))
+    assert len(drawn.boxes) > 4
