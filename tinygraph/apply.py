@@ -36,6 +36,7 @@ def op(
     operators: Sequence[str] = (),
     aside: Mapping[int, int] | None = None,
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
+    jumps: bool | None = None,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
@@ -81,6 +82,7 @@ def op(
             source=source,
             aside=aside or {},
             linear="together" if kind == "shape" else linear,
+            jumps=kind != "shape" and not any(vjps) if jumps is None else jumps,
             check=check,
             samples=samples,
         )

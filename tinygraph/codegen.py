@@ -62,7 +62,8 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
             return _number(x.item())
         return written_array(x.value), TIGHTEST
     template, binding = _template(x)
-    operands = [_operand(y, names) for y in x.inputs]
+    exact = any(isinstance(y, Tensor) and y.dtype != np.float64 for y in x.inputs)
+    operands = [_typed(y) if exact and _is_unnamed_number(y, names) else _operand(y, names) for y in x.inputs]
     texts = []
     for i, (text, tight) in enumerate(operands):
         needed = 0
@@ -93,6 +94,23 @@ def is_uniform(array: Any) -> bool:
 def _number(value: Any) -> tuple[str, int]:
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e6
     return _finite_or_named(repr(int(value) if whole else value)), SIGN if value < 0 else TIGHTEST
+
+
+def _is_unnamed_number(x: Any, names: Mapping[Tensor, str]) -> bool:
+    return not isinstance(x, Tensor) or (x.op is None and x.shape == () and x not in names)
+
+
+def _typed(x: Any) -> tuple[str, int]:
+    """A number beside integers or narrow floats: 2.0 is another than 2 there, and NumPy's other than Python's."""
+    if not isinstance(x, Tensor):
+        return _finite_or_named(repr(x)), SIGN if x < 0 else TIGHTEST
+    return numpys_number(x.value), TIGHTEST
+
+
+def numpys_number(value: Any) -> str:
+    """A number of NumPy, of its dtype."""
+    text = repr(value.item())
+    return f"np.{value.dtype.name}({text if np.isfinite(value) else repr(text)})"
 
 
 def _finite_or_named(numbers: str) -> str:

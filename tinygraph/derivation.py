@@ -157,7 +157,7 @@ class Work:
                 continue
             term = reader.read(g)
             found[node] = self._share(term)
-            if _symbols(term) - scalars:
+            if term.symbols - scalars:
                 shares.add(found[node])
             if g not in reader.atoms:
                 reader.atoms[g] = Sum((found[node].times(as_product(symbol_term(g))),))
@@ -262,7 +262,7 @@ class Work:
             if node is self.output or not (node in self.shown or _branches(node)):
                 continue
             term = shortest(apart.read(g))
-            if not _symbols(term) - {leaf for leaf, _ in self.scalars.values()} and node not in self.sought:
+            if not term.symbols - {leaf for leaf, _ in self.scalars.values()} and node not in self.sought:
                 self.numbers[node] = term  # what reads it reads the number
                 continue
             if node not in self.shown and (g in apart.atoms or _is_scaled_symbol(term)):
@@ -274,7 +274,7 @@ class Work:
                 apart.forget()
         readers: dict[Tensor, set[Tensor]] = {g: set() for g in owner}
         for node, term in terms.items():
-            for g in _symbols(term) & owner.keys():
+            for g in term.symbols & owner.keys():
                 readers[g].add(node)
 
         def tried(group: list[Tensor]) -> bool:
@@ -296,7 +296,7 @@ class Work:
                 del terms[node], owner[g]
             terms.update(merged)
             for x, term in merged.items():
-                for y in _symbols(term) & owner.keys():
+                for y in term.symbols & owner.keys():
                     readers[y].add(x)
             for reading in readers.values():
                 reading.difference_update(nodes)
@@ -432,28 +432,10 @@ def _contracts(term: Sum, g: Tensor) -> bool:
         if isinstance(x, Sum):
             stack += [base for product in x.products for base, _ in product.powers]
         elif isinstance(x, Call):
-            if (
-                x.op in OPS
-                and OPS[x.op].kind == "contraction"
-                and any(g in _symbols(operand) for operand in x.operands)
-            ):
+            if x.op in OPS and OPS[x.op].kind == "contraction" and any(g in operand.symbols for operand in x.operands):
                 return True
             stack += x.operands
     return False
-
-
-def _symbols(term: Sum) -> set[Tensor]:
-    found: set[Tensor] = set()
-    stack: list[Any] = [term]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Symbol):
-            found.add(x.node)
-        elif isinstance(x, Call):
-            stack += x.operands
-        elif isinstance(x, Sum):
-            stack += [base for product in x.products for base, _ in product.powers]
-    return found
 
 
 def _value(term: Sum) -> Any:

@@ -1,13 +1,16 @@
-"""In which of its inputs a node is linear."""
+"""In which of its inputs a node is linear: of real numbers, as integers wrap around and float16 overflows too soon."""
 
 from __future__ import annotations
 
 from .graph import Tensor
+from .rewriting import REAL
 
 
 def ways(node: Tensor) -> list[set[Tensor]]:
     """Inputs all of which have to be multiplied by a number for the node to be; one set for each way to do it."""
     assert node.op is not None
+    if node.dtype not in REAL:
+        return []
     places = range(len(node.inputs))
     groups: dict[str, list[tuple[int, ...]]] = {"each": [(i,) for i in places], "together": [tuple(places)]}
     linear = node.op.linear
@@ -17,5 +20,6 @@ def ways(node: Tensor) -> list[set[Tensor]]:
         tensors = {x for x in members if isinstance(x, Tensor)}
         others = {x for i, x in enumerate(node.inputs) if i not in group and isinstance(x, Tensor)}
         if tensors.isdisjoint(others) and tensors and all(isinstance(x, Tensor) or x == 0 for x in members):
-            found.append(tensors)
+            if all(x.dtype == node.dtype for x in tensors):
+                found.append(tensors)
     return found

@@ -14,7 +14,7 @@ from .codegen import LARGEST_CONSTANT
 from .graph import Tensor, toposort
 from .names import readers_of
 from .ops.contraction import contracted
-from .rewriting import over, rewritten
+from .rewriting import REAL, over, rewritten
 from .table import OPS, Op
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
@@ -30,7 +30,7 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
         if (total := _total_of_softmax(node)) is not None:
             return _softmax(inputs[0].inputs[0], total.params["axis"], _finite)
         if node.op.name in _LOWERED:  # type: ignore[union-attr]
-            return _LOWERED[node.op.name](*inputs, **node.params)  # type: ignore[union-attr, no-any-return]
+            return _LOWERED[node.op.name](*_floating(inputs, node), **node.params)  # type: ignore[union-attr, no-any-return]
         return over(node, inputs)
 
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
@@ -53,6 +53,14 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
         new = rewritten(order, change, names, *notes)
         outputs = [new[output] for output in outputs]
     return list(outputs)
+
+
+def _floating(inputs: Sequence[Any], node: Tensor) -> Sequence[Any]:
+    """The operands in the floating dtype of the result: −|z| of an unsigned integer is none."""
+    assert node.op is not None
+    if node.dtype.kind != "f" or node.op.kind not in ("elementwise", "reduction") or node.op.name == "mean":
+        return inputs
+    return [ops.astype(x, node.dtype) if isinstance(x, Tensor) and x.dtype.kind in "biu" else x for x in inputs]
 
 
 def _identity(x: Any, names: Mapping[Tensor, str]) -> Any:
@@ -119,14 +127,18 @@ def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
 
 
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    if not x.size or x.dtype == np.float16:  # whose elements NumPy adds up in float32
+    if not x.size or x.dtype not in REAL:  # whose elements NumPy adds up in a wider dtype
         return ops.mean(x, axis=axis, keepdims=keepdims)
     total = ops.sum(x, axis=axis, keepdims=keepdims)
     return total / (x.size // total.size)
 
 
 def _pow(x: Any, y: Any) -> Tensor:
-    if not isinstance(y, (int, float)) or y != int(y) or not 2 <= y <= _LARGEST_POWER:
+    if not isinstance(x, Tensor) or not isinstance(y, (int, float)) or x.dtype.kind == "b":
+        return ops.pow(x, y)
+    if y == 0.5 and x.dtype.kind == "f":  # as by NumPy's operator
+        return ops.sqrt(x)
+    if y not in range(2, _LARGEST_POWER + 1):
         return ops.pow(x, y)
     n, squared, product = int(y), x, None
     while n:

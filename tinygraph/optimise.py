@@ -2,7 +2,8 @@
 
 Each node that several read, or that has a name, is cut out, read as a term over the ones before it, and written again
 in its shortest form. What would give other numbers than the graph itself, on the values that it was recorded with, is
-left as it was.
+left as it was. So is what would no longer depend on one of its numbers, as x − x does: of infinity it is NaN. And so is
+what decides where a function jumps, which rounding must not move.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from .graph import Tensor, toposort
 from .names import readers_of
-from .rewriting import over, rewritten
+from .rewriting import before_jumps, over, rewritten
 from .simplify import (
     Base,
     Call,
@@ -36,7 +37,8 @@ from .simplify import (
 )
 from .table import APPLY
 
-_MOST_LEVELS = 40  # of operations within each other that are simplified as one
+_MOST_OPERATIONS = 60  # that are simplified as one
+_FEWEST_OPERATIONS = 8  # a number of more has a name where several read it
 
 # What sums in another order may differ by: a part of each element, and of the largest where terms cancel.
 _CLOSE = {np.dtype(np.float64): (1e-12, 1e-15), np.dtype(np.float32): (1e-5, 1e-6)}
@@ -53,23 +55,29 @@ def optimised(
     order = toposort(*outputs)
     readers = readers_of(order)
     results = set(outputs)
+    exact = before_jumps(order)
     reader = Reader({x: symbol(x) for x in order if x.op is None and x in names}, accurate=True)
     known: dict[Sum, Sum] = {}
     made: dict[Tensor, Any] = {}
-    levels: dict[Any, int] = {}  # of operations within each other in the term that a node will be
+    sizes: dict[Any, int] = {}  # of the term that a node will be, in operations
     for node in order:
         if node.op is None:
             continue
-        levels[node] = 1 + max((levels.get(x, 0) for x in node.inputs), default=0)
-        deep = levels[node] > _MOST_LEVELS
+        sizes[node] = 1 + sum(sizes.get(x, 0) for x in node.inputs)
+        large = sizes[node] > _MOST_OPERATIONS
         # within an elementwise expression the name of a gradient is no reason to cut: da goes into dz
         own = node in names and (not node.site.anonymous or node.op.kind in ("contraction", "reduction"))
-        if not (len(readers.get(node, ())) > 1 or own or node in results or deep):
+        reading = readers.get(node, ())
+        if not (len(reading) > 1 or own or node in results or large or any(_jumps(x) for x in reading)):
             continue
         term = _spread(shortest(reader.read(node)))
-        graph = _written(term, node, names, reader.computed)
+        graph = (
+            _written(term, node, names, reader.computed)
+            if reader.needed(_region(node, reader)) <= term.symbols
+            else None
+        )
         if collapsed is not None and graph is not None and node in names:
-            before = sum(x not in reader.atoms and not _is_cast(x) for x in toposort(node, stop=reader.atoms))
+            before = sum(x not in reader.atoms and not _is_cast(x) for x in _region(node, reader))
             if term.operations < before:
                 collapsed[names[node]] = (before, term.operations)
         if graph is None:  # as it stands, over what is known
@@ -79,17 +87,28 @@ def optimised(
             made[node] = graph
         if node in names and graph.op is not None:
             names.setdefault(graph, names[node])
-        simple = not has_elements(term.shape) or (not own and _is_simple(term))
-        if isinstance(only_base(term), Symbol) or (simple and not deep):
+        short = term.operations <= _FEWEST_OPERATIONS
+        simple = short and (not has_elements(term.shape) or (not own and _is_simple(term)))
+        if isinstance(only_base(term), Symbol) or (simple and not large):
             reader.atoms[node] = term
+            sizes[node] = term.operations
         else:
-            levels[node] = 0
+            sizes[node] = 0
             if term not in known:
                 known[term] = symbol(graph)
             reader.atoms[node] = known[term]
             reader.remember(term, known[term], "")
         reader.forget()
     return [_full(made.get(output, output), output) for output in outputs]
+
+
+def _jumps(node: Tensor) -> bool:
+    return node.op is not None and node.op.jumps
+
+
+def _region(node: Tensor, reader: Reader) -> list[Tensor]:
+    """A node and what it is computed from, up to what is known."""
+    return toposort(node, stop=reader.atoms)
 
 
 def _is_cast(x: Tensor) -> bool:
@@ -183,10 +202,14 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
-    """The node as it was recorded, over the new graphs of what it reads."""
-    inputs = [_full(written(reader.read(x), reader.computed), x) if isinstance(x, Tensor) else x for x in node.inputs]
-    assert node.op is not None
-    return APPLY[node.op.name](*inputs, **node.params)
+    """The node as it was recorded, over the new graphs of what is known."""
+    new: dict[Tensor, Tensor] = {}
+    for x in _region(node, reader):
+        if x in reader.atoms:
+            new[x] = _full(written(reader.atoms[x], reader.computed), x)
+        else:
+            new[x] = x if x.op is None else over(x, [new[y] if isinstance(y, Tensor) else y for y in x.inputs])
+    return new[node]
 
 
 def _full(graph: Any, node: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from .codegen import (
     helpers,
     is_foreign,
     is_uniform,
+    numpys_number,
     written_array,
 )
 from .graph import Tensor, toposort
@@ -200,16 +201,19 @@ class Program:
         floats = next((x.dtype for x in _tensors(node) if x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
         number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
-        if name in _UFUNCS and node.dtype.kind in "fb" and not number:
+        if name in _UFUNCS and node.dtype.kind in "iu":  # not its operator, which is another for booleans
+            return f"np.{_UFUNCS[name]}({', '.join(operands)})"
+        if name in _UFUNCS and not number:
             if name == "pow" and isinstance(node.inputs[1], float) and node.inputs[1].is_integer():
-                operands[1] = str(int(node.inputs[1]))
+                if node.inputs[0].dtype.kind == "f":  # type: ignore[union-attr]
+                    operands[1] = str(int(node.inputs[1]))
             return _with_out(_UFUNCS[name], operands)
         if name == "where":  # with its numbers as floating ones
             return f"np.where({', '.join(operands)})"
         if name == "matmul":  # dot has less to set up, and is the same but for stacks of matrices
             plain = node.dtype.kind == "f" and all(x.ndim <= 2 and x.dtype == node.dtype for x in _tensors(node))
             return _with_out("dot" if plain else "matmul", operands)
-        if name == "vdot":
+        if name == "vdot" and all(isinstance(x, Tensor) for x in node.inputs):
             return _with_out("vdot", operands)
         if name in _REDUCTIONS and node.dtype == node.inputs[0].dtype:  # type: ignore[union-attr]
             axis, keepdims = node.params["axis"], node.params["keepdims"]
@@ -221,20 +225,16 @@ class Program:
         if isinstance(x, Tensor) and not (x.op is None and x.shape == () and x not in self.inputs_set):
             return self._names[x]
         if isinstance(x, Tensor):
-            whole = x.dtype.kind in "iu" and dtype.kind == "f"
-            return self._scalar(float(x.value) if whole else x.value.item(), dtype if whole else x.dtype)
-        return self._scalar(float(x) if dtype.kind == "f" else x, dtype)
+            return self._scalar(x.value.item(), x.dtype) if x.dtype.kind == "f" else numpys_number(x.value)
+        return self._scalar(float(x), dtype) if dtype.kind == "f" else repr(x)
 
-    def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
-        if dtype.kind != "f":
-            return repr(value)
+    def _scalar(self, value: float, dtype: np.dtype[Any]) -> str:
         name = f"_c{_spelled(value, len(self.scalars))}{_kind(dtype)}"
         return self.scalars.setdefault((repr(value), dtype), name)
 
     def _constant(self, node: Tensor) -> None:
         if node.shape == ():
-            plain = node.dtype in (np.float64, np.int64, np.bool_) and np.isfinite(node.value)
-            self._names[node] = repr(node.value.item()) if plain else f"np.{node.dtype}({str(node.value.item())!r})"
+            self._names[node] = numpys_number(node.value)
             return
         ones = node.dtype.kind == "f" and (node.value == 1.0).all()
         name = (

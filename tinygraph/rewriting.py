@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .graph import Tensor
 from .table import APPLY
+
+REAL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+"""The dtypes in which arithmetic is rearranged. Integers wrap around, and float16 would overflow or round too soon."""
 
 Change = Callable[[Tensor, Sequence[Any]], Tensor]
 """``change(node, inputs)``: what stands for a node over its new inputs."""
@@ -32,3 +37,15 @@ def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
     if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
         return node
     return APPLY[node.op.name](*inputs, **node.params)
+
+
+def before_jumps(order: Sequence[Tensor]) -> set[Tensor]:
+    """The nodes of a graph, in topological order, that decide where some node jumps: they may not be rounded otherwise.
+
+    With 49 · (1/49) in place of 49 / 49, which is less than 1, ⌊x / 49⌋ would be 0.
+    """
+    found: set[Tensor] = set()
+    for node in reversed(order):
+        if node.op is not None and (node.op.jumps or node in found):
+            found.update(x for x in node.inputs if isinstance(x, Tensor))
+    return found

@@ -15,10 +15,11 @@ import numpy as np
 from . import ops
 from .graph import Tensor, toposort
 from .linear import ways
-from .rewriting import Change, over, rewritten
+from .rewriting import REAL, Change, before_jumps, over, rewritten
 from .table import Op
 
 _CALL = 1000  # what a call costs beside its elements, in elements
+_SMALLEST, _LARGEST = 1e-12, 1e12  # numbers beyond could lead out of the range of floating numbers
 
 
 def scaled(
@@ -37,22 +38,25 @@ def scaled(
         outputs = [new[output] for output in outputs]
         return new
 
-    gather = functools.partial(_gathered, given)
-    change(gather)
+    def gather() -> None:
+        order = toposort(*outputs)
+        change(functools.partial(_gathered, given, before_jumps(order)))
+
+    gather()
     moved = _sinking(toposort(*outputs), set(outputs), given)
     bare = {product for product, (_, array, _) in moved.items() if product in names and array not in names}
     new = change(functools.partial(_sunk, moved))
     later |= {new[product]: moved[product][0] for product in bare}  # the array has the name of the product now
-    change(gather)
+    gather()
     for number in _products(toposort(*outputs), given):
         order = toposort(*outputs)
         products = _products(order, given).get(number, {})
         sources, carrying = _carriers(order, set(outputs), products)
         products = {node: array for node, array in products.items() if array in carrying}
-        if products and 1e-12 < abs(number) < 1e12 and sum(map(_cost, sources)) < sum(map(_cost, products)):
+        if products and sum(map(_cost, sources)) < sum(map(_cost, products)):
             new = change(_moving(number, products, sources, carrying))
             within |= {new[node]: within.get(new[node], 1.0) * number for node in carrying}
-            change(gather)
+            gather()
     return list(outputs), within, later
 
 
@@ -105,28 +109,37 @@ def _moving(number: float, products: Mapping[Tensor, Tensor], sources: set[Tenso
     return change
 
 
-def _gathered(given: set[Tensor], node: Tensor, inputs: Sequence[Any]) -> Tensor:
+def _gathered(given: set[Tensor], exact: set[Tensor], node: Tensor, inputs: Sequence[Any]) -> Tensor:
     """The numbers that an array is multiplied by as one; also that of a mean."""
     assert node.op is not None
     if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
         return Tensor(node.value)
-    if node.op.name == "multiply" and (parts := _number_and_array(inputs, given)):
+    if node.op.name == "multiply" and node not in exact and (parts := _number_and_array(node, inputs, given)):
         number, array = parts
         match array:
-            case Tensor(op=Op(name="multiply")) if inner := _number_and_array(array.inputs, given):
-                return ops.multiply(number * inner[0], inner[1])
+            case Tensor(op=Op(name="multiply")) if inner := _number_and_array(array, array.inputs, given):
+                if _is_ordinary(number * inner[0]):
+                    return ops.multiply(number * inner[0], inner[1])
             case Tensor(op=Op(name="mean"), inputs=(Tensor() as x,)) if x.size and x.dtype == array.dtype:
                 return ops.multiply(number * array.size / x.size, ops.sum(x, **array.params))
     return over(node, inputs)
 
 
-def _number_and_array(inputs: Sequence[Any], given: set[Tensor]) -> tuple[float, Tensor] | None:
+def _number_and_array(node: Tensor, inputs: Sequence[Any], given: set[Tensor]) -> tuple[float, Tensor] | None:
+    """What a product consists of, if it is that of a number and a real array."""
     numbers = [x for x in inputs if isinstance(x, float) or _is_number(x, given)]
     arrays = [x for x in inputs if isinstance(x, Tensor) and not _is_number(x, given)]
     if len(numbers) != 1 or len(arrays) != 1:
         return None
     (number,), (array,) = numbers, arrays
-    return float(np.asarray(number.value if isinstance(number, Tensor) else number, array.dtype)), array
+    if array.dtype not in REAL or array.dtype != node.dtype:
+        return None
+    factor = float(np.asarray(number.value if isinstance(number, Tensor) else number, array.dtype))
+    return (factor, array) if _is_ordinary(factor) else None
+
+
+def _is_ordinary(number: float) -> bool:
+    return _SMALLEST < abs(number) < _LARGEST
 
 
 def _is_number(x: Any, given: set[Tensor]) -> bool:
@@ -136,9 +149,10 @@ def _is_number(x: Any, given: set[Tensor]) -> bool:
 def _products(order: Sequence[Tensor], given: set[Tensor]) -> dict[float, dict[Tensor, Tensor]]:
     """For each number its products with an array, and that array."""
     found: dict[float, dict[Tensor, Tensor]] = {}
+    exact = before_jumps(order)
     for node in order:
-        if node.op is not None and node.op.name == "multiply":
-            match _number_and_array(node.inputs, given):
+        if node.op is not None and node.op.name == "multiply" and node not in exact:
+            match _number_and_array(node, node.inputs, given):
                 case number, Tensor(op=Op()) as array:
                     found.setdefault(number, {})[node] = array
     return found

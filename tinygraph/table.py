@@ -55,6 +55,8 @@ class Op:
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = ()
     """The inputs in which it is linear: groups of those that have to be multiplied by a number for the output to be.
     "each" says that every input is such a group, "together" that all are one."""
+    jumps: bool = False
+    """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
     check: Callable[[Tensor, Site, FrameType], None] | None = None
     """Called with each new node; for warnings."""
     samples: Any = None

@@ -317,7 +317,7 @@ def array_equal(xp: Any, x: ArrayLike, y: ArrayLike, equal_nan: bool = False) ->
     return xp.array_equal(x, y, equal_nan=equal_nan)
 
 
-@op("elementwise", None)
+@op("elementwise", None, jumps=False)
 def isnan(xp: Any, x: ArrayLike) -> Any:
     """Whether x is NaN, elementwise.
 
@@ -327,7 +327,7 @@ def isnan(xp: Any, x: ArrayLike) -> Any:
     return xp.isnan(x)
 
 
-@op("elementwise", None)
+@op("elementwise", None, jumps=False)
 def isinf(xp: Any, x: ArrayLike) -> Any:
     """Whether x is ∞ or −∞, elementwise.
 
@@ -337,7 +337,7 @@ def isinf(xp: Any, x: ArrayLike) -> Any:
     return xp.isinf(x)
 
 
-@op("elementwise", None)
+@op("elementwise", None, jumps=False)
 def isfinite(xp: Any, x: ArrayLike) -> Any:
     """Whether x is neither infinite nor NaN, elementwise.
 

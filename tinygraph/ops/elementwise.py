@@ -241,6 +241,7 @@ def positive(x: ArrayLike) -> Tensor:
     run=operator.floordiv,
     operators=("__floordiv__", "__rfloordiv__"),
     samples=(_dividend, _divisor),
+    jumps=True,
     source="{0} // {1}",
 )
 def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
@@ -261,6 +262,7 @@ def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=operator.mod,
     operators=("__mod__", "__rmod__"),
     samples=(_dividend, _divisor),
+    jumps=True,
     source="{0} % {1}",
 )
 def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
@@ -277,6 +279,7 @@ def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, x, y: g,
     lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): 1 / 0.1 is rounded to 10, and is below it
     samples=(_dividend, _divisor),
+    jumps=True,
 )
 def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − n y, elementwise, with the sign of x, where n is x/y without its fraction; the derivatives are 1 and −n.
@@ -318,8 +321,11 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    """x^y, where NumPy is fast for squares only."""
-    return x * x * x if type(y) in (int, float) and y == 3 else x**y
+    """x^y, where NumPy is fast for squares only; of 0-d arrays as of others."""
+    kind = x.dtype.kind if isinstance(x, (np.ndarray, np.generic)) else ""
+    if type(y) in (int, float) and kind == "f" and y in (3, 0.5):
+        return x * x * x if y == 3 else np.sqrt(x)
+    return np.power(x, y) if kind == "b" else x**y
 
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
@@ -426,7 +432,7 @@ def abs(xp: Any, x: ArrayLike) -> Any:
     return xp.abs(x)
 
 
-@op("elementwise", level, notation="sign({0})", samples=(_not_flat,))
+@op("elementwise", level, notation="sign({0})", samples=(_not_flat,), jumps=True)
 def sign(xp: Any, x: ArrayLike) -> Any:
     """−1, 0 or 1, elementwise; the derivative is 0.
 
@@ -454,7 +460,7 @@ def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 # -- rounding: constant between jumps ------------------------------------------------------------------------------
 
 
-@op("elementwise", level, notation="⌊{0}⌋", samples=(_between,))
+@op("elementwise", level, notation="⌊{0}⌋", samples=(_between,), jumps=True)
 def floor(xp: Any, x: ArrayLike) -> Any:
     """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
 
@@ -464,7 +470,7 @@ def floor(xp: Any, x: ArrayLike) -> Any:
     return xp.floor(x)
 
 
-@op("elementwise", level, notation="⌈{0}⌉", samples=(_between,))
+@op("elementwise", level, notation="⌈{0}⌉", samples=(_between,), jumps=True)
 def ceil(xp: Any, x: ArrayLike) -> Any:
     """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
 
@@ -474,7 +480,7 @@ def ceil(xp: Any, x: ArrayLike) -> Any:
     return xp.ceil(x)
 
 
-@op("elementwise", level, samples=(_between,))
+@op("elementwise", level, samples=(_between,), jumps=True)
 def trunc(xp: Any, x: ArrayLike) -> Any:
     """x without its fraction, elementwise; the derivative is 0.
 
@@ -484,7 +490,7 @@ def trunc(xp: Any, x: ArrayLike) -> Any:
     return xp.trunc(x)
 
 
-@op("elementwise", level, notation="round({0})", samples=(_between,))
+@op("elementwise", level, notation="round({0})", samples=(_between,), jumps=True)
 def rint_(xp: Any, x: ArrayLike) -> Any:
     """The whole number nearest to x, and of two the even one."""
     return xp.rint(x)
@@ -522,6 +528,7 @@ def round(x: ArrayLike, decimals: int = 0) -> Tensor:
     lambda xp, g, y, x: g,
     run=kernels.fractional,
     samples=(_between,),
+    jumps=True,
 )
 def fractional_(xp: Any, x: ArrayLike) -> Any:
     """x − trunc(x), with the sign of x, and 0 where x is infinite."""
@@ -544,6 +551,7 @@ def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
     level,
     lambda xp, g, z, x, y: xp.where(x == 0, g, 0.0),
     samples=(_not_flat, None),
+    jumps=True,
 )
 def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = 0 where x < 0, 1 where x > 0, and y where x = 0; elementwise. Only y has a derivative, and only there.

@@ -94,7 +94,7 @@ def _parsed(x: ast.expr) -> Sum:
         case ast.Call(ast.Name(name), operands, keywords):
             params = {k.arg: _param(k.value) for k in keywords if k.arg}
             if name == "astype":
-                params["dtype"] = np.float64
+                params["dtype"] = np.dtype(np.float64)
             return of(Call(name, tuple(map(_parsed, operands)), Params(params), ()))
     raise SyntaxError(ast.unparse(x))
 

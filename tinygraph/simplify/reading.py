@@ -1,15 +1,21 @@
-"""Recorded nodes as terms, by the rules of arithmetic and by the identities."""
+"""Recorded nodes as terms, by the rules of arithmetic and by the identities.
+
+Those hold for real numbers: in float32 and float64, among operands of one dtype. Anything else is a call that stands as
+it was recorded: arithmetic of mixed dtypes, of float16, and of integers, which wrap around. An integer among real
+operands is first converted, as NumPy does it; the conversion is a factor like any other.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ..graph import Tensor
+from ..rewriting import REAL
 from .computed import Computed
 from .patterns import filled, heads, matched, patterns
 from .shortest import expanded, shortest
@@ -25,6 +31,7 @@ from .terms import (
     Symbol,
     added,
     as_product,
+    exactly,
     has_elements,
     multiplied,
     number,
@@ -34,6 +41,9 @@ from .terms import (
     split,
     symbol,
 )
+from .whole import Range, exact_range, is_whole, range_of
+
+_LARGEST_NUMBER = 2.0**200  # what numbers that are multiplied by each other come to
 
 
 class Reader:
@@ -60,6 +70,8 @@ class Reader:
         self._products: dict[Base, list[tuple[Product, Sum, str]]] = {}  # by each of their factors
         self._definitions: dict[Base, Sum] = {}
         self._read: dict[Tensor, Sum] = {}
+        self._whole: dict[Tensor, Sum] = {}  # what was read of integers, as real arithmetic
+        self._ranges: dict[Tensor, Range] = {}
         self.computed = Computed()
 
     def over(self, atoms: Mapping[Tensor, Sum]) -> Reader:
@@ -82,11 +94,26 @@ class Reader:
             stack.pop()
             if x not in self._read:
                 self._read[x] = self.atoms[x] if x in self.atoms else self._combined(x)
+                if is_whole(x):
+                    self._whole[x] = self._as_whole(x)
         return self._read[node]
+
+    def needed(self, region: Iterable[Tensor]) -> set[Tensor]:
+        """The nodes that decide what a region of the graph comes to, other than by choosing."""
+        found: set[Tensor] = set()
+        for node in region:
+            if node in self.atoms and node.dtype.kind == "f":
+                found |= self.atoms[node].symbols
+            elif node not in self.atoms and node.op is not None and _is_real(node):
+                for i, x in enumerate(node.inputs):
+                    if is_whole(x) and not _chooses(node, i):
+                        found |= self._whole[x].symbols
+        return found
 
     def forget(self) -> None:
         """Read anew, after a change of the atoms."""
         self._read.clear()
+        self._whole.clear()
         self.used.clear()
 
     def remember(self, term: Sum, name: Sum, because: str) -> None:
@@ -155,21 +182,105 @@ class Reader:
 
     def _combined(self, node: Tensor) -> Sum:
         if node.op is None:
-            if node.shape == ():
-                return self.literal(node.item())
-            if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
-                return of(Call("identity", (), Params(), node.shape))
-            values = np.unique(node.value)
-            return number(values[0].item()) if values.size == 1 else symbol(node)
-        operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
-        if node.op.kind == "indexing":  # places are whole numbers, which arithmetic would make fractions of
-            pairs = zip(node.inputs, operands, strict=True)
-            operands = [symbol(x) if isinstance(x, Tensor) and x.dtype.kind != "f" else term for x, term in pairs]
-        rule = _RULES.get(node.op.name, _call)
-        term = self.named(rule(self, node, *operands))
+            return self._constant(node)
+        term = self._as_real(node) if _is_real(node) else self._as_recorded(node)
         if self.accurate:
             self.computed.add(term)
         return term
+
+    def _constant(self, node: Tensor) -> Sum:
+        """A leaf that is no atom: an array that is one number again and again is that number."""
+        if node.dtype not in REAL:
+            return symbol(node)
+        if node.shape == ():
+            return self.literal(node.item())
+        if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
+            return of(Call("identity", (), Params(), node.shape))
+        values = np.unique(node.value)
+        return number(values[0].item()) if values.size == 1 else symbol(node)
+
+    def _as_real(self, node: Tensor) -> Sum:
+        """A node by the rules of arithmetic, unless numbers that are multiplied would leave the range of its dtype."""
+        assert node.op is not None
+        operands = []
+        for i, x in enumerate(node.inputs):
+            if not isinstance(x, Tensor):
+                operands.append(self.literal(x))
+            elif is_whole(x) and not _chooses(node, i):
+                operands.append(_converted(self._whole[x], node.dtype))
+            else:
+                operands.append(self._read[x])
+        term = self.named(_RULES.get(node.op.name, _call)(self, node, *operands))
+        ordinary = all(abs(product.coefficient) < _LARGEST_NUMBER for product in term.products)
+        return term if ordinary else self._as_recorded(node)
+
+    def _as_recorded(self, node: Tensor) -> Sum:
+        """A node as a call of its operands, with numbers and constants of the dtypes that they have."""
+        operands = []
+        for x in node.inputs:
+            if not isinstance(x, Tensor):
+                operands.append(exactly(x))
+            elif x.op is None and x not in self.atoms:
+                operands.append(symbol(x))
+            elif (term := self._read[x]).symbols or x.dtype not in REAL:
+                operands.append(term)
+            else:  # it has turned out to be a number
+                operands.append(symbol(Tensor(np.asarray(x.value))))
+        return self.named(_call(self, node, *operands))
+
+    def _as_whole(self, x: Tensor) -> Sum:
+        """What integers are in real arithmetic, over integers; as they were read where that may overflow."""
+        if x in self.atoms or x.op is None:
+            values = np.unique(x.value) if x not in self.atoms else ()
+            return number(int(values[0])) if len(values) == 1 else self._read[x]
+        if not all(is_whole(y) or isinstance(y, int) for y in x.inputs):
+            return self._read[x]
+        found = exact_range(x, [range_of(y, self._ranges) for y in x.inputs])
+        if found is None:
+            return self._read[x]
+        self._ranges[x] = found
+        return _WHOLE[x.op.name](*(self._whole[y] if isinstance(y, Tensor) else number(y) for y in x.inputs))
+
+
+def _is_real(node: Tensor) -> bool:
+    """Whether a node is computed in one real dtype, from operands that have it or are converted to it."""
+    return node.dtype in REAL and all(
+        x.dtype == node.dtype if x.dtype.kind == "f" else _chooses(node, i) or _converts(node)
+        for i, x in enumerate(node.inputs)
+        if isinstance(x, Tensor)
+    )
+
+
+def _converts(node: Tensor) -> bool:
+    """Whether a node converts integers among its operands to its own dtype before it computes."""
+    assert node.op is not None
+    return node.op.kind == "elementwise" or node.op.name in ("matmul", "mean")
+
+
+def _chooses(node: Tensor, i: int) -> bool:
+    """Whether an operand is the condition of a choice."""
+    return node.op is not None and node.op.name == "where" and i == 0
+
+
+def _converted(term: Sum, dtype: np.dtype[Any]) -> Sum:
+    """Whole numbers as floating ones."""
+    products = []
+    for product in term.products:
+        powers = Product(product.coefficient, ())
+        for base, exponent in product.powers:
+            if isinstance(base, Sum):
+                factor = _converted(base, dtype)
+            else:
+                factor = (
+                    of(base) if _is_number(base) else of(Call("astype", (of(base),), Params(dtype=dtype), base.shape))
+                )
+            powers = powers.times(as_product(power(factor, exponent)))
+        products.append(Sum((powers,)))
+    return added(products)
+
+
+def _is_number(base: Base) -> bool:
+    return isinstance(base, Call) and base.op == "number"
 
 
 def _other_forms(base: Base) -> Iterator[Base]:
@@ -251,7 +362,12 @@ def _divide(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
 
 def _pow(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
     exponent = node.inputs[1]
-    if isinstance(exponent, (int, float)) and exponent == int(exponent) and (x.products or exponent > 0):
+    if (
+        isinstance(exponent, (int, float))
+        and abs(exponent) < 1000
+        and exponent == int(exponent)
+        and (x.products or exponent > 0)
+    ):
         return power(x, int(exponent)) if exponent else number(1)
     return _call(reader, node, x, y)
 
@@ -425,6 +541,17 @@ def _column_of(term: Sum) -> Sum | None:
             return None
 
 
+_WHOLE: dict[str, Callable[..., Sum]] = {
+    "add": lambda x, y: added((x, y)),
+    "subtract": lambda x, y: added((x, multiplied(number(-1), y))),
+    "negative": lambda x: multiplied(number(-1), x),
+    "multiply": multiplied,
+    "square": lambda x: power(x, 2),
+    "broadcast_to": lambda x: x,
+    "discretize": lambda x: x,
+}
+"""The arithmetic of integers, as that of reals."""
+
 _RULES: dict[str, Callable[..., Sum]] = {
     "add": lambda reader, node, x, y: added((x, y)),
     "subtract": lambda reader, node, x, y: added((x, multiplied(number(-1), y))),
@@ -442,7 +569,7 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "complement_of_sigmoid": lambda reader, node, a, z: (
         _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
     ),
-    "astype": lambda reader, node, x: x if node.dtype == node.inputs[0].dtype else _call(reader, node, x),
+    "astype": lambda reader, node, x: x,  # of its own dtype, or converted
     "reshape": _reshape,
     "custom_gradient": lambda reader, node, value, *inputs: value,
     "stop_gradient": lambda reader, node, x: x if reader.accurate else _call(reader, node, x),

@@ -38,6 +38,11 @@ class Symbol:
         """The shape of its value."""
         return self.node.shape
 
+    @property
+    def symbols(self) -> frozenset[Tensor]:
+        """The nodes that stand in it."""
+        return frozenset([self.node])
+
     operations = 0
 
 
@@ -79,6 +84,11 @@ class Call:
         """How many operations it takes, with those of its operands."""
         unseen = OPS[self.op].notation == "{0}" if self.op in OPS else True
         return (not unseen) + sum(x.operations for x in self.operands)
+
+    @cached_property
+    def symbols(self) -> frozenset[Tensor]:
+        """The nodes that stand in it."""
+        return frozenset().union(*(x.symbols for x in self.operands))
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,11 @@ class Sum:
         return np.broadcast_shapes(*(product.shape for product in self.products))
 
     @cached_property
+    def symbols(self) -> frozenset[Tensor]:
+        """The nodes that stand in it."""
+        return frozenset().union(*(base.symbols for product in self.products for base, _ in product.powers))
+
+    @cached_property
     def negated(self) -> Sum:
         """The same with the opposite sign."""
         return Sum(tuple(Product(-product.coefficient, product.powers) for product in self.products))
@@ -188,9 +203,14 @@ ZERO = Sum(())
 def number(value: float) -> Sum:
     """A number as a sum: the simplest fraction that is the same floating number."""
     if not np.isfinite(value):
-        return of(Call("number", (), Params(value=value), ()))
+        return exactly(value)
     simple = Fraction(value).limit_denominator(SIMPLE)
     return Sum((Product(simple if float(simple) == value else Fraction(value), ()),)) if value else ZERO
+
+
+def exactly(value: float) -> Sum:
+    """A number as it was written, which no arithmetic touches: 2.0 makes floats of integers, and 2 does not."""
+    return of(Call("number", (), Params(value=value), ()))
 
 
 def added(terms: Iterable[Sum]) -> Sum:

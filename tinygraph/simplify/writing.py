@@ -24,7 +24,10 @@ def written(term: Sum, computed: Computed | None = None) -> Any:
     for product in sorted(term.products, key=_place_in_sum):
         negative = product.coefficient < 0 and total is not None
         part = _written_product(product.times(Product(Fraction(-1), ())) if negative else product, computed)
-        total = part if total is None else ops.subtract(total, part) if negative else ops.add(total, part)
+        if total is None:
+            total = part
+        else:
+            total = (ops.subtract if negative else ops.add)(*_unconverted(total, part))
     return 0.0 if total is None else total
 
 
@@ -52,10 +55,10 @@ def _written_product(product: Product, computed: Computed | None) -> Any:
     if sign and isinstance(scalar, (int, float)):
         scalar, sign = -scalar, False
     body = _joined(ops.multiply, None, [p for p in others if p[1] > 0], computed, mean)
-    body = scalar if body is None else body if scalar is None else ops.multiply(scalar, body)
+    body = scalar if body is None else body if scalar is None else ops.multiply(*_unconverted(scalar, body))
     below = _joined(ops.multiply, None, [p for p in others if p[1] < 0], computed)
     if below is not None:
-        body = ops.divide(1 if body is None else body, below)
+        body = ops.divide(*_unconverted(1 if body is None else body, below))
     body = 1.0 if body is None else body
     return -body if sign else body
 
@@ -113,8 +116,19 @@ def _joined(
 ) -> Any:
     for base, exponent in powers:
         factor = _raised(_written_base(base, computed, "mean" if base is mean else ""), abs(exponent))
-        first = factor if first is None else join(first, factor)
+        first = factor if first is None else join(*_unconverted(first, factor))
     return first
+
+
+def _unconverted(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two operands, without a conversion of integers that NumPy makes by itself beside the other."""
+    for one, other in ((x, y), (y, x)):
+        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is not None and one.op.name == "astype":
+            (given,) = one.inputs
+            if isinstance(given, Tensor) and given.dtype.kind in "biu" and other.dtype == one.dtype:
+                if np.result_type(other.dtype, given.dtype) == one.dtype and other.op is not one.op:
+                    return (given, y) if one is x else (x, given)
+    return x, y
 
 
 def _raised(x: Any, power: int) -> Any:
