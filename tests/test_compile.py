@@ -4,6 +4,7 @@ import functools
 import gc
 import itertools
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -645,3 +646,125 @@ def test_a_method_takes_its_object_as_a_static_argument():
 
     assert Model().twice(np.ones(2)).tolist() == [2.0, 2.0]
     assert isinstance(Model.twice, type(tg.compile(abs)))
+
+
+# -- dtypes ----------------------------------------------------------------------------------------------------------
+
+_BYTES = np.array([[250, 3, 100], [7, 200, 255]], np.uint8)
+_WORDS = np.array([[2**62, -(2**63), 5], [-7, 2**63 - 1, 0]])
+
+
+def _squares(x):
+    return tg.mean((x - tg.mean(x)) ** 2)
+
+
+def _recurrence(x):
+    for _ in range(30):
+        x = x * x * 3 + 1
+    return x
+
+
+_IMAGE = _BYTES.copy()
+
+
+@pytest.mark.parametrize("array", [_BYTES, _WORDS, _BYTES > 100, _BYTES.astype(np.int8), _BYTES.astype(np.float16)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        _squares,
+        _recurrence,
+        lambda x: x * 2.0 + x,
+        lambda x: x * 2 + x,
+        lambda x: x * x - 1 * (x * x) + x,
+        lambda x: (x + 100) * 2.5 - x,
+        lambda x: (1 - x * 1) * 0.5 + x * 0.5,
+        lambda x: x / 3 * 3,
+        lambda x: (_IMAGE - 128) * x,
+        lambda x: tg.sum(x * x, axis=0) / tg.sum(x, axis=0),
+        lambda x: (x > 3) * 1.5 - (x > 5) * 0.5,
+        lambda x: x.astype(np.int64) * x.astype(np.int64) * 0.5,
+        lambda x: x.astype(np.float32) * np.float64(0.1),
+        lambda x: x**3 - x**2,
+        lambda x: tg.sigmoid(x) + tg.mean(x, axis=1, keepdims=True),
+    ],
+)
+def test_integers_and_narrow_floats_are_computed_as_they_are(function, array):
+    for numbers in (array, np.roll(array, 1)):  # the second time with others than it was made for
+        with np.errstate(all="ignore"):
+            expected = function(tg.Tensor(numbers)).data
+            found = tg.compile(function)(array), tg.compile(function)
+            program = found[1]
+            program(array)
+            result = np.asarray(program(numbers))
+        assert result.dtype == expected.dtype
+        np.testing.assert_allclose(result, expected, rtol=1e-12 if expected.dtype == np.float64 else 1e-3)
+
+
+def test_a_cast_is_a_barrier():
+    program = tg.compile(lambda x: (x * 1.5).astype(np.int64) * 2 - (x * 1.5).astype(np.int64))
+    assert program(np.array([1.0, 3.0])).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("n", [3, 7, 49])
+def test_rounding_does_not_move_a_jump(n):
+    numbers = np.arange(0.0, 1000.0)
+    for function in (
+        lambda x: tg.floor(x / n),
+        lambda x: (x / n).astype(np.int64),
+        lambda x: tg.where(x / n >= tg.round(x / n), x, 0.0),
+        lambda x: tg.sign(x / n * 3 - 3 * x / n),
+        lambda x: (x / n) // 1,
+    ):
+        np.testing.assert_array_equal(tg.compile(function)(numbers), function(tg.Tensor(numbers)).data)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value|divide by zero:RuntimeWarning")
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, y: x - x,
+        lambda x, y: x / x,
+        lambda x, y: 0.0 * x,
+        lambda x, y: x * y / y,
+        lambda x, y: x + y - y,
+        lambda x, y: (x - y) + (y - x),
+        lambda x, y: tg.sum(x) * 0.0,
+    ],
+)
+def test_what_is_not_finite_stays_so(function):
+    x, y = np.array([1.0, 0.0, np.inf, np.nan, -np.inf]), np.array([0.0, 0.0, 2.0, np.inf, np.nan])
+    program = tg.compile(function)
+    program(np.ones(5), np.full(5, 2.0))
+    np.testing.assert_array_equal(program(x, y), function(tg.Tensor(x), tg.Tensor(y)).data)
+
+
+def test_a_scalar_recurrence_is_compiled_in_linear_time():
+    def logistic_map(y):
+        for _ in range(100):
+            y = y + 0.1 * y * (1 - y)
+        return y
+
+    start = time.process_time()
+    program = tg.compile(tg.value_and_grad(logistic_map))
+    value, slope = program(0.3)
+    assert time.process_time() - start < 20  # it took 42 seconds for seven steps
+    expected, its_slope = tg.value_and_grad(logistic_map)(0.3)
+    np.testing.assert_allclose([value, slope], [expected, its_slope], rtol=1e-12)
+
+
+def test_long_doubles_are_refused():
+    for use in (
+        lambda: tg.Tensor(np.longdouble(1)),
+        lambda: tg.parameter([1.0]) * np.longdouble(2),
+        lambda: tg.Tensor([1.0]).astype(np.longdouble),
+        lambda: tg.compile(lambda x: x * 2)(np.ones(2, np.longdouble)),
+        lambda: tg.grad(lambda x: x)(np.longdouble(1)),
+    ):
+        with pytest.raises(tg.DTypeError, match="float64"):
+            use()
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4", "<f8"])
+def test_other_byte_orders_compile(dtype):
+    x = np.arange(4).astype(dtype)
+    np.testing.assert_allclose(tg.compile(lambda x: x * 2 + x / 4)(x), x * 2 + x / 4)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .calls import positional_parameters
-from .errors import ArgumentError, UnsupportedError
-from .graph import Tensor, describe
+from .errors import ArgumentError, DTypeError, UnsupportedError
+from .graph import Tensor, describe, is_usable, unusable
 from .recording import STATE
 from .trees import flatten
 
@@ -173,6 +173,8 @@ def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
     for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
         if array.dtype.kind not in "biuf":
             raise TypeError(f"an argument of {name} is {type(x).__name__}; what is no array goes into static_argnums")
+        if not is_usable(array.dtype):
+            raise DTypeError(f"an argument of {name}: {unusable(array.dtype)}")
         if numbers[i] and narrow != np.dtype(float):
             arrays[i] = array.astype(narrow)
     return arrays

@@ -111,7 +111,7 @@ class Tensor(_ArrayMethods):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         copy = copy or isinstance(data, Tensor)  # nodes may hold its array
         array = array_of(data, copy=True if copy else None)
-        if array.dtype.kind not in "biuf":
+        if not is_usable(array.dtype):
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
@@ -601,8 +601,18 @@ def ask(x: Tensor, what: str) -> None:
         x._refuse_in_trace(what)
 
 
+def is_usable(dtype: np.dtype[Any]) -> bool:
+    """Whether a tensor can hold this dtype."""
+    return dtype.kind in "biuf" and dtype.char != _LONG_DOUBLE
+
+
+_LONG_DOUBLE = "g"
+
+
 def unusable(dtype: np.dtype[Any]) -> str:
     """Why a tensor cannot hold this dtype."""
+    if dtype.char == _LONG_DOUBLE:
+        return f"{dtype} is another thing on every machine, and not supported; convert it to float64, as with astype(float)"
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"

@@ -71,11 +71,8 @@ def optimised(
         if not (len(reading) > 1 or own or node in results or large or any(_jumps(x) for x in reading)):
             continue
         term = _spread(shortest(reader.read(node)))
-        graph = (
-            _written(term, node, names, reader.computed)
-            if reader.needed(_region(node, reader)) <= term.symbols
-            else None
-        )
+        sound = node not in exact and reader.needed(_region(node, reader)) <= term.symbols
+        graph = _written(term, node, names, reader.computed) if sound else None
         if collapsed is not None and graph is not None and node in names:
             before = sum(x not in reader.atoms and not _is_cast(x) for x in _region(node, reader))
             if term.operations < before:

@@ -21,7 +21,7 @@ import numpy as np
 from .. import kernels
 from ..apply import composite, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
-from ..graph import ArrayLike, Tensor, unusable
+from ..graph import ArrayLike, Tensor, is_usable, unusable
 from ..places import Site
 from ..samples import Domain, Sample
 from ..table import POWER, PRODUCT, SIGN, SUM
@@ -746,7 +746,7 @@ def astype(x: ArrayLike, dtype: Any) -> Tensor:
     dtype('float32')
     """
     dtype = np.dtype(dtype)
-    if dtype.kind not in "biuf":
+    if not is_usable(dtype):
         raise DTypeError(unusable(dtype))
     return (astype_ if dtype.kind == "f" else discretize_)(x, dtype)
 

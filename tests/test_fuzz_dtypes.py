@@ -1,0 +1,26 @@
+"""A short run of the fuzzer of dtypes, the same each time; `python tests/fuzz_dtypes.py` by hand is a long one."""
+
+import fuzz_dtypes
+import numpy as np
+import pytest
+
+from tinygraph.simplify import reading
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_eager_and_compiled_agree_in_every_dtype():
+    reports = []
+    fuzz_dtypes.fuzz(seed=0, seconds=60.0, count=250, report=reports.append)
+    assert reports[-1].endswith(" 0 disagreements"), "\n".join(reports)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_arithmetic_that_takes_every_dtype_for_real_is_found(monkeypatch):
+    monkeypatch.setattr(reading, "_is_real", lambda node: True)
+    function = fuzz_dtypes.Function(("uint8",), ((3,),), ("x0 * 100", "t0 * 2.0", "t1 + t0"))
+    assert any(fuzz_dtypes.disagreement(function, seed) for seed in range(5))
+
+
+def test_random_functions_are_of_every_dtype():
+    drawn = [fuzz_dtypes.random_function(np.random.default_rng(seed), 8) for seed in range(300)]
+    assert {dtype for function in drawn for dtype in function.dtypes} == {*fuzz_dtypes.INTEGERS, *fuzz_dtypes.FLOATS}
