@@ -128,8 +128,11 @@ def drawn(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], kind: st
 _TOLERANCE = {"float16": 2e-2, "float32": 2e-4, "float64": 1e-9}
 
 
-def _differs(found: Any, expected: Any, size: float, narrowest: str, strict: bool) -> str:
-    """How a result of the program differs from the function's."""
+def _differs(found: Any, expected: Any, size: float, narrowest: str, strict: bool, divides: bool) -> str:
+    """How a result of the program differs from the function's.
+
+    Where `divides`, a program may have the limit of what is 0/0 or ∞/∞ step by step: see docs/conventions.md.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     if found.dtype != expected.dtype:
         return f"dtype {found.dtype} for {expected.dtype}"
@@ -140,7 +143,8 @@ def _differs(found: Any, expected: Any, size: float, narrowest: str, strict: boo
     else:
         tolerance = _TOLERANCE[narrowest]
         if strict:
-            wrong = np.isnan(found) != np.isnan(expected)
+            wrong = np.isnan(found) & ~np.isnan(expected)
+            wrong |= np.isnan(expected) & ~np.isnan(found) & (not divides)
             wrong |= np.isinf(expected) & (found != expected)
             finite = np.isfinite(found) & np.isfinite(expected)
         else:  # where the function gives a number, the program does
@@ -161,6 +165,7 @@ def disagreement(function: Function, seed: int, strict: bool = True) -> str:
     kinds = ("ordinary", "ordinary", "any", "special" if strict else "any")
     sets = [[drawn(rng, *form, kind) for form in zip(*function[:2], strict=True)] for kind in kinds]
     f = function.made()
+    divides = any("/" in line for line in function.lines)
     floats = [i for i, dtype in enumerate(function.dtypes) if np.dtype(dtype).kind == "f"]
 
     def computed(*xs: Any) -> list[Any]:
@@ -196,7 +201,7 @@ def disagreement(function: Function, seed: int, strict: bool = True) -> str:
             size = max((float(np.abs(x.data[np.isfinite(x.data)]).max(initial=0.0)) for x in values), default=0.0)
             for i, (one, other) in enumerate(zip(found, expected, strict=True)):
                 special = kinds[number] == "special"
-                if problem := _differs(one, other.data, size, narrowest, strict and special and i == 0):
+                if problem := _differs(one, other.data, size, narrowest, strict and special and i == 0, divides):
                     if _is_decided_by_rounding(computed, arrays):
                         continue
                     return f"set {number}, result {i}: {problem}"

@@ -14,6 +14,7 @@ from .codegen import LARGEST_CONSTANT
 from .graph import Tensor, toposort
 from .names import readers_of
 from .ops.contraction import contracted
+from .ops.reduction import reduced_axes
 from .rewriting import REAL, over, rewritten
 from .table import OPS, Op
 
@@ -186,7 +187,7 @@ def _total_of_softmax(node: Tensor) -> Tensor | None:
             total = y.inputs[0] if y.op is not None and y.op.name == "reshape" else y
             match total:
                 case Tensor(op=Op(name="logsumexp"), inputs=(Tensor() as of,)) if of is x:
-                    axes = _axes(total.params["axis"], of.ndim)
+                    axes = reduced_axes(of.ndim, total.params["axis"])
                     kept = tuple(1 if i in axes else n for i, n in enumerate(of.shape))
                     return total if y.shape == kept else None
     return None
@@ -244,14 +245,14 @@ def _contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: 
     if node.op.name == "matmul" and x.ndim > 2 and inputs[1].ndim == 2 and not _is_turned(x):
         return _shaped(ops.matmul(_rows(x), inputs[1]), node.shape)
     if node.op.name == "sum" and x.ndim > 0:
-        total = _sum(x, _axes(node.params["axis"], x.ndim), node, node.inputs[0] not in needed, ones)
+        total = _sum(x, reduced_axes(x.ndim, node.params["axis"]), node, node.inputs[0] not in needed, ones)
         return None if total is None else _shaped(total, node.shape)
     return None
 
 
 def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor | None:
     """The sum, but for its shape; `free` says that nothing else needs x."""
-    if free and x.dtype == node.dtype and axes == [*range(x.ndim - 2)] and (product := _of_stack(x)) is not None:
+    if free and x.dtype == node.dtype and axes == tuple(range(x.ndim - 2)) and (product := _of_stack(x)) is not None:
         return product
     count = x.size // max(node.size, 1)
     if not axes or not 0 < count <= _LONGEST_DOT.get(x.dtype.name, 0) or x.dtype != node.dtype:
@@ -297,11 +298,6 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.op is not None and x.op.name == "reshape" and not _is_turned(x.inputs[0]):  # type: ignore[arg-type]
         (x,) = x.inputs  # type: ignore[assignment]
     return x if x.shape == shape else ops.reshape(x, shape)
-
-
-def _axes(axis: Any, ndim: int) -> list[int]:
-    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return sorted(i % ndim for i in given)
 
 
 def _dot(x: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor:
