@@ -43,6 +43,7 @@ from .terms import (
 )
 from .whole import Range, exact_range, is_whole, range_of
 
+_SHORT = 2  # operations
 _LARGEST_NUMBER = 2.0**200  # what numbers that are multiplied by each other come to
 
 
@@ -72,6 +73,7 @@ class Reader:
         self._read: dict[Tensor, Sum] = {}
         self._whole: dict[Tensor, Sum] = {}  # what was read of integers, as real arithmetic
         self._ranges: dict[Tensor, Range] = {}
+        self._short: dict[Tensor, Sum] = {}  # as real arithmetic so short that a program need not name it
         self.computed = Computed()
 
     def over(self, atoms: Mapping[Tensor, Sum]) -> Reader:
@@ -230,8 +232,10 @@ class Reader:
 
     def _as_whole(self, x: Tensor) -> Sum:
         """What integers are in real arithmetic, over integers; as they were read where that may overflow."""
-        if x in self.atoms or x.op is None:
-            values = np.unique(x.value) if x not in self.atoms else ()
+        if x in self.atoms:
+            return self._short.get(x, self._read[x])
+        if x.op is None:
+            values = np.unique(x.value)
             return number(int(values[0])) if len(values) == 1 else self._read[x]
         if not all(is_whole(y) or isinstance(y, int) for y in x.inputs):
             return self._read[x]
@@ -239,7 +243,10 @@ class Reader:
         if found is None:
             return self._read[x]
         self._ranges[x] = found
-        return _WHOLE[x.op.name](*(self._whole[y] if isinstance(y, Tensor) else number(y) for y in x.inputs))
+        term = _WHOLE[x.op.name](*(self._whole[y] if isinstance(y, Tensor) else number(y) for y in x.inputs))
+        if self.accurate and term.operations <= _SHORT:
+            self._short[x] = term
+        return term
 
 
 def _is_real(node: Tensor) -> bool:
