@@ -566,3 +566,35 @@ def test_a_choice_within_a_function_is_no_guard():
     derived = tg.derive(J, wrt=[a, b, c])
     for name, x in {"a": a, "b": b, "c": c}.items():
         assert np.allclose(derived[f"d{name}"].value, tg.gradients(J, x).data)
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "bool", "float16"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tg.mean((x - 1 * tg.mean(x)) ** 2),
+        lambda x: x * x + x * x,
+        lambda x: x * 2.0 + x,
+        lambda x: x * 100 + 100 - x * 1,
+        lambda x: (x > 2) * 1 - (x > 1) * 1,
+        lambda x: x // 2 * 2 + x * x,
+        lambda x: tg.sum(x, axis=0) * 2 + tg.sum(x * x, axis=0),
+        lambda x: x @ x.T @ x,
+    ],
+)
+def test_whole_numbers_that_wrap_around_are_derived_as_they_are(function, dtype):
+    x = tg.Tensor((np.arange(12).reshape(4, 3) * 21 % 200).astype(dtype), name="x")
+    w = tg.parameter(1.5, name="w")
+    J = tg.sum(w * function(x))
+    assert "dw" in str(tg.derive(J))
+    assert "w" in str(tg.draw(J))
+
+
+def test_labels_that_are_whole_numbers_derive_as_the_textbook_has_them(rng):
+    Z = tg.parameter(rng.normal(size=(1, 5)), name="Z")
+    for given in (np.arange(5) % 2, np.arange(5) % 2 > 0):
+        Y = tg.Tensor(given.reshape(1, 5), name="Y")
+        A = tg.sigmoid(Z)
+        J = tg.mean(-(Y * tg.log(A) + (1 - Y) * tg.log(1 - A)))
+        assert "dZ = (1/m) (A − Y)" in str(tg.derive(J))

@@ -612,7 +612,7 @@ _LONG_DOUBLE = "g"
 def unusable(dtype: np.dtype[Any]) -> str:
     """Why a tensor cannot hold this dtype."""
     if dtype.char == _LONG_DOUBLE:
-        return f"{dtype} is another thing on every machine, and not supported; convert it to float64, as with astype(float)"
+        return f"{dtype} differs from machine to machine and is not supported; convert it, as with astype(np.float64)"
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
