@@ -71,7 +71,7 @@ def optimised(
         if not (len(reading) > 1 or own or node in results or large or any(_jumps(x) for x in reading)):
             continue
         term = _spread(shortest(reader.read(node)))
-        sound = node not in exact and reader.needed(_region(node, reader)) <= term.symbols
+        sound = (node not in exact or _is_copy(node)) and reader.needed(_region(node, reader)) <= term.symbols
         graph = _written(term, node, names, reader.computed) if sound else None
         if collapsed is not None and graph is not None and node in names:
             before = sum(x not in reader.atoms and not _is_cast(x) for x in _region(node, reader))
@@ -106,6 +106,11 @@ def _jumps(node: Tensor) -> bool:
 def _region(node: Tensor, reader: Reader) -> list[Tensor]:
     """A node and what it is computed from, up to what is known."""
     return toposort(node, stop=reader.atoms)
+
+
+def _is_copy(x: Tensor) -> bool:
+    """Whether a node is another one anew, as a variable of a transform is."""
+    return x.op is not None and x.op.name == "astype" and x.dtype == x.inputs[0].dtype  # type: ignore[union-attr]
 
 
 def _is_cast(x: Tensor) -> bool:
@@ -204,6 +209,8 @@ def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
     for x in _region(node, reader):
         if x in reader.atoms:
             new[x] = _full(written(reader.atoms[x], reader.computed), x)
+        elif _is_copy(x):
+            new[x] = new[x.inputs[0]]  # type: ignore[index]
         else:
             new[x] = x if x.op is None else over(x, [new[y] if isinstance(y, Tensor) else y for y in x.inputs])
     return new[node]
