@@ -27,7 +27,7 @@ from . import errors
 from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
 from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
-from .recording import STATE
+from .recording import STATE, Ruled
 from .table import FUNCTIONS, Op
 
 Array: TypeAlias = NDArray[Any]
@@ -183,6 +183,30 @@ class Tensor(_ArrayMethods):
         if not held:
             self._array, self._lent = array, None
         return array
+
+    def _updated(self, result: Tensor) -> Tensor:
+        """What ``W -= …`` gives within no_grad: the leaf W with new data; of a computed W the result, a constant."""
+        text = result.site.text or "the result"
+        if self.op is not None:
+            return result
+        state = STATE.get()
+        if state.nested or state.within(Ruled):
+            raise UnsupportedError(
+                f"{describe(self)} cannot be changed in place within a function that is differentiated"
+                f" ({result.site.where}); compute a new tensor, as with x = {text}"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{describe(self)} has shape {self.shape}, and {text} has {result.shape} ({result.site.where});"
+                " what changes a tensor in place keeps its shape"
+            )
+        if result.dtype != self.dtype:
+            raise DTypeError(
+                f"{describe(self)} holds {self.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
+                f" a tensor in place keeps its dtype: give the right side as {self.dtype}"
+            )
+        self.data[...] = result.value
+        return self
 
     @property
     def value(self) -> Any:
