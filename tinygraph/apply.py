@@ -266,8 +266,9 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
             if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
             elif type(value) is Tensor:  # whose gradient would be lost
+                plain, way = ("made of plain numbers", "tolist") if value.ndim else ("a plain number", "item")
                 raise UnsupportedError(
-                    f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
+                    f"{key} of {record.name} is {plain}, not a tensor, and has no gradient; take .{way}() of it"
                 )
         if given and not given.keys() <= allowed:
             raise TypeError(f"{public}, not {errors.unexpected(given.keys() - allowed)}")
