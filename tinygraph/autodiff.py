@@ -40,7 +40,6 @@ def _traverse(
     used are refused. `as_read` has what stands for leaves.
     """
     numbers = xp is NUMBERS
-    outputs = list(growing)
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
     get, pop = growing.get, growing.pop
     pending = [(-output.age, output) for output in growing if output.op is not None]
@@ -49,7 +48,7 @@ def _traverse(
         node = heappop(pending)[1]
         if used is not None:
             if node._used is not None and node._used[0]:
-                raise _used_before(node, outputs)
+                raise _UsedBefore(node)
             node._used = used
         op: Any = node.op
         g = pop(node)
@@ -72,7 +71,7 @@ def _traverse(
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
                     if used is not None:
                         if inputs[i]._used is not None and inputs[i]._used[0]:
-                            raise _used_before(inputs[i], outputs)
+                            raise _UsedBefore(inputs[i])
                         inputs[i]._used = used
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(op.vjps[i], xp, g, y, *values, **params))
@@ -121,9 +120,13 @@ def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent:
     return cotangent(*given, **params) if callable(cotangent) else cotangent
 
 
-def _used_before(node: Tensor, outputs: Sequence[Tensor]) -> GraphError:
-    """The error of a traversal from `outputs` that reaches a node which an earlier one has used."""
-    order = toposort(*outputs)
+class _UsedBefore(Exception):  # noqa: N818  (backward says it in words)
+    """A traversal has come to a node that an earlier one has used."""
+
+
+def _used_before(node: Tensor, output: Tensor) -> GraphError:
+    """The error of a backward from `output` that comes to a node which an earlier one has used."""
+    order = toposort(output)
     changed = next(iter(read_before_change(toposort(node))), None)
     readers = [reader for reader in order if any(x is node for x in reader.inputs)]
     update = next((reader for reader in readers if _is_update(reader, node)), None)
@@ -200,12 +203,15 @@ def backward(
     seed = _seed(output, grad)
     used = [False]
     nodes, gradients = [], []
-    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
-        if retain_grads or node.op is None:
-            if node._staged is not None or node._grad is not None:
-                gradient = node.grad + computed(gradient)
-            nodes.append(node)
-            gradients.append(gradient)
+    try:
+        for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
+            if retain_grads or node.op is None:
+                if node._staged is not None or node._grad is not None:
+                    gradient = node.grad + computed(gradient)
+                nodes.append(node)
+                gradients.append(gradient)
+    except _UsedBefore as error:
+        raise _used_before(error.args[0], output) from None
     # all at once: between these two lines and within the call into C, no signal handler can run
     commit = map(_stage, nodes, gradients)
     used[0] = not retain_graph

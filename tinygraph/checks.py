@@ -204,7 +204,7 @@ def _compared(gradient: Any, x: Any, function: Callable[[Any], Any], rtol: float
             doubt = "" if settled else f", give or take {estimate.error:.1g}"
             off_by = max(abs(found - wanted), 4 * estimate.error) if np.isfinite(found) else np.inf
             yield _problem(x, at, found, estimate, off_by, doubt)
-    yield from _hidden(gradient, x, function, fits & (quick == 0))
+    yield from _hidden(gradient, x, function, fits & (quick == 0), negligible)
 
 
 def _problem(x: Any, at: tuple[int, ...], found: float, estimate: Estimate, off: float, doubt: str = "") -> Problem:
@@ -212,7 +212,7 @@ def _problem(x: Any, at: tuple[int, ...], found: float, estimate: Estimate, off:
     return Problem(at, text, found, off, estimate)
 
 
-def _hidden(gradient: Any, x: Any, function: Callable[[Any], Any], still: Any) -> Iterator[Problem]:
+def _hidden(gradient: Any, x: Any, function: Callable[[Any], Any], still: Any, negligible: float) -> Iterator[Problem]:
     """Those of the elements that seem to move nothing, where larger steps do, and show a slope: rounding hides it."""
     with np.errstate(all="ignore"):
         before, after = function(x), function(x + 1e-3 * still * np.maximum(1.0, np.abs(x)))
@@ -222,5 +222,5 @@ def _hidden(gradient: Any, x: Any, function: Callable[[Any], Any], still: Any) -
         at = tuple(map(int, at)) if x.ndim else ()
         size, found = max(1.0, abs(float(x[at]))), float(gradient[at])
         one, other = (difference(along(function, x, at), step * size)[0] for step in (1e-3, 1e-2))
-        if abs(one - other) < 0.2 * abs(one) and abs(found - one) > 0.5 * abs(one):
+        if abs(one - other) < 0.2 * abs(one) and abs(found - one) > 0.5 * abs(one) + negligible:
             yield _problem(x, at, found, Estimate(one, abs(one - other), 0.0), abs(found - one))
