@@ -129,6 +129,202 @@ def test_a_graph_is_used_once():
     expect(y, 1.0)
 
 
+def start():
+    return {"W": tg.parameter(np.array([0.5, 0.2])), "b": tg.parameter(np.array([0.1, 0.3]))}
+
+
+def learn(p):
+    tg.sum((p["W"] * p["W"] + p["b"] - 1.0) ** 2).backward()
+
+
+def augmented():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        p["W"] -= 0.1 * p["W"].grad
+
+
+def written_out():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        p["W"] = p["W"] - 0.1 * p["W"].grad
+
+
+def by_key():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        for k in p:
+            p[k] = p[k] - 0.1 * p[k].grad
+
+
+def of_an_object():
+    class Model:
+        W, b = start().values()
+
+    for _ in range(3):
+        learn(vars(Model))
+        Model.W = Model.W - 0.1 * Model.W.grad
+
+
+def in_a_list():
+    p = list(start().values())
+    for _ in range(3):
+        learn({"W": p[0], "b": p[1]})
+        for i in range(2):
+            p[i] -= 0.1 * p[i].grad
+
+
+def as_a_comprehension():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        p = {k: v - 0.1 * v.grad for k, v in p.items()}
+
+
+def with_gradients_taken_before():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        g = {k: v.grad for k, v in p.items()}
+        p = {k: p[k] - 0.1 * g[k] for k in p}
+
+
+def in_a_function():
+    def step(w):
+        return w - 0.1 * w.grad
+
+    p = start()
+    for _ in range(3):
+        learn(p)
+        p["W"] = step(p["W"])
+
+
+def with_a_new_list():
+    p = start()
+    for _ in range(3):
+        learn(p)
+        new = {}
+        for k, v in p.items():
+            new[k] = v - 0.1 * v.grad
+        p = new
+
+
+def with_decay():
+    W, b = start().values()
+    for _ in range(3):
+        learn({"W": W, "b": b})
+        W = W - 0.1 * (W.grad + 0.01 * W)
+
+
+def with_momentum():
+    W, b = start().values()
+    v = 0.0
+    for _ in range(3):
+        learn({"W": W, "b": b})
+        v = 0.9 * v + W.grad**3
+        W = W - 0.1 * v
+
+
+UPDATES = {
+    augmented: 'p["W"]',
+    written_out: 'p["W"]',
+    by_key: r"p\[k\]",
+    of_an_object: "Model.W",
+    in_a_list: r"p\[i\]",
+    as_a_comprehension: "v",
+    with_gradients_taken_before: r"p\[k\]",
+    in_a_function: "w",
+    with_a_new_list: "v",
+    with_decay: "W",
+}
+
+
+@pytest.mark.parametrize("loop", UPDATES, ids=lambda loop: loop.__name__)
+def test_a_parameter_that_was_computed_is_to_be_written_to(loop):
+    name = UPDATES[loop].replace('["W"]', r'\["W"\]')
+    with pytest.raises(
+        tg.GraphError, match=f"has used .*; to update a parameter write to its data, as in {name}.data -="
+    ) as caught:
+        loop()
+    assert "retain_graph" not in str(caught.value)
+
+
+def test_where_an_update_is_only_likely_both_are_said():
+    with pytest.raises(tg.GraphError, match=r"as in W\.data -= …; where it is not an update, call .*retain_graph=True"):
+        with_momentum()
+
+
+def test_where_retaining_the_graph_is_the_cure_it_is_said_and_is_one():
+    x = tg.parameter([1.0, 2.0])
+    x = x - 1.5
+
+    def losses(retain_graph):
+        y = tg.tanh(x)
+        tg.sum(y).backward(retain_graph=retain_graph)
+        tg.sum(y * y).backward()
+
+    with pytest.raises(
+        tg.GraphError, match=r"has used y .*; build the graph anew, or call the earlier .*retain_graph=True"
+    ):
+        losses(False)
+    x = tg.parameter([1.0, 2.0])
+    losses(True)
+
+
+def test_a_state_that_is_carried_over_a_step_is_to_be_detached():
+    W = tg.parameter(np.eye(2) * 0.5)
+
+    def run(carried):
+        h = tg.Tensor(np.ones(2))
+        for _ in range(2):
+            h = tg.tanh(W @ carried(h))
+            tg.sum(h * h).backward()
+            W.data -= 0.1 * W.grad
+
+    with pytest.raises(
+        tg.GraphError, match=r"has used h .*; W has changed since: compute h anew, or go on from h.detach"
+    ):
+        run(lambda h: h)
+    run(lambda h: h.detach())
+
+
+def test_a_parameter_that_became_a_constant_is_told():
+    def trained(update):
+        p = list(start().values())
+        for _ in range(2):
+            J = tg.sum(p[0] * p[1])
+            J.backward()
+            p = update(p)
+
+    def replaced(p):
+        with tg.no_grad():
+            return [q - 0.1 * q.grad for q in p]
+
+    def written(p):
+        for q in p:
+            q.data -= 0.1 * q.grad
+        return p
+
+    def updated(p):
+        with tg.no_grad():
+            for q in p:
+                q -= 0.1 * q.grad
+        return p
+
+    message = (
+        r"J does not depend on anything that requires a gradient: q - 0.1 \* q.grad \(.*\) is a constant; to update a"
+        r" parameter write to its data, as in q.data -= …, or within no_grad q -= …"
+    )
+    with pytest.raises(tg.UnsupportedError, match=message):
+        trained(replaced)
+    trained(written)
+    trained(updated)
+    with pytest.raises(tg.UnsupportedError, match=r"parameters are made with parameter\(…\) and updated in their data"):
+        tg.sum(tg.Tensor([1.0])).backward()
+
+
 def test_a_part_of_a_graph_is_used_once_too():
     x = tg.parameter(2.0)
     shared = x * x

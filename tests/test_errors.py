@@ -260,3 +260,120 @@ def test_copies_and_pickles_of_a_shape_error_keep_the_message_alone():
         assert other.__notes__ == ["in layer 2"]
         assert other.misfit is None
         assert other.picture is None
+
+
+# -- advice --------------------------------------------------------------------------------------------------------
+
+
+def changed(again):
+    x = tg.parameter([1.0, 2.0])
+    y = tg.sum(x * x)
+    x.data -= 1.0
+    return tg.gradients(tg.sum(x * x) if again else y, x)
+
+
+def given(gradient):
+    b = tg.parameter(np.ones((2, 1)))
+    b.grad = gradient
+
+
+V, M = tg.parameter([1.0, 2.0]), tg.parameter([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
+ADVICE = {  # a mistake, what is said to do, and what comes of doing it
+    "a sum": (lambda: (V * 2).backward(), "Sum it first", lambda: tg.sum(V * 2).backward()),
+    "a cotangent": (
+        lambda: (V * 2).backward(),
+        "give grad= an array of shape (2,)",
+        lambda: (V * 2).backward(np.ones(2)),
+    ),
+    "a change": (lambda: changed(False), "compute it again before differentiating", lambda: changed(True)),
+    "backward in a program": (
+        lambda: tg.compile(lambda x: tg.sum(x).backward())(np.ones(2)),
+        "take gradients or grad",
+        lambda: tg.compile(lambda x: tg.gradients(tg.sum(x), x) + tg.grad(tg.sum)(x))(np.ones(2)),
+    ),
+    "detach in a program": (
+        lambda: tg.compile(lambda x: x * x.detach())(np.ones(2)),
+        "tg.stop_gradient(x) is recorded",
+        lambda: tg.compile(lambda x: x * tg.stop_gradient(x))(np.ones(2)),
+    ),
+    "a copy in a program": (
+        lambda: tg.compile(lambda x: tg.Tensor(x) + 1)(np.ones(2)),
+        "use the tensor itself",
+        lambda: tg.compile(lambda x: x + 1)(np.ones(2)),
+    ),
+    "a number in a program": (
+        lambda: tg.compile(lambda x: x if x[0] > 0 else -x)(np.ones(2)),
+        "choose by value with tg.where",
+        lambda: tg.compile(lambda x: tg.where(x[0] > 0, x, -x))(np.ones(2)),
+    ),
+    "an array of tensors": (
+        lambda: np.array([V, V]),
+        "join tensors with tg.stack; take .data, .item() or .detach()",
+        lambda: (tg.stack([V, V]), np.array([V.data, V.data]), np.array([V.detach(), V.detach()])),
+    ),
+    "a number": (lambda: float(V[0]), "take .data, .item() or .detach()", lambda: (V[0].item(), float(V[0].detach()))),
+    "data": (lambda: tg.Tensor([V, V]), "one tensor of them with stack", lambda: tg.Tensor(tg.stack([V, V]))),
+    "masked data": (lambda: tg.Tensor(MASKED), "data.filled(0)", lambda: tg.Tensor(MASKED.filled(0))),
+    "integers": (
+        lambda: tg.parameter([1, 2]),
+        "np.asarray(data, dtype=float)",
+        lambda: tg.parameter(np.asarray([1, 2], dtype=float)),
+    ),
+    "the other way round": (
+        lambda: (M * 1).backward(np.ones((3, 2))),
+        "its gradient.T",
+        lambda: (M * 1).backward(np.ones((3, 2)).T),
+    ),
+    "broadcast": (
+        lambda: given(np.ones((2, 3))),
+        "sum over axis 1 with keepdims=True",
+        lambda: given(np.ones((2, 3)).sum(axis=1, keepdims=True)),
+    ),
+    "a tensor for an axis": (
+        lambda: tg.sum(M, axis=tg.Tensor(1)),
+        "take .item() of it",
+        lambda: tg.sum(M, axis=tg.Tensor(1).item()),
+    ),
+    "a tensor for a shape": (
+        lambda: tg.reshape(M, tg.Tensor([3, 2])),
+        "take .tolist() of it",
+        lambda: tg.reshape(M, tg.Tensor([3, 2]).tolist()),
+    ),
+    "an element": (lambda: V.__setitem__(0, 1.0), "x.at[key].set(values)", lambda: V.at[0].set(1.0)),
+    "an integer": (lambda: tg.grad(tg.exp)(3), "Give it 3.0", lambda: tg.grad(tg.exp)(3.0)),
+    "an array of integers": (
+        lambda: tg.grad(tg.sum)(np.array([3])),
+        "np.asarray(x, dtype=float)",
+        lambda: tg.grad(tg.sum)(np.asarray([3], dtype=float)),
+    ),
+    "several results": (
+        lambda: tg.grad(tg.exp)(np.ones(2)),
+        "for more results there is tg.jacobian",
+        lambda: tg.jacobian(tg.exp)(np.ones(2)),
+    ),
+    "a pair": (
+        lambda: tg.grad(lambda x: (tg.sum(x), x))(np.ones(2)),
+        "with has_aux=True",
+        lambda: tg.grad(lambda x: (tg.sum(x), x), has_aux=True)(np.ones(2)),
+    ),
+    "a constant": (
+        lambda: tg.grad(lambda x: 3.0)(1.0),
+        "a constant is a tg.Tensor",
+        lambda: tg.grad(lambda x: tg.Tensor(3.0))(1.0),
+    ),
+    "no tuple": (
+        lambda: tg.jvp(tg.sum, np.ones(2), np.ones(2)),
+        "as in (primal,)",
+        lambda: tg.jvp(tg.sum, (np.ones(2),), (np.ones(2),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_who_follows_the_advice_of_an_error_gets_no_other(case):
+    mistake, advice, cure = ADVICE[case]
+    with pytest.raises(tg.TinygraphError) as caught:
+        mistake()
+    assert advice in str(caught.value)
+    cure()

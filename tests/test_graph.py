@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import operator
 import pickle
 import weakref
 
@@ -184,6 +185,185 @@ def test_setting_data_to_an_array_copies_it():
     x.data = array
     array[0] = 9
     assert x.data.tolist() == [2.0]
+
+
+# -- in place, within no_grad --------------------------------------------------------------------------------------
+
+# The operators that have a reflected form can stand before `=`, but for divmod.
+IN_PLACE = [name[3:-2] for name in dir(tg.Tensor) if f"__i{name[3:]}" in dir(operator) and name.startswith("__r")]
+
+
+def test_each_operator_that_has_a_reflected_form_can_stand_before_an_assignment():
+    assert set(IN_PLACE) == {name[3:-2] for name in vars(tg.Tensor) if name.startswith("__r") and name[3:-2] in BINARY}
+    assert all(hasattr(tg.Tensor, f"__i{name}__") for name in IN_PLACE)
+
+
+BINARY = {name[3:-2] for name in vars(operator) if name.startswith("__i") and f"__{name[3:]}" in vars(operator)}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+@pytest.mark.parametrize("held", [False, True])
+def test_within_no_grad_an_operator_updates_a_parameter_in_place(name, held):
+    start, other = np.array([[3.0, 2.0], [1.0, 2.0]]), np.array([[2.0, 1.0], [1.0, 3.0]])
+    W = tg.parameter(start)
+    J = (W * W).sum()
+    data = W.data if held else None
+    update = getattr(operator, f"i{name}")
+    if name in ("and", "or", "xor", "lshift", "rshift"):  # which numbers with a fraction do not have
+        with tg.no_grad(), pytest.raises(TypeError):
+            update(W, other)
+        assert np.array_equal(W.data, start)
+        return
+    with tg.no_grad():
+        assert update(W, other) is W
+    assert W.op is None
+    assert W.requires_grad
+    assert np.array_equal(W.data, getattr(operator, name)(start, other))
+    assert data is None or W.data is data
+    J.backward()  # which has read what was there before
+    assert np.array_equal(W.grad, 2 * start)
+
+
+def test_while_recording_an_operator_in_place_makes_a_new_tensor():
+    for make in (tg.parameter, tg.Tensor):
+        W = w = make([1.0, 2.0])
+        w -= 1.0
+        assert w is not W
+        assert (w.op.name, w.requires_grad) == ("subtract", W.requires_grad)
+        assert W.data.tolist() == [1.0, 2.0]
+
+
+def test_within_no_grad_what_is_no_parameter_is_not_written_to():
+    W = tg.parameter([1.0, 2.0])
+    for x in (tg.Tensor([1.0, 2.0]), W * 1):
+        y = x
+        with tg.no_grad():
+            y -= 1.0
+        assert (y is x, y.op, y.requires_grad) == (False, None, False)
+        assert x.data.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+def test_the_usual_loops_train(shape):
+    def trained(step):
+        params = [tg.parameter(np.full(shape, 3.0)), tg.parameter(np.full(shape, -1.0))]
+        for _ in range(3):
+            (params[0] * params[0] + params[1] * params[0]).sum().backward()
+            step(params)
+            for p in params:
+                p.grad = None
+        return [p.data for p in params]
+
+    def by_data(params):
+        for p in params:
+            p.data -= 0.1 * p.grad
+
+    def each(params):
+        with tg.no_grad():
+            for p in params:
+                p -= 0.1 * p.grad
+
+    def by_index(params):
+        with tg.no_grad():
+            for i in range(2):
+                params[i] -= 0.1 * params[i].grad
+
+    def tensors(params):
+        with tg.no_grad():
+            for p in params:
+                p -= tg.Tensor(p.grad) * 0.1
+
+    for step in (each, by_index, tensors):
+        assert np.array_equal(trained(step), trained(by_data))
+
+
+def test_an_update_keeps_shape_and_dtype_or_is_refused():
+    W = tg.parameter(np.ones(2, np.float32))
+    with tg.no_grad():
+        W -= 0.5 * np.ones(2, np.float32)
+        W *= 3
+        W += np.arange(2)
+        with pytest.raises(
+            tg.ShapeError, match=r"W has shape \(2,\), and W - np.ones\(\(3, 2\), np.float32\) has \(3, 2\)"
+        ):
+            W -= np.ones((3, 2), np.float32)
+        with pytest.raises(
+            tg.DTypeError, match=r"W holds float32, and W - np.ones\(2\) is float64 .*give the right side as f"
+        ):
+            W -= np.ones(2)
+        W -= np.ones(2).astype(np.float32)
+    assert W.dtype == np.float32
+    assert W.data.tolist() == [0.5, 1.5]
+
+
+def test_an_update_reads_its_right_side_first():
+    W = tg.parameter([[0.0, 1.0], [2.0, 3.0]])
+    with tg.no_grad():
+        W -= W.T
+    assert W.data.tolist() == [[0.0, -1.0], [1.0, 0.0]]
+
+
+def test_an_array_that_is_shared_is_updated_and_a_read_only_one_is_not():
+    array = np.ones(2)
+    W = tg.Tensor(array, requires_grad=True, copy=False)
+    frozen = np.ones(2)
+    frozen.flags.writeable = False
+    V = tg.Tensor(frozen, requires_grad=True, copy=False)
+    with tg.no_grad():
+        W -= 0.5
+        V -= 0.5
+    assert array.tolist() == W.data.tolist() == V.data.tolist() == [0.5, 0.5]
+    assert frozen.tolist() == [1.0, 1.0]
+
+
+def test_nothing_is_updated_within_a_function_that_is_differentiated_or_compiled():
+    W = tg.parameter([1.0, 2.0])
+
+    def of_argument(x):
+        with tg.no_grad():
+            x -= 1.0
+        return tg.sum(x * x)
+
+    def of_outside(x):
+        w = W
+        with tg.no_grad():
+            w -= 1.0
+        return tg.sum(x * w)
+
+    for f in (of_argument, of_outside):
+        for transform in (tg.grad, tg.jacobian, tg.value_and_grad):
+            with pytest.raises(tg.UnsupportedError, match=r"cannot be changed in place within a function that is diff"):
+                transform(f)(np.ones(2))
+        with pytest.raises(tg.UnsupportedError, match="within a function that is compiled"):
+            tg.compile(f)(np.ones(2))
+    assert W.data.tolist() == [1.0, 2.0]
+
+
+def test_a_gradient_function_of_the_users_updates_nothing():
+    W = tg.parameter([1.0, 2.0])
+
+    def rule(g):
+        w = W
+        w *= 2.0
+        return g * w
+
+    doubled = tg.custom_gradient(lambda x: (2 * x * tg.stop_gradient(W), rule))
+    x = tg.parameter([1.0, 1.0])
+    with pytest.raises(tg.UnsupportedError, match=r"compute a new tensor, as with x = w \* 2\.0"):
+        doubled(x).sum().backward()
+    assert W.data.tolist() == [1.0, 2.0]
+
+
+def test_other_ways_to_write_to_a_tensor_say_what_to_do():
+    W = tg.parameter([1.0, 2.0])
+    with tg.no_grad():
+        with pytest.raises(tg.UnsupportedError, match=r"write to the \.data of a leaf"):
+            W[0] -= 1.0
+        with pytest.raises(tg.UnsupportedError, match=r"cannot write into a tensor.* write to the \.data of a leaf"):
+            np.subtract(W, 1.0, out=W)
+        W.data[0] -= 1.0
+        W.data -= 1.0
+    assert W.data.tolist() == [-1.0, 1.0]
 
 
 def test_a_detached_tensor_and_its_source_do_not_write_to_each_other():

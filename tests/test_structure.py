@@ -77,7 +77,12 @@ ALLOWED = {
         "findings",
     },
     "nn": {"errors"},
-    "checks": {"errors", "recording", "graph", "ops", "trees", "autodiff", "calls", "evaluate"},
+    "differences": set(),
+    "disagreements": {"errors", "graph", "autodiff", "evaluate", "differences"},
+    "checks": {
+        *("errors", "recording", "graph", "ops", "trees", "autodiff", "calls", "evaluate", "differences"),
+        "disagreements",
+    },
     "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate", "checks"},
     "__init__": {
         "errors",

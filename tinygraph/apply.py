@@ -43,7 +43,8 @@ def op(
     """Declare an op: the decorated function is its forward rule, the arguments are the rest of its record.
 
     The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters.
-    `operators` are the special methods of `Tensor` that apply it, the reflected one second. `run` is the forward for
+    `operators` are the special methods of `Tensor` that apply it, the reflected one second; one that has both can
+    stand before ``=``, as in ``-=``. `run` is the forward for
     numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers. An op may
     be of your own, too; then `run` may do what it likes, with SciPy for one, and NumPy's names mean nothing:
 
@@ -100,6 +101,8 @@ def op(
             operator = _apply_binary(record, operator=True) if len(vjps) == 2 else apply
             for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
                 setattr(Tensor, special, function)
+            if len(operators) == 2:  # which can stand before `=`
+                setattr(Tensor, f"__i{operators[0][2:]}", _apply_binary(record, operator=True, in_place=True))
         return cast(Callable[P, "Tensor"], apply)
 
     return declare
@@ -204,7 +207,7 @@ def _apply_unary(record: Op) -> Callable[..., Tensor]:
     return apply
 
 
-def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
+def _apply_binary(record: Op, operator: bool = False, in_place: bool = False) -> Callable[..., Tensor]:
     run, differentiable, joint = record.run, record.differentiable, _joint(record)
 
     def apply(x: Any, y: Any, *, depth: int = 1) -> Tensor:
@@ -237,7 +240,10 @@ def _apply_binary(record: Op, operator: bool = False) -> Callable[..., Tensor]:
             z = run(a, b)
         except Exception as error:
             raise _explained(error, record, (x, y), _getframe(depth)) from None
-        return make_node(record, (x, y), (a, b), NO_PARAMS, z, differentiable and requires_grad, _getframe(depth))
+        node = make_node(record, (x, y), (a, b), NO_PARAMS, z, differentiable and requires_grad, _getframe(depth))
+        if in_place and x._requires_grad and node.op is None:
+            return cast(Tensor, x)._updated(node)
+        return node
 
     return apply
 
@@ -262,8 +268,9 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
             if type(value) is list or type(value) is np.ndarray:  # which the caller could change afterwards
                 params[key] = tuple(value) if np.ndim(value) else value.item()  # type: ignore[index, union-attr]
             elif type(value) is Tensor:  # whose gradient would be lost
+                plain, way = ("made of plain numbers", "tolist") if value.ndim else ("a plain number", "item")
                 raise UnsupportedError(
-                    f"{key} of {record.name} is a plain number, not a tensor, and has no gradient; take .item() of it"
+                    f"{key} of {record.name} is {plain}, not a tensor, and has no gradient; take .{way}() of it"
                 )
         if given and not given.keys() <= allowed:
             raise TypeError(f"{public}, not {errors.unexpected(given.keys() - allowed)}")

@@ -47,7 +47,9 @@ def _traverse(
     while pending:
         node = heappop(pending)[1]
         if used is not None:
-            _mark(node, used)
+            if node._used is not None and node._used[0]:
+                raise _UsedBefore(node)
+            node._used = used
         op: Any = node.op
         g = pop(node)
         yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
@@ -68,7 +70,9 @@ def _traverse(
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
                     if used is not None:
-                        _mark(inputs[i], used)
+                        if inputs[i]._used is not None and inputs[i]._used[0]:
+                            raise _UsedBefore(inputs[i])
+                        inputs[i]._used = used
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(op.vjps[i], xp, g, y, *values, **params))
         for x, a, rule in zip(inputs, args, rules):  # noqa: B905  (they match, and this is the innermost loop)
@@ -116,16 +120,57 @@ def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent:
     return cotangent(*given, **params) if callable(cotangent) else cotangent
 
 
-def _mark(node: Tensor, used: list[bool]) -> None:
-    """Mark a node as used, once the traversal has come to its end and sets ``used[0]``."""
-    if node._used is not None and node._used[0]:
-        name = node.name
-        if any(isinstance(x, Tensor) and name and x.name == name for x in node.inputs):  # W = W − 0.1 W.grad
-            mend = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
-        else:
-            mend = "build the graph anew, or call the earlier one with retain_graph=True"
-        raise GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
-    node._used = used
+class _UsedBefore(Exception):  # noqa: N818  (backward says it in words)
+    """A traversal has come to a node that an earlier one has used."""
+
+
+def _used_before(node: Tensor, output: Tensor) -> GraphError:
+    """The error of a backward from `output` that comes to a node which an earlier one has used."""
+    order = toposort(output)
+    changed = next(iter(read_before_change(toposort(node))), None)
+    readers = [reader for reader in order if any(x is node for x in reader.inputs)]
+    update = next((reader for reader in readers if _is_update(reader, node)), None)
+    name = _text_of(node, update)
+    write = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
+    again = "call the earlier one with retain_graph=True"
+    if update is not None:
+        mend = write
+    elif changed is not None:
+        mend = f"{describe(changed)} has changed since: compute {name} anew, or go on from {name}.detach()"
+    elif any(_is_repeated(later, node) for later in order):
+        mend = f"{write}; where it is not an update, {again}"
+    else:
+        mend = f"build the graph anew, or {again}"
+    return GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
+
+
+def _is_update(reader: Tensor, node: Tensor) -> bool:
+    """Whether a node is the parameter that was computed from another by its gradient: ``W = W - 0.1 * W.grad``."""
+    if reader.site.updates_by_gradient:
+        return True
+    if reader.op is None or reader.op.linear != "together" or reader.shape != node.shape:
+        return False
+    g = node.grad
+    steps = [np.asarray(a) for x, a in zip(reader.inputs, reader.args, strict=True) if x is not node]
+    if g is None or len(steps) != 1 or steps[0].shape != g.shape or not np.any(g):
+        return False
+    factor = np.vdot(g, steps[0]) / np.vdot(g, g)
+    return bool(np.allclose(steps[0], factor * g, 1e-5, 0.0))
+
+
+def _is_repeated(later: Tensor, node: Tensor) -> bool:
+    """Whether a node was made from another in the same place of a loop, and both from one parameter of their shape."""
+    if later is node or later.site is not node.site:
+        return False
+    order = toposort(later)
+    leaves = [x for x in order if x.op is None and x.requires_grad]
+    return any(x is node for x in order) and len(leaves) == 1 and leaves[0].shape == node.shape
+
+
+def _text_of(node: Tensor, reader: Tensor | None) -> str:
+    """What the source of a reader calls a node."""
+    inputs = () if reader is None else reader.inputs
+    return next((reader.site.operand(i)[0] for i, x in enumerate(inputs) if x is node), "") or describe(node)  # type: ignore[union-attr]
 
 
 def backward(
@@ -154,23 +199,39 @@ def backward(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
     if not output._requires_grad:
-        raise UnsupportedError(
-            f"{describe(output)} does not depend on anything that requires a gradient;"
-            " what is to be learned is made with parameter(…)"
-        )
+        raise UnsupportedError(_without_parameters(output))
     seed = _seed(output, grad)
     used = [False]
     nodes, gradients = [], []
-    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
-        if retain_grads or node.op is None:
-            if node._staged is not None or node._grad is not None:
-                gradient = node.grad + computed(gradient)
-            nodes.append(node)
-            gradients.append(gradient)
+    try:
+        for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
+            if retain_grads or node.op is None:
+                if node._staged is not None or node._grad is not None:
+                    gradient = node.grad + computed(gradient)
+                nodes.append(node)
+                gradients.append(gradient)
+    except _UsedBefore as error:
+        raise _used_before(error.args[0], output) from None
     # all at once: between these two lines and within the call into C, no signal handler can run
     commit = map(_stage, nodes, gradients)
     used[0] = not retain_graph
     deque(commit, maxlen=0)
+
+
+def _without_parameters(output: Tensor) -> str:
+    """Why nothing can be learned from an output."""
+    said = f"{describe(output)} does not depend on anything that requires a gradient"
+    for x in toposort(output):
+        if x.op is None and not x.requires_grad and x.site.reads_gradient:
+            name = x.site.operand(0)[0] or "p"
+            return (
+                f"{said}: {x.site.text or describe(x)} ({x.site.where}) is a constant; to update a parameter write to"
+                f" its data, as in {name}.data -= …, or within no_grad {name} -= …"
+            )
+    return (
+        f"{said}; parameters are made with parameter(…) and updated in their data, as in p.data -= …; what is computed"
+        " within no_grad is a constant"
+    )
 
 
 class Contribution(NamedTuple):

@@ -1,27 +1,28 @@
-"""Checking derivatives against central differences, and finding the op that is to blame where they disagree."""
+"""Checking derivatives against central differences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from sys import _getframe, float_info
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import index
+from typing import Any
 
 import numpy as np
 
 from . import ops
-from .autodiff import gradients, pulled_back
+from .autodiff import gradients
 from .calls import name_of, parameter_names
-from .errors import DTypeError
+from .differences import OFF, ROUNDING, STEP, Estimate, agree, along, difference, is_settled
+from .differences import extrapolated as _extrapolated
+from .disagreements import FACTORS, Problem, reason
+from .disagreements import suspect as _suspect
+from .errors import ArgumentError, DTypeError, TinygraphError
 from .evaluate import evaluate
-from .graph import Tensor, make_node, parameter, toposort
+from .graph import Tensor, parameter
 from .recording import enable_grad
 from .trees import flatten, unflatten
 
-_EPSILON = float_info.epsilon
-_STEP = 6e-6  # the cube root of epsilon, where the errors of rounding and of truncation meet
-_ROUNDING = 32 * _EPSILON
 _NEGLIGIBLE = 1e-3  # a part of the tolerance, of the largest element
-_OFF = 1e-4  # by how much the gradient of an op must be off to be suspected
 
 
 class LawError(AssertionError):
@@ -40,9 +41,13 @@ def check_grads(
     and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself and `atol`, and
     by more than the function's own rounding.
 
-    Raises `LawError`, an AssertionError, with the worst element, its index, both numbers, and the op in the graph whose
-    own gradient is wrong, with the line of your source that it is on; or that there is none, where something has left
-    the graph.
+    Each order differentiates the gradient as a function of the arguments and of the cotangent, in which it must be
+    linear. `order` is 1 or more; each one takes several times as long as the one before.
+
+    Raises `LawError`, an AssertionError, with the worst element, its index, both numbers, and the reason: the op in the
+    graph whose own gradient is wrong, with the line of your source that it is on; or that something has left the graph;
+    that the function is not smooth there; that it gives other values when it is called again; or that rounding hides
+    its slope. Raises `DTypeError` where there is nothing floating to differentiate, or to differentiate by.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.check_grads(lambda p, x: tg.tanh(p["w"] @ x), {"w": np.array([[0.1, 0.2]])}, np.array([1.0, -2.0]))
@@ -51,6 +56,8 @@ def check_grads(
     tinygraph.checks.LawError: the gradient of x at (0,), where it is 3.0, is 0.37...; central differences give 0.75...
       every op on the way agrees with its own differences: something has left the graph, as by .data or .detach()
     """
+    if index(order) < 1:
+        raise ArgumentError(f"the order of derivatives to check is 1 or more, not {order}")
     leaves, structure = flatten(args)
     names = parameter_names(function, len(args))
     labels = [
@@ -65,11 +72,14 @@ def check_grads(
         for i, x in zip(places, xs, strict=True):
             given[i] = x
         results, _ = flatten(function(*unflatten(structure, given), **kwargs))
-        return [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
+        found = [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
+        if not found:
+            raise DTypeError(f"{name_of(function)} returned no floating number, which alone has a derivative")
+        return found
 
     arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]
     with enable_grad():
-        _check(called, arrays, [labels[i] for i in places], order, rtol, atol, 0.0)
+        _check(called, arrays, [labels[i] for i in places], order, rtol, atol)
 
 
 def _kind(x: Any) -> str:
@@ -83,170 +93,134 @@ def _check(
     order: int,
     rtol: float,
     atol: float,
-    size: float,
+    size: float = 0.0,
+    whose: str = "",
 ) -> None:
     """`size` is that of what the function is made of, where it is more than its terms: they may have cancelled."""
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(y.shape) for y in function(*map(parameter, arrays))]
-
-    def total(*xs: Any) -> Tensor:
-        parts = [ops.sum(y * w) for y, w in zip(function(*xs), weights, strict=True)]
-        return sum(parts[1:], start=parts[0]) if parts else Tensor(0.0)
-
-    def weighed(*xs: Any) -> Any:
-        """The terms that `total` adds up."""
-        terms = [np.asarray(y.value, float) * w for y, w in zip(function(*map(parameter, xs)), weights, strict=True)]
-        return np.concatenate([np.ravel(t) for t in terms]) if terms else np.zeros(0)
-
-    def alone(i: int) -> Callable[[Any], Any]:
-        return lambda x: weighed(*arrays[:i], x, *arrays[i + 1 :])
-
     variables = [Tensor(x, requires_grad=True) for x in arrays]
-    output = total(*variables)
-    computed = gradients(output, variables)
-    size = max(size, float(np.abs(weighed(*arrays)).sum()))
+    outputs = function(*variables)
+    rng = np.random.default_rng(0)
+    weights = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
+
+    def terms(values: Sequence[Any]) -> Any:
+        """What `_total` adds up."""
+        parts = [np.ravel(np.asarray(y, float) * w) for y, w in zip(values, weights, strict=True)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def called(i: int, x: Any) -> Any:
+        try:
+            return terms([y.value for y in function(*map(parameter, [*arrays[:i], x, *arrays[i + 1 :]]))])
+        except (TinygraphError, ValueError, ArithmeticError):  # x has left where the function is defined
+            return np.full(sum(y.size for y in outputs), np.nan)
+
+    def recorded(i: int, x: Any, frozen: Mapping[Tensor, Any] | None = None) -> Any:
+        return terms(evaluate(outputs, {variables[i]: x, **(frozen or {})}))
+
+    output = _total(outputs, weights)
+    found = [np.asarray(x.value) for x in gradients(output, variables)]
+    size = max(size, float(np.abs(terms([y.value for y in outputs])).sum()))
     sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
-    for i, (x, gradient) in enumerate(zip(arrays, computed, strict=True)):
-        problem = _compared(np.asarray(gradient.value), x, alone(i), rtol, atol + _ROUNDING * sizes[i])
-        if problem:
-            raise LawError(f"the gradient of {labels[i]} {problem}\n  {_suspect(output, set(variables))}")
+    by = f"{whose} and by" if ", differentiated" in whose else f"{whose}, differentiated by"
+    what = [f"{by} {label}" if whose else f"the gradient of {label}" for label in labels]
+    if not agree(terms([y.value for y in outputs]), called(0, arrays[0])):
+        raise LawError(
+            f"{what[0]} cannot be checked: the function gives other values when it is called again with the same"
+            " arguments; draw random numbers outside, and give them to it"
+        )
+    for i, x in enumerate(arrays):
+        tolerance = atol + ROUNDING * sizes[i]
+        problems = list(_compared(found[i], x, partial(called, i), rtol, tolerance))
+        if problems:
+            told = reason(problems, x, partial(called, i), partial(recorded, i), output, variables[i], variables)
+            raise LawError(f"{what[i]}{',' if whose else ''} {told}")
+    for factor in FACTORS:
+        scaled = gradients(_total(outputs, [factor * w for w in weights]), variables)
+        for i, (one, many) in enumerate(zip(found, scaled, strict=True)):
+            wanted, given = factor * one, np.asarray(many.value)
+            allowed = rtol * np.abs(wanted) + abs(factor) * (_negligible(rtol, one) + atol + ROUNDING * sizes[i])
+            off = np.isfinite(wanted) & np.isfinite(given) & ~(np.abs(given - wanted) <= allowed)
+            if off.any():
+                at = tuple(map(int, np.argwhere(off)[0]))
+                raise LawError(
+                    f"{what[i]} is not linear in the cotangent: for {factor:g} times the cotangent it is {given[at]} at"
+                    f" {at}, and not {wanted[at]}\n  {_suspect(output, set(variables))}"
+                )
     if order > 1:
-        for i in range(len(arrays)):
+        count = len(arrays)
+        cotangents = [f"the cotangent of {whose or 'the result'}"] * len(weights)
+        for i in range(count):
 
             def derivative(*xs: Any, i: int = i) -> list[Tensor]:
-                return [gradients(total(*xs), xs)[i]]
+                return [gradients(_total(function(*xs[:count]), xs[count:]), xs[:count])[i]]
 
-            _check(derivative, arrays, labels, order - 1, rtol * 10, atol * 10, sizes[i])
+            _check(
+                derivative,
+                [*arrays, *weights],  # a rule may be right, and its derivative by the cotangent wrong
+                [*labels, *cotangents],
+                order - 1,
+                rtol * 10,
+                atol * 10,
+                sizes[i],
+                what[i],
+            )
 
 
-def _compared(computed: Any, x: Any, function: Callable[[Any], Any], rtol: float, atol: float) -> str:
-    """What is wrong with a gradient at x; nothing where it is right."""
+def _total(outputs: Sequence[Tensor], cotangents: Sequence[Any]) -> Tensor:
+    """The sum of the outputs, weighed by cotangents."""
+    parts = [ops.sum(y * w) for y, w in zip(outputs, cotangents, strict=True)]
+    return sum(parts[1:], start=parts[0])
+
+
+def _negligible(rtol: float, gradient: Any) -> float:
+    """How far off an element of a gradient may be, for the largest one."""
+    return _NEGLIGIBLE * rtol * float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0))
+
+
+def _compared(gradient: Any, x: Any, function: Callable[[Any], Any], rtol: float, atol: float) -> Iterator[Problem]:
+    """What is wrong with a gradient at x, the worst first; nothing where it is right."""
     quick = np.zeros(x.shape)
     noise = np.zeros(x.shape)
-
-    def along(index: tuple[int, ...]) -> Callable[[float], Any]:
-        def moved(step: float) -> Any:
-            y = x.copy()
-            y[index] += step
-            return function(y)
-
-        return moved
-
-    for index in np.ndindex(x.shape):
-        quick[index], noise[index] = _difference(along(index), _STEP * max(1.0, abs(float(x[index]))))
-    largest = np.abs(computed[np.isfinite(computed)]).max(initial=0.0)
-    size = np.maximum(np.abs(quick), np.abs(computed))
+    for at in np.ndindex(x.shape):
+        quick[at], noise[at], _ = difference(along(function, x, at), STEP * max(1.0, abs(float(x[at]))))
+    negligible = _negligible(rtol, gradient) + atol
+    largest = np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)
+    size = np.maximum(np.abs(quick), np.abs(gradient))
     with np.errstate(invalid="ignore"):
-        off = np.abs(computed - quick)
-        fits = off <= rtol * np.abs(quick) + _NEGLIGIBLE * rtol * largest + atol
-        fits |= (off <= noise) & (noise <= _OFF * np.maximum(size, largest))
+        off = np.abs(gradient - quick)
+        fits = off <= rtol * np.abs(quick) + negligible
+        fits |= (off <= noise) & (noise <= OFF * np.maximum(size, largest))
         fits &= np.isfinite(quick)
     doubtful = sorted(
         zip(*np.nonzero(np.atleast_1d(~fits)), strict=True),
         key=lambda i: -np.nan_to_num(np.atleast_1d(off)[i], nan=np.inf),
     )
-    for index in doubtful:
-        at = tuple(map(int, index)) if x.ndim else ()
-        estimate = _extrapolated(along(at), abs(float(x[at])))
-        wanted, found = estimate.slope, float(computed[at])
-        allowed = rtol * abs(wanted) + _NEGLIGIBLE * rtol * largest + 4 * estimate.error + atol
-        settled = 4 * estimate.error <= 1e-2 * max(abs(wanted), abs(found)) + atol
-        settled = settled or estimate.error <= 1e-9 * estimate.size
+    for place in doubtful:
+        at = tuple(map(int, place)) if x.ndim else ()
+        estimate = _extrapolated(along(function, x, at), abs(float(x[at])))
+        wanted, found = estimate.slope, float(gradient[at])
+        allowed = rtol * abs(wanted) + negligible + 4 * estimate.error
+        settled = is_settled(estimate, found, atol)
         if not abs(found - wanted) <= allowed or not settled:
-            doubt = "" if settled else f", give or take {estimate.error:.1g}, for it is not smooth there"
-            return f"at {at}, where it is {x[at]}, is {found}; central differences give {wanted}{doubt}"
-    return ""
+            doubt = "" if settled else f", give or take {estimate.error:.1g}"
+            off_by = max(abs(found - wanted), 4 * estimate.error) if np.isfinite(found) else np.inf
+            yield _problem(x, at, found, estimate, off_by, doubt)
+    yield from _hidden(gradient, x, function, fits & (quick == 0), negligible)
 
 
-class _Estimate(NamedTuple):
-    slope: float
-    error: float
-    size: float
-    """Of what the function adds up, for a step of the size of the number."""
+def _problem(x: Any, at: tuple[int, ...], found: float, estimate: Estimate, off: float, doubt: str = "") -> Problem:
+    text = f"at {at}, where it is {x[at]}, is {found}; central differences give {estimate.slope}{doubt}"
+    return Problem(at, text, found, off, estimate)
 
 
-def _difference(function: Callable[[float], Any], step: float) -> tuple[float, float]:
-    """The slope at 0, and what it owes to rounding."""
-    with np.errstate(all="ignore"):  # a step may lead to where the function is not defined
-        above, below = function(step), function(-step)
-        size = np.abs(above[above != below]).sum()  # what has not changed rounds the same
-        return float((above - below).sum()) / (2 * step), 10 * _EPSILON * float(size) / step
-
-
-def _extrapolated(function: Callable[[float], Any], size: float) -> _Estimate:
-    """The slope at 0, from central differences with ever smaller steps; the best of two starts."""
-    best = _Estimate(np.nan, np.inf, 0.0)
-    for start in dict.fromkeys([0.1 * max(size, 1.0), 0.1 * size or 1e-5, 1e-4 * max(size, 1.0)]):
-        rows: list[list[float]] = []
-        for i in range(12):
-            step = start / 2**i
-            slope, noise = _difference(function, step)
-            row = [slope]
-            for j, before in enumerate(rows[-1] if rows else [], start=1):
-                row.append(row[-1] + (row[-1] - before) / (4.0**j - 1))
-                error = max(abs(row[j] - row[j - 1]), abs(row[j] - rows[-1][j - 1])) + noise / 5
-                if error < best.error:
-                    best = _Estimate(row[j], error, noise * step / (10 * _EPSILON * max(size, 1.0)))
-            rows.append(row)
-    return best
-
-
-def _suspect(output: Tensor, variables: set[Tensor]) -> str:
-    """The op in a graph whose own gradient disagrees most with differences of its own."""
-    moving = set(variables)
-    worst, blamed = _OFF, ""
-    for node in toposort(output):
-        if node.op is None or not any(isinstance(x, Tensor) and x in moving for x in node.inputs):
-            continue
-        moving.add(node)
-        for i, x in enumerate(node.inputs):
-            if isinstance(x, Tensor) and x in moving and x.dtype.kind == "f" and i not in node.op.aside:
-                off = _disagreement(node, i)
-                if off > worst:
-                    place = f"{node.site.where}: {node.site.source}" if node.site.source else node.site.where
-                    worst = off
-                    blamed = f"suspect {node.op.name}, whose gradient for its input {i} is off by {off:.1%}; at {place}"
-                    if node.op.name == "custom_gradient":
-                        blamed = blamed.replace("custom_gradient", f"the gradient function of {node.params['rule']}")
-    if blamed:
-        return blamed
-    return "every op on the way agrees with its own differences: something has left the graph, as by .data or .detach()"
-
-
-def _disagreement(node: Tensor, i: int) -> float:
-    """By what part the gradient of a node by one of its inputs is off, along a random direction."""
-    op = node.op
-    assert op is not None
-    if node.dtype.kind != "f" or not op.differentiable:
-        return 0.0
-    args, inputs = list(node.args), [z for z in node.inputs if isinstance(z, Tensor)]
-    customised = op.name == "custom_gradient"  # whose value is its first input
-    if customised and (i == 0 or inputs[i] not in set(toposort(inputs[0]))):
-        return 0.0
-    x = np.asarray(args[i], float)
-    rng = np.random.default_rng(0)
-    weights = np.asarray(rng.standard_normal(node.shape))
-    direction = rng.uniform(0.5, 1.0, x.shape) * np.where(x == 0, np.abs(x).max(initial=0.0) or 1.0, x)
-
-    def moved(step: float) -> Any:
-        given = (x + step * direction).astype(node.args[i].dtype)[()]
-        if customised:
-            (y,) = evaluate([inputs[0]], {inputs[i]: given})
-        else:
-            y = op.run(*args[:i], given, *args[i + 1 :], **node.params)
-        return np.ravel(np.asarray(y, float) * weights)
-
-    leaves = [
-        Tensor(a, requires_grad=np.asarray(a).dtype.kind == "f") if isinstance(z, Tensor) else z
-        for a, z in zip(args, node.inputs, strict=True)
-    ]
-    leaf = leaves[i]
-    assert isinstance(leaf, Tensor)
-    try:
-        again = make_node(op, tuple(leaves), node.args, node.params, node.value, True, _getframe())
-        (found,) = pulled_back([again], [weights.astype(node.dtype)[()]], [leaf], numbers=True)
-        estimate = _extrapolated(moved, 1.0)
-    except Exception:  # a rule that fails elsewhere than on the way here is not what is looked for
-        return 0.0
-    slope = float(np.sum(found * direction))
-    return max(0.0, abs(slope - estimate.slope) - 4 * estimate.error) / max(abs(slope), abs(estimate.slope), 1e-300)
+def _hidden(gradient: Any, x: Any, function: Callable[[Any], Any], still: Any, negligible: float) -> Iterator[Problem]:
+    """Those of the elements that seem to move nothing, where larger steps do, and show a slope: rounding hides it."""
+    with np.errstate(all="ignore"):
+        before, after = function(x), function(x + 1e-3 * still * np.maximum(1.0, np.abs(x)))
+    if not (np.isfinite(after) & (after != before)).any():
+        return
+    for at in zip(*np.nonzero(np.atleast_1d(still)), strict=True):
+        at = tuple(map(int, at)) if x.ndim else ()
+        size, found = max(1.0, abs(float(x[at]))), float(gradient[at])
+        one, other = (difference(along(function, x, at), step * size)[0] for step in (1e-3, 1e-2))
+        if abs(one - other) < 0.2 * abs(one) and abs(found - one) > 0.5 * abs(one) + negligible:
+            yield _problem(x, at, found, Estimate(one, abs(one - other), 0.0), abs(found - one))

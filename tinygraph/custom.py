@@ -15,7 +15,7 @@ from .autodiff import is_as_read
 from .calls import captured_by, fresh, name_of, packed, parameter_names, unpacked
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError
 from .graph import ArrayLike, Tensor, describe
-from .recording import STATE, no_grad
+from .recording import STATE, Ruled
 from .table import NUMBERS
 from .trees import flatten, matched, unflatten
 
@@ -92,7 +92,7 @@ class Rule:
         for x, read in zip(self._captured, values[len(values) - len(self._captured) :], strict=True):
             if x.op is None and not is_as_read(x, read):
                 raise GraphError(f"the data of {describe(x)} has changed since {self._name} was computed from it")
-        with nullcontext() if STATE.get().tracing else no_grad():
+        with nullcontext() if STATE.get().tracing else Ruled():
             return [*(x if x is None else x.value for x in self._checked(Tensor(g))), *refusals]
 
     def _refuse(self, x: Tensor, *_: Any, **__: Any) -> Any:

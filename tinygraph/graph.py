@@ -27,13 +27,21 @@ from . import errors
 from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
 from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
-from .recording import STATE
+from .recording import STATE, Ruled
 from .table import FUNCTIONS, Op
 
 Array: TypeAlias = NDArray[Any]
 Literal: TypeAlias = bool | int | float
 ArrayLike: TypeAlias = "Tensor | NDArray[Any] | np.generic | Literal | Sequence[Any]"
 Params: TypeAlias = Mapping[str, Any]
+
+_BY_VALUE = "choose by value with tg.where; what steers the program is an argument in static_argnums"
+_IN_A_TRACE = {
+    ".detach()": "tg.stop_gradient(x) is recorded",
+    "setting .data": "return the new value as a result",
+    "a copy": "use the tensor itself, of which nothing is written to",
+}
+"""What to do within a function that is compiled, in place of what asks for a value."""
 
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
@@ -184,6 +192,30 @@ class Tensor(_ArrayMethods):
             self._array, self._lent = array, None
         return array
 
+    def _updated(self, result: Tensor) -> Tensor:
+        """What ``W -= …`` gives within no_grad: the leaf W with new data; of a computed W the result, a constant."""
+        text = result.site.text or "the result"
+        if self.op is not None:
+            return result
+        state = STATE.get()
+        if state.nested or state.within(Ruled):
+            raise UnsupportedError(
+                f"{describe(self)} cannot be changed in place within a function that is differentiated"
+                f" ({result.site.where}); compute a new tensor, as with x = {text}"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{describe(self)} has shape {self.shape}, and {text} has {result.shape} ({result.site.where});"
+                " what changes a tensor in place keeps its shape"
+            )
+        if result.dtype != self.dtype:
+            raise DTypeError(
+                f"{describe(self)} holds {self.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
+                f" a tensor in place keeps its dtype: give the right side as {self.dtype}"
+            )
+        self.data[...] = result.value
+        return self
+
     @property
     def value(self) -> Any:
         """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
@@ -269,7 +301,7 @@ class Tensor(_ArrayMethods):
         site = locate(_getframe(2))
         raise UnsupportedError(
             f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
-            f" ({site.where}); choose by value with tg.where; what steers the program is an argument in static_argnums"
+            f" ({site.where}); {_IN_A_TRACE.get(how, _BY_VALUE)}"
         )
 
     def _refuse_exit(self, how: str) -> None:

@@ -106,6 +106,21 @@ class Site:
         return self._file.folds(self._expression)
 
     @property
+    def updates_by_gradient(self) -> bool:
+        """Whether the statement there, or one that it was returned to, is such as ``W = W - 0.1 * W.grad``."""
+        site: Site | None = self
+        while site is not None:
+            if source.updates_by_gradient(site._expression):
+                return True
+            site = site.caller
+        return False
+
+    @property
+    def reads_gradient(self) -> bool:
+        """Whether the expression there reads a ``.grad``."""
+        return source.reads_gradient(self._expression)
+
+    @property
     def call(self) -> tuple[str, int] | None:
         """The name of the function that is called there, and with how many arguments by position."""
         return source.call(self._expression)

@@ -96,6 +96,11 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
             f"np.{ufunc.__name__}.{method} cannot be recorded{f'; use np.{instead}' if instead else ''}."
             " To leave the graph, give it the .data of the tensor"
         )
+    if any(isinstance(array, Tensor) for array in kwargs.get("out") or ()):
+        raise UnsupportedError(
+            f"np.{ufunc.__name__} cannot write into a tensor, since earlier results depend on it; use the result, or"
+            " write to the .data of a leaf between steps"
+        )
     if kwargs.get("out") is not None:
         raise UnsupportedError(
             f"np.{ufunc.__name__} cannot write a tensor into an array, also not as in `array += tensor`;"

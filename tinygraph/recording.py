@@ -36,6 +36,13 @@ class State(NamedTuple):
     change: Change | None = None
     outer: State | None = None
 
+    def within(self, kind: type[Change]) -> bool:
+        """Whether a change of this kind is in force."""
+        state: State | None = self
+        while state is not None and not isinstance(state.change, kind):
+            state = state.outer
+        return state is not None
+
 
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
 
@@ -112,14 +119,18 @@ class Change:
 class no_grad(Change):  # noqa: N801  (a function to its users, as in PyTorch)
     """Compute without recording, as a context manager or a decorator.
 
-    Results are constants: no inputs, no gradient. The former state comes back on exit, also after an exception;
-    other threads and tasks are not affected.
+    Results are constants: no inputs, no gradient. ``w -= …`` and its like write to the data of a leaf that requires a
+    gradient, in the same shape and dtype; graphs that have read it keep what they read. The former state comes back on
+    exit, also after an exception; other threads and tasks are not affected.
 
     >>> import tinygraph as tg
     >>> w = tg.parameter([1.0, 2.0])
     >>> with tg.no_grad():
     ...     print((w * 2).requires_grad)
+    ...     w -= 1.0
     False
+    >>> w
+    Tensor([0., 1.], requires_grad=True)
     """
 
     def _changed(self, state: State) -> State:
@@ -148,6 +159,10 @@ class Nested(Change):
 
     def _changed(self, state: State) -> State:
         return state._replace(recording=True, nested=True, tracing=self._tracing or state.tracing)
+
+
+class Ruled(no_grad):
+    """Inside a gradient function of the user's that computes numbers: as within no_grad, but nothing is written to."""
 
 
 class scope(Change):  # noqa: N801

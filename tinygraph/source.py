@@ -145,6 +145,30 @@ def mentions(node: ast.AST, name: str) -> bool:
     return any(name in (getattr(n, "id", None), getattr(n, "attr", None)) for n in ast.walk(statement))
 
 
+def updates_by_gradient(node: ast.AST | None) -> bool:
+    """Whether an expression stands in the assignment of what it reads, and of a ``.grad``: ``W = W - 0.1 * W.grad``."""
+    while node is not None and not isinstance(node, ast.stmt):
+        node = getattr(node, "parent", None)
+    match node:
+        case ast.AugAssign(value=value):
+            kept = True
+        case ast.Assign(targets=targets, value=value):
+            stored = {ast.unparse(each) for target in targets for each in _elements(target)}
+            kept = any(ast.unparse(each) in stored for each in ast.walk(value) if isinstance(each, ast.expr))
+        case _:
+            return False
+    return kept and reads_gradient(value)
+
+
+def reads_gradient(node: ast.AST | None) -> bool:
+    """Whether an expression reads a ``.grad``."""
+    return node is not None and any(isinstance(each, ast.Attribute) and each.attr == "grad" for each in ast.walk(node))
+
+
+def _elements(target: ast.expr) -> list[ast.expr]:
+    return target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+
+
 def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
     """The name in ``x``, ``self.x``, ``cache["x"]``, or at `path` in a tuple of such."""
     for step in reversed(path or []):

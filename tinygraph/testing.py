@@ -158,7 +158,10 @@ def law_rule_in_graph(op: Record, inputs: list[Any], params: dict[str, Any]) -> 
 
 
 def law_gradient(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """First and second derivatives agree with central differences."""
+    """First and second derivatives agree with central differences, those of the gradient by its cotangent too.
+
+    A rule is linear in the cotangent.
+    """
     recorded = applied(op, _tensors(inputs), params)
     if isinstance(op, Op) and not op.differentiable:
         _require(not recorded.requires_grad, op, "it has no rule, yet requires a gradient", inputs, params)

@@ -1,15 +1,16 @@
 """DOT to files: whole or not at all, with the `dot` program or without it, and clear errors."""
 
+import contextlib
 import errno
 import importlib.util
 import io
 import os
 import shutil
+import socket
 import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -54,6 +55,13 @@ def fake_dot(tmp_path, monkeypatch):
 def only(folder, *names):
     """Whether these files, and no half ones, are in the folder."""
     return sorted(os.listdir(folder)) == sorted(names)
+
+
+def refusing(error):
+    def refuse(*args, **kwargs):
+        raise error
+
+    return refuse
 
 
 # -- files that are whole ------------------------------------------------------------------------------------------
@@ -115,6 +123,175 @@ def test_an_old_picture_is_replaced(tmp_path):
     assert target.read_text() == SOURCE
 
 
+def state(path):
+    """What a file is to others: which one it is, its owner, and who may do what with it."""
+    found = os.stat(path)
+    return found.st_ino, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_an_old_file_keeps_its_permissions(mode, tmp_path):
+    target = tmp_path / "net.dot"
+    target.write_text("old")
+    target.chmod(mode)
+    save(SOURCE, target)
+    assert target.read_text() == SOURCE
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert only(tmp_path, "net.dot")
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("old", ["old", None])
+def test_a_link_leads_to_the_file_as_before(steps, old, tmp_path):
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "net.dot"
+    if old is not None:
+        target.write_text(old)
+    link = tmp_path / "link.dot"
+    link.symlink_to(Path("real") / "net.dot")
+    if steps == 2:
+        (tmp_path / "again.dot").symlink_to("link.dot")
+    given = tmp_path / ("again.dot" if steps == 2 else "link.dot")
+    assert save(SOURCE, given) == given
+    assert given.is_symlink()
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert target.read_text() == SOURCE
+    assert only(tmp_path / "real", "net.dot")
+
+
+def test_a_link_to_itself_and_one_to_nowhere_are_refused(tmp_path):
+    (tmp_path / "loop.dot").symlink_to("loop.dot")
+    (tmp_path / "lost.dot").symlink_to(Path("nowhere") / "net.dot")
+    for name in ("loop.dot", "lost.dot"):
+        with pytest.raises(tg.ArgumentError, match=f"{name}' cannot be written: "):
+            save(SOURCE, tmp_path / name)
+    assert only(tmp_path, "loop.dot", "lost.dot")
+
+
+@pytest.mark.parametrize("why", ["another name", "another owner", "a folder that is read-only"])
+@pytest.mark.parametrize("old", ["old", "x" * 1000])
+def test_a_file_that_must_stay_the_same_one_is_written_into(why, old, tmp_path, monkeypatch):
+    target = tmp_path / "net.dot"
+    target.write_text(old)
+    target.chmod(0o640)
+    if why == "another name":
+        os.link(target, tmp_path / "other.dot")
+    if why == "another owner":
+        if os.geteuid():
+            pytest.skip("only root can give files away")
+        os.chown(target, 12345, 54321)
+    if why == "a folder that is read-only":
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    before = state(target)
+    save(SOURCE, target)
+    assert target.read_text() == SOURCE
+    assert state(target) == before
+    assert only(tmp_path, "net.dot", *(["other.dot"] if why == "another name" else []))
+
+
+class Failing(io.FileIO):
+    """Takes a part of what is written first, and then fails; takes all of what is written after that."""
+
+    failure: BaseException | None = None
+
+    def write(self, content):
+        if Failing.failure is None:
+            return super().write(content)
+        super().write(content[: len(content) // 2])
+        failure, Failing.failure = Failing.failure, None
+        raise failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "seen"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), tg.ArgumentError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+@pytest.mark.parametrize("old", ["old", "x" * 1000])
+def test_what_was_in_a_file_that_is_written_into_comes_back(old, failure, seen, tmp_path, monkeypatch):
+    target = tmp_path / "net.dot"
+    target.write_text(old)
+    os.link(target, tmp_path / "other.dot")
+    monkeypatch.setattr(Failing, "failure", failure)
+    monkeypatch.setattr(render, "open", lambda path, mode, buffering: Failing(path, "r+"), raising=False)
+    with pytest.raises(seen):
+        save(SOURCE, target)
+    assert Failing.failure is None
+    assert target.read_text() == old
+    assert only(tmp_path, "net.dot", "other.dot")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a socket", "a link to a device"])
+def test_what_is_no_file_is_neither_replaced_nor_written_to(kind, tmp_path):
+    target = tmp_path / "net.dot"
+    if kind == "a pipe":
+        os.mkfifo(target)
+    elif kind == "a device":
+        if os.geteuid():
+            pytest.skip("only root can make devices")
+        try:
+            os.mknod(target, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("no devices can be made here")
+    elif kind == "a socket":
+        listening = socket.socket(socket.AF_UNIX)
+        with contextlib.chdir(tmp_path):
+            listening.bind("net.dot")
+        listening.close()
+    else:
+        target.symlink_to(os.devnull)
+    before = state(target)
+    with pytest.raises(tg.ArgumentError, match="a device, a pipe or a socket"):
+        save(SOURCE, target)
+    assert state(target) == before
+    assert only(tmp_path, "net.dot")
+
+
+def test_a_file_that_is_read_only_stays(tmp_path):
+    target = tmp_path / "net.dot"
+    target.write_text("old")
+    target.chmod(0o444)
+    before = state(target)
+    with pytest.raises(tg.ArgumentError, match="is there, and is read-only"):
+        save(SOURCE, target)
+    assert target.read_text() == "old"
+    assert state(target) == before
+    assert only(tmp_path, "net.dot")
+
+
+def test_a_path_may_be_bytes_and_begin_at_home(tmp_path, monkeypatch):
+    class Named:
+        def __init__(self, path):
+            self.path = path
+
+        def __fspath__(self):
+            return self.path
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for i, path in enumerate([b"0.dot", Named("1.dot"), Named(b"2.dot"), "~/3.dot", "./4.dot", "~5.dot"]):
+        assert save(SOURCE, path).name.lstrip("~") == f"{i}.dot"
+    assert only(tmp_path, "0.dot", "1.dot", "2.dot", "3.dot", "4.dot", "~5.dot")
+    with pytest.raises(tg.ArgumentError, match="the folder '~nobody-of-this-name' does not exist"):
+        save(SOURCE, "~nobody-of-this-name/net.dot")
+
+
+@pytest.mark.parametrize("path", [None, 1, ["net.dot"]], ids=["None", "a number", "a list"])
+def test_what_names_no_file_is_refused(path):
+    with pytest.raises(tg.ArgumentError, match="a file is named by text or by a path, not by"):
+        save(SOURCE, path)
+
+
+def test_the_process_keeps_its_umask_and_another_thread_does_not_see_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", refusing(AssertionError("the umask is the whole process's")))
+    save(SOURCE, tmp_path / "net.dot")
+    save(SOURCE, tmp_path / "net.dot")
+
+
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_who_may_read_the_file_follows_the_umask(mask, mode, tmp_path):
     old = os.umask(mask)
@@ -153,10 +330,14 @@ def test_a_file_is_no_folder(tmp_path):
         save(SOURCE, tmp_path / "out" / "net.png")
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".dot", "a\0b.dot"], ids=["too long", "null"])
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 300 + ".dot", "a\0b.dot", "\ud800.dot", "net.dot/"],
+    ids=["too long", "null", "half a pair", "folder"],
+)
 def test_a_name_that_no_file_can_have_is_refused(name, tmp_path):
     with pytest.raises(tg.ArgumentError):
-        save(SOURCE, tmp_path / name)
+        save(SOURCE, os.path.join(tmp_path, name))
     assert only(tmp_path)
 
 
@@ -172,15 +353,8 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
     assert only(tmp_path)
 
 
-def refusing(error):
-    def refuse(*args, **kwargs):
-        raise error
-
-    return refuse
-
-
 def test_a_folder_in_which_no_file_can_be_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "mkstemp", refusing(PermissionError(errno.EACCES, "Permission denied")))
+    monkeypatch.setattr(os, "open", refusing(PermissionError(errno.EACCES, "Permission denied")))
     with pytest.raises(tg.ArgumentError, match=r"cannot be written: Permission denied"):
         save(SOURCE, tmp_path / "net.dot")
     assert only(tmp_path)

@@ -53,7 +53,7 @@ class Picture:
 
         return page(self._drawing, self._title, self._direction)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
         """Write the picture to a file, in the format of its suffix: .png, .svg, .pdf, .dot, or .html.
 
         The page, .html, steps forward and backward and shows the numbers behind each box; it needs no network.

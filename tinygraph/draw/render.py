@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import secrets
 import shutil
+import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ArgumentError, DependencyError, TinygraphError
@@ -63,42 +66,96 @@ def _command(form: str) -> list[str]:
     )
 
 
-def save(source: str, path: str | os.PathLike[str], page: Callable[[], str] | None = None) -> Path:
-    """Write the picture, or the page, in the format that the suffix names: whole, or not at all."""
-    target = Path(path).expanduser()
+def save(
+    source: str, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], page: Callable[[], str] | None = None
+) -> Path:
+    """Write the picture, or the page, in the format that the suffix names: whole, or not at all.
+
+    A file that is there keeps its permissions, its owner and its other names, and a link leads to it as before.
+    """
+    try:
+        given = os.fsdecode(path)
+    except TypeError:
+        raise ArgumentError(f"a file is named by text or by a path, not by {type(path).__name__}") from None
+    target = Path(os.path.expanduser(given))
     form = target.suffix[1:].lower()
     formats = FORMATS if page is None else (*FORMATS, "html")
     if form not in formats:
         known = ", ".join(f".{known}" for known in formats)
-        raise ArgumentError(f"the suffix of {str(target)!r} says no known format; use one of {known}")
-    if "\0" in str(target):
-        raise ArgumentError(f"{str(target)!r} cannot be the name of a file")
-    if os.path.isdir(target):
-        raise ArgumentError(f"{str(target)!r} is a folder; give the picture a file name")
+        raise ArgumentError(f"the suffix of {given!r} says no known format; use one of {known}")
+    if "\0" in given:
+        raise ArgumentError(f"{given!r} cannot be the name of a file")
+    if os.path.isdir(target) or given.endswith(("/", os.sep)):
+        raise ArgumentError(f"{given!r} is a folder; give the picture a file name")
     if not os.path.isdir(target.parent):
         raise ArgumentError(f"the folder {str(target.parent)!r} does not exist")
+    with _in_words(target):
+        _check_replaceable(target)
     content = page().encode() if page is not None and form == "html" else rendered(source, form)
-    try:
-        _write_whole(content, target)
-    except OSError as error:
-        raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
+    with _in_words(target):
+        _write_whole(content, Path(os.path.realpath(target)))
     return target
 
 
+@contextmanager
+def _in_words(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise ArgumentError(f"{str(target)!r} cannot be the name of a file") from None
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse what is there if it is anything but a file that may be written to."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise ArgumentError(f"{str(target)!r} is there, and is a device, a pipe or a socket; choose another name")
+    if not mode & 0o222 or not os.access(target, os.W_OK):
+        raise ArgumentError(
+            f"{str(target)!r} is there, and is read-only; allow it to be written to, or choose another name"
+        )
+
+
 def _write_whole(content: bytes, target: Path) -> None:
-    """Write a file beside the target, then put it in the target's place."""
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=".tinygraph-", suffix=target.suffix)
+    """Write a file beside the target, then put it in the target's place, if all that is known of it stays the same."""
+    old = os.stat(target) if target.exists() else None
+    if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK)):
+        return _write_over(content, target)
+    part = target.with_name(f".tinygraph-{secrets.token_hex(8)}{target.suffix}")
+    # with the permissions that the system gives a new file
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(part, 0o666 & ~_umask())
+        if old is not None:
+            new = os.stat(part)
+            if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+                return _write_over(content, target)
+            os.chmod(part, stat.S_IMODE(old.st_mode))
         os.replace(part, target)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_over(content: bytes, target: Path) -> None:
+    """Write into a file that must stay the same one; where that fails, what was in it comes back."""
+    with open(target, "r+b", buffering=0) as file:
+        old = file.read()
+        try:
+            _fill(file, content)
+        except BaseException:
+            _fill(file, old)  # which needs no more space than it had
+            raise
+
+
+def _fill(file: io.FileIO, content: bytes) -> None:
+    file.seek(0)
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+    file.truncate()

@@ -1,0 +1,148 @@
+"""Differentiating numerically: slopes from differences, how far they may be off, and where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sys import float_info
+from typing import Any, NamedTuple
+
+import numpy as np
+
+EPSILON = float_info.epsilon
+STEP = 6e-6  # the cube root of epsilon, where the errors of rounding and of truncation meet
+ROUNDING = 32 * EPSILON
+OFF = 1e-4  # by how much two slopes differ that are not the same
+
+
+class Estimate(NamedTuple):
+    """A slope, and how far it may be off."""
+
+    slope: float
+    error: float
+    size: float
+    """Of what the function adds up, for a step of the size of the number."""
+
+
+def along(function: Callable[[Any], Any], x: Any, at: tuple[int, ...]) -> Callable[[float], Any]:
+    """The function, of how far one element of x has moved."""
+
+    def moved(step: float) -> Any:
+        y = x.copy()
+        y[at] += step
+        return function(y)
+
+    return moved
+
+
+def difference(
+    function: Callable[[float], Any], step: float, moving: Any = False, epsilon: float = EPSILON
+) -> tuple[float, float, Any]:
+    """The slope at 0, what it owes to rounding, and which terms move, besides those that are known to."""
+    with np.errstate(all="ignore"):  # a step may lead to where the function is not defined
+        above, below = function(step), function(-step)
+        moving = moving | (above != below)
+        size = np.abs(above[moving]).sum()  # what does not move rounds the same
+        return float((above - below).sum()) / (2 * step), 10 * epsilon * float(size) / step, moving
+
+
+def extrapolated(function: Callable[[float], Any], size: float, epsilon: float = EPSILON) -> Estimate:
+    """The slope at 0, from central differences with ever smaller steps; the best of several starts."""
+    best = Estimate(np.nan, np.inf, 0.0)
+    moving: Any = False
+    for start in dict.fromkeys([0.1 * max(size, 1.0), 0.1 * size or 1e-5, 1e-4 * max(size, 1.0)]):
+        rows: list[list[float]] = []
+        for i in range(12):
+            step = start / 2**i
+            slope, noise, moving = difference(function, step, moving, epsilon)
+            row = [slope]
+            for j, before in enumerate(rows[-1] if rows else [], start=1):
+                row.append(row[-1] + (row[-1] - before) / (4.0**j - 1))
+                error = max(abs(row[j] - row[j - 1]), abs(row[j] - rows[-1][j - 1])) + noise / 5
+                if error < best.error:
+                    best = Estimate(row[j], error, noise * step / (10 * epsilon * max(size, 1.0)))
+            rows.append(row)
+    return best
+
+
+def is_settled(estimate: Estimate, found: float, atol: float = 0.0) -> bool:
+    """Whether the differences tell the slope."""
+    near = 4 * estimate.error <= 1e-2 * max(abs(estimate.slope), abs(found)) + atol
+    return near or estimate.error <= 1e-9 * estimate.size
+
+
+def is_steady(function: Callable[[float], Any], estimate: Estimate, size: float, rounding: float = 0.0) -> bool:
+    """Whether small steps give the same slope, but for rounding: then it is not that of a quick oscillation."""
+    for step in (2.0**-20 * size, 2.0**-27 * size):
+        slope, noise, _ = difference(function, step, True)
+        if not abs(slope - estimate.slope) <= 0.1 * abs(estimate.slope) + noise + rounding / step:
+            return False
+    return True
+
+
+class Sides(NamedTuple):
+    """The slopes of each term to the left and to the right of 0, and how far they may be off."""
+
+    left: Any
+    right: Any
+    error: Any
+
+
+def sides_of(function: Callable[[float], Any], size: float) -> Sides:
+    """One-sided slopes, extrapolated as the central ones; infinitely far off where the terms jump."""
+    with np.errstate(all="ignore"):
+        here = function(0.0)
+        found = [_one_sided(function, here, side, size) for side in (-1.0, 1.0)]
+    return Sides(found[0][0], found[1][0], found[0][1] + found[1][1])
+
+
+def _one_sided(function: Callable[[float], Any], here: Any, side: float, size: float) -> tuple[Any, Any]:
+    best, error = np.full(here.shape, np.nan), np.full(here.shape, np.inf)
+    for start in dict.fromkeys([0.1 * max(size, 1.0), 0.1 * size or 1e-5, 1e-4 * max(size, 1.0)]):
+        before: list[Any] = []
+        for i in range(12):
+            step = side * start / 2**i
+            there = function(step)
+            noise = 10 * EPSILON * np.where(there == here, 0.0, np.abs(there)) / abs(step)
+            row = [(there - here) / step]
+            for j, last in enumerate(before, start=1):
+                row.append(row[-1] + (row[-1] - last) / (2.0**j - 1))
+                off = np.maximum(np.abs(row[j] - row[j - 1]), np.abs(row[j] - last)) + noise
+                better = off < error
+                best, error = np.where(better, row[j], best), np.where(better, off, error)
+            before = row
+    return best, error
+
+
+def agree(one: Any, other: Any) -> bool:
+    """Whether terms are the same but for rounding."""
+    largest = np.abs(one[np.isfinite(one)]).max(initial=0.0)
+    return one.shape == other.shape and np.allclose(one, other, 0.0, ROUNDING * largest, equal_nan=True)
+
+
+def corner(function: Callable[[float], Any], size: float, rounding: float) -> str:
+    """How a function is not smooth at 0, in words; nothing where it is, or where this cannot be told."""
+    with np.errstate(all="ignore"):
+        here = function(0.0)
+        if not np.isfinite(here).all():
+            return "it has no finite value"
+        for side, name in ((-1.0, "left"), (1.0, "right")):
+            steps = (side * step * size for step in (1e-7, 1e-10, 1e-13))
+            far, near, nearest = (float((function(step) - here).sum()) for step in steps)
+            if not np.isfinite(nearest):
+                return f"it has no finite value to the {name}"
+            rise, further_rise = nearest / near if near else 0.0, near / far if far else 0.0
+            if abs(nearest) > 1e-5 * np.abs(here).sum() + 1e-12 and 0.5 < rise < 2 and 0.5 < further_rise < 2:
+                return f"it jumps by {nearest:.4g} to the {name}"
+            if rise > 2 and further_rise > 2:
+                return f"its values to the {name} have no bound"
+            if (
+                abs(nearest) > 1e3 * EPSILON * np.abs(here).sum()
+                and 0.01 < rise < 0.5
+                and 0.3 < rise / further_rise < 3
+            ):
+                return f"its slope to the {name} has no bound"
+    sides = sides_of(function, size)
+    left, right, error = float(sides.left.sum()), float(sides.right.sum()), float(sides.error.sum())
+    if abs(right - left) > 4 * error + OFF * max(abs(left), abs(right)) + rounding / STEP:
+        return f"its slope is {left:.6g} to the left and {right:.6g} to the right"
+    return ""
