@@ -442,6 +442,12 @@ _RULES: dict[str, Callable[..., Sum]] = {
     "complement_of_sigmoid": lambda reader, node, a, z: (
         _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
     ),
+    "difference": lambda reader, node, x, y: (
+        _call(reader, node, x, y) if reader.accurate else added((x, multiplied(number(-1), y)))
+    ),
+    "logsumexp_derivative": lambda reader, node, x, y: (
+        _call(reader, node, x, y) if reader.accurate else of(Call("softmax", (x,), Params(node.params), node.shape))
+    ),
     "astype": lambda reader, node, x: x if node.dtype == node.inputs[0].dtype else _call(reader, node, x),
     "reshape": _reshape,
     "custom_gradient": lambda reader, node, value, *inputs: value,
