@@ -6,7 +6,10 @@ import numpy as np
 
 
 def ratio(x: Any, y: Any) -> Any:
-    """x / y, and 0 where y is."""
+    """x / y, and 0 where y is, or ±1 where both are infinite."""
+    if np.count_nonzero(np.isinf(y)):
+        both = np.isinf(x) & np.isinf(y)
+        x, y = np.where(both, np.sign(x), x), np.where(both, np.sign(y), y)
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
     return np.divide(x, y, out=out, where=y != 0)[()]
 
