@@ -13,6 +13,7 @@ PRODUCTS = [
     (lambda y, a: -(y / a), -1 / 3),
     (lambda y, a: y * a - 2.0 * y, 1.0),
     (lambda y, a: tg.where(a > 0, y, 4.0 * y), 1.0),
+    (lambda y, a: tg.where(a > 0, y, 0.0), 1.0),
     (lambda y, a: 5 * y**2, 35.0),
     (lambda y, a: y**3, 49.0),
 ]

@@ -35,6 +35,7 @@ OF_SQUARES = {
     "a quotient": (lambda norm, x: -((norm(x) / 2.0) ** 2), -0.5),
     "a bell": (lambda norm, x: tg.exp(-(norm(x) ** 2) / 2), -1.0),
     "a sum": (lambda norm, x: (lambda y: y**2 + 5 * y**3)(norm(x)), 2.0),
+    "a choice": (lambda norm, x: tg.where(x[0] < 1, norm(x), 0.0) ** 2, 2.0),
     "a higher power": (lambda norm, x: norm(x) ** 4, 0.0),
 }
 NORMS_OF_TWO = {

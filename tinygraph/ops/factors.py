@@ -25,6 +25,8 @@ def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
     """
     if g is y:
         return _ONE
+    if type(g) in LITERALS and g == 0:
+        return 0.0
     if type(g) is not Tensor or g.op is None or g.op.kind != "elementwise" or not depth:
         return None
     if g.op.name == "pow" and g.inputs[0] is y and type(n := g.inputs[1]) in LITERALS and n >= 2:
