@@ -66,6 +66,18 @@ def test_code_block_of_the_readme(code, tmp_path, monkeypatch, capsys):
         exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 
 
+@pytest.mark.parametrize("page", ["where.md"])
+def test_the_examples_of_a_page(page):
+    """In which one follows from another."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    assert examples.count(">>>") > 30
+    test, report = doctest.DocTestParser().get_doctest(examples, {}, page, page, 0), []
+    with np.errstate(all="ignore"):
+        doctest.DocTestRunner().run(test, out=report.append)
+    assert not report, "".join(report)
+
+
 @pytest.mark.parametrize("name", [name for name in dir(tg) if not name.startswith("_")])
 def test_public_name_is_documented(name):
     value = getattr(tg, name)

@@ -564,6 +564,73 @@ def test_where_hides_an_infinity_from_the_value_and_not_from_the_gradient():
     assert tg.why(J).causes == []
 
 
+def hidden(sentence):
+    """What keeps it out of the value, and the cure."""
+    return re.fullmatch(
+        r".*?\. (\S.*) \(\S+:\d+\) does not take it, but (0 times .*) is NaN in the gradient\. Try: (.*)\.", sentence
+    ).groups()
+
+
+def test_what_a_where_hides_is_said_with_a_cure():
+    x = tg.parameter([0.0, 1.0])
+    J = tg.sum(tg.where(x > 0, tg.sqrt(x), 0.0))
+    ((_, key, sentence),) = [(c.tensor.op.name, c.key, c.sentence) for c in tg.why(x, of=J).causes[1:]]
+    assert key == "infinite slope"
+    cure = "choose the argument first: tg.where(x > 0, x, 1.0) in place of x in tg.sqrt(x)"
+    assert hidden(sentence) == ("tg.where(x > 0, tg.sqrt(x), 0.0)", "0 times an infinite slope", cure)
+    J = tg.sum(tg.where(x > 0, tg.sqrt(tg.where(x > 0, x, 1.0)), 0.0))
+    J.backward()
+    assert x.grad.tolist() == [0.0, 0.5]
+    assert tg.why(x).heading.startswith("dx is fine")
+
+
+HIDDEN = [
+    (lambda x, D, ok: tg.where(ok, x * D, 0.0), "tg.where(ok, D, 1.0) in place of D in x * D", "0 times NaN"),
+    (lambda x, D, ok: tg.nansum(x * D), "tg.where(tg.isfinite(D), D, 1.0) in place of D in x * D", "0 times NaN"),
+    (
+        lambda x, D, ok: tg.nanmean((x * D - 1) ** 2),
+        "tg.where(tg.isfinite(D), D, 1.0) in place of D in x * D",
+        "0 times NaN",
+    ),
+    (
+        lambda x, D, ok: tg.where(x <= 0, 0.0, tg.log(x)),
+        "tg.where(x <= 0, 1.0, x) in place of x in tg.log(x)",
+        "0 times an infinite slope",
+    ),
+    (
+        lambda x, D, ok: tg.where(x > 0, 1.0 / x, 0.0),
+        "tg.where(x > 0, x, 1.0) in place of x in 1.0 / x",
+        "0 times an infinite slope",
+    ),
+    (lambda x, D, ok: tg.nansum(x / x), "tg.where(x != 0, x, 1.0) in place of x in x / x", "0 times an infinite slope"),
+]
+
+
+@pytest.mark.parametrize(("function", "cure", "product"), HIDDEN)
+def test_what_is_hidden_by_a_mask_in_other_ways(function, cure, product):
+    """By a product with data that is not there, by nansum, and in the branch for where the condition fails."""
+    x, D, ok = tg.parameter([0.0, 1.0]), np.array([np.nan, 2.0]), np.array([False, True])
+    J = tg.sum(function(x, D, ok))
+    assert np.isfinite(J.item())
+    sentence = tg.why(x, of=J).causes[1].sentence
+    try:
+        assert hidden(sentence)[1:] == (product, f"choose the argument first: {cure}")
+    except AttributeError:
+        raise AssertionError(sentence) from None
+    with pytest.raises(tg.AnomalyError) as raised, tg.detect_anomaly():
+        J.backward()
+    assert f"does not take it, but {product} is NaN in the gradient" in str(raised.value)
+    assert f"try: choose the argument first: {cure}" in str(raised.value)
+
+
+def test_masked_data_in_a_product_of_matrices():
+    W, X, known = tg.parameter(np.ones((2, 3))), np.ones((3, 4)), np.array([True, True, True, False])
+    X[0, 3] = np.nan
+    J = tg.sum(tg.where(known, W @ X, 0.0))
+    cure = "choose the argument first: tg.where(tg.isfinite(X), X, 1.0) in place of X in W @ X"
+    assert hidden(tg.why(W, of=J).causes[1].sentence) == ("tg.where(known, W @ X, 0.0)", "0 times NaN", cure)
+
+
 def test_nan_in_the_data():
     D, w = np.ones((2, 5)), tg.parameter([[1.0, 1.0]])
     D[1, 3] = np.nan

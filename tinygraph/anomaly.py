@@ -6,6 +6,7 @@ where a cotangent is not finite, the rules that added to it are run once more to
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
@@ -71,8 +72,9 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
             if cotangent is not None:
                 value = cotangent.value if isinstance(cotangent, Tensor) else cotangent
                 if not _is_finite(value):
-                    found = anomaly_in_gradient(node, value, [(x, cotangents[x]) for x in readers.get(node, ())])
-                    if found is not None:
+                    sent = [(x, cotangents[x]) for x in readers.get(node, ())]
+                    found = anomaly_in_gradient(node, value, sent, readers)
+                    if found is not None and not (found.hidden and _is_at_infinity(found.bad, node)):
                         raise found.error
                 cotangents[node] = value
                 for x in {x for x in node.inputs if type(x) is Tensor}:
@@ -98,6 +100,8 @@ class Anomaly(NamedTuple):
     hint: str | None = None
     pointwise: bool = False
     """Whether each element was made of the elements in its place."""
+    hidden: str = ""
+    """What keeps it out of the value, and how it came into the gradient all the same."""
 
     @property
     def reason(self) -> str:
@@ -114,7 +118,7 @@ class Anomaly(NamedTuple):
         if self.pointwise:
             facts = [f"{name} is {np.broadcast_to(x, value.shape)[first]}" for (name, *_), x in self.given.items()]
             reason += f", where {' and '.join(facts)}"
-        return reason
+        return f"{reason}. {self.hidden}" if self.hidden else reason
 
     @property
     def hints(self) -> list[str]:
@@ -144,10 +148,12 @@ def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) ->
     return None if bad is None else _in_value(record, node.inputs, node.args, node.value, bad, node.site)
 
 
-def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]]) -> Anomaly | None:
+def anomaly_in_gradient(
+    x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]], further: Mapping[Tensor, Sequence[Tensor]]
+) -> Anomaly | None:
     """What is not finite in the cotangent of `x`, if it became so in the rules of one of its readers or in their sum.
 
-    `readers` are the nodes that read `x`, with their cotangents.
+    `readers` are the nodes that read `x`, with their cotangents; `further` has the readers of all these.
     """
     sent = []
     with np.errstate(all="ignore"):
@@ -161,22 +167,117 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
                 sent.append(summed)
                 if _is_finite(summed):
                     continue
+                operands = _given(reader.inputs, reader.args, site)
+                operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
+                name = described_operand(x, site, i).name
+                text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
+                if (masked := _masked(given, g, reader, i, further)) is not None:
+                    bad, hidden, mend = masked
+                    pointwise = record.kind == "elementwise" and given.shape == np.shape(g)
+                    return Anomaly(text, given, bad, operands, site, mend, pointwise, hidden)
                 bad = _made(given, record, [g, *reader.args, *reader.params.values()])
                 pointwise = bad is not None and record.kind == "elementwise"
                 if bad is None and _is_finite(given):  # broadcasting undone
                     given, bad = summed, ~np.isfinite(summed)
                 if bad is None:
                     continue
-                operands = _given(reader.inputs, reader.args, site)
-                operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
-                name = described_operand(x, site, i).name
-                text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
                 return Anomaly(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
     if sent and all(map(_is_finite, sent)):
         through = {Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, sent, strict=True)}
         text = f"the sum of the gradients of {describe(x)}"
         return Anomaly(text, cotangent, ~np.isfinite(cotangent), through, x.site)
     return None
+
+
+def _masked(
+    given: Any, g: Any, reader: Tensor, position: int, further: Mapping[Tensor, Sequence[Tensor]]
+) -> tuple[Any, str, str] | None:
+    """Which elements are NaN as 0 times what a `where` keeps out of the value; with a sentence about it, and a cure."""
+    assert reader.op is not None
+    bad = np.isnan(given)
+    if reader.op.kind == "elementwise":
+        bad = bad & (np.asarray(g) == 0)
+    elif not (_is_finite(g) and np.any(np.asarray(g) == 0)):
+        return None
+    chooser = _chooser(reader, further) if bad.any() else None
+    if chooser is None:
+        return None
+    broken = [a for a in reader.args if not _is_finite(a)]
+    factor = "an infinite slope" if not broken else "NaN" if np.isnan(broken[0]).any() else "an infinite number"
+    choice = f"{chooser.site.text or 'where'} ({chooser.site.where})"
+    hidden = f"{choice} does not take it, but 0 times {factor} is NaN in the gradient"
+    return bad, hidden, _chosen_first(reader, position, chooser, further)
+
+
+def _chosen_first(reader: Tensor, position: int, chooser: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> str:
+    """What to write where a `where` comes too late: the same choice before the operation that it should spare."""
+    node, i, broken = _origin(reader, position)
+    site, operand = node.site, node.inputs[i]
+    name, condition = described_operand(operand, site, i).name, chooser.site.operand(0)[0]
+    if name.startswith("operand "):
+        return "give the operation an argument that is chosen by the same condition, with 1.0 where it is not taken"
+    alike = node.op is not None and np.shape(chooser.args[0]) == np.shape(node.args[i]) == node.shape
+    if chooser.site.anonymous or not condition or not alike:
+        sound = f"tg.isfinite({name})" if broken else f"{name} != 0" if _is_divisor(node, i) else f"{name} > 0"
+        choice = f"tg.where({sound}, {name}, 1.0)"
+    elif _comes_second(chooser, reader, further):
+        choice = f"tg.where({condition}, 1.0, {name})"
+    else:
+        choice = f"tg.where({condition}, {name}, 1.0)"
+    assert node.op is not None
+    return f"choose the argument first: {choice} in place of {name} in {_text(node.op, node.inputs, site)}"
+
+
+def _origin(node: Tensor, position: int) -> tuple[Tensor, int, bool]:
+    """The operation and the place of its operand that make a factor NaN or infinite; and whether the operand is so."""
+    while True:
+        assert node.op is not None
+        broken = [i for i, a in enumerate(node.args) if not _is_finite(a)]
+        if not broken:
+            return node, 1 if _is_divisor(node, 1) else position, False
+        before = node.inputs[broken[0]]
+        if type(before) is not Tensor or before.op is None:
+            return node, broken[0], True
+        node, position = before, 0
+
+
+def _is_divisor(node: Tensor, position: int) -> bool:
+    return node.op is not None and node.op.name == "divide" and position == 1
+
+
+def _is_at_infinity(bad: Any, x: Tensor) -> bool:
+    """Whether a NaN comes to infinite elements only, such as those that mask scores: a `where` before ends it."""
+    return bad.shape == x.shape and bool(np.isinf(x.value[bad]).all())
+
+
+def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor | None:
+    """The nearest `where` on the ways from a node to the output that does not take all of it."""
+    ways, seen = deque([node]), {node}
+    while ways:
+        x = ways.popleft()
+        for reader in further.get(x, ()):
+            assert reader.op is not None
+            if reader.op.name == "where" and x is not reader.inputs[0]:
+                condition = np.asarray(reader.args[0])
+                if not (condition if x is reader.inputs[1] else ~condition).all():
+                    return reader
+            if reader not in seen:
+                seen.add(reader)
+                ways.append(reader)
+    return None
+
+
+def _comes_second(chooser: Tensor, node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> bool:
+    """Whether a `where` takes what was computed from a node where its condition does not hold."""
+    ways, seen = [node], {node}
+    while ways:
+        x = ways.pop()
+        if x is chooser.inputs[2]:
+            return True
+        new = [reader for reader in further.get(x, ()) if reader not in seen and reader is not chooser]
+        seen.update(new)
+        ways += new
+    return False
 
 
 def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:

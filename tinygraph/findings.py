@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .anomaly import anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
+from .anomaly import Anomaly, anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
 from .autodiff import numbers_back, propagated
 from .graph import ArrayLike, Tensor, toposort
 from .ops.elementwise import level
@@ -200,7 +200,7 @@ class Examination:
     def _not_finite(self, node: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding:
         key = "gradient nan" if math.isnan(self.norms[node]) else "gradient infinite"
         before = [r for r in readers if not math.isfinite(self.norms[r])]
-        born = not before or anomaly_in_gradient(node, self.cotangents[node], self.sent(readers)) is not None
+        born = not before or self.anomaly(node) is not None
         return Finding(key, node, node if born else about[before[0]].begins)
 
     def _zero(self, node: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding | None:
@@ -222,6 +222,11 @@ class Examination:
         if size > EXPLODING * max(self.norms[smallest], 1):
             return Finding("exploding", node, smallest, ratio=size / self.norms[smallest])
         return None
+
+    def anomaly(self, node: Tensor) -> Anomaly | None:
+        """What is not finite in the gradient of a node, if it became so there."""
+        readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
+        return anomaly_in_gradient(node, self.cotangents[node], self.sent(readers), self.readers)
 
     def sent(self, readers: Sequence[Tensor]) -> list[tuple[Tensor, Any]]:
         """Nodes with their cotangents."""

@@ -265,9 +265,12 @@ FORMULAS: Mapping[str, Formula] = {
     "discretize": _none,
     # reductions that pass over their input more than once
     "logsumexp": _each(4),
+    "logsumexp_derivative": _each(2),
     "softmax": _each(5),
     "log_softmax": _each(5),
     "recurrence": _each(2),
+    "prod_others": _each(3),
+    "cumprod_gradient": _each(5),
     "vector_norm": _each(2),
     "centred": _each(2),
     "var": _each(4),

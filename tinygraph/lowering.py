@@ -51,7 +51,8 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     for change in (apply, share, contract):
         order = toposort(*outputs)
         needed = {x for x, by in readers_of(order).items() if len(by) > 1} | set(outputs) | set(names)
-        new = rewritten(order, change, names, *notes)
+        with np.errstate(all="ignore"):  # of the numbers traced, the user has been warned
+            new = rewritten(order, change, names, *notes)
         outputs = [new[output] for output in outputs]
     return list(outputs)
 
@@ -156,9 +157,20 @@ def _softmax(x: Tensor, axis: Any = -1, top: Callable[[Tensor], Tensor] = lambda
 
 
 def _logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    top = _finite(ops.max(x, axis=axis, keepdims=True))
-    total = ops.log(ops.sum(ops.exp(x - top), axis=axis, keepdims=True)) + top
+    powers, top = _powers_below_top(x, axis)
+    total = ops.log(ops.sum(powers, axis=axis, keepdims=True)) + top
     return total if keepdims else ops.reshape(total, ops.sum(x, axis=axis).shape)
+
+
+def _logsumexp_derivative(x: Tensor, y: Tensor, axis: Any = None) -> Tensor:
+    powers, _ = _powers_below_top(x, axis)
+    return powers / ops.sum(powers, axis=axis, keepdims=True)
+
+
+def _powers_below_top(x: Tensor, axis: Any) -> tuple[Tensor, Tensor]:
+    """e^(x − max x), and max x."""
+    top = ops.max(x, axis=axis, keepdims=True)
+    return ops.exp(ops.difference(x, top)), top
 
 
 def _softmax_loss(z: Tensor, y: Tensor, axis: int) -> Tensor:
@@ -218,6 +230,7 @@ _LOWERED: Mapping[str, Any] = {
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
+    "logsumexp_derivative": _logsumexp_derivative,
     "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
     "softmax_loss": _softmax_loss,
     "stop_gradient": lambda x: x,

@@ -12,6 +12,13 @@ from tinygraph import ops
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 
+# Where PyTorch and JAX have NaN and tinygraph a number, so that a forbidden step of a hidden Markov model or of a CTC
+# loss leaves the gradients, of first and second order, finite: docs/conventions.md, ties between infinities.
+FINITE = {
+    "lse_all_ninf": {"x": [0.5, 0.5]},
+    "logaddexp_ninf": {"x": [0.0, 0.5], "y": [1.0, 0.5]},
+}
+
 
 def numbers(data):
     """Nested lists in which numbers that JSON lacks are strings."""
@@ -73,6 +80,17 @@ class Run:
         self.result.backward(self.seed, retain_graph=True)
 
 
+def ours(case, name):
+    """The gradient of a case: as recorded, but for a number in place of NaN where that is listed above."""
+    recorded = case["grads"][name]
+    if case["id"] not in FINITE:
+        return recorded
+    assert case["policy"] == "convention"
+    finite = FINITE[case["id"]][name]
+    assert all(theirs in (number, "nan") for theirs, number in zip(recorded, finite, strict=True))
+    return finite
+
+
 def agrees(computed, expected, shape, case):
     __tracebackhide__ = True
     assert list(computed.shape) == shape
@@ -116,7 +134,7 @@ def has_the_value_and_the_gradients(run):
     nodes = tg.gradients(run.result, run.wrt, run.seed)
     dtypes = case.get("grad_dtypes", {})
     for name, x, node in zip(case["wrt"], run.wrt, nodes, strict=True):
-        expected = case["grads"][name], case["grad_shapes"][name], case
+        expected = ours(case, name), case["grad_shapes"][name], case
         agrees(node.data, *expected)
         assert node.dtype == dtypes.get(name, "float64")
         if x.grad is None:  # no path leads there

@@ -9,7 +9,9 @@ import pytest
 import tinygraph as tg
 
 TABLE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `(.+?)` \| (\S+) \| (.+?) \|", TABLE, re.MULTILINE)
+FIRST, _, FURTHER = TABLE.partition("## Second derivatives")
+ROW = re.compile(r"^\| `(.+?)` \| (\S+) \| (.+?) \|", re.MULTILINE)
+ROWS, SECOND = ROW.findall(FIRST), ROW.findall(FURTHER.partition("## Where a gradient")[0])
 
 
 @pytest.mark.parametrize(("expression", "at", "derivative"), ROWS)
@@ -23,8 +25,19 @@ def test_convention(expression, at, derivative):
     assert [dx.item(), x.grad] == pytest.approx([expected, expected], nan_ok=True)
 
 
-def test_the_table_is_not_empty():
+@pytest.mark.parametrize(("expression", "at", "derivative"), SECOND)
+def test_second_derivative(expression, at, derivative):
+    def function(x):
+        return eval(expression, {"tg": tg, "np": np, "x": x})
+
+    with np.errstate(all="ignore"):
+        found = [tg.hessian(function)(float(at)), tg.compile(tg.hessian(function))(float(at))]
+    assert found == pytest.approx([eval(derivative, {"inf": np.inf, "nan": np.nan})] * 2, nan_ok=True)
+
+
+def test_the_tables_are_not_empty():
     assert len(ROWS) > 15
+    assert len(SECOND) > 5
 
 
 def test_the_branch_not_taken():

@@ -1,5 +1,8 @@
 """Running sums and products, and differences: zeros, axes, NumPy's spellings."""
 
+from fractions import Fraction
+from math import prod
+
 import numpy as np
 import pytest
 
@@ -142,6 +145,75 @@ def test_a_running_logsumexp_neither_overflows_nor_is_it_lost_among_nothing():
     y[1:].sum().backward()
     np.testing.assert_allclose(x.grad, [0.0, 1.0, 1.5, 0.5])
     x = tg.parameter([0.0, 0.0, np.inf, 0.0])
-    with np.errstate(invalid="ignore"):
-        tg.logcumsumexp(x, axis=0).backward(np.ones(4))
-    np.testing.assert_allclose(x.grad, [1.5, 0.5, np.nan, 0.0])  # only that by ∞ has no limit
+    tg.logcumsumexp(x, axis=0).backward(np.ones(4))
+    np.testing.assert_allclose(x.grad, [1.5, 0.5, 2.0, 0.0])
+
+
+# -- products, whatever those on the way come to ---------------------------------------------------------------------
+
+SCALES = (1.0, 1.0, 1e200, 1e-200, 1e150, 1e-150)
+
+
+def lines_of_all_sizes(count=200):
+    """Lines of numbers of very different sizes, some of them 0, and weights."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        n = rng.integers(1, 9)
+        x = rng.normal(size=n) * rng.choice(SCALES, n) * (rng.random(n) > 0.15)
+        yield x, rng.normal(size=n)
+
+
+def rounded(exact):
+    """The floating number nearest to a fraction, infinite where it is too large."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return np.copysign(np.inf, 1 if exact > 0 else -1)
+
+
+def without(x, k):
+    return [*x[:k], *x[k + 1 :]]
+
+
+def assert_exact(found, exact):
+    np.testing.assert_allclose(found, list(map(rounded, exact)), rtol=1e-12, atol=1e-290)
+
+
+@pytest.mark.parametrize("function", [tg.prod, tg.nanprod, lambda x: tg.prod(tg.reshape(x, (1, -1)), axis=(0, 1))])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the products themselves
+def test_the_gradient_of_a_product_is_exact(function):
+    for x, _ in lines_of_all_sizes():
+        exact = list(map(Fraction, x.tolist()))
+        given = tg.parameter(x)
+        assert_exact(tg.gradients(function(given), given).data, [prod(without(exact, k)) for k in range(len(x))])
+
+
+@pytest.mark.parametrize("function", [tg.cumulative_prod, tg.nancumprod])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_gradient_of_running_products_is_exact(function):
+    for x, c in lines_of_all_sizes():
+        c = np.abs(c) * np.where(np.cumsum(x < 0) % 2, -1, 1)  # so that no sum cancels
+        exact, weights = list(map(Fraction, x.tolist())), list(map(Fraction, c.tolist()))
+        sums = [
+            sum(weights[i] * prod(without(exact[: i + 1], k)) for i in range(k, len(exact))) for k in range(len(exact))
+        ]
+        given = tg.parameter(x)
+        assert_exact(tg.gradients(function(given, axis=0), given, c).data, sums)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_products_of_float32_and_of_any_strides():
+    for layout in (lambda x: x, lambda x: np.asfortranarray(x), lambda x: x[:, ::-1]):
+        x = tg.parameter(layout(np.array([[1e30, 1e30, 0.0, 1e-30], [1e-30, 1e-30, 1e30, 2.0]], np.float32)))
+        for axis in (1, -1):
+            y = tg.gradients(tg.prod(x, axis=axis), x, [1.0, 1.0])
+            expected = [prod(without(line, k)) for line in x.data.astype(float).tolist() for k in range(4)]
+            assert y.dtype == np.float32
+            np.testing.assert_allclose(y.data.ravel(), expected, rtol=1e-6, atol=1e-37)
+
+
+def test_compiled_gradients_of_products_are_the_same():
+    for x in (np.array([1e200, 1e200, 0.0, 1e-200]), np.array([2.0, 3.0, 4.0])):
+        for function in (tg.prod, lambda x: tg.cumulative_prod(x)[-1]):
+            with np.errstate(all="ignore"):
+                np.testing.assert_array_equal(tg.compile(tg.grad(function))(x), tg.grad(function)(x))

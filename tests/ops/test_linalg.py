@@ -123,3 +123,18 @@ def test_shapes_that_do_not_fit_are_refused_in_words():
     ):
         with pytest.raises((tg.ShapeError, tg.ArgumentError)):
             call()
+
+
+@pytest.mark.parametrize(
+    ("diagonal", "expected"),
+    [
+        ([1e200, 1e200, 1e-200, 1e-200], [1e-200, 1e-200, 1e200, 1e200]),
+        ([1e200, 1e200, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
+        ([1e200, 1e200, 0.0, 1e-200], [0.0, 0.0, 1e200, 0.0]),
+        ([1e-200, 1e-200, 1e200, 1e200], [1e200, 1e200, 1e-200, 1e-200]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the determinant itself
+def test_cofactors_are_exact_whatever_the_products_on_the_way_come_to(diagonal, expected):
+    x = tg.parameter(np.diag(diagonal))
+    np.testing.assert_allclose(tg.gradients(tg.det(x), x).data, np.diag(expected), rtol=1e-12)

@@ -1,5 +1,7 @@
 """Norms of vectors and matrices, at the ends of their domains."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,59 @@ def test_the_second_derivative_of_the_norm_at_zero_is_not_a_number():
     x = tg.parameter(np.zeros(2))
     (dx,) = tg.gradients(tg.vector_norm(x), [x])
     assert np.isnan(tg.gradients(dx.sum(), x).data).all()
+
+
+OF_SQUARES = {
+    "its square": (lambda norm, x: norm(x) ** 2, 2.0),
+    "by itself": (lambda norm, x: (lambda y: y * y)(norm(x)), 2.0),
+    "square": (lambda norm, x: tg.square(norm(x)), 2.0),
+    "a multiple": (lambda norm, x: 0.5 * (3.0 * norm(x)) ** 2 / 9, 1.0),
+    "a quotient": (lambda norm, x: -((norm(x) / 2.0) ** 2), -0.5),
+    "a bell": (lambda norm, x: tg.exp(-(norm(x) ** 2) / 2), -1.0),
+    "a sum": (lambda norm, x: (lambda y: y**2 + 5 * y**3)(norm(x)), 2.0),
+    "a choice": (lambda norm, x: tg.where(x[0] < 1, norm(x), 0.0) ** 2, 2.0),
+    "a higher power": (lambda norm, x: norm(x) ** 4, 0.0),
+}
+NORMS_OF_TWO = {
+    "vector_norm": tg.vector_norm,
+    "hypot": lambda x: tg.hypot(x[0], x[1]),
+    "along rows": lambda x: tg.vector_norm(tg.reshape(x, (1, 2)), axis=1),
+    "with axes kept": lambda x: tg.matrix_norm(tg.reshape(x, (2, 1)), keepdims=False),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS_OF_TWO.values(), ids=NORMS_OF_TWO)
+@pytest.mark.parametrize(("function", "second"), OF_SQUARES.values(), ids=OF_SQUARES)
+def test_what_is_smooth_in_a_norm_has_a_second_derivative_at_zero(function, second, norm):
+    for run in (lambda f: f, tg.compile):
+        hessian = run(tg.hessian(lambda x: tg.sum(function(norm, x))))(np.zeros(2))
+        np.testing.assert_allclose(hessian, second * np.eye(2), atol=1e-15)
+
+
+def test_a_rotation_by_its_vector_is_differentiated_at_zero():
+    """Rodrigues' formula R = I + sin t / t K + (1 − cos t) / t² K² with t = ‖w‖: the generators, whichever way."""
+    generators = np.zeros((3, 3, 3))
+    for i, j, k in itertools.permutations(range(3)):
+        generators[i, j, k] = -np.linalg.det(np.eye(3)[[i, j, k]])
+
+    def by_sinc(w):
+        t, K = tg.vector_norm(w), tg.einsum("ijk,k->ij", generators, w)
+        return np.eye(3) + tg.sinc(t / np.pi) * K + tg.sinc(t / (2 * np.pi)) ** 2 / 2 * (K @ K)
+
+    def by_where(w):
+        t, K = tg.vector_norm(w), tg.einsum("ijk,k->ij", generators, w)
+        safe = tg.where(t > 0, t, 1.0)
+        slope, bend = (tg.where(t > 0, f, limit) for f, limit in ((tg.sin(safe) / safe, 1.0), (_bend(safe), 0.5)))
+        return np.eye(3) + slope * K + bend * (K @ K)
+
+    for rotation in (by_sinc, by_where):
+        for run in (lambda f: f, tg.compile):
+            np.testing.assert_allclose(run(tg.jacobian(rotation))(np.zeros(3)), generators, atol=1e-15)
+        check_grads(rotation, np.array([0.3, -0.5, 0.2]))
+
+
+def _bend(t):
+    return (1 - tg.cos(t)) / t**2
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1.0, 1e160, 1e300])

@@ -6,7 +6,10 @@ import numpy as np
 
 
 def ratio(x: Any, y: Any) -> Any:
-    """x / y, and 0 where y is."""
+    """x / y, and 0 where y is, or ±1 where both are infinite."""
+    if np.count_nonzero(np.isinf(y)):
+        both = np.isinf(x) & np.isinf(y)
+        x, y = np.where(both, np.sign(x), x), np.where(both, np.sign(y), y)
     out = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
     return np.divide(x, y, out=out, where=y != 0)[()]
 
@@ -86,7 +89,9 @@ def cofactors(x: Any, *directions: Any) -> Any:
     order, n = len(directions) + 1, s.shape[-1]
     turned = [np.swapaxes(u, -1, -2) @ d @ np.swapaxes(vh, -1, -2) for d in directions]
     taken = (np.indices((n,) * order)[..., None] == np.arange(n)).any(0)
-    others = np.prod(np.where(taken, s.dtype.type(1), s[(..., *[None] * order, slice(None))]), -1)
+    parts, powers = (z[(..., *[None] * order, slice(None))] for z in np.frexp(s))  # lest a product on the way overflow
+    with np.errstate(over="ignore"):
+        others = np.ldexp(np.prod(np.where(taken, s.dtype.type(1), parts), -1), np.sum(np.where(taken, 0, powers), -1))
     others = np.where(taken.sum(-1) == order, others, s.dtype.type(0))
     permutations: Any = [((), 1)]
     for i in range(order):

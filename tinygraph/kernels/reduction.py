@@ -20,22 +20,98 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log Σ e^x along axes."""
     top = np.max(x, axis=axis, keepdims=True)
-    top = np.where(np.abs(top) == np.inf, 0.0, top)  # so that ∞ − ∞ does not arise
-    total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
-    return total if keepdims else total.reshape(np.sum(x, axis=axis).shape)
+    top = np.where(np.isinf(top), x.dtype.type(0), top)  # so that ∞ − ∞ does not arise
+    with np.errstate(divide="ignore"):  # the logarithm of no sum at all is −∞
+        total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.max(total, axis=axis)
+
+
+def logsumexp_derivative(x: Any, y: Any, axis: Any = None) -> Any:
+    """e^(x − y) for y = log Σ e^x, whose axes are kept; where y is infinite, equal shares for those that tie."""
+    infinite = np.isinf(y)
+    if not np.count_nonzero(infinite):  # faster than any()
+        return np.exp(x - y)
+    tied = x == y
+    shares = tied / np.maximum(np.sum(tied, axis, keepdims=True), 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(infinite, shares, np.exp(x - y)).astype(x.dtype)[()]
+
+
+def difference(x: Any, y: Any) -> Any:
+    """x − y, and 0 where both are the same infinity."""
+    if not np.count_nonzero(np.isinf(y)):  # faster than any()
+        return np.subtract(x, y)
+    different = np.not_equal(x, y)
+    out = np.zeros(different.shape, np.result_type(x, y))
+    return np.subtract(x, y, out=out, where=different)[()]
 
 
 def prod_before(x: Any, axis: Any) -> Any:
     """For each element the product of those before it along an axis."""
-    y = np.ones(x.shape, x.dtype)
-    elements, products = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
-    np.cumprod(elements[:-1], 0, x.dtype, products[1:])
+    y = np.empty(x.shape, x.dtype)
+    elements, products = x.swapaxes(axis, 0), y.swapaxes(axis, 0)
+    products[:1] = 1
+    np.multiply.accumulate(elements[:-1], 0, None, products[1:])
     return y
 
 
 def prod_after(x: Any, axis: Any) -> Any:
     """For each element the product of those after it along an axis."""
-    return np.flip(prod_before(np.flip(x, axis), axis), axis)
+    y = np.empty(x.shape, x.dtype)
+    elements, products = x.swapaxes(axis, 0)[::-1], y.swapaxes(axis, 0)[::-1]
+    products[:1] = 1
+    np.multiply.accumulate(elements[:-1], 0, None, products[1:])
+    return y
+
+
+def prod_others(x: Any, axis: Any) -> Any:
+    """For each element the product of all others along an axis, whatever the products on the way come to."""
+    with np.errstate(all="ignore"):
+        before = prod_before(x, axis)
+        if in_range(x, before, axis):
+            return before * prod_after(x, axis)
+        elements = x.swapaxes(axis, 0)
+        before, after = running_products(elements), running_products(elements[::-1])
+        y = np.ldexp(before[0] * after[0][::-1], before[1] + after[1][::-1])
+        return y.swapaxes(axis, 0).astype(x.dtype)
+
+
+def cumprod_gradient(x: Any, g: Any, axis: Any) -> Any:
+    """Σ g_i Π x_j over i ≥ k and j ≤ i, j ≠ k, for each k along an axis, whatever the products on the way come to."""
+    with np.errstate(all="ignore"):
+        before = prod_before(x, axis)
+        if in_range(x, before, axis):
+            return before * (g + recurrence(x, x * g, axis, True))
+        factors, shifts = np.frexp(x.swapaxes(axis, 0).astype(np.float64))
+        sums, powers = np.frexp(g.swapaxes(axis, 0).astype(np.float64))
+        for k in range(len(sums) - 2, -1, -1):  # g_k + x_k+1 (g_k+1 + x_k+2 (g_k+2 + …))
+            later, power = factors[k + 1] * sums[k + 1], shifts[k + 1] + powers[k + 1]
+            unit = np.where(sums[k] == 0, power, np.where(later == 0, powers[k], np.maximum(power, powers[k])))
+            sums[k], shift = np.frexp(np.ldexp(sums[k], powers[k] - unit) + np.ldexp(later, power - unit))
+            powers[k] = unit + shift
+        before, shift = running_products(x.swapaxes(axis, 0))
+        return np.ldexp(before * sums, shift + powers).swapaxes(axis, 0).astype(x.dtype)
+
+
+def in_range(x: Any, before: Any, axis: Any) -> Any:
+    """Whether no product of neighbours along an axis leaves the range of numbers; zeros are left out."""
+    return is_narrow(before * x) or is_narrow(np.cumprod(np.where(x == 0, x.dtype.type(1), x), axis))
+
+
+def is_narrow(products: Any) -> Any:
+    """Whether the quotient of any two, or of one and 1, is in the range of numbers."""
+    sizes, largest = np.abs(products), 2.0 ** (np.finfo(products.dtype).maxexp - 2)
+    return bool(sizes.size == 0 or max(sizes.max(), 1.0) < largest * min(sizes.min(), 1.0))
+
+
+def running_products(x: Any) -> Any:
+    """The products of those before each element along the first axis, as numbers from ½ to 1 and powers of 2."""
+    factors, shifts = np.frexp(x.astype(np.float64))
+    parts, powers = np.full(x.shape, 0.5), np.ones(x.shape, shifts.dtype)
+    for k in range(1, len(x)):
+        parts[k], shift = np.frexp(parts[k - 1] * factors[k - 1])
+        powers[k] = powers[k - 1] + shifts[k - 1] + shift
+    return parts, powers
 
 
 def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:

@@ -1,7 +1,8 @@
 """Running sums and products, and differences: operations along an axis that keep it.
 
 A running product is differentiated without a division, which would not bear zeros: what the derivative needs are the
-products before and after each element, and a linear recurrence. These three are closed under differentiation.
+products before and after each element, and a linear recurrence. These three are closed under differentiation. The
+first derivatives of products are kernels of their own, in which a product on the way may leave the range of numbers.
 """
 
 from __future__ import annotations
@@ -93,6 +94,46 @@ def recurrence_(xp: Any, x: ArrayLike, b: ArrayLike, axis: int, reverse: bool) -
     return xp.recurrence(x, b, axis=axis, reverse=reverse)
 
 
+def _of_two_products(xp: Any, g: Any, x: Any, before: Any, after: Any, axis: int) -> Any:
+    """The derivative of before ∗ after, by the elements in the products before each, and in the sums of those after."""
+    by_before = before * xp.recurrence(x, g * after, axis=axis, reverse=True)
+    return by_before + after * xp.recurrence(x, g * before, axis=axis, reverse=False)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, axis: _of_two_products(
+        xp, g, x, xp.prod_before(x, axis=axis), xp.prod_after(x, axis=axis), axis
+    ),
+    notation="prod others_{axis}({0})",
+    run=kernels.prod_others,
+    samples=_samples,
+)
+def prod_others_(xp: Any, x: ArrayLike, axis: int) -> Any:
+    """y_i = Π x_j over j ≠ i."""
+    return xp.prod_others(x, axis=axis)
+
+
+@op(
+    "reduction",
+    lambda xp, g, y, x, c, axis: _of_two_products(
+        xp, g, x, xp.prod_before(x, axis=axis), c + xp.recurrence(x, x * c, axis=axis, reverse=True), axis
+    ),
+    lambda xp, g, y, x, c, axis: _summed_products(xp, g * xp.prod_before(x, axis=axis), x, axis),
+    notation="cumprod′_{axis}({0}, {1})",
+    run=kernels.cumprod_gradient,
+    samples=tuple(Sample((shape, shape), params) for (shape,), params, _ in _samples),
+)
+def cumprod_gradient_(xp: Any, x: ArrayLike, c: ArrayLike, axis: int) -> Any:
+    """y_k = Σ c_i Π x_j over i ≥ k and j ≤ i, j ≠ k: what the cotangents c of running products give their elements."""
+    return xp.cumprod_gradient(x, c, axis=axis)
+
+
+def _summed_products(xp: Any, t: Any, x: Any, axis: int) -> Any:
+    """Σ t_k Π x_j over k ≤ i and k < j ≤ i."""
+    return t + x * xp.recurrence(x, t, axis=axis, reverse=False)
+
+
 @op(
     "reduction",
     lambda xp, g, y, x, axis: _flipped(xp.cumulative_sum(_flipped(g, axis), axis=axis), axis),
@@ -108,7 +149,7 @@ def cumulative_sum_(xp: Any, x: ArrayLike, axis: int) -> Any:
 
 @op(
     "reduction",
-    lambda xp, g, y, x, axis: xp.prod_before(x, axis=axis) * (g + xp.recurrence(x, x * g, axis=axis, reverse=True)),
+    lambda xp, g, y, x, axis: xp.cumprod_gradient(x, g, axis=axis),
     notation="cumprod_{axis}({0})",
     run=np.cumprod,
     samples=_samples,
@@ -239,11 +280,12 @@ def diff(
 
 
 def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
-    """Σ g_k e^(x_i − y_k) over k ≥ i, through ratios of neighbours, which are at most 1."""
-    earlier = xp.concat([y[along(axis % x.ndim, slice(n))] for n in (1, -1)], axis=axis)
-    finite = xp.where(y == -np.inf, 0.0, y)  # so that ∞ − ∞ does not arise
-    ratio = xp.exp(xp.where(earlier == np.inf, 0.0, earlier) - finite)  # nor here
-    return xp.exp(x - finite) * (g + xp.recurrence(ratio, ratio * g, axis=axis, reverse=True))
+    """Σ g_k ∂y_k/∂x_i over k ≥ i, where y_k = log(e^y_k−1 + e^x_k) has the derivatives of `logaddexp`."""
+    first, earlier, later = (along(axis % x.ndim, part) for part in (slice(1), slice(-1), slice(1, None)))
+    one = np.ones(x[first].shape, x.dtype)  # y_0 is x_0
+    by_sum = xp.concat([one, xp.sigmoid(xp.difference(y[earlier], x[later]))], axis=axis)
+    by_term = xp.concat([one, xp.sigmoid(xp.difference(x[later], y[earlier]))], axis=axis)
+    return by_term * (g + xp.recurrence(by_sum, by_sum * g, axis=axis, reverse=True))
 
 
 @op(

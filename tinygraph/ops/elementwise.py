@@ -27,6 +27,7 @@ from ..samples import Domain, Sample
 from ..table import POWER, PRODUCT, SIGN, SUM
 from .arguments import as_tensor
 from .comparisons import equal, isnan, where
+from .factors import without_factor
 
 __all__ = [
     "abs",
@@ -394,6 +395,12 @@ def cbrt(xp: Any, x: ArrayLike) -> Any:
     return xp.cbrt(x)
 
 
+def _over_length(xp: Any, g: Any, z: Any, x: Any) -> Any:
+    """x/z, times g, and 0 where z is."""
+    q = without_factor(g, z)
+    return g * (x / xp.without_zero(z)) if q is None else q * x
+
+
 @op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
 def without_zero_(xp: Any, x: ArrayLike) -> Any:
     """x, as a divisor: infinite where it is 0, so that the quotient is 0 there, and all its derivatives."""
@@ -402,8 +409,8 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * (x / xp.without_zero(z)),
-    lambda xp, g, z, x, y: g * (y / xp.without_zero(z)),
+    lambda xp, g, z, x, y: _over_length(xp, g, z, x),
+    lambda xp, g, z, x, y: _over_length(xp, g, z, y),
     samples=(_not_flat, _not_flat),
 )
 def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
@@ -415,9 +422,14 @@ def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.hypot(x, y)
 
 
+def _of_abs(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    q = without_factor(g, y)
+    return g * xp.sign(x) if q is None else q * x
+
+
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * xp.sign(x),
+    _of_abs,
     notation="|{0}|",
     run=np.absolute,
     operators=("__abs__",),

@@ -23,6 +23,7 @@ from .broadcasting import Axis, reduced_count
 from .comparisons import not_equal
 from .decompositions import svdvals
 from .elementwise import astype, floating
+from .factors import without_factor
 from .reduction import spread
 from .shape import permute_dims, reshape
 
@@ -43,12 +44,14 @@ __all__ = [
     samples=(Domain(), Domain(0.5, 2.0, signs=True)),
 )
 def ratio_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x / y, and 0 where y is; its derivative is infinite there."""
+    """x / y, and 0 where y is, where its derivative is infinite; ±1 where both are infinite."""
     return xp.ratio(x, y)
 
 
 def _of_norm(xp: Any, g: Any, y: Any, x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
     """sign(x) (|x| / y)^(p − 1), and 0 where y is 0 and, for p < 1, where x is."""
+    if ord == 2 and (q := without_factor(g, y)) is not None:
+        return x * (q if np.ndim(q) == 0 else spread(xp, xp.broadcast_to(q, y.shape), x.shape, axis, keepdims))
     g, y = spread(xp, g, x.shape, axis, keepdims), spread(xp, y, x.shape, axis, keepdims)
     if ord == 2:
         return g * xp.ratio(x, y)

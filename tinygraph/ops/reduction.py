@@ -146,12 +146,11 @@ def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> An
 
 
 def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """The product of all others, as of those before times those after it: a division by x would not bear zeros."""
+    """The product of all others; a division by x would not bear zeros."""
     if isinstance(axis, int) and x.ndim:
-        others = xp.prod_before(x, axis=axis) * xp.prod_after(x, axis=axis)
+        others = xp.prod_others(x, axis=axis)
     else:
-        line = in_line(xp, x, axis)
-        others = _out_of_line(xp, xp.prod_before(line, axis=-1) * xp.prod_after(line, axis=-1), x.shape, axis)
+        others = _out_of_line(xp, xp.prod_others(in_line(xp, x, axis), axis=-1), x.shape, axis)
     return spread(xp, g, x.shape, axis, keepdims) * others
 
 
@@ -216,9 +215,31 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 
 @op(
     "reduction",
-    lambda xp, g, y, x, axis, keepdims: (
-        spread(xp, g, x.shape, axis, keepdims) * xp.exp(x - spread(xp, y, x.shape, axis, keepdims))
+    lambda xp, g, s, x, y, axis: s * (g - xp.sum(g * s, axis=axis, keepdims=True)),
+    None,
+    notation="softmax_{axis}({0})",
+    run=kernels.logsumexp_derivative,
+    samples=(
+        Sample(((3,), ()), {"axis": 0}, (None, Domain(computed="logsumexp"))),
+        Sample(((2, 3), ()), {"axis": None}, (None, Domain(computed="logsumexp"))),
+        Sample(((1, 3), ()), {"axis": -1}, (None, Domain(computed="logsumexp"))),
     ),
+)
+def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
+    """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
+    return xp.logsumexp_derivative(x, y, axis=axis)
+
+
+def _of_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    if not keepdims and x.ndim:
+        shape = kept(x.shape, axis)
+        g, y = xp.reshape(g, shape), xp.reshape(y, shape)
+    return g * xp.logsumexp_derivative(x, y, axis=axis)
+
+
+@op(
+    "reduction",
+    _of_logsumexp,
     notation="log Σ_{axis} exp({0})",
     run=kernels.logsumexp,
     binding=BIG_SUM,
@@ -226,6 +247,8 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 )
 def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """log Σ eˣ along `axis`, whose derivative is the softmax. Never overflows.
+
+    Where the result is infinite, the elements that tie share the gradient equally, as of `max`.
 
     >>> tg.logsumexp([1000.0, 1000.0]).item()
     1000.6931471805599

@@ -23,6 +23,7 @@ from .broadcasting import Axis, kept, reduced_count
 from .comparisons import maximum, minimum, where
 from .contraction import matmul
 from .elementwise import astype, floating, sqrt, square
+from .factors import without_factor
 from .indexing import getitem
 from .joining import concat, stack
 from .reduction import divided, in_line, max, mean, min, nanmean, sum, without_nan
@@ -119,7 +120,11 @@ def var(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdim
 
 
 def _std_slope(xp: Any, g: Any, y: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
-    share = xp.where(y == 0, y, g / xp.where(y == 0, 1.0, y))  # 0 where nothing varies
+    share = without_factor(g, y)
+    if share is None:
+        share = xp.where(y == 0, y, g / xp.where(y == 0, 1.0, y))  # 0 where nothing varies
+    elif np.shape(share) != y.shape:
+        share = xp.broadcast_to(share, y.shape)
     return _slope(xp, share, x, axis, correction, keepdims)
 
 

@@ -15,7 +15,7 @@ from ..apply import op
 from ..errors import ArgumentError, DependencyError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
-from ..table import POWER, PRODUCT
+from ..table import POWER, PRODUCT, SUM
 
 __all__ = [
     "acos",
@@ -129,11 +129,27 @@ def log10(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * xp.sigmoid(x - y),
-    lambda xp, g, z, x, y: g * xp.sigmoid(y - x),
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -g,
+    notation="{0} − {1}",
+    binding=SUM,
+    run=kernels.difference,
+    linear="together",
+)
+def difference_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """x − y, and 0 where both are the same infinity."""
+    return xp.difference(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * xp.sigmoid(xp.difference(x, y)),
+    lambda xp, g, z, x, y: g * xp.sigmoid(xp.difference(y, x)),
 )
 def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = log(eˣ + eʸ), elementwise, without overflow; the derivatives are σ(x − y) and σ(y − x).
+
+    Where both are the same infinity, they share the gradient equally.
 
     >>> tg.logaddexp([0.0, 1000.0], [0.0, 1000.0])
     Tensor([6.9315e-01, 1.0007e+03], op=logaddexp)
@@ -143,8 +159,8 @@ def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * (x - y)),
-    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * (y - x)),
+    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * xp.difference(x, y)),
+    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * xp.difference(y, x)),
 )
 def logaddexp2(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = log₂(2ˣ + 2ʸ), elementwise, without overflow.

@@ -577,6 +577,12 @@ _RULES: dict[str, Callable[..., Sum]] = {
         _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
     ),
     "astype": lambda reader, node, x: x,  # of its own dtype, or converted
+    "difference": lambda reader, node, x, y: (
+        _call(reader, node, x, y) if reader.accurate else added((x, multiplied(number(-1), y)))
+    ),
+    "logsumexp_derivative": lambda reader, node, x, y: (
+        _call(reader, node, x, y) if reader.accurate else of(Call("softmax", (x,), Params(node.params), node.shape))
+    ),
     "reshape": _reshape,
     "custom_gradient": lambda reader, node, value, *inputs: value,
     "stop_gradient": lambda reader, node, x: x if reader.accurate else _call(reader, node, x),

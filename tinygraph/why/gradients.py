@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..anomaly import anomaly_in_gradient, propagated_to_inputs
+from ..anomaly import propagated_to_inputs
 from ..findings import Finding, norm
 from ..graph import Tensor, toposort
 from ..notation import number
@@ -85,10 +85,14 @@ def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[C
         yield from of_value(case, loss)
         return
     readers = case.seen.readers.get(x, [])
-    anomaly = anomaly_in_gradient(x, case.seen.cotangents[x], case.seen.sent(readers))
+    anomaly = case.seen.anomaly(x)
     if anomaly is not None:
         reader = next((r for r in readers if r.site is anomaly.site), x)
         yield Cause("infinite slope", reader, f"{where(anomaly)}{advice(anomaly)}")
+        if anomaly.hidden:
+            broken = [y for y in reader.inputs if type(y) is Tensor and not math.isfinite(norm(values[y]))]
+            for y in broken[:1]:
+                yield from of_value(case, y)
         return
     for node in [*readers, *(y for r in readers for y in r.inputs if type(y) is Tensor)]:
         if not math.isfinite(norm(values[node])):
