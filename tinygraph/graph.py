@@ -37,11 +37,11 @@ Params: TypeAlias = Mapping[str, Any]
 
 _BY_VALUE = "choose by value with tg.where; what steers the program is an argument in static_argnums"
 _IN_A_TRACE = {
-    ".detach()": "tg.stop_gradient(x) is recorded",
-    "setting .data": "return the new value as a result",
-    "a copy": "use the tensor itself, of which nothing is written to",
+    ".detach()": "tg.stop_gradient(x) is recorded; ",
+    "setting .data": "return the new value as a result; ",
+    "a copy": "use the tensor itself, of which nothing is written to; ",
 }
-"""What to do within a function that is compiled, in place of what asks for a value."""
+"""What to do within a function that is compiled, before what to do in general."""
 
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
@@ -301,7 +301,7 @@ class Tensor(_ArrayMethods):
         site = locate(_getframe(2))
         raise UnsupportedError(
             f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
-            f" ({site.where}); {_IN_A_TRACE.get(how, _BY_VALUE)}"
+            f" ({site.where}); {_IN_A_TRACE.get(how, '')}{_BY_VALUE}"
         )
 
     def _refuse_exit(self, how: str) -> None:
