@@ -152,6 +152,15 @@ def positional_parameters(function: Callable[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def positional_count(function: Callable[..., Any]) -> int | None:
+    """How many arguments may be given by position; None where there is no end to them, or it cannot be known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional_parameters(function))
+
+
 def as_arrays(tree: Any) -> Any:
     """Arrays of the caller's own, or NumPy's numbers, for the tensors in a tree."""
     leaves, structure = flatten(tree)
