@@ -645,3 +645,70 @@ def test_a_method_takes_its_object_as_a_static_argument():
 
     assert Model().twice(np.ones(2)).tolist() == [2.0, 2.0]
     assert isinstance(Model.twice, type(tg.compile(abs)))
+
+
+def test_names_of_any_kind_make_a_program():
+    """Also those that look like the program's own, or the same to Python; and comments with what breaks lines."""
+
+    def loss(params):
+        total = 0.0
+        for i, (name, x) in enumerate(params.items()):
+            y = tg.sum(tg.tanh(x) * (np.arange(2.0) + i))
+            y.name = f"{name}\n{name}"
+            total = total + y
+        return total
+
+    names = [
+        "µ",
+        "μ",
+        "ﬁ",
+        "fi",
+        "σ²",
+        "",
+        "1",
+        "😀",
+        "lambda",
+        "__debug__",
+        "np",
+        "tanh",
+        "len",
+        "a\nb",
+        "a\0b",
+        "\u2028",
+    ]
+    names += [
+        "\ud800",
+        "x" * 10_000,
+        "_c1",
+        "_0",
+        "constant0",
+        "constant1",
+        "ticks",
+        "clock",
+        "_clock",
+        "loss",
+        "x0",
+        "t1",
+    ]
+    for some in (names, *([name] for name in names)):
+        params = {name: np.array([0.1 * i, 0.2]) for i, name in enumerate(some)}
+        compiled = tg.compile(tg.value_and_grad(loss))
+        (J, gradient), (expected, theirs) = compiled(params), tg.value_and_grad(loss)(params)
+        assert_same([J, *gradient.values()], [expected, *theirs.values()])
+        assert "recorded operations" in compiled.report()
+
+
+def test_a_function_called_as_an_op_of_ones_own_calls_it():
+    @tg.op("elementwise", lambda xp, g, y, x: g * 3.0, run=lambda x: np.asarray(x) * 3.0)
+    def thrice_in_test_compile(xp, x):
+        return xp.thrice_in_test_compile(x)
+
+    op = thrice_in_test_compile
+
+    def thrice_in_test_compile(x):
+        return op(x) + 1.0
+
+    try:
+        assert tg.compile(thrice_in_test_compile)(np.ones(2)).tolist() == [4.0, 4.0]
+    finally:
+        OPS.pop("thrice_in_test_compile")

@@ -46,9 +46,9 @@ class Executable:
         trace = traced(function, name, parameters, arrays, structure)
         self.guard = guard()  # now, since what the function does at its first call only is done
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
-        self.name = identifier(name if name.isidentifier() else "program", set())
         self.collapsed: dict[str, tuple[int, int]] = {}
         program = _program(trace, donated, self.collapsed)
+        self.name = identifier(name if name.isidentifier() else "program", set(program.functions))
         self.source = program.source(self.name)
         self.lines, self.buffers = program.lines, program.buffers
         self._donated = sorted(donated)
@@ -175,12 +175,13 @@ class Executable:
         head, _, tail = self.source.partition(f"def {self.name}(")
         signature, _, body = tail.partition("\n")
         result = body.rstrip().rpartition("\n")[2]
-        timed = [f"    ticks[{i}] = clock()\n    {line}" for i, line in enumerate(lines)]
+        # as no variable of a program is called
+        timed = [f"    _cticks[{i}] = _clock()\n    {line}" for i, line in enumerate(lines)]
         text = f"{head}def {self.name}({signature}\n" + "\n".join(
-            [*timed, f"    ticks[{len(lines)}] = clock()", result]
+            [*timed, f"    _cticks[{len(lines)}] = _clock()", result]
         )
         ticks = [0.0] * (len(lines) + 1)
-        variables: dict[str, Any] = {"ticks": ticks, "clock": perf_counter}
+        variables: dict[str, Any] = {"_cticks": ticks, "_clock": perf_counter}
         exec(text, variables)
         variables.update(self.constants)
         best = [float("inf")] * len(lines)

@@ -12,7 +12,6 @@ import numpy as np
 
 from . import codegen
 from .codegen import (
-    HELPERS,
     LARGEST_CONSTANT,
     expression,
     helpers,
@@ -114,7 +113,8 @@ class Program:
                 self._name(node, names.get(node))
                 group.append(f"{self._names[node]} = {text}")
             if node in names or node in self.results:
-                yield from [f"# {comments[node]}"] if node in comments else []
+                if node in comments:
+                    yield f"# {''.join(c if c.isprintable() else '·' for c in comments[node])}"
                 yield from group
                 group.clear()
             for store in dying:
@@ -327,4 +327,4 @@ def _is_view(node: Tensor) -> bool:
 
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
-    return codegen.identifier(name, {*_IMPORTED, *HELPERS, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)")
+    return codegen.identifier(name, {*_IMPORTED, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)|constant\d+")
