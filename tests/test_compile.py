@@ -266,6 +266,105 @@ def test_an_argument_that_is_returned_is_a_copy():
     assert compiled(x, y)[4].tolist() == [1.0, 1.0]
 
 
+ONE_OF_EACH = [
+    pytest.param(op, *sample, id=op.name)
+    for op in testing.records()
+    for sample in itertools.islice(testing.samples(op), 1)
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [None, np.int64, bool])
+@pytest.mark.parametrize(("op", "inputs", "params"), ONE_OF_EACH)
+def test_results_are_arrays_of_the_callers_own(op, inputs, params, dtype):
+    """They can be written to, and that changes no argument, no other result, and nothing of the next call."""
+    inputs = [np.array(x) if dtype is None else x.astype(dtype) for x in inputs]
+
+    def function(*xs):
+        y = testing.applied(op, testing.consistent(op, list(xs)), params)
+        return y, y, *xs, *([tg.exp(y), tg.sin(y), tg.logical_not(y)] if isinstance(y, tg.Tensor) else [])
+
+    compiled = tg.compile(function)
+    try:
+        results = arrays(compiled(*inputs))
+    except (TypeError, ValueError, IndexError):
+        return  # not of this dtype
+    kept, given = [np.array(y) for y in results], [x.copy() for x in inputs]
+    written = [y for y in results if isinstance(y, np.ndarray)]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations([*written, *inputs], 2))
+    for y in written:
+        y[...] = True
+    for before, after in zip([*given, *kept], [*inputs, *arrays(compiled(*inputs))], strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_results_are_the_callers_own_whatever_an_op_of_ones_own_returns():
+    table = np.arange(3.0)
+
+    @tg.op("elementwise", lambda xp, g, y, x: g, run=lambda x: x)
+    def itself_in_test_compile(xp, x):
+        return xp.itself_in_test_compile(x)
+
+    @tg.op("elementwise", lambda xp, g, y, x: g, run=lambda x: table)
+    def table_in_test_compile(xp, x):
+        return xp.table_in_test_compile(x)
+
+    itself, looked_up = itself_in_test_compile, table_in_test_compile
+    compiled = tg.compile(lambda x: (itself(x), itself(tg.tanh(x)), tg.exp(tg.sin(x * 2)), looked_up(x).T))
+    x = np.arange(3.0)
+    try:
+        for _ in range(2):
+            results = compiled(x)
+            assert_same(results, (x, np.tanh(x), np.exp(np.sin(x * 2)), np.arange(3.0)))
+            for y in results:
+                y[:] = 7.0
+        assert table.tolist() == x.tolist() == [0.0, 1.0, 2.0]
+    finally:
+        OPS.pop("itself_in_test_compile")
+        OPS.pop("table_in_test_compile")
+
+
+def test_a_conversion_to_the_dtype_that_is_there_keeps_its_buffer():
+    compiled = tg.compile(lambda x: ((x > 0).astype(bool).astype(bool), tg.logical_not(x > 2), (x * 2).astype(float)))
+    kept, other, doubled = compiled(np.array([0.0, 1.0, 3.0]))
+    assert kept.tolist() == [False, True, True]
+    assert other.tolist() == [True, True, False]
+    assert doubled.tolist() == [0.0, 2.0, 6.0]
+
+
+def test_a_result_that_repeats_a_number_can_be_written_to():
+    y = tg.compile(lambda x: tg.broadcast_to(x * 2, (3, 3)))(np.ones(3))
+    y[0, 0] = 7.0
+    assert y.tolist() == [[7.0, 2.0, 2.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (lambda a: a, lambda a: a, "was given twice"),
+        (lambda a: a[:3], lambda a: a[2:5], "shares memory with another argument"),
+        (lambda a: np.broadcast_to(1.0, 3), lambda a: a[:3], "to be written over, and is read-only"),
+    ],
+)
+def test_a_donated_array_that_cannot_be_written_over_is_refused(first, second, why):
+    compiled = tg.compile(lambda a, b: (a + b, a * b), donate_argnums=0)
+    for _ in range(2):
+        fine = np.ones(6)
+        assert compiled(fine[:3], fine[3:])[0].tolist() == [2.0, 2.0, 2.0]
+        assert compiled(np.ones(3), np.ones(3))[0].tolist() == [2.0, 2.0, 2.0]
+        a = np.ones(6)
+        with pytest.raises(tg.ArgumentError, match=rf"a of <lambda> is donated, .*{why}"):
+            compiled(first(a), second(a))
+        assert a.tolist() == [1.0] * 6
+
+
+def test_a_donated_tensor_keeps_its_value():
+    compiled = tg.compile(lambda a: a + 1.0, donate_argnums=0)
+    x = tg.Tensor(np.ones(3))
+    assert compiled(x).tolist() == [2.0, 2.0, 2.0]
+    assert x.data.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_a_donated_argument_becomes_the_result(lecture):
     params, X, Y = lecture
     eager = step(params, X, Y)
