@@ -1,7 +1,9 @@
 """A program is made anew as soon as what its function reads from outside has changed, and only then."""
 
 import argparse
+import array
 import collections
+import contextvars
 import copy
 import dataclasses
 import enum
@@ -10,6 +12,7 @@ import gc
 import math
 import operator
 import sys
+import threading
 import types
 import warnings
 import weakref
@@ -562,6 +565,75 @@ def flag_of_a_branch():
         lambda: setattr(cfg, "mode", Color.BLUE),
         lambda: setattr(cfg, "kind", "b"),
         lambda: setattr(cfg, "none", 1),
+    ]
+
+
+@case
+def buffers_and_variables_of_a_context():
+    numbers, local, variable = array.array("d", [0.5]), threading.local(), contextvars.ContextVar("rate", default=None)
+    local.rate, raw = 0.5, bytearray(b"1")
+    variable.set(0.5)
+    return lambda x: x * numbers[0] * local.rate * variable.get() * raw[0], [
+        lambda: numbers.__setitem__(0, 0.25),
+        lambda: setattr(local, "rate", 0.25),
+        lambda: variable.set(0.25),
+        lambda: raw.__setitem__(0, 50),
+    ]
+
+
+@case
+def code_without_a_module():
+    variables = {}
+    text = (
+        "class A:\n    rate = 0.5\n    def __init__(self): self.by = 2.0\na = A()\ndef f(x): return x * a.rate * a.by"
+    )
+    exec(text, variables)
+    return variables["f"], [lambda: setattr(variables["A"], "rate", 0.25), lambda: setattr(variables["a"], "by", 3.0)]
+
+
+@case
+def functions_by_type():
+    s = {"rate": 0.5}
+
+    @functools.singledispatch
+    def scaled(x):
+        return x
+
+    @scaled.register
+    def _(x: tg.Tensor):
+        return x * s["rate"]
+
+    return lambda x: scaled(x), [lambda: s.update(rate=0.25)]
+
+
+@case
+def descriptors():
+    class Rate:
+        def __init__(self):
+            self.held = 0.5
+
+        def __get__(self, owner, kind):
+            return self.held * 2.0
+
+    class Model:
+        rate, by = Rate(), functools.cached_property(lambda self: RATE)
+
+        @functools.lru_cache  # noqa: B019
+        def remembered(self):
+            return 3.0
+
+        def scaled(self, x, by):
+            return x * self.rate * by * RATE
+
+        twice = functools.partialmethod(scaled, by=2.0)
+
+    model = Model()
+    return lambda x: model.scaled(x, model.rate) * model.twice(x) * model.by * model.remembered(), [
+        lambda: setattr(vars(Model)["rate"], "held", 0.25),
+        lambda: setattr(model, "by", 7.0),
+        lambda: setattr(Model, "remembered", lambda self: 5.0),
+        lambda: setattr(Model, "twice", lambda self, x: x),
+        lambda: globals().update(RATE=0.25),
     ]
 
 

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from sys import _getframe
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -59,6 +59,8 @@ def op(
     """
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
+        if not isinstance(forward, FunctionType):
+            raise TypeError(f"op decorates a function, whose name it has, not {type(forward).__name__}")
         name = forward.__name__.rstrip("_")
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
@@ -328,6 +330,8 @@ def _operands(
         elif a.dtype is not dtype:
             mixed = True
     if dtype is None:
+        if not inputs:
+            raise ArgumentError("there are no arrays to join: give one at least")
         return _operands((constant(inputs[0]), *inputs[1:]), joint)
     if mixed and joint and (narrowed := _narrowed(given, inputs, joint)):
         return _operands(narrowed)

@@ -48,13 +48,23 @@ def compile(
 
     Results are arrays of their own. Those of arguments in `donate_argnums` may be written over by results of the same
     shape: such arguments are used up by the call, and none may be given twice. Arguments in `static_argnums` are given
-    to `function` as they are; each value has a program of its own. Numbers take the floating dtype of the arrays that
-    are given with them. Leaves from outside, such as parameters, are read at each call; plain arrays from outside are
-    constants of the program, and in its source only a place where they are large. Checks of values, such as that labels
-    are between 0 and 1, are made when it is traced.
+    to `function` as they are; each value has a program of its own, and 1 has another one than 1.0 and True. Positions
+    may be counted from the end. Numbers take the floating dtype of the arrays that are given with them. Checks of
+    values, such as that labels are between 0 and 1, are made when it is traced.
+
+    The data of leaves from outside, such as parameters, is read at each call. Other values from outside are constants
+    of the program: numbers, arrays, containers, attributes of objects, and the functions and classes that are called,
+    in the code of `function` and in all code of yours that it reaches. At each call they are compared with those of the
+    trace, and where one has changed, the function is traced again; what changes often is better an argument, and a
+    warning says so. Arrays of more than 64 KiB are compared by identity and by about 1,000 elements, containers of more
+    than 8,192 entries by about 1,000 of them, and no more than about 1,000 values in all: give as an argument what is
+    larger and changes in place. What libraries keep, files and the environment are not looked at.
+
+    A copy, and what a pickle is loaded as, is compiled anew.
 
     Raises `UnsupportedError` where `function` asks for the value of a tensor, as ``if``, ``.data`` and ``.detach()``
-    do, uses what was computed outside, or is not the same at each call, as with random numbers.
+    do, uses what was computed outside, or is not the same at each call, as with random numbers; `ArgumentError` for
+    donated arrays that are read-only or share memory with another argument, and for positions that there are not.
 
     >>> import numpy as np, tinygraph as tg
     >>> @tg.compile
@@ -210,9 +220,9 @@ class Compiled:
     def _static_key(self, value: Any) -> Any:
         try:
             hash(value)
-        except TypeError as error:
+            return exact(value)
+        except (TypeError, RecursionError) as error:
             raise TypeError(f"a static argument of {self.__name__} cannot be hashed: {error}") from None
-        return exact(value)
 
     def _warn_of(self, changed: str) -> None:
         """Say once what changes so often that the function is traced again and again."""

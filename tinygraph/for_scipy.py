@@ -33,8 +33,9 @@ class Problem(Mapping[str, Any]):
                 raise DTypeError(
                     f"x0{path} holds {x.dtype}; what is to be optimised is floating, as np.asarray(x0, float)"
                 )
-        if not arrays:
-            raise ArgumentError(f"x0 has no arrays, so there is nothing that {self._name} could be optimised by")
+        if not sum(x.size for x in arrays):
+            what = "elements" if arrays else "arrays"
+            raise ArgumentError(f"x0 has no {what}, so there is nothing that {self._name} could be optimised by")
         self._forms = [(x.shape, x.dtype, x.size) for x in arrays]
         self.x0 = self._joined(arrays)
         """Where to start: all arrays in one float64 vector."""

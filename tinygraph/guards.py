@@ -23,9 +23,11 @@ import types
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import islice
 from operator import attrgetter, is_, methodcaller
+from threading import local
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -45,7 +47,7 @@ MOST = 1000
 _ATOMS = {type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis), type(NotImplemented)}
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 # Types of the standard library that are no more than their attributes.
-_NAMESPACES = {("types", "SimpleNamespace"), ("argparse", "Namespace")}
+_NAMESPACES = {("types", "SimpleNamespace"), ("argparse", "Namespace"), ("_thread", "_local")}
 _NAMESPACES |= {("collections", name) for name in ("UserDict", "UserList", "UserString", "ChainMap")}
 # With one of these names in the code, any attribute of an object may be read.
 _REFLECTION = {"__dict__", "asdict", "astuple", "attrgetter", "fields", "getattr", "hasattr", "vars"}
@@ -203,7 +205,7 @@ class _Facts:
         self.reads = _Reads(set(before.names), set(before.strings))
         self.lines: dict[str, str] = {}  # conditions under which something has changed, and the names of that
         self.variables: dict[str, Any] = {"differs": differs, "is_": is_, "sample": _sample, "islice": islice}
-        self.variables |= {"attribute": object.__getattribute__, "lookup": _lookup, "modules": sys.modules}
+        self.variables |= {"attributes": _attributes, "lookup": _lookup, "modules": sys.modules}
         self._constants: dict[int, str] = {}
         self._shells: dict[int, str] = {}  # the variables that hold what has been met, by id
         self._met: list[Any] = []  # so that no id is used again
@@ -272,7 +274,7 @@ class _Facts:
 
     def _state(self, place: _Place) -> None:
         """State all about a value that matters, wherever it is handed on to."""
-        value = place.value
+        value, kind = place.value, type(place.value)
         if _is_atom(value):
             kept = self._constant(value)
             self._fact(place, f"{place.read} is not {kept} and differs({place.read}, {kept})")
@@ -288,7 +290,7 @@ class _Facts:
             self._class(value, variable, instance=False)
         elif isinstance(value, ModuleType):
             if not _is_library(vars(value).get("__file__"), value.__name__):
-                for name in self.before.names & vars(value).keys():
+                for name in sorted({*self.before.names, "__getattr__"} & vars(value).keys()):
                     self._read(_Place(f"{variable}.{name}", f"{place.label}.{name}", vars(value)[name]))
         elif isinstance(value, MethodType):
             self._parts(place, ("__func__", "__self__"))
@@ -298,6 +300,11 @@ class _Facts:
             self._tensor(place, value)
         elif isinstance(value, np.ndarray):
             self._array(place, value)
+        elif isinstance(value, ContextVar):
+            self._fact(place, f"{variable} is not {self._constant(value)}")
+            self._read(_Place(f"{variable}.get(None)", place.label, value.get(None)))
+        elif isinstance(value, bytearray | memoryview) or (kind.__module__, kind.__name__) == ("array", "array"):
+            self._fact(place, f"bytes({variable}) != {self._constant(bytes(value))}")
         elif isinstance(value, BuiltinFunctionType):
             self._fact(place, f"{variable} is not {self._constant(value)}")
             if not isinstance(value.__self__, ModuleType | type | None):
@@ -393,7 +400,7 @@ class _Facts:
         names = self._names_of(kind)
         every = self._is_open(kind)
         if _lookup(kind, "__dict__") is not None and (every or _lookup(kind, "__getattr__") is not None):
-            self._fact(place, f"len(attribute({read}, '__dict__')) != {len(held)}")
+            self._fact(place, f"len(attributes({read})) != {len(held)}")
         wanted = held.keys() | names if every else (held.keys() | names) & self.before.names
         for name in sorted(wanted):
             child = self._attribute(place, name)
@@ -426,7 +433,7 @@ class _Facts:
             except AttributeError:  # not set
                 return None
         if name in held and not hasattr(type(raw), "__set__"):
-            read = f"{place.read}.{name}" if simple else f"attribute({place.read}, '__dict__')[{name!r}]"
+            read = f"{place.read}.{name}" if simple else f"attributes({place.read})[{name!r}]"
             return _Place(read, label, held[name])
         if not simple or raw is None:
             return None
@@ -473,6 +480,10 @@ class _Facts:
         if isinstance(value, Op):
             for function in (value.forward, value.run, *value.vjps):
                 self._follow(function)
+        elif type(value) in (dict, list, tuple):
+            for part in islice(value.values() if isinstance(value, dict) else value, SAMPLE):
+                if isinstance(part, FunctionType):  # as by singledispatch
+                    self._follow(part)
         elif callable(value) and not isinstance(value, BuiltinFunctionType) and id(value) not in self._shells:
             self._shells[id(value)] = name = self._constant(value)
             self._met.append(value)
@@ -594,7 +605,7 @@ def _content(cell: types.CellType) -> Any:
 def _attributes(value: Any) -> dict[str, Any]:
     """The attributes of an object's own, past all that a class may do about them."""
     try:
-        held = object.__getattribute__(value, "__dict__")
+        held = value.__dict__ if type(value) is local else object.__getattribute__(value, "__dict__")
     except AttributeError:
         return {}
     return held if isinstance(held, dict) else {}
@@ -618,7 +629,11 @@ def _lookup(kind: type, name: str) -> Any:
 def _has_own_memory(kind: type) -> bool:
     """Whether a built-in class keeps a state that is not in attributes."""
     known = kind is object or issubclass(kind, (dict, *_SEQUENCES, types.SimpleNamespace))
-    return not kind.__flags__ & (1 << 9) and not known  # those that are not made by a class statement
+    return not _is_made_by_a_statement(kind) and not known
+
+
+def _is_made_by_a_statement(kind: type) -> bool:
+    return bool(kind.__flags__ & 1 << 9)  # Py_TPFLAGS_HEAPTYPE
 
 
 def _sample(array: np.ndarray[Any, Any]) -> bytes:
@@ -638,6 +653,8 @@ def _is_library(file: str | None, module: str | None) -> bool:
 
 
 def _is_library_class(kind: type) -> bool:
+    if kind.__module__ == "builtins":  # which is also where code that is executed without a module puts its classes
+        return not _is_made_by_a_statement(kind)
     module = sys.modules.get(kind.__module__)
     file = vars(module).get("__file__") if module is not None else None
     return _is_library(file, kind.__module__) and not _is_namespace(kind)
@@ -648,5 +665,5 @@ def _is_namespace(kind: type) -> bool:
 
 
 def _is_standard(kind: type) -> bool:
-    """Whether a class is the standard library's, NumPy's or ours, so that its objects are left alone."""
+    """Whether a class of a library is the standard one's, NumPy's or ours, so that its objects are left alone."""
     return kind.__module__.partition(".")[0] in {*sys.stdlib_module_names, "numpy", __package__}
