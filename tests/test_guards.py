@@ -592,6 +592,50 @@ def code_without_a_module():
 
 
 @case
+def views_of_dicts():
+    s = {"rate": 0.5}
+    values, keys = s.values(), s.keys()
+    return lambda x: x * sum(values) * len(keys), [lambda: s.update(rate=0.25), lambda: s.update(more=2.0)]
+
+
+@case
+def attribute_of_a_metaclass():
+    class Meta(type):
+        rate = 0.5
+
+    class Local(metaclass=Meta):
+        pass
+
+    return lambda x: x * Local.rate, [lambda: setattr(Meta, "rate", 0.25), lambda: setattr(Local, "rate", 0.125)]
+
+
+@case
+def method_by_methodcaller():
+    model = fresh_model(Model)
+    return lambda x: operator.methodcaller("forward", x)(model), changes_of(model)[:9]
+
+
+@case
+def rule_of_an_op_of_ones_own():
+    s = {"rate": 0.5}
+
+    @tg.op("elementwise", lambda xp, g, y, x: g * s["rate"], run=lambda x: x * 2.0)
+    def ruled_in_test_guards(xp, x):
+        return xp.ruled_in_test_guards(x)
+
+    return tg.grad(lambda x: tg.sum(ruled_in_test_guards(x))), [lambda: s.update(rate=0.25)]
+
+
+@case
+def arguments_by_stars():
+    def scaled(x, rate, by):
+        return x * rate * by
+
+    rates, options = [0.5], {"by": 2.0}
+    return lambda x: scaled(x, *rates, **options), [lambda: rates.__setitem__(0, 0.25), lambda: options.update(by=3.0)]
+
+
+@case
 def functions_by_type():
     s = {"rate": 0.5}
 

@@ -22,7 +22,7 @@ import sys
 import types
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import islice
@@ -50,7 +50,7 @@ _SEQUENCES = (list, tuple, set, frozenset, deque)
 _NAMESPACES = {("types", "SimpleNamespace"), ("argparse", "Namespace"), ("_thread", "_local")}
 _NAMESPACES |= {("collections", name) for name in ("UserDict", "UserList", "UserString", "ChainMap")}
 # With one of these names in the code, any attribute of an object may be read.
-_REFLECTION = {"__dict__", "asdict", "astuple", "attrgetter", "fields", "getattr", "hasattr", "vars"}
+_REFLECTION = {"__dict__", "asdict", "astuple", "attrgetter", "fields", "getattr", "hasattr", "methodcaller", "vars"}
 # Special methods that are not called by the syntax of an expression on an object that is there already.
 _MAKING = {"__del__", "__init__", "__new__", "__post_init__", "__reduce__", "__repr__", "__setstate__", "__str__"}
 _OF_DATACLASSES = {"__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__replace__"}
@@ -300,6 +300,8 @@ class _Facts:
             self._tensor(place, value)
         elif isinstance(value, np.ndarray):
             self._array(place, value)
+        elif isinstance(value, KeysView | ValuesView | ItemsView) and hasattr(kind, "mapping"):
+            self._parts(place, ("mapping",))
         elif isinstance(value, ContextVar):
             self._fact(place, f"{variable} is not {self._constant(value)}")
             self._read(_Place(f"{variable}.get(None)", place.label, value.get(None)))
@@ -391,7 +393,7 @@ class _Facts:
         if isinstance(value, attrgetter | methodcaller):
             self.reads.names |= {part for name in value.__reduce__()[1] for part in str(name).split(".")}
         library = _is_library_class(kind)
-        container = isinstance(value, (dict, *_SEQUENCES))
+        container = isinstance(value, (dict, types.MappingProxyType, *_SEQUENCES))
         if not container and (library or any(map(_has_own_memory, kind.__mro__))):
             self._fact(place, f"{read} is not {self._reference(value)}")
         if library and _is_standard(kind):
@@ -528,7 +530,9 @@ class _Facts:
             self._fact(_Place("", name, None), f"{name!r} in {source}")
 
     def _module(self, variables: dict[str, Any], name: str) -> None:
-        for full in (name, f"{variables.get('__package__')}.{name}"):
+        package = str(variables.get("__package__") or "").split(".")
+        relative = (".".join([*package[:i], name]).strip(".") for i in range(len(package), 0, -1))
+        for full in dict.fromkeys([name, *relative]):
             if full in sys.modules and not _is_library(vars(sys.modules[full]).get("__file__"), full):
                 self._read(_Place(f"modules[{full!r}]", full, sys.modules[full]))
 
@@ -539,6 +543,11 @@ class _Facts:
         """
         if isinstance(kind, enum.EnumMeta):
             return
+        if not _is_library_class(type(kind)):
+            self._class(type(kind), self._constant(type(kind)), instance=False)
+            for name in sorted(self._names_of(type(kind)) & self.before.names):
+                if _lookup(kind, name) is None:
+                    self._fact(_Place("", f"{kind.__name__}.{name}", None), f"lookup({source}, {name!r}) is not None")
         seen: set[str] = set()
         for c in kind.__mro__:
             if _is_library_class(c):
