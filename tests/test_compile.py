@@ -913,6 +913,15 @@ def test_masked_elements_are_not_lost_in_transforms_either():
             call(x)
     with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
         tg.compile(lambda y: y * x)(np.ones(2))
+    index = np.ma.array([0, 1], mask=[False, True])
+    for use in (
+        lambda: tg.check_grads(lambda y: tg.sum(y * y), x),
+        lambda: tg.Tensor([1.0, 2.0])[index],
+        lambda: tg.extract(index, [1.0, 2.0]),
+        lambda: tg.flatnonzero(index),
+    ):
+        with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
+            use()
     whole = np.ma.array([1.0, 2.0])
     assert type(tg.compile(lambda y: y * whole)(whole)) is np.ndarray
 

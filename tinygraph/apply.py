@@ -16,7 +16,7 @@ import numpy as np
 
 from . import errors
 from .errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
-from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
+from .graph import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .places import Site, locate
 from .recording import STATE
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
@@ -110,7 +110,7 @@ def _giving_arrays(run: Rule) -> Rule:
 
     def checked(*args: Any, **params: Any) -> Any:
         y = run(*args, **params)
-        return y if isinstance(y, (np.ndarray, np.generic)) else np.asarray(y)[()]
+        return y if type(y) is np.ndarray or isinstance(y, np.generic) else array_of(y, copy=None)[()]
 
     return checked
 

@@ -13,7 +13,7 @@ from .autodiff import gradients, pulled_back
 from .calls import name_of, parameter_names
 from .errors import DTypeError
 from .evaluate import evaluate
-from .graph import Tensor, make_node, parameter, toposort
+from .graph import Tensor, array_of, make_node, parameter, toposort
 from .recording import enable_grad
 from .trees import flatten, unflatten
 
@@ -67,7 +67,9 @@ def check_grads(
         results, _ = flatten(function(*unflatten(structure, given), **kwargs))
         return [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
 
-    arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]
+    arrays = [
+        np.asarray(x.value if isinstance(x, Tensor) else array_of(x), float) for x in map(leaves.__getitem__, places)
+    ]
     with enable_grad():
         _check(called, arrays, [labels[i] for i in places], order, rtol, atol, 0.0)
 

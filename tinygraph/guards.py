@@ -205,7 +205,12 @@ class _Facts:
         self.reads = _Reads(set(before.names), set(before.strings))
         self.lines: dict[str, str] = {}  # conditions under which something has changed, and the names of that
         self.variables: dict[str, Any] = {"differs": differs, "is_": is_, "sample": _sample, "islice": islice}
-        self.variables |= {"attributes": _attributes, "lookup": _lookup, "modules": sys.modules}
+        self.variables |= {
+            "tobytes": np.ndarray.tobytes,
+            "attributes": _attributes,
+            "lookup": _lookup,
+            "modules": sys.modules,
+        }
         self._constants: dict[int, str] = {}
         self._shells: dict[int, str] = {}  # the variables that hold what has been met, by id
         self._met: list[Any] = []  # so that no id is used again
@@ -289,7 +294,7 @@ class _Facts:
         elif isinstance(value, type):
             self._class(value, variable, instance=False)
         elif isinstance(value, ModuleType):
-            if not _is_library(vars(value).get("__file__"), value.__name__):
+            if not _is_library_module(value):
                 for name in sorted({*self.before.names, "__getattr__"} & vars(value).keys()):
                     self._read(_Place(f"{variable}.{name}", f"{place.label}.{name}", vars(value)[name]))
         elif isinstance(value, MethodType):
@@ -325,7 +330,8 @@ class _Facts:
         self._fact(place, f"{variable}.shape != {value.shape}")
         self._fact(place, f"{variable}.dtype is not {self._constant(value.dtype)}")
         if value.nbytes <= LARGEST:
-            self._fact(place, f"{variable}.tobytes() != {self._constant(value.tobytes())}")
+            read = f"{variable}.tobytes()" if type(value) is np.ndarray else f"tobytes({variable})"
+            self._fact(place, f"{read} != {self._constant(np.ndarray.tobytes(value))}")
         else:
             self._fact(place, f"{variable} is not {self._reference(value)}")
             self._fact(place, f"sample({variable}) != {self._constant(_sample(value))}")
@@ -461,7 +467,7 @@ class _Facts:
             known = key in _STEPS_OF_ARRAYS
             return _Place(f"{self._shell(place)}.{key}", label, getattr(value, key)) if known else None
         if isinstance(value, ModuleType | FunctionType):
-            library = isinstance(value, ModuleType) and _is_library(vars(value).get("__file__"), value.__name__)
+            library = isinstance(value, ModuleType) and _is_library_module(value)
             there = not library and key in vars(value)
             return _Place(f"{self._shell(place)}.{key}", label, vars(value)[key]) if there else None
         if isinstance(value, type):
@@ -533,7 +539,7 @@ class _Facts:
         package = str(variables.get("__package__") or "").split(".")
         relative = (".".join([*package[:i], name]).strip(".") for i in range(len(package), 0, -1))
         for full in dict.fromkeys([name, *relative]):
-            if full in sys.modules and not _is_library(vars(sys.modules[full]).get("__file__"), full):
+            if full in sys.modules and not _is_library_module(sys.modules[full]):
                 self._read(_Place(f"modules[{full!r}]", full, sys.modules[full]))
 
     def _class(self, kind: type, source: str, instance: bool) -> None:
@@ -647,16 +653,17 @@ def _is_made_by_a_statement(kind: type) -> bool:
 
 def _sample(array: np.ndarray[Any, Any]) -> bytes:
     """About a thousand elements; the step is odd, lest they all lie in one column."""
-    return array.flat[:: array.size // SAMPLE | 1].tobytes()
+    row: Any = array.ravel("K") if array.flags.forc else array.flat  # the former is faster, and copies elsewhere
+    return row[:: array.size // SAMPLE | 1].tobytes()  # type: ignore[no-any-return]
 
 
 _LIBRARIES = tuple(os.path.dirname(path) + os.sep for path in (os.__file__, np.__file__, __file__))
 _PACKAGES = re.compile(r"[\\/](site|dist)-packages[\\/]")
 
 
-def _is_library(file: str | None, module: str | None) -> bool:
+def _is_library(file: Any, module: str | None) -> bool:
     """Whether code comes from an installed package, from the standard library or from here."""
-    if file is None:
+    if not isinstance(file, str):
         return module is not None and module.partition(".")[0] in sys.stdlib_module_names
     return file.startswith((*_LIBRARIES, "<frozen ")) or _PACKAGES.search(file) is not None
 
@@ -665,8 +672,13 @@ def _is_library_class(kind: type) -> bool:
     if kind.__module__ == "builtins":  # which is also where code that is executed without a module puts its classes
         return not _is_made_by_a_statement(kind)
     module = sys.modules.get(kind.__module__)
-    file = vars(module).get("__file__") if module is not None else None
+    file = _attributes(module).get("__file__")
     return _is_library(file, kind.__module__) and not _is_namespace(kind)
+
+
+def _is_library_module(module: Any) -> bool:
+    held = _attributes(module)
+    return _is_library(held.get("__file__"), str(held.get("__name__")))
 
 
 def _is_namespace(kind: type) -> bool:

@@ -41,6 +41,8 @@ class Structure(NamedTuple):
 
 
 LEAF = Structure(None)
+NOTHING = Structure(type(None))
+_PLAIN = {dict, list, tuple}
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
@@ -61,22 +63,24 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 
 def _taken_apart(tree: Any, leaves: list[Any], depth: int) -> Structure:
-    kind = type(tree)
     if tree is None:
-        return Structure(kind)
-    if not isinstance(tree, (dict, list, tuple)):
-        leaves.append(tree)
-        return LEAF
+        return NOTHING
+    kind, factory = type(tree), None
+    if kind not in _PLAIN:
+        if not isinstance(tree, (dict, list, tuple)):
+            leaves.append(tree)
+            return LEAF
+        if getattr(tree, "__dict__", None):
+            raise ArgumentError(
+                f"a {kind.__name__} has attributes beside its entries ({', '.join(vars(tree))}), which a result would"
+                f" lack; give it as a plain {'dict' if isinstance(tree, dict) else 'list'}"
+            )
+        factory = getattr(tree, "default_factory", None)
     if depth == DEEPEST:
         raise ArgumentError(f"containers are nested more than {DEEPEST} deep, or contain themselves; nest them less")
-    if kind not in (dict, list, tuple) and getattr(tree, "__dict__", None):
-        raise ArgumentError(
-            f"a {kind.__name__} has attributes beside its entries ({', '.join(vars(tree))}), which a result would"
-            f" lack; give it as a plain {'dict' if isinstance(tree, dict) else 'list'}"
-        )
     if isinstance(tree, dict):
-        children = tuple([_taken_apart(child, leaves, depth + 1) for child in tree.values()])
-        return Structure(kind, tuple(tree), children, getattr(tree, "default_factory", None))
+        children = [_taken_apart(child, leaves, depth + 1) for child in tree.values()]
+        return Structure(kind, tuple(tree), tuple(children), factory)
     return Structure(kind, (), tuple([_taken_apart(child, leaves, depth + 1) for child in tree]))
 
 
@@ -150,8 +154,10 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Any:
     if kind is type(None):
         return None
     children = [_put_together(child, leaves) for child in structure.children]
-    if kind in (list, tuple):
-        return kind(children)
+    if kind is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    if kind is list:
+        return children
     if issubclass(kind, tuple):
         return tuple.__new__(kind, children)
     # past the constructors of subclasses, which may want other arguments, or count
