@@ -636,6 +636,26 @@ def arguments_by_stars():
 
 
 @case
+def attribute_of_an_object_of_a_library():
+    held = np.polynomial.Polynomial([1.0, 2.0])
+    return lambda x: x * held.coef[1], [lambda: setattr(held, "coef", np.array([1.0, 5.0]))]
+
+
+@case
+def attributes_that_are_all_computed():
+    class Computed:
+        def __init__(self):
+            self.held = {"rate": 0.5}
+
+        def __getattribute__(self, name):
+            return object.__getattribute__(self, "held")[name]
+
+    computed = Computed()
+    held = object.__getattribute__(computed, "__dict__")["held"]
+    return lambda x: x * computed.rate, [lambda: held.update(rate=0.25)]
+
+
+@case
 def functions_by_type():
     s = {"rate": 0.5}
 

@@ -50,7 +50,18 @@ _SEQUENCES = (list, tuple, set, frozenset, deque)
 _NAMESPACES = {("types", "SimpleNamespace"), ("argparse", "Namespace"), ("_thread", "_local")}
 _NAMESPACES |= {("collections", name) for name in ("UserDict", "UserList", "UserString", "ChainMap")}
 # With one of these names in the code, any attribute of an object may be read.
-_REFLECTION = {"__dict__", "asdict", "astuple", "attrgetter", "fields", "getattr", "hasattr", "methodcaller", "vars"}
+_REFLECTION = {
+    "__dict__",
+    "__getattribute__",
+    "asdict",
+    "astuple",
+    "attrgetter",
+    "fields",
+    "getattr",
+    "hasattr",
+    "methodcaller",
+    "vars",
+}
 # Special methods that are not called by the syntax of an expression on an object that is there already.
 _MAKING = {"__del__", "__init__", "__new__", "__post_init__", "__reduce__", "__repr__", "__setstate__", "__str__"}
 _OF_DATACLASSES = {"__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__replace__"}
@@ -69,15 +80,15 @@ def exact(value: Any) -> Any:
     (True, False, False)
     """
     kind = type(value)
-    if isinstance(value, float | complex) and not isinstance(value, np.generic):
+    if _is_a(value, float | complex) and not _is_a(value, np.generic):
         return kind, repr(value)
-    if isinstance(value, np.generic):
+    if _is_a(value, np.generic):
         return kind, value.dtype, value.tobytes()
-    if isinstance(value, tuple):
+    if _is_a(value, tuple):
         return kind, tuple(map(exact, value))
-    if isinstance(value, frozenset):
+    if _is_a(value, frozenset):
         return kind, frozenset(map(exact, value))
-    if is_dataclass(value) and not isinstance(value, type) and kind.__dataclass_params__.frozen:
+    if is_dataclass(kind) and kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         return kind, value, tuple(exact(getattr(value, part.name, None)) for part in fields(value) if part.compare)
     return kind, value
 
@@ -173,9 +184,9 @@ def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set
         elif name in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
             names.add(value)
     for constant in code.co_consts:
-        if isinstance(constant, str):
+        if _is_a(constant, str):
             strings |= set(constant.split(".")) if len(constant) < 100 else set()
-        elif isinstance(constant, CodeType):
+        elif _is_a(constant, CodeType):
             within = _accesses(constant, frozenset(constant.co_freevars) & outer - set(code.co_cellvars))
             accesses += within[0]
             names |= within[1]
@@ -259,10 +270,10 @@ class _Facts:
             if known != place.read:
                 self._fact(place, f"{place.read} is not {known}")
             return known
-        if isinstance(value, FunctionType | type | ModuleType):
+        if _is_a(value, FunctionType | type | ModuleType):
             variable = self._constant(value)
             self._fact(place, f"{place.read} is not {variable}")
-        elif isinstance(value, Tensor) and value.op is None:
+        elif _is_a(value, Tensor) and value.op is None:
             variable = f"x{len(self._shells)}"
             self._fact(place, f"({variable} := {place.read}) is not {self._reference(value)}")
         else:
@@ -289,38 +300,38 @@ class _Facts:
             return
         self._done.add(id(value))
         place = place._replace(read=variable)
-        if isinstance(value, FunctionType):
+        if _is_a(value, FunctionType):
             self._function(value)
-        elif isinstance(value, type):
+        elif _is_a(value, type):
             self._class(value, variable, instance=False)
-        elif isinstance(value, ModuleType):
+        elif _is_a(value, ModuleType):
             if not _is_library_module(value):
                 for name in sorted({*self.before.names, "__getattr__"} & vars(value).keys()):
                     self._read(_Place(f"{variable}.{name}", f"{place.label}.{name}", vars(value)[name]))
-        elif isinstance(value, MethodType):
+        elif _is_a(value, MethodType):
             self._parts(place, ("__func__", "__self__"))
-        elif isinstance(value, functools.partial):
+        elif _is_a(value, functools.partial):
             self._parts(place, ("func", "args", "keywords"))
-        elif isinstance(value, Tensor):
+        elif _is_a(value, Tensor):
             self._tensor(place, value)
-        elif isinstance(value, np.ndarray):
+        elif _is_a(value, np.ndarray):
             self._array(place, value)
-        elif isinstance(value, KeysView | ValuesView | ItemsView) and hasattr(kind, "mapping"):
+        elif _is_a(value, KeysView | ValuesView | ItemsView) and hasattr(kind, "mapping"):
             self._parts(place, ("mapping",))
-        elif isinstance(value, ContextVar):
+        elif _is_a(value, ContextVar):
             self._fact(place, f"{variable} is not {self._constant(value)}")
             self._read(_Place(f"{variable}.get(None)", place.label, value.get(None)))
-        elif isinstance(value, bytearray | memoryview) or (kind.__module__, kind.__name__) == ("array", "array"):
+        elif _is_a(value, bytearray | memoryview) or (kind.__module__, kind.__name__) == ("array", "array"):
             self._fact(place, f"bytes({variable}) != {self._constant(bytes(value))}")
-        elif isinstance(value, BuiltinFunctionType):
+        elif _is_a(value, BuiltinFunctionType):
             self._fact(place, f"{variable} is not {self._constant(value)}")
-            if not isinstance(value.__self__, ModuleType | type | None):
+            if not _is_a(value.__self__, ModuleType | type | None):
                 self._parts(place, ("__self__",))
-        elif isinstance(value, (dict, types.MappingProxyType)):
+        elif _is_a(value, (dict, types.MappingProxyType)):
             self._mapping(place, value)
             self._object(place, value)
-        elif isinstance(value, _SEQUENCES):
-            self._sequence(place, value, next(base for base in _SEQUENCES if isinstance(value, base)))
+        elif _is_a(value, _SEQUENCES):
+            self._sequence(place, value, next(base for base in _SEQUENCES if _is_a(value, base)))
             self._object(place, value)
         else:
             self._object(place, value)
@@ -369,7 +380,7 @@ class _Facts:
 
     def _mapping(self, place: _Place, value: Any) -> None:
         """State that keys and values are the same, in their order."""
-        read, base = place.read, dict if isinstance(value, dict) else type(value)
+        read, base = place.read, dict if _is_a(value, dict) else type(value)
         plain = type(value) in (base, OrderedDict)
         held = [*(value.items() if plain else dict.items(value))]
         keys, values = [key for key, _ in held], [entry for _, entry in held]
@@ -396,10 +407,10 @@ class _Facts:
         held = _attributes(value)
         if "__wrapped__" in held:  # by functools.wraps or lru_cache, or a program of ours
             self._follow(held["__wrapped__"])
-        if isinstance(value, attrgetter | methodcaller):
+        if _is_a(value, attrgetter | methodcaller):
             self.reads.names |= {part for name in value.__reduce__()[1] for part in str(name).split(".")}
         library = _is_library_class(kind)
-        container = isinstance(value, (dict, types.MappingProxyType, *_SEQUENCES))
+        container = _is_a(value, (dict, types.MappingProxyType, *_SEQUENCES))
         if not container and (library or any(map(_has_own_memory, kind.__mro__))):
             self._fact(place, f"{read} is not {self._reference(value)}")
         if library and _is_standard(kind):
@@ -426,7 +437,7 @@ class _Facts:
         """Whether any attribute of an object may be read: by a function such as vars, or a method of a library's."""
         if kind not in self._open:
             found = [_lookup(kind, name) for name in [*self.before.names, "__getattr__"]]
-            theirs = [x for x in found if isinstance(x, FunctionType) and _is_library(x.__code__.co_filename, "")]
+            theirs = [x for x in found if _is_a(x, FunctionType) and _is_library(x.__code__.co_filename, "")]
             self._open[kind] = self.before.reflective or _is_namespace(kind) or bool(theirs)
         return self._open[kind]
 
@@ -435,7 +446,7 @@ class _Facts:
         value, kind = place.value, type(place.value)
         held, raw = _attributes(value), _lookup(kind, name)
         label, simple = f"{place.label}.{name}", _is_simple(kind) and _is_written(name)
-        if isinstance(raw, types.MemberDescriptorType):
+        if _is_a(raw, types.MemberDescriptorType):
             try:
                 return _Place(f"{place.read}.{name}", label, raw.__get__(value, kind)) if simple else None
             except AttributeError:  # not set
@@ -445,7 +456,7 @@ class _Facts:
             return _Place(read, label, held[name])
         if not simple or raw is None:
             return None
-        if isinstance(raw, FunctionType):
+        if _is_a(raw, FunctionType):
             return _Place(f"{place.read}.{name}.__func__", label, raw)
         if not hasattr(type(raw), "__get__"):
             return _Place(f"{place.read}.{name}", label, raw)
@@ -466,18 +477,20 @@ class _Facts:
         if type(value) is np.ndarray:
             known = key in _STEPS_OF_ARRAYS
             return _Place(f"{self._shell(place)}.{key}", label, getattr(value, key)) if known else None
-        if isinstance(value, ModuleType | FunctionType):
-            library = isinstance(value, ModuleType) and _is_library_module(value)
+        if _is_a(value, ModuleType | FunctionType):
+            library = _is_a(value, ModuleType) and _is_library_module(value)
             there = not library and key in vars(value)
             return _Place(f"{self._shell(place)}.{key}", label, vars(value)[key]) if there else None
-        if isinstance(value, type):
+        if _is_a(value, type):
             raw = _lookup(value, key)
             if type(value) is not type or _is_library_class(value) or raw is None or hasattr(type(raw), "__get__"):
                 return None
             return _Place(f"{self._shell(place)}.{key}", label, raw)
-        if isinstance(value, (Tensor, MethodType, BuiltinFunctionType)) or _is_atom(value):
+        if _is_a(value, (Tensor, MethodType, BuiltinFunctionType)) or _is_atom(value):
             return None
-        if _is_library_class(type(value)) or isinstance(_lookup(type(value), key), FunctionType):
+        if _is_a(_lookup(type(value), key), FunctionType):
+            return None
+        if _is_library_class(type(value)) and key not in _attributes(value):
             return None
         return self._attribute(place._replace(read=self._shell(place)), key)
 
@@ -485,14 +498,14 @@ class _Facts:
 
     def _follow(self, value: Any) -> None:
         """Note the facts about an object that cannot be replaced where it stands."""
-        if isinstance(value, Op):
+        if _is_a(value, Op):
             for function in (value.forward, value.run, *value.vjps):
                 self._follow(function)
         elif type(value) in (dict, list, tuple):
-            for part in islice(value.values() if isinstance(value, dict) else value, SAMPLE):
-                if isinstance(part, FunctionType):  # as by singledispatch
+            for part in islice(value.values() if _is_a(value, dict) else value, SAMPLE):
+                if _is_a(part, FunctionType):  # as by singledispatch
                     self._follow(part)
-        elif callable(value) and not isinstance(value, BuiltinFunctionType) and id(value) not in self._shells:
+        elif callable(value) and not _is_a(value, BuiltinFunctionType) and id(value) not in self._shells:
             self._shells[id(value)] = name = self._constant(value)
             self._met.append(value)
             self._read(_Place(name, _name(value), value))
@@ -501,7 +514,7 @@ class _Facts:
         code, cells = function.__code__, function.__closure__ or ()
         if _is_library(code.co_filename, function.__module__):
             for item in [*cells, *vars(function).values()]:
-                self._follow(_content(item) if isinstance(item, types.CellType) else item)
+                self._follow(_content(item) if _is_a(item, types.CellType) else item)
             return
         name, source = _name(function), self._constant(function)
         self._fact(_Place("", name, None), f"{source}.__code__ is not {self._constant(code)}")
@@ -547,7 +560,7 @@ class _Facts:
 
         Of the class of an instance, what `_attribute` states is left out, and what makes objects.
         """
-        if isinstance(kind, enum.EnumMeta):
+        if _is_a(kind, enum.EnumMeta):
             return
         if not _is_library_class(type(kind)):
             self._class(type(kind), self._constant(type(kind)), instance=False)
@@ -570,20 +583,25 @@ class _Facts:
                 at = f"{source}.{name}" if first and type(kind) is type and _is_written(name) else ""
                 place = _Place(at or f"{self._constant(c)}.__dict__[{name!r}]", f"{kind.__name__}.{name}", raw)
                 if function is not None and function is not raw:
-                    if at and not isinstance(raw, property | functools.cached_property):
+                    if at and not _is_a(raw, property | functools.cached_property):
                         place = place._replace(read=f"lookup({source}, {name!r})")
                     self._fact(place, f"{place.read} is not {self._constant(raw)}")
                     self._follow(function)
-                elif isinstance(raw, types.MemberDescriptorType | types.GetSetDescriptorType):
+                elif _is_a(raw, types.MemberDescriptorType | types.GetSetDescriptorType):
                     continue
-                elif hasattr(type(raw), "__get__") and not isinstance(raw, FunctionType):
+                elif hasattr(type(raw), "__get__") and not _is_a(raw, FunctionType):
                     self._read(place._replace(read=f"lookup({source}, {name!r})" if at else place.read))
                 elif not (instance and at and _is_simple(kind) and not _is_special(name)):
                     self._read(place)
 
 
+def _is_a(value: Any, kinds: Any) -> bool:
+    """Whether a value is of a class. ``isinstance`` asks the value, too, which may run code of the user's."""
+    return issubclass(type(value), kinds)
+
+
 def _name(value: Any) -> str:
-    named = isinstance(value, FunctionType | type)
+    named = _is_a(value, FunctionType | type)
     return str(value.__name__ if named else type(value).__name__)
 
 
@@ -593,20 +611,20 @@ def _is_special(name: str) -> bool:
 
 def _function_of(raw: Any) -> FunctionType | None:
     """The function that an entry of a class calls."""
-    if isinstance(raw, property):
+    if _is_a(raw, property):
         raw = raw.fget
-    elif isinstance(raw, functools.cached_property | functools.partialmethod):
+    elif _is_a(raw, functools.cached_property | functools.partialmethod):
         raw = raw.func
-    elif isinstance(raw, staticmethod | classmethod):
+    elif _is_a(raw, staticmethod | classmethod):
         raw = raw.__func__
-    return raw if isinstance(raw, FunctionType) else None
+    return raw if _is_a(raw, FunctionType) else None
 
 
 def _is_atom(value: Any, depth: int = 3) -> bool:
     """Whether a value is immutable and has no parts that could change."""
     if type(value) is tuple:
         return depth > 0 and len(value) <= SAMPLE and all(_is_atom(x, depth - 1) for x in value)
-    return type(value) in _ATOMS or isinstance(value, (enum.Enum, np.generic, np.dtype))
+    return type(value) in _ATOMS or _is_a(value, (enum.Enum, np.generic, np.dtype))
 
 
 def _content(cell: types.CellType) -> Any:
@@ -623,13 +641,13 @@ def _attributes(value: Any) -> dict[str, Any]:
         held = value.__dict__ if type(value) is local else object.__getattribute__(value, "__dict__")
     except AttributeError:
         return {}
-    return held if isinstance(held, dict) else {}
+    return held if _is_a(held, dict) else {}
 
 
 def _is_simple(kind: type) -> bool:
     """Whether to ask an object of a class for an attribute runs none of the user's code."""
     found = _lookup(kind, "__getattribute__")
-    return isinstance(found, types.WrapperDescriptorType) and _lookup(kind, "__getattr__") is None
+    return _is_a(found, types.WrapperDescriptorType) and _lookup(kind, "__getattr__") is None
 
 
 def _is_written(name: str) -> bool:
@@ -663,7 +681,7 @@ _PACKAGES = re.compile(r"[\\/](site|dist)-packages[\\/]")
 
 def _is_library(file: Any, module: str | None) -> bool:
     """Whether code comes from an installed package, from the standard library or from here."""
-    if not isinstance(file, str):
+    if not _is_a(file, str):
         return module is not None and module.partition(".")[0] in sys.stdlib_module_names
     return file.startswith((*_LIBRARIES, "<frozen ")) or _PACKAGES.search(file) is not None
 

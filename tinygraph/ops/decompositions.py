@@ -162,7 +162,7 @@ def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
     return EighResult(eigenvalues_(x, packed), eigenvectors_(x, packed))
 
 
-def _eigvalsh(x: Any, UPLO: Any) -> Any:
+def _eigvalsh(x: Any, UPLO: Any = "L") -> Any:
     need_one_of(("L", "U", "l", "u"), UPLO=UPLO)
     return np.linalg.eigvalsh(x, UPLO)
 
