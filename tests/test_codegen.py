@@ -1,11 +1,16 @@
 """NumPy source of graphs computes what the graph computed."""
 
+import builtins
+import keyword
+import sys
+import unicodedata
+
 import numpy as np
 import pytest
 from graphs import random_graph
 
 import tinygraph as tg
-from tinygraph.codegen import expression, function, identifiers
+from tinygraph.codegen import expression, function, identifier, identifiers
 from tinygraph.table import APPLY, OPS
 from tinygraph.testing import samples
 
@@ -73,3 +78,38 @@ def test_constants_are_written_to_the_last_digit():
         assert np.array_equal(value, node.data, equal_nan=True)
         assert value.dtype == node.dtype
     assert run(x * float("-inf"), {x: "x"}) == -np.inf
+
+
+ODD = [
+    *("µ", "μ", "ſ", "s", "ﬁ", "fi", "Ω", "Ω", "ａ", "a", "ª", "σ²", "σ2", "", "1", "😀", "é", "e\u0301", "\u0323x"),
+    *("v\u0323x", "lambda", "match", "_", "__debug__", "__class__", "None", "np", "len", "max", "print", "a\nb"),
+    *("a\0b", "\u2028", "\ud800", "x" * 10_000, "constant0", "\r", "'", '"', "\\", "{0}", "sigmoid"),
+]
+
+
+def test_any_text_becomes_an_identifier_of_its_own(rng):
+    points = [int(x) for limit in (0x80, 0x3000, sys.maxunicode) for x in rng.integers(limit, size=1000)]
+    texts = [*ODD, *("".join(map(chr, rng.choice(points, size=rng.integers(1, 6)))) for _ in range(1000))]
+    taken = set()
+    for text in texts:
+        name = identifier(text, taken)
+        assert name.isidentifier(), repr(text)
+        assert not keyword.iskeyword(name)
+        assert name == unicodedata.normalize("NFKC", name)
+        assert name not in taken | set(dir(builtins))
+        taken.add(name)
+    variables = {}
+    exec("".join(f"{name} = {i}\n" for i, name in enumerate(taken)), variables)
+    assert [variables[name] for name in taken] == [*range(len(taken))]
+
+
+def test_equations_run_with_names_of_any_kind():
+    leaves = [tg.parameter([0.01 * i, 0.02], name=name) for i, name in enumerate(ODD)]
+    J = sum(tg.sum(tg.tanh(leaf)) for leaf in leaves)
+    derivation = tg.derive(J)
+    variables = {}
+    exec(derivation.source, variables)
+    J.backward()
+    found = variables["equations"](*[leaf.data for leaf in leaves])
+    gradients = sorted(tuple(x) for x in found.values() if np.shape(x))
+    np.testing.assert_allclose(gradients, sorted(tuple(leaf.grad) for leaf in leaves))

@@ -1,11 +1,15 @@
 """A compiled function computes what the function computes, and its program is the one an expert writes."""
 
+import copy
 import functools
 import gc
 import itertools
+import linecache
+import pickle
 import threading
 import time
 import traceback
+from collections import Counter, OrderedDict, UserDict, defaultdict
 
 import numpy as np
 import pytest
@@ -265,6 +269,105 @@ def test_an_argument_that_is_returned_is_a_copy():
     assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(every, 2))
     results[4][0] = 7.0
     assert compiled(x, y)[4].tolist() == [1.0, 1.0]
+
+
+ONE_OF_EACH = [
+    pytest.param(op, *sample, id=op.name)
+    for op in testing.records()
+    for sample in itertools.islice(testing.samples(op), 1)
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", [None, np.int64, bool])
+@pytest.mark.parametrize(("op", "inputs", "params"), ONE_OF_EACH)
+def test_results_are_arrays_of_the_callers_own(op, inputs, params, dtype):
+    """They can be written to, and that changes no argument, no other result, and nothing of the next call."""
+    inputs = [np.array(x) if dtype is None else x.astype(dtype) for x in inputs]
+
+    def function(*xs):
+        y = testing.applied(op, testing.consistent(op, list(xs)), params)
+        return y, y, *xs, *([tg.exp(y), tg.sin(y), tg.logical_not(y)] if isinstance(y, tg.Tensor) else [])
+
+    compiled = tg.compile(function)
+    try:
+        results = arrays(compiled(*inputs))
+    except (TypeError, ValueError, IndexError):
+        return  # not of this dtype
+    kept, given = [np.array(y) for y in results], [x.copy() for x in inputs]
+    written = [y for y in results if isinstance(y, np.ndarray)]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations([*written, *inputs], 2))
+    for y in written:
+        y[...] = True
+    for before, after in zip([*given, *kept], [*inputs, *arrays(compiled(*inputs))], strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_results_are_the_callers_own_whatever_an_op_of_ones_own_returns():
+    table = np.arange(3.0)
+
+    @tg.op("elementwise", lambda xp, g, y, x: g, run=lambda x: x)
+    def itself_in_test_compile(xp, x):
+        return xp.itself_in_test_compile(x)
+
+    @tg.op("elementwise", lambda xp, g, y, x: g, run=lambda x: table)
+    def table_in_test_compile(xp, x):
+        return xp.table_in_test_compile(x)
+
+    itself, looked_up = itself_in_test_compile, table_in_test_compile
+    compiled = tg.compile(lambda x: (itself(x), itself(tg.tanh(x)), tg.exp(tg.sin(x * 2)), looked_up(x).T))
+    x = np.arange(3.0)
+    try:
+        for _ in range(2):
+            results = compiled(x)
+            assert_same(results, (x, np.tanh(x), np.exp(np.sin(x * 2)), np.arange(3.0)))
+            for y in results:
+                y[:] = 7.0
+        assert table.tolist() == x.tolist() == [0.0, 1.0, 2.0]
+    finally:
+        OPS.pop("itself_in_test_compile")
+        OPS.pop("table_in_test_compile")
+
+
+def test_a_conversion_to_the_dtype_that_is_there_keeps_its_buffer():
+    compiled = tg.compile(lambda x: ((x > 0).astype(bool).astype(bool), tg.logical_not(x > 2), (x * 2).astype(float)))
+    kept, other, doubled = compiled(np.array([0.0, 1.0, 3.0]))
+    assert kept.tolist() == [False, True, True]
+    assert other.tolist() == [True, True, False]
+    assert doubled.tolist() == [0.0, 2.0, 6.0]
+
+
+def test_a_result_that_repeats_a_number_can_be_written_to():
+    y = tg.compile(lambda x: tg.broadcast_to(x * 2, (3, 3)))(np.ones(3))
+    y[0, 0] = 7.0
+    assert y.tolist() == [[7.0, 2.0, 2.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (lambda a: a, lambda a: a, "was given twice"),
+        (lambda a: a[:3], lambda a: a[2:5], "shares memory with another argument"),
+        (lambda a: np.broadcast_to(1.0, 3), lambda a: a[:3], "to be written over, and is read-only"),
+    ],
+)
+def test_a_donated_array_that_cannot_be_written_over_is_refused(first, second, why):
+    compiled = tg.compile(lambda a, b: (a + b, a * b), donate_argnums=0)
+    for _ in range(2):
+        fine = np.ones(6)
+        assert compiled(fine[:3], fine[3:])[0].tolist() == [2.0, 2.0, 2.0]
+        assert compiled(np.ones(3), np.ones(3))[0].tolist() == [2.0, 2.0, 2.0]
+        a = np.ones(6)
+        with pytest.raises(tg.ArgumentError, match=rf"a of <lambda> is donated, .*{why}"):
+            compiled(first(a), second(a))
+        assert a.tolist() == [1.0] * 6
+
+
+def test_a_donated_tensor_keeps_its_value():
+    compiled = tg.compile(lambda a: a + 1.0, donate_argnums=0)
+    x = tg.Tensor(np.ones(3))
+    assert compiled(x).tolist() == [2.0, 2.0, 2.0]
+    assert x.data.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_donated_argument_becomes_the_result(lecture):
@@ -768,3 +871,290 @@ def test_long_doubles_are_refused():
 def test_other_byte_orders_compile(dtype):
     x = np.arange(4).astype(dtype)
     np.testing.assert_allclose(tg.compile(lambda x: x * 2 + x / 4)(x), x * 2 + x / 4)
+
+
+def test_names_of_any_kind_make_a_program():
+    """Also those that look like the program's own, or the same to Python; and comments with what breaks lines."""
+
+    def loss(params):
+        total = 0.0
+        for i, (name, x) in enumerate(params.items()):
+            y = tg.sum(tg.tanh(x) * (np.arange(2.0) + i))
+            y.name = f"{name}\n{name}"
+            total = total + y
+        return total
+
+    names = [
+        "µ",
+        "μ",
+        "ﬁ",
+        "fi",
+        "σ²",
+        "",
+        "1",
+        "😀",
+        "lambda",
+        "__debug__",
+        "np",
+        "tanh",
+        "len",
+        "a\nb",
+        "a\0b",
+        "\u2028",
+    ]
+    names += [
+        "\ud800",
+        "x" * 10_000,
+        "_c1",
+        "_0",
+        "constant0",
+        "constant1",
+        "ticks",
+        "clock",
+        "_clock",
+        "loss",
+        "x0",
+        "t1",
+    ]
+    for some in (names, *([name] for name in names)):
+        params = {name: np.array([0.1 * i, 0.2]) for i, name in enumerate(some)}
+        compiled = tg.compile(tg.value_and_grad(loss))
+        (J, gradient), (expected, theirs) = compiled(params), tg.value_and_grad(loss)(params)
+        assert_same([J, *gradient.values()], [expected, *theirs.values()])
+        assert "recorded operations" in compiled.report()
+
+
+def test_a_function_called_as_an_op_of_ones_own_calls_it():
+    @tg.op("elementwise", lambda xp, g, y, x: g * 3.0, run=lambda x: np.asarray(x) * 3.0)
+    def thrice_in_test_compile(xp, x):
+        return xp.thrice_in_test_compile(x)
+
+    op = thrice_in_test_compile
+
+    def thrice_in_test_compile(x):
+        return op(x) + 1.0
+
+    try:
+        assert tg.compile(thrice_in_test_compile)(np.ones(2)).tolist() == [4.0, 4.0]
+    finally:
+        OPS.pop("thrice_in_test_compile")
+
+
+# -- arguments, copies and pickles -----------------------------------------------------------------------------------
+
+
+def double(x):
+    return x * 2.0
+
+
+doubled = tg.compile(double)
+
+
+@tg.compile
+def tripled(x):
+    return x * 3.0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"static_argnums": 5}, tg.ArgumentError, "asks for the argument 5, and f takes 2 by position"),
+        ({"static_argnums": -3}, tg.ArgumentError, "asks for the argument -3, and f takes 2 by position"),
+        ({"donate_argnums": (0, 7)}, tg.ArgumentError, "asks for the argument 7"),
+        ({"donate_argnums": (0, -2)}, tg.ArgumentError, "names an argument twice"),
+        ({"static_argnums": True}, TypeError, "are positions of arguments"),
+        ({"static_argnums": "x"}, TypeError, "are positions of arguments"),
+        ({"donate_argnums": 1.0}, TypeError, "are positions of arguments"),
+        ({"donate_argnums": None}, TypeError, "are positions of arguments"),
+        ({"static_argnums": 0, "donate_argnums": -2}, tg.ArgumentError, "both in donate_argnums and in static_argnums"),
+        ({"cache_size": 0}, tg.ArgumentError, "leaves no room for a program"),
+        ({"cache_size": -1}, tg.ArgumentError, "leaves no room for a program"),
+        ({"cache_size": 2.0}, TypeError, "a whole number, not 2.0"),
+        ({"cache_size": True}, TypeError, "a whole number, not True"),
+    ],
+)
+def test_options_that_make_no_sense_say_so(options, error, message):
+    def f(x, y):
+        return x
+
+    with pytest.raises(error, match=message):
+        tg.compile(f, **options)
+
+
+def test_positions_count_from_the_end_where_there_is_one():
+    compiled = tg.compile(lambda x, n: x * len(n), static_argnums=np.int64(-1))
+    assert compiled(np.ones(1), "abc") == compiled(np.ones(1), n="abc") == 3.0
+    with pytest.raises(tg.ArgumentError, match="count from the start"):
+        tg.compile(lambda *xs: xs, static_argnums=-1)
+    assert tg.compile(lambda *xs: xs[0] * len(xs[2]), static_argnums=2)(2.0, 1.0, "ab") == 4.0
+
+
+async def in_time(x):
+    return x
+
+
+def bit_by_bit(x):
+    yield x
+
+
+class Suspended:
+    async def __call__(self, x):
+        return x
+
+
+@pytest.mark.parametrize(("function", "kind"), [(in_time, "async"), (bit_by_bit, "generator"), (Suspended(), "async")])
+def test_a_function_that_runs_bit_by_bit_is_refused(function, kind):
+    with pytest.raises(TypeError, match=f"is an? {kind} function"):
+        tg.compile(function)
+
+
+@pytest.mark.parametrize(
+    ("argument", "error", "message"),
+    [
+        ((x for x in [1.0]), TypeError, r"p\['a'\] of f is generator; a generator is not a list: give list\(x\)"),
+        (UserDict(a=1.0), TypeError, r"a UserDict is not a dict: give dict\(x\)"),
+        ({1.0}, TypeError, r"a set is not a list: give list\(x\)"),
+        ("text", TypeError, "is str; what is no array goes into static_argnums"),
+        (1j, tg.DTypeError, "complex data"),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), tg.DTypeError, "fill the masked elements first"),
+        (np.zeros(2, "datetime64[s]"), tg.DTypeError, "not datetime64"),
+    ],
+    ids=["generator", "UserDict", "set", "str", "complex", "masked", "datetime"],
+)
+def test_an_argument_that_is_no_array_is_named(argument, error, message):
+    def f(p):
+        return p
+
+    with pytest.raises(error, match=message):
+        tg.compile(f)({"a": argument})
+
+
+def test_masked_elements_are_not_lost_in_transforms_either():
+    x = np.ma.array([1.0, 2.0], mask=[False, True])
+    for call in (tg.grad(lambda y: tg.sum(y * y)), tg.grad(lambda y: tg.sum(x * y))):
+        with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
+            call(x)
+    with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
+        tg.compile(lambda y: y * x)(np.ones(2))
+    index = np.ma.array([0, 1], mask=[False, True])
+    for use in (
+        lambda: tg.check_grads(lambda y: tg.sum(y * y), x),
+        lambda: tg.Tensor([1.0, 2.0])[index],
+        lambda: tg.extract(index, [1.0, 2.0]),
+        lambda: tg.flatnonzero(index),
+    ):
+        with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
+            use()
+    whole = np.ma.array([1.0, 2.0])
+    assert type(tg.compile(lambda y: y * whole)(whole)) is np.ndarray
+
+
+@pytest.mark.parametrize("kind", [np.matrix, np.recarray, np.memmap], ids=lambda kind: kind.__name__)
+def test_arrays_of_other_classes_are_plain_ones(kind, tmp_path):
+    x = np.arange(4.0).reshape(2, 2)
+    if kind is np.memmap:
+        given = np.memmap(tmp_path / "x", float, "w+", shape=(2, 2))
+        given[...] = x
+    else:
+        given = x.view(kind)
+    y = tg.compile(lambda x: x * x)(given)
+    assert type(y) is np.ndarray
+    assert y.tolist() == (x * x).tolist()
+
+
+@pytest.mark.parametrize("returned", ["text", 1j, {1.0}, object()], ids=["str", "complex", "set", "object"])
+def test_a_result_that_is_no_array_is_refused(returned):
+    def f(x):
+        return {"a": returned}
+
+    with pytest.raises(UnsupportedError, match=rf"f returned a {type(returned).__name__} as result\['a'\], which a"):
+        tg.compile(f)(np.ones(1))
+
+
+@pytest.mark.parametrize("function", [in_time, bit_by_bit, lambda x: map(abs, [x])], ids=["async", "generator", "map"])
+def test_a_result_that_is_still_to_be_computed_is_refused(function):
+    with pytest.raises(UnsupportedError, match="which a program cannot make"):
+        tg.compile(lambda x: function(x))(np.ones(1))
+
+
+def test_a_method_says_that_its_object_is_static():
+    class Model:
+        @tg.compile
+        def twice(self, x):
+            return 2 * x
+
+    with pytest.raises(TypeError, match=r"self of twice is Model; .*: @tg\.compile\(static_argnums=0\)"):
+        Model().twice(np.ones(2))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))])
+def test_a_copy_has_programs_of_its_own(copied, rng):
+    doubled(np.ones(3))
+    other = copied(doubled)
+    assert other is not doubled
+    assert not other.cache
+    x = rng.normal(size=(200, 200))
+    assert_same(other(x), doubled(x))
+    (mine,), (theirs,) = other.cache.values(), [p for p in doubled.cache.values() if p.forms[0][0] == x.shape]
+    assert mine is not theirs
+
+
+def test_a_copy_of_an_object_has_its_own_compiled_method():
+    class Model:
+        def __init__(self):
+            self.scale = 2.0
+            self.step = tg.compile(self.scaled)
+
+        def scaled(self, x):
+            return x * self.scale
+
+    model = Model()
+    model.step(np.ones(1))
+    other = copy.deepcopy(model)
+    other.scale = 5.0
+    assert (model.step(np.ones(1)), other.step(np.ones(1))) == (2.0, 5.0)
+
+
+def test_a_decorated_function_is_pickled_by_name():
+    assert pickle.loads(pickle.dumps(tripled)) is tripled
+    with pytest.raises(pickle.PicklingError, match="<lambda> is compiled from a function that no module has"):
+        pickle.dumps(tg.compile(lambda x: x))
+
+
+def test_what_a_program_leaves_in_the_line_cache_goes_with_it():
+    gc.collect()
+    before = {name for name in linecache.cache if "tinygraph program" in name}
+    compiled = tg.compile(lambda x: x * 2, cache_size=1)
+    for n in range(4):
+        compiled(np.ones(n))
+    gc.collect()
+    assert len({name for name in linecache.cache if "tinygraph program" in name} - before) == 1
+    del compiled
+    gc.collect()
+    assert {name for name in linecache.cache if "tinygraph program" in name} <= before
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        OrderedDict(b=1.0, a=2.0),
+        defaultdict(list, a=1.0),
+        Counter(a=2.0, b=1.0),
+        {1: 1.0, "a": 2.0, None: 3.0, (1, 2): 4.0},
+    ],
+    ids=lambda tree: type(tree).__name__,
+)
+def test_dicts_of_all_kinds_keep_their_kind(tree):
+    for result in (tg.compile(lambda p: p)(tree), tg.grad(lambda p: sum(p.values()))(tree)):
+        assert type(result) is type(tree)
+        assert list(result) == list(tree)
+    assert getattr(result, "default_factory", None) == getattr(tree, "default_factory", None)
+
+
+def test_containers_that_are_nested_very_deep_say_so():
+    deep = [1.0]
+    for _ in range(500):
+        deep = [deep]
+    for function in (tg.compile(double), tg.grad(double), tg.compile(lambda x: deep)):
+        with pytest.raises(tg.ArgumentError, match="nested more than 100 deep"):
+            function(deep if function.__name__ == "double" else 1.0)

@@ -106,6 +106,10 @@ def test_what_is_wrong_says_so():
         tg.for_scipy(lambda p: p["n"], {"n": 3})
     with pytest.raises(tg.ArgumentError, match="x0 has no arrays"):
         tg.for_scipy(lambda p: 1.0, [])
+    with pytest.raises(tg.DTypeError, match="fill the masked elements first"):
+        tg.for_scipy(lambda x: tg.sum(x), np.ma.array([1.0, 2.0], mask=[False, True]))
+    with pytest.raises(tg.ArgumentError, match="x0 has no elements"):
+        tg.for_scipy(lambda x: tg.sum(x), np.zeros((0, 3)))
     problem = tg.for_scipy(lambda x: tg.sum(x), np.ones(3))
     with pytest.raises(tg.ShapeError, match=r"a vector of shape \(3,\) for SciPy, and this has \(2,\)"):
         problem.fun(np.ones(2))

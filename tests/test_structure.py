@@ -47,8 +47,11 @@ ALLOWED = {
     "lowering": {"table", "graph", "ops", "names", "codegen", "rewriting"},
     "program": {"table", "graph", "ops", "codegen"},
     "tracing": {"errors", "recording", "graph", "trees", "names"},
-    "executable": {"graph", "trees", "notation", "tracing", "optimise", "scaling", "lowering", "program"},
-    "compile": {"errors", "recording", "graph", "trees", "calls", "executable"},
+    "guards": {"table", "graph"},
+    "executable": {
+        *("recording", "graph", "trees", "notation", "tracing", "guards", "optimise", "scaling", "lowering", "program"),
+    },
+    "compile": {"errors", "recording", "graph", "trees", "calls", "guards", "executable"},
     "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
     "folding": {"notation"},
     "equations": {"graph", "notation", "folding", "codegen"},

@@ -9,14 +9,14 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from sys import _getframe
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from . import errors
 from .errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
-from .graph import LITERALS, NO_PARAMS, Tensor, describe, make_node, origin
+from .graph import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .places import Site, locate
 from .recording import STATE
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
@@ -61,6 +61,8 @@ def op(
     """
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
+        if not isinstance(forward, FunctionType):
+            raise TypeError(f"op decorates a function, whose name it has, not {type(forward).__name__}")
         name = forward.__name__.rstrip("_")
         code = forward.__code__
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
@@ -113,7 +115,7 @@ def _giving_arrays(run: Rule) -> Rule:
 
     def checked(*args: Any, **params: Any) -> Any:
         y = run(*args, **params)
-        return y if isinstance(y, (np.ndarray, np.generic)) else np.asarray(y)[()]
+        return y if type(y) is np.ndarray or isinstance(y, np.generic) else array_of(y, copy=None)[()]
 
     return checked
 
@@ -337,6 +339,8 @@ def _operands(
         elif a.dtype is not dtype:
             mixed = True
     if dtype is None:
+        if not inputs:
+            raise ArgumentError("there are no arrays to join: give one at least")
         return _operands((constant(inputs[0]), *inputs[1:]), joint)
     if mixed and joint and (narrowed := _narrowed(given, inputs, joint)):
         return _operands(narrowed)

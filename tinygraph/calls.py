@@ -15,7 +15,7 @@ from .errors import ArgumentError, DTypeError, ShapeError
 from .graph import Tensor, array_of, make_leaf, toposort
 from .ops import astype, concat, reshape
 from .recording import STATE, Nested
-from .trees import Structure, flatten, matched, unflatten
+from .trees import Structure, flatten, instead, matched, unflatten
 
 Argnums: TypeAlias = int | Sequence[int]
 
@@ -50,6 +50,8 @@ class Call:
         kwargs: dict[str, Any] | None = None,
         has_aux: bool = False,
     ) -> None:
+        if not callable(function):
+            raise TypeError(f"transforms take a function, not {type(function).__name__}")
         self.function = name_of(function)
         self.positions, self._several = _positions(argnums, len(args), self.function)
         self.variables, self.labels, self._structures = [], [], []
@@ -150,6 +152,15 @@ def positional_parameters(function: Callable[..., Any]) -> list[str]:
     except (TypeError, ValueError):
         return []
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def positional_count(function: Callable[..., Any]) -> int | None:
+    """How many arguments may be given by position; None where there is no end to them, or it cannot be known."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional_parameters(function))
 
 
 def as_arrays(tree: Any) -> Any:
@@ -256,7 +267,7 @@ def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
     try:
         variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
     except (DTypeError, ShapeError) as error:
-        raise type(error)(f"{label} of {function}: {error}") from None
+        raise type(error)(f"{label} of {function}: {error}{instead(x)}") from None
     if variable.dtype.kind != "f":
         number = variable is not x and variable.ndim == 0
         hint = repr(float(variable.item())) if number else f"np.asarray({label}, dtype=float)"

@@ -18,7 +18,7 @@ from .disagreements import FACTORS, Problem, reason
 from .disagreements import suspect as _suspect
 from .errors import ArgumentError, DTypeError, TinygraphError
 from .evaluate import evaluate
-from .graph import Tensor, parameter
+from .graph import Tensor, array_of, parameter
 from .recording import enable_grad
 from .trees import flatten, unflatten
 
@@ -77,7 +77,9 @@ def check_grads(
             raise DTypeError(f"{name_of(function)} returned no floating number, which alone has a derivative")
         return found
 
-    arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]
+    arrays = [
+        np.asarray(x.value if isinstance(x, Tensor) else array_of(x), float) for x in map(leaves.__getitem__, places)
+    ]
     with enable_grad():
         _check(called, arrays, [labels[i] for i in places], order, rtol, atol)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import keyword
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cache
 from inspect import getsource
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -18,13 +20,14 @@ from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
 
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
+_LONGEST_NAME = 100  # characters
 _BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 
 
 def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
     """The names as Python identifiers, each once."""
     found: dict[Tensor, str] = {}
-    taken = {"np", *HELPERS}
+    taken = {"np"}
     for node, name in names.items():
         found[node] = identifier(name, taken)
         taken.add(found[node])
@@ -32,12 +35,16 @@ def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
 
 
 def identifier(name: str, taken: Set[str], private: str = "") -> str:
-    """A name as a Python identifier that is not taken, nor of the form of those that are `private`."""
-    plain = re.sub(r"\W", "_", name.translate(str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")))
+    """A name as a Python identifier that is not taken, nor of the form of those that are `private`.
+
+    It is normalised as Python does it when it reads source, so that no two are the same to it: µ and μ, Z₁ and Z1.
+    """
+    plain = normalize("NFKC", name[:_LONGEST_NAME])
+    plain = "".join(c if f"a{c}".isidentifier() else "_" for c in plain)
     if not plain.isidentifier() or keyword.iskeyword(plain) or re.fullmatch(private, plain):
-        plain = f"v{plain}"
+        plain = normalize("NFKC", f"v{plain}")
     numbered, count = plain, 1
-    while numbered in taken:
+    while numbered in taken or numbered in _KNOWN:
         count += 1
         numbered = f"{plain}_{count}"
     return numbered
@@ -161,6 +168,7 @@ def _binding(template: str) -> int:
 
 HELPERS = kernels.__all__
 """The names of the functions that `helpers` may put in."""
+_KNOWN = {*HELPERS, *dir(builtins)}
 
 
 def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:

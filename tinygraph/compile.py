@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from types import MethodType
+import inspect
+import sys
+import warnings
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from pickle import PicklingError
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calls import positional_parameters
-from .errors import ArgumentError, DTypeError, UnsupportedError
-from .graph import Tensor, describe, is_usable, unusable
+from .calls import name_of, positional_count, positional_parameters
+from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .graph import Tensor, array_of, describe, is_usable, unusable
+from .guards import Guard, exact
 from .recording import STATE
-from .trees import flatten
+from .trees import Structure, flatten, instead
 
 if TYPE_CHECKING:
     from .executable import Executable
 
 
+_MANY = 9  # times that a function is traced anew before a warning
 _MISS = object()  # what the way in of a program answers to arguments that it is not for
 
 
@@ -41,13 +48,23 @@ def compile(
 
     Results are arrays of their own. Those of arguments in `donate_argnums` may be written over by results of the same
     shape: such arguments are used up by the call, and none may be given twice. Arguments in `static_argnums` are given
-    to `function` as they are; each value has a program of its own. Numbers take the floating dtype of the arrays that
-    are given with them. Leaves from outside, such as parameters, are read at each call; plain arrays from outside are
-    constants of the program, and in its source only a place where they are large. Checks of values, such as that labels
-    are between 0 and 1, are made when it is traced.
+    to `function` as they are; each value has a program of its own, and 1 has another one than 1.0 and True. Positions
+    may be counted from the end. Numbers take the floating dtype of the arrays that are given with them. Checks of
+    values, such as that labels are between 0 and 1, are made when it is traced.
+
+    The data of leaves from outside, such as parameters, is read at each call. Other values from outside are constants
+    of the program: numbers, arrays, containers, attributes of objects, and the functions and classes that are called,
+    in the code of `function` and in all code of yours that it reaches. At each call they are compared with those of the
+    trace, and where one has changed, the function is traced again; what changes often is better an argument, and a
+    warning says so. Arrays of more than 64 KiB are compared by identity and by about 1,000 elements, containers of more
+    than 8,192 entries by about 1,000 of them, and no more than about 1,000 values in all: give as an argument what is
+    larger and changes in place. What libraries keep, files and the environment are not looked at.
+
+    A copy, and what a pickle is loaded as, is compiled anew.
 
     Raises `UnsupportedError` where `function` asks for the value of a tensor, as ``if``, ``.data`` and ``.detach()``
-    do, uses what was computed outside, or is not the same at each call, as with random numbers.
+    do, uses what was computed outside, or is not the same at each call, as with random numbers; `ArgumentError` for
+    donated arrays that are read-only or share memory with another argument, and for positions that there are not.
 
     >>> import numpy as np, tinygraph as tg
     >>> @tg.compile
@@ -64,11 +81,53 @@ def compile(
         )
     if not callable(function):
         raise TypeError(f"compile takes a function, not {type(function).__name__}")
-    return Compiled(function, _numbers(donate_argnums), _numbers(static_argnums), cache_size)
+    name = name_of(function)
+    for asks, kind in _SUSPENDED.items():
+        if asks(function) or asks(type(function).__call__):
+            raise TypeError(f"{name} is {kind} function, which does not return arrays when it is called")
+    donated = _positions(donate_argnums, "donate_argnums", function)
+    static = _positions(static_argnums, "static_argnums", function)
+    if both := set(donated) & set(static):
+        raise ArgumentError(
+            f"the argument {min(both)} of {name} is both in donate_argnums and in static_argnums; only arrays can be"
+            " donated, and those are not static"
+        )
+    if not _is_whole(cache_size):
+        raise TypeError(f"cache_size is how many programs are kept, a whole number, not {cache_size!r}")
+    if cache_size < 1:
+        raise ArgumentError(f"cache_size={cache_size} leaves no room for a program; the least is 1")
+    return Compiled(function, donated, static, cache_size)
 
 
-def _numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
-    return (argnums,) if isinstance(argnums, int) else tuple(argnums)
+_SUSPENDED: dict[Callable[[Any], bool], str] = {
+    inspect.iscoroutinefunction: "an async",
+    inspect.isgeneratorfunction: "a generator",
+    inspect.isasyncgenfunction: "an async generator",
+}
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+
+
+def _positions(argnums: int | Sequence[int], what: str, function: Callable[..., Any]) -> tuple[int, ...]:
+    """Positions of arguments, counted from the start."""
+    given = list(argnums) if isinstance(argnums, Iterable) else [argnums]
+    if not all(map(_is_whole, given)):
+        raise TypeError(f"{what} are positions of arguments, as {what}=0 or {what}=(0, 2), not {argnums!r}")
+    name, count = name_of(function), positional_count(function)
+    for i in given:
+        if count is None and i < 0:
+            raise ArgumentError(
+                f"{what}={argnums!r} counts from the end, and it is not known how many arguments {name} takes:"
+                " count from the start"
+            )
+        if count is not None and not -count <= i < count:
+            raise ArgumentError(f"{what}={argnums!r} asks for the argument {i}, and {name} takes {count} by position")
+    found = tuple(int(i) if i >= 0 else int(i) + (count or 0) for i in given)
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"{what}={argnums!r} names an argument twice")
+    return found
 
 
 class Compiled:
@@ -77,7 +136,7 @@ class Compiled:
     def __init__(
         self, function: Callable[..., Any], donated: tuple[int, ...], static: tuple[int, ...], cache_size: int
     ) -> None:
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__name__ = name_of(function)
         functools.update_wrapper(self, function)
         self._function, self._donated, self._static, self._size = function, donated, static, cache_size
         self._parameters = positional_parameters(function)
@@ -85,10 +144,29 @@ class Compiled:
         self.cache: OrderedDict[Any, Executable] = OrderedDict()
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
+        self._changes: Counter[str] = Counter()
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """A method: its object is the first argument, and as no array it belongs into static_argnums."""
         return self if owner is None else MethodType(self, owner)
+
+    def __copy__(self) -> Compiled:
+        """A compiled function with programs of its own."""
+        return Compiled(self._function, self._donated, self._static, self._size)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        return Compiled(copy.deepcopy(self._function, memo), self._donated, self._static, self._size)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """As functions are pickled, by name; otherwise by what it is compiled from, to be compiled again."""
+        if (name := _global_name(self)) is not None:
+            return name
+        if isinstance(self._function, FunctionType) and _global_name(self._function) is None:
+            raise PicklingError(
+                f"{self.__name__} is compiled from a function that no module has by this name, so that it cannot be"
+                " pickled; define it at the top of a module, or send what it takes and compile it there"
+            )
+        return Compiled, (self._function, self._donated, self._static, self._size)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program for arguments like these, made now if there is none yet.
@@ -110,26 +188,52 @@ class Compiled:
         by_name = {name: kwargs[name] for name in self._static_names if name in kwargs}
         kwargs = {name: value for name, value in kwargs.items() if name not in by_name}
         leaves, structure = flatten((rest, kwargs))
-        arrays = _arrays(leaves, self.__name__)
-        # 1, 1.0 and True are equal
-        known = tuple((i, type(value), value) for i, value in (*static.items(), *by_name.items()))
+        names = [name for i, name in enumerate(self._parameters) if i not in static]
+        arrays = _arrays(leaves, self.__name__, names, structure)
+        donated = self._donated_leaves(args, static) if self._donated else set()
+        for i in donated:
+            if type(leaves[i]) is not np.ndarray:  # a tensor's array stays what it is
+                arrays[i] = np.array(arrays[i])
+        known = tuple((i, self._static_key(value)) for i, value in (*static.items(), *by_name.items()))
         key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
-        try:
-            program = self.cache.pop(key, None)
-        except TypeError as error:
-            raise TypeError(f"a static argument of {self.__name__} cannot be hashed: {error}") from None
-        if program is None:
+        program = self.cache.pop(key, None)
+        given = {self._parameters[i] if i < len(self._parameters) else f"argument {i}": x for i, x in static.items()}
+        given |= by_name
+        changed = program.guard.change(*given.values()) if program is not None else None
+        if program is None or changed is not None:
             from .executable import Executable  # here, since importing what it takes is slow
 
             function = functools.partial(self._function, **by_name) if by_name else self._function
             function = _with_static(function, static) if static else function
-            donated = self._donated_leaves(args, static)
-            names = [name for i, name in enumerate(self._parameters) if i not in static]
-            program = Executable(function, self.__name__, names, arrays, structure, donated, _MISS)
+            guard = functools.partial(Guard, self._function, given)
+            program = Executable(function, self.__name__, names, arrays, structure, donated, guard, _MISS)
         self.cache[key] = program
+        if (misused := program.misused(arrays)) is not None:
+            i, reason = misused
+            raise ArgumentError(f"{_labels(structure, names)[i]} of {self.__name__} is donated, {reason}")
         while len(self.cache) > self._size:
             self.cache.popitem(last=False)
+        if changed is not None:
+            self._warn_of(changed)
         return program, arrays
+
+    def _static_key(self, value: Any) -> Any:
+        try:
+            hash(value)
+            return exact(value)
+        except (TypeError, RecursionError) as error:
+            raise TypeError(f"a static argument of {self.__name__} cannot be hashed: {error}") from None
+
+    def _warn_of(self, changed: str) -> None:
+        """Say once what changes so often that the function is traced again and again."""
+        self._changes[changed] += 1
+        if self._changes.total() == _MANY:
+            often = self._changes.most_common(1)[0][0]
+            warnings.warn(
+                f"{self.__name__} has been traced anew {_MANY} times since values from outside had changed, mostly"
+                f" {often}, and each time takes as long as many calls: make {often} an argument of {self.__name__}",
+                stacklevel=4,
+            )
 
     def _donated_leaves(self, args: tuple[Any, ...], static: dict[int, Any]) -> set[int]:
         found: set[int] = set()
@@ -157,7 +261,18 @@ class Compiled:
         return self._newest.report()
 
 
-def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
+def _global_name(function: Any) -> str | None:
+    """The name by which the module of a function has it, or None."""
+    held = vars(function) if isinstance(function, Compiled) else {"__qualname__": function.__qualname__}
+    name, found = held.get("__qualname__"), sys.modules.get(getattr(function, "__module__", None) or "")
+    if not isinstance(name, str):
+        return None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is function else None
+
+
+def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structure: Structure) -> list[Any]:
     """The leaves as arrays. Python's numbers take the floating dtype of the arrays, so as not to widen it."""
     for x in leaves:
         if isinstance(x, Tensor) and x.requires_grad and STATE.get().recording:
@@ -165,19 +280,44 @@ def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
                 f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
                 " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"
             )
-    arrays = [x if type(x) is np.ndarray else np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
+    arrays = [x if type(x) is np.ndarray else _array(x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
     floats = [dtype for dtype in given if dtype.kind == "f"]
     narrow = np.result_type(*floats) if floats else np.dtype(float)
     for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"an argument of {name} is {type(x).__name__}; what is no array goes into static_argnums")
         if not is_usable(array.dtype):
-            raise DTypeError(f"an argument of {name}: {unusable(array.dtype)}")
+            label = _labels(structure, parameters)[i]
+            if isinstance(x, complex | np.ndarray | np.generic) and array.dtype.kind not in "OUS":
+                raise DTypeError(f"{label} of {name}: {unusable(array.dtype)}")
+            if label == "self":
+                hint = f"; {name} is a method, whose object is static: @tg.compile(static_argnums=0)"
+            else:
+                hint = instead(x) or "; what is no array goes into static_argnums"
+            raise TypeError(f"{label} of {name} is {type(x).__name__}{hint}")
         if numbers[i] and narrow != np.dtype(float):
             arrays[i] = array.astype(narrow)
     return arrays
+
+
+def _labels(structure: Structure, parameters: Sequence[str]) -> list[str]:
+    """What to call the leaves of the arguments in messages: ``params['W']``."""
+    args, kwargs = structure.children
+    found: list[str] = []
+    for i, child in enumerate(args.children):
+        found += child.paths(parameters[i] if i < len(parameters) else f"argument {i}")
+    for key, child in zip(kwargs.keys, kwargs.children, strict=True):
+        found += child.paths(key)
+    return found
+
+
+def _array(x: Any) -> Any:
+    if isinstance(x, Tensor):
+        return np.asarray(x.value)
+    try:
+        return array_of(x, copy=None)
+    except ShapeError:
+        return np.asarray(None)  # of no dtype that is taken
 
 
 def _with_static(function: Callable[..., Any], static: dict[int, Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from .graph import Tensor, toposort
+from .guards import Guard
 from .lowering import lowered
 from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
+from .recording import STATE
 from .scaling import scaled
 from .tracing import Trace, traced
 from .trees import Structure, unflatten
@@ -35,20 +38,24 @@ class Executable:
         arrays: Sequence[Any],
         structure: Structure,
         donated: set[int],
+        guard: Callable[[], Guard],
         miss: object,
     ) -> None:
         self._miss = miss
         self.structure, self.forms = structure, [(x.shape, x.dtype) for x in arrays]
         trace = traced(function, name, parameters, arrays, structure)
+        self.guard = guard()  # now, since what the function does at its first call only is done
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
-        self.name = identifier(name if name.isidentifier() else "program", set())
         self.collapsed: dict[str, tuple[int, int]] = {}
         program = _program(trace, donated, self.collapsed)
+        self.name = identifier(name if name.isidentifier() else "program", set(program.functions))
         self.source = program.source(self.name)
         self.lines, self.buffers = program.lines, program.buffers
+        self._donated = sorted(donated)
         self.constants: dict[str, Any] = {**program.constants, **program.functions}
         self._count = len(trace.outputs)
         self._code = _registered(self.source, self.name)
+        weakref.finalize(self, linecache.cache.pop, self._code.co_filename, None).atexit = False
         self._idle = [self._instance()]  # as many as have run at a time; to pop and to append are atomic
         self.entry = self._entry()
 
@@ -59,9 +66,22 @@ class Executable:
         variables.update(self.constants)
         return variables[self.name]  # type: ignore[no-any-return]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Executable:
+        return self  # nothing of it changes, and each call has buffers of its own
+
     def __call__(self, arrays: Sequence[Any]) -> Any:
         """The results for the leaves of the arguments, nested as the function's."""
         return unflatten(self.results, self.run(*arrays))
+
+    def misused(self, arrays: Sequence[Any]) -> tuple[int, str] | None:
+        """The number of a donated array that cannot be written over, and why; None where all can."""
+        for i in self._donated:
+            if not arrays[i].flags.writeable:
+                return i, "to be written over, and is read-only: give a copy"
+            for j, other in enumerate(arrays):
+                if j != i and _overlap([arrays[i]], [other]):
+                    return i, "and was given twice, or shares memory with another argument: give a copy"
+        return None
 
     def run(self, *arrays: Any) -> Sequence[Any]:
         """The results for the leaves of the arguments."""
@@ -80,6 +100,7 @@ class Executable:
         """The way in for arguments like those traced: it takes them apart and checks them in a microsecond."""
         variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle}
         variables |= {f"captured{i}": x for i, x in enumerate(self.captured)} | {"instance": self._instance}
+        variables |= {"state": STATE, "overlap": _overlap, **self.guard.variables}
         lines: list[str] = []
         leaves: list[str] = []
         args, kwargs = self.structure.children
@@ -93,6 +114,7 @@ class Executable:
                 f"if type({leaf}) is not ndarray or {leaf}.shape != {shape} or {leaf}.dtype is not dtype{i}:"
                 " return MISS"
             )
+        lines += self._donation(leaves)
         given = [*leaves, *(f"captured{i}.value" for i in range(len(self.captured)))]
         results = [f"result{i}" for i in range(self._count)]
         text = "\n".join(
@@ -101,6 +123,12 @@ class Executable:
                 "    try:",
                 *(f"        {line}" for line in lines),
                 "    except KeyError: return MISS",
+                # within a transform or another program the gradients of what is captured count
+                *(["    if state.get().nested: return MISS"] if self.captured else []),
+                "    try:",
+                *(f"        if {condition}: return MISS" for condition in self.guard.conditions),
+                "        pass",
+                "    except Exception: return MISS",
                 "    try: program = idle.pop()",
                 "    except IndexError: program = instance()",
                 f"    try: [{', '.join(results)}] = program({', '.join(given)})",
@@ -110,6 +138,20 @@ class Executable:
         )
         exec(text, variables)
         return variables["entry"]  # type: ignore[no-any-return]
+
+    def _donation(self, leaves: list[str]) -> Iterator[str]:
+        """Source that sees that donated arrays can be written over; most arrays are views of none."""
+        donated = [leaves[i] for i in self._donated]
+        for x in donated:
+            yield f"if not {x}.flags.writeable: return MISS"
+        same = [
+            f"{x} is {y}" for i, x in zip(self._donated, donated, strict=True) for y in leaves[:i] + leaves[i + 1 :]
+        ]
+        if same:
+            own = " is ".join(f"{x}.base" for x in leaves) + " is None"
+            yield f"if {' or '.join(same)}: return MISS"
+            pairs = ", ".join(f"([{x}], [{', '.join(y for y in leaves if y != x)}])" for x in donated)
+            yield f"if not {own} and any(overlap(*pair) for pair in [{pairs}]): return MISS"
 
     def report(self) -> str:
         """What the program does, and how long its lines take on random numbers."""
@@ -133,12 +175,13 @@ class Executable:
         head, _, tail = self.source.partition(f"def {self.name}(")
         signature, _, body = tail.partition("\n")
         result = body.rstrip().rpartition("\n")[2]
-        timed = [f"    ticks[{i}] = clock()\n    {line}" for i, line in enumerate(lines)]
+        # as no variable of a program is called
+        timed = [f"    _cticks[{i}] = _clock()\n    {line}" for i, line in enumerate(lines)]
         text = f"{head}def {self.name}({signature}\n" + "\n".join(
-            [*timed, f"    ticks[{len(lines)}] = clock()", result]
+            [*timed, f"    _cticks[{len(lines)}] = _clock()", result]
         )
         ticks = [0.0] * (len(lines) + 1)
-        variables: dict[str, Any] = {"ticks": ticks, "clock": perf_counter}
+        variables: dict[str, Any] = {"_cticks": ticks, "_clock": perf_counter}
         exec(text, variables)
         variables.update(self.constants)
         best = [float("inf")] * len(lines)
@@ -148,6 +191,10 @@ class Executable:
                 variables[self.name](*arrays)
             best = [min(b, later - t) for b, t, later in zip(best, ticks, ticks[1:], strict=False)]
         return best
+
+
+def _overlap(arrays: Sequence[Any], others: Sequence[Any]) -> bool:
+    return any(np.may_share_memory(x, y) and np.shares_memory(x, y) for x in arrays for y in others)
 
 
 def _some(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from .calls import name_of
 from .compile import compile as compiled
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from .graph import Tensor
+from .graph import Tensor, array_of
 from .transforms import hvp, value_and_grad
 from .trees import flatten, matched, unflatten
 
@@ -27,14 +27,15 @@ class Problem(Mapping[str, Any]):
     ) -> None:
         leaves, self._structure = flatten(x0)
         self._name = name_of(function)
-        arrays = [np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
+        arrays = [np.asarray(x.value) if isinstance(x, Tensor) else array_of(x, copy=None) for x in leaves]
         for x, path in zip(arrays, self._structure.paths(), strict=True):
             if x.dtype.kind != "f":
                 raise DTypeError(
                     f"x0{path} holds {x.dtype}; what is to be optimised is floating, as np.asarray(x0, float)"
                 )
-        if not arrays:
-            raise ArgumentError(f"x0 has no arrays, so there is nothing that {self._name} could be optimised by")
+        if not sum(x.size for x in arrays):
+            what = "elements" if arrays else "arrays"
+            raise ArgumentError(f"x0 has no {what}, so there is nothing that {self._name} could be optimised by")
         self._forms = [(x.shape, x.dtype, x.size) for x in arrays]
         self.x0 = self._joined(arrays)
         """Where to start: all arrays in one float64 vector."""
@@ -65,7 +66,7 @@ class Problem(Mapping[str, Any]):
         leaves = matched(tree, self._structure, "the tree")
         parts = []
         for x, (shape, _, _), path in zip(leaves, self._forms, self._structure.paths(), strict=True):
-            x = np.asarray(x.value if isinstance(x, Tensor) else x, float)
+            x = np.asarray(x.value, float) if isinstance(x, Tensor) else array_of(x, float, copy=None)
             if x.shape not in (shape, ()):
                 raise ShapeError(f"x0{path} has shape {shape}, and what stands for it {x.shape}")
             parts.append(np.broadcast_to(x, shape))
@@ -73,7 +74,7 @@ class Problem(Mapping[str, Any]):
 
     def unflatten(self, x: Any) -> Any:
         """A vector, such as ``result.x``, as arrays of the dtypes of x0, nested as it."""
-        x = np.asarray(x)
+        x = array_of(x, copy=None)
         if x.shape != self.x0.shape:
             raise ShapeError(f"x0 is a vector of shape {self.x0.shape} for SciPy, and this has {x.shape}")
         arrays, start = [], 0

@@ -674,6 +674,9 @@ def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
     >>> [node.name for node in tg.toposort(x * x + 1)]
     ['x', None, None]
     """
+    for output in outputs:
+        if type(output) is not Tensor:
+            raise TypeError(f"toposort takes tensors, one after the other, not {type(output).__name__}")
     seen = set(outputs)
     stack = [x for x in outputs if x not in stop]
     while stack:

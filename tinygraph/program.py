@@ -12,7 +12,6 @@ import numpy as np
 
 from . import codegen
 from .codegen import (
-    HELPERS,
     LARGEST_CONSTANT,
     expression,
     helpers,
@@ -65,7 +64,6 @@ class Program:
         self.inputs_set = set(inputs)
         self.scalars: dict[tuple[str, np.dtype[Any]], str] = {}
         self.constants: dict[str, np.ndarray[Any, Any]] = {}
-        self.written: set[Tensor] = set()  # the results that go where donated arguments were
         applied = {node.op for node in toposort(*outputs) if node.op is not None}
         self.functions = {op.name: op.run for op in applied if is_foreign(op)}
         self._taken = set(self.functions)
@@ -100,9 +98,9 @@ class Program:
                 continue
             if node in inline:
                 continue
-            mine = storage[node]
-            read = dict.fromkeys(storage[x] for x in _tensors(node))  # a and aᵀ are one
-            dying = [store for store in read if store is not mine and store.last_use == i]
+            mine = storage[node][0]
+            read = dict.fromkeys(store for x in _tensors(node) for store in storage[x])  # a and aᵀ are one
+            dying = [store for store in read if store not in storage[node] and store.last_use == i]
             if node in self._added:
                 group += self._add_to_slice(node, names.get(node))
             elif _is_put_in_slice(node):
@@ -115,28 +113,31 @@ class Program:
                 self._name(node, names.get(node))
                 group.append(f"{self._names[node]} = {text}")
             if node in names or node in self.results:
-                yield from [f"# {comments[node]}"] if node in comments else []
+                if node in comments:
+                    yield f"# {''.join(c if c.isprintable() else '·' for c in comments[node])}"
                 yield from group
                 group.clear()
             for store in dying:
                 if store.buffer is not None and store.buffer != mine.buffer:
                     free.setdefault(self.buffers[store.buffer], []).append(store.buffer)
 
-    def _storages(self, position: Mapping[Tensor, int]) -> dict[Tensor, Storage]:
-        """Who shares memory with whom, and until when it is read. Outputs are never given back."""
+    def _storages(self, position: Mapping[Tensor, int]) -> dict[Tensor, list[Storage]]:
+        """Where each value may lie, and until when that is read. Outputs are never given back."""
         inline = {part for _, part in self._added.values()}
-        storage: dict[Tensor, Storage] = {}
+        storage: dict[Tensor, list[Storage]] = {}
         for node in self.order:
             if node in self._added:
                 storage[node] = storage[self._added[node][0]]
+            elif node.op is not None and (_is_view(node) or _is_conversion(node) or node in inline):
+                storage[node] = storage[node.inputs[0]]  # type: ignore[index]
             else:
-                shared = node.op is not None and (_is_view(node) or node.op.name == "astype" or node in inline)
-                storage[node] = storage[node.inputs[0]] if shared else Storage()  # type: ignore[index]
-            for x in node.inputs:
-                if isinstance(x, Tensor):
-                    storage[x].last_use = position[node]
+                storage[node] = [Storage(), *(store for x in _maybe_returned(node) for store in storage[x])]
+            for x in _tensors(node):
+                for store in storage[x]:
+                    store.last_use = position[node]
         for output in self.outputs:
-            storage[output].last_use = len(position)
+            for store in storage[output]:
+                store.last_use = len(position)
         self._storage = storage
         return storage
 
@@ -149,9 +150,8 @@ class Program:
         if mine.last_use == len(self.order):
             for x in node.inputs:
                 if isinstance(x, Tensor) and x in self.donated and in_place and (x.shape, x.dtype) == key:
-                    if self._storage[x] in dying:
+                    if self._storage[x][0] in dying:
                         self.donated.discard(x)
-                        self.written.add(node)
                         return self._names[x]
             return None
         if in_place:
@@ -252,13 +252,13 @@ class Program:
 
     def _results(self) -> Iterator[str]:
         """What is returned: arrays of the caller's own."""
-        seen: set[Storage] = set()
-        outside = {self._storage[node] for node in self.order if node.op is None}
+        outside = (node for node in self.order if node.op is None or is_foreign(node.op))
+        seen = {self._storage[node][0] for node in outside}
         for output in self.outputs:
-            memory, name = self._storage[output], self._names[output]
-            given = memory in outside and output not in self.written
-            yield f"np.array({name}, np.{output.dtype})[()]" if given or memory in seen else name
-            seen.add(memory)
+            memory, name = set(self._storage[output]), self._names[output]
+            own = memory.isdisjoint(seen) and _is_writable(output)
+            yield name if own else f"np.array({name}, np.{output.dtype})[()]"
+            seen |= memory
 
     def source(self, name: str) -> str:
         """The program as a module: imports, buffers, the function."""
@@ -314,6 +314,27 @@ def _in_place(node: Tensor) -> bool:
     return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
 
 
+def _is_conversion(node: Tensor) -> bool:
+    """Whether a node is its input in another dtype, and so may be the input itself."""
+    return node.op is not None and node.op.source is OPS["astype"].source
+
+
+def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
+    """The inputs in whose memory an op may leave its result: those in which it did, and for a foreign op all."""
+    for x, read in zip(node.inputs, node.args, strict=node.op is not None):
+        if isinstance(x, Tensor) and (is_foreign(node.op) or np.may_share_memory(read, node.value)):  # type: ignore[arg-type]
+            yield x
+
+
+def _is_writable(node: Tensor) -> bool:
+    """Whether what computes a node gives an array that can be written to, in which each number stands for itself."""
+    while node.op is not None and _is_view(node):
+        if node.op.name == "broadcast_to":
+            return False
+        node = node.inputs[0]  # type: ignore[assignment]
+    return node.shape == () or node.value.flags.writeable
+
+
 def _is_put_in_slice(node: Tensor) -> bool:
     return node.op is not None and node.op.name == "scatter_add" and len(node.inputs) == 1
 
@@ -327,4 +348,4 @@ def _is_view(node: Tensor) -> bool:
 
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
-    return codegen.identifier(name, {*_IMPORTED, *HELPERS, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)")
+    return codegen.identifier(name, {*_IMPORTED, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)|constant\d+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from .errors import UnsupportedError
 from .graph import Tensor, describe, toposort
 from .names import first_operand, names_of, readers_of
 from .recording import Nested
-from .trees import Structure, flatten, unflatten
+from .trees import Structure, flatten, instead, unflatten
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def traced(
     names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
     given = [Tensor(array, name=text) for array, text in zip(arrays, names, strict=True)]
     born = Tensor(0.0).age
-    outputs, results = _outputs(function, structure, given)
+    outputs, results = _outputs(function, name, structure, given)
     first = _form(outputs, born)
     _rename([x for x, number in zip(given, numbered, strict=True) if number], outputs, {*parameters, *names})
-    outputs, results = _outputs(function, structure, given)
+    outputs, results = _outputs(function, name, structure, given)
     if not _is_same(first, _form(outputs, born)):
         raise UnsupportedError(
             f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
@@ -71,11 +71,20 @@ def traced(
 
 
 def _outputs(
-    function: Callable[..., Any], structure: Structure, given: Sequence[Tensor]
+    function: Callable[..., Any], name: str, structure: Structure, given: Sequence[Tensor]
 ) -> tuple[list[Any], Structure]:
     args, kwargs = unflatten(structure, given)
     with Nested(tracing=True), np.errstate(all="ignore"):
-        return flatten(function(*args, **kwargs))
+        outputs, results = flatten(function(*args, **kwargs))
+    for x, path in zip(outputs, results.paths(), strict=True):
+        if isinstance(x, Coroutine):
+            x.close()
+        if not isinstance(x, Tensor) and np.asarray(x).dtype.kind not in "biuf":
+            raise UnsupportedError(
+                f"{name} returned a {type(x).__name__}{f' as result{path}' if path else ''}, which a program cannot"
+                f" make{instead(x) or '; results are arrays, or dicts, lists and tuples of them'}"
+            )
+    return outputs, results
 
 
 def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str | None]) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple
 
 from .errors import ArgumentError
 
+DEEPEST = 100
+"""How deep containers may be nested."""
+
 
 class Structure(NamedTuple):
-    """How leaves were nested. `kind` is None for a leaf; a dict keeps its keys."""
+    """How leaves were nested. `kind` is None for a leaf; a dict keeps its keys, and what it gives for missing ones."""
 
     kind: type | None
     keys: tuple[Any, ...] = ()
     children: tuple[Structure, ...] = ()
+    factory: Any = None
 
     @property
     def size(self) -> int:
@@ -35,10 +41,15 @@ class Structure(NamedTuple):
 
 
 LEAF = Structure(None)
+NOTHING = Structure(type(None))
+_PLAIN = {dict, list, tuple}
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
     """The leaves in order, and how they were nested. None is an empty node.
+
+    Dicts, lists and tuples of the user's own classes keep their class. Raises `ArgumentError` for those that have
+    attributes beside their entries, and for containers that are nested more than 100 deep, as those within themselves.
 
     >>> from tinygraph.trees import flatten, unflatten
     >>> leaves, structure = flatten({"W": 1.0, "rest": [2.0, (3.0,)]})
@@ -48,18 +59,43 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     {'W': 10.0, 'rest': [20.0, (30.0,)]}
     """
     leaves: list[Any] = []
-    return leaves, _taken_apart(tree, leaves)
+    return leaves, _taken_apart(tree, leaves, 0)
 
 
-def _taken_apart(tree: Any, leaves: list[Any]) -> Structure:
+def _taken_apart(tree: Any, leaves: list[Any], depth: int) -> Structure:
     if tree is None:
-        return Structure(type(None))
+        return NOTHING
+    kind, factory = type(tree), None
+    if kind not in _PLAIN:
+        if not isinstance(tree, (dict, list, tuple)):
+            leaves.append(tree)
+            return LEAF
+        if getattr(tree, "__dict__", None):
+            raise ArgumentError(
+                f"a {kind.__name__} has attributes beside its entries ({', '.join(vars(tree))}), which a result would"
+                f" lack; give it as a plain {'dict' if isinstance(tree, dict) else 'list'}"
+            )
+        factory = getattr(tree, "default_factory", None)
+    if depth == DEEPEST:
+        raise ArgumentError(f"containers are nested more than {DEEPEST} deep, or contain themselves; nest them less")
     if isinstance(tree, dict):
-        return Structure(type(tree), tuple(tree), tuple(_taken_apart(child, leaves) for child in tree.values()))
-    if isinstance(tree, (list, tuple)):
-        return Structure(type(tree), (), tuple(_taken_apart(child, leaves) for child in tree))
-    leaves.append(tree)
-    return LEAF
+        children = [_taken_apart(child, leaves, depth + 1) for child in tree.values()]
+        return Structure(kind, tuple(tree), tuple(children), factory)
+    return Structure(kind, (), tuple([_taken_apart(child, leaves, depth + 1) for child in tree]))
+
+
+def instead(x: Any) -> str:
+    """What to give in place of an object that is not taken for a container of arrays, or nothing."""
+    name = type(x).__name__
+    if isinstance(x, type):
+        return ""
+    if is_dataclass(x) or hasattr(type(x), "__attrs_attrs__"):
+        return f"; of the attributes of a {name} a dict is a container: give vars(x)"
+    if isinstance(x, Mapping):
+        return f"; a {name} is not a dict: give dict(x)"
+    if isinstance(x, (Iterator, set, frozenset)):
+        return f"; a {name} is not a list: give list(x)"
+    return ""
 
 
 def matched(tree: Any, structure: Structure, what: str, optional: bool = False) -> list[Any]:
@@ -118,7 +154,20 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Any:
     if kind is type(None):
         return None
     children = [_put_together(child, leaves) for child in structure.children]
-    if issubclass(kind, dict):
-        return kind(zip(structure.keys, children, strict=True))
-    make: Any = kind
-    return make(*children) if hasattr(kind, "_fields") else make(children)
+    if kind is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    if kind is list:
+        return children
+    if issubclass(kind, tuple):
+        return tuple.__new__(kind, children)
+    # past the constructors of subclasses, which may want other arguments, or count
+    made: Any = kind.__new__(kind)
+    if issubclass(kind, list):
+        list.extend(made, children)
+        return made
+    fill = OrderedDict.__setitem__ if issubclass(kind, OrderedDict) else dict.__setitem__
+    for key, child in zip(structure.keys, children, strict=True):
+        fill(made, key, child)
+    if issubclass(kind, defaultdict):
+        made.default_factory = structure.factory
+    return made

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
+from contextlib import ExitStack
 
 import numpy as np
 import pygraphviz
@@ -175,6 +176,15 @@ def test_scopes_nest():
             b = a + 1
         c = b * a
     assert Dot(tg.draw(c).source).frames == [("encoder", {"a", "b", "c"}, [("attention", {"b"}, [])])]
+
+
+def test_thousands_of_scopes_within_each_other_do_not_matter():
+    with ExitStack() as stack:
+        for i in range(3000):
+            stack.enter_context(tg.scope(f"s{i}"))
+        J = tg.sum(tg.tanh(tg.parameter([1.0, 2.0])))
+    assert tg.draw(J).source.count("subgraph") == 100
+    assert "tanh" in str(tg.summary(J))
 
 
 def test_a_scope_entered_twice_is_one_frame_and_one_of_the_same_name_within_is_another():

@@ -20,6 +20,7 @@ _CHARACTER = 6.2  # points, of one in the size of gradients
 _ROW = 15  # points
 _SMALLEST = 8
 _MANY_EDGES = 60
+_MANY_FRAMES = 100  # around a box
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
 _STYLES: dict[str, dict[str, str]] = {
@@ -80,7 +81,7 @@ def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, st
     depth = len(scope)
     inner: dict[str, list[Box]] = {}
     for box in boxes:
-        if len(box.scope) > depth:
+        if depth < min(len(box.scope), _MANY_FRAMES):
             inner.setdefault(box.scope[depth], []).append(box)
         else:
             graph.node(ids[box], label=_label(box), **_STYLES[box.role] | (_MARKED if box.begins else {}))

@@ -162,6 +162,11 @@ def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
     return EighResult(eigenvalues_(x, packed), eigenvectors_(x, packed))
 
 
+def _eigvalsh(x: Any, UPLO: Any = "L") -> Any:
+    need_one_of(("L", "U", "l", "u"), UPLO=UPLO)
+    return np.linalg.eigvalsh(x, UPLO)
+
+
 def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
     """V diag(g) Vᵀ."""
     vectors = xp.eigenvectors(x, xp.eigh_packed(x, UPLO=UPLO))
@@ -172,7 +177,7 @@ def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
     "contraction",
     _of_eigvalsh,
     notation="λ({0})",
-    run=np.linalg.eigvalsh,
+    run=_eigvalsh,
     samples=_eigh_samples,
     source="np.linalg.eigvalsh({0}, UPLO={UPLO})",
 )

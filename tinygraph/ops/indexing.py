@@ -15,7 +15,7 @@ import numpy as np
 from .. import kernels
 from ..apply import composite, constant, op
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..graph import LITERALS, ArrayLike, Tensor, ask, describe
+from ..graph import LITERALS, ArrayLike, Tensor, array_of, ask, describe
 from ..samples import Domain, Sample
 from ..table import INDEX
 from .arguments import as_tensor, need_integers, need_one_of, normalize_axis
@@ -253,7 +253,7 @@ def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
 
 def _where_true(condition: ArrayLike) -> Any:
     """The places of a condition: plain numbers where it is plain, so that a program may have them."""
-    return flatnonzero(condition) if isinstance(condition, Tensor) else np.flatnonzero(np.asarray(condition))
+    return flatnonzero(condition) if isinstance(condition, Tensor) else np.flatnonzero(array_of(condition, copy=None))
 
 
 @composite(
@@ -406,7 +406,7 @@ def flatnonzero(x: ArrayLike) -> Tensor:
     >>> tg.flatnonzero([[0.0, 2.0], [3.0, 0.0]])
     Tensor([1, 2], op=getitem)
     """
-    return argwhere(ravel(x) if isinstance(x, Tensor) else np.ravel(np.asarray(x)))[:, 0]
+    return argwhere(ravel(x) if isinstance(x, Tensor) else np.ravel(array_of(x, copy=None)))[:, 0]
 
 
 @composite(

@@ -190,12 +190,14 @@ def block(arrays: Any) -> Tensor:
     return joined(arrays, 0)
 
 
-def _depth(part: Any) -> int:
+def _depth(part: Any, levels: int = 64) -> int:
+    if not levels:
+        raise ArgumentError("blocks are nested more than 64 deep, which is as many axes as an array has")
     if isinstance(part, tuple):
         raise UnsupportedError("blocks are arranged in lists; a tuple among them is neither a list nor an array")
     if not isinstance(part, list):
         return 0
-    depths = {_depth(inner) for inner in part}
+    depths = {_depth(inner, levels - 1) for inner in part}
     if len(depths) != 1:
         reason = "a list of blocks is empty" if not depths else "the lists of blocks are nested in different depths"
         raise ArgumentError(reason)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..graph import Tensor, ask
+from ..graph import Tensor, array_of, ask
 
 Key = tuple[Any, ...]
 
@@ -63,7 +63,7 @@ def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
 
 
 def _index_array(part: Any) -> Tensor:
-    array = np.asarray(part)
+    array = array_of(part, copy=None)
     return Tensor(array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array)
 
 

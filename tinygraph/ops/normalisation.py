@@ -349,6 +349,8 @@ def dropout(
     if not training or (p == 0 and mask is None):
         return x
     if mask is None and rng is not None:
+        if not isinstance(rng, np.random.Generator | np.random.RandomState):
+            raise TypeError(f"rng draws random numbers, as np.random.default_rng(0), and is not {type(rng).__name__}")
         mask = rng.random(x.shape) >= p
     elif mask is None or rng is not None:
         raise ArgumentError("dropout takes random numbers: give rng=np.random.default_rng(seed), or else the mask")

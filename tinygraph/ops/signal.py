@@ -18,7 +18,7 @@ from ..apply import composite, constant, op
 from ..errors import ArgumentError, ShapeError, UnsupportedError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
-from .arguments import as_tensor, need_one_of, normalize_axes, normalize_axis
+from .arguments import as_tensor, need_axes, need_one_of, normalize_axes, normalize_axis
 from .broadcasting import Shape
 from .comparisons import where
 from .elementwise import add, astype, pow, remainder
@@ -337,6 +337,7 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
     step: Any = dx
     if x is not None:
         x = as_tensor(x)
+        need_axes(x, 1)
         step = _differences(x, normalize_axis(axis, x) if x.ndim > 1 else 0)
         if x.ndim == 1:
             step = reshape(step, (-1, *(1,) * (y.ndim - own - 1)))
