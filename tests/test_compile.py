@@ -855,6 +855,21 @@ def test_a_scalar_recurrence_is_compiled_in_linear_time():
     np.testing.assert_allclose([value, slope], [expected, its_slope], rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float32", "float64", "bool"])
+@pytest.mark.parametrize("number", [3, 0.5, -1, 200])
+def test_numbers_beside_arrays_widen_nothing(dtype, number):
+    x = np.array([1, 0, 100], dtype)
+    if (dtype == "uint8" and number == -1) or dtype == "bool":
+        number = abs(number)
+
+    def function(x, n):
+        return x * n, x + n
+
+    for found, expected in zip(tg.compile(function)(x, number), function(tg.Tensor(x), number), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected.data)
+
+
 def test_long_doubles_are_refused():
     for use in (
         lambda: tg.Tensor(np.longdouble(1)),

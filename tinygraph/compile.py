@@ -49,7 +49,7 @@ def compile(
     Results are arrays of their own. Those of arguments in `donate_argnums` may be written over by results of the same
     shape: such arguments are used up by the call, and none may be given twice. Arguments in `static_argnums` are given
     to `function` as they are; each value has a program of its own, and 1 has another one than 1.0 and True. Positions
-    may be counted from the end. Numbers take the floating dtype of the arrays that are given with them. Checks of
+    may be counted from the end. Python's numbers take the dtype of the arrays that are given with them. Checks of
     values, such as that labels are between 0 and 1, are made when it is traced.
 
     The data of leaves from outside, such as parameters, is read at each call. Other values from outside are constants
@@ -283,8 +283,6 @@ def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structu
     arrays = [x if type(x) is np.ndarray else _array(x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
-    floats = [dtype for dtype in given if dtype.kind == "f"]
-    narrow = np.result_type(*floats) if floats else np.dtype(float)
     for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
         if not is_usable(array.dtype):
             label = _labels(structure, parameters)[i]
@@ -295,9 +293,22 @@ def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structu
             else:
                 hint = instead(x) or "; what is no array goes into static_argnums"
             raise TypeError(f"{label} of {name} is {type(x).__name__}{hint}")
-        if numbers[i] and narrow != np.dtype(float):
-            arrays[i] = array.astype(narrow)
+        if numbers[i]:
+            arrays[i] = _as_beside(array, given)
     return arrays
+
+
+def _as_beside(number: Any, dtypes: Sequence[np.dtype[Any]]) -> Any:
+    """A number of Python's in the dtype of the arrays beside it, so as not to widen it."""
+    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+    if floats:
+        narrow = np.result_type(*floats)
+        return number if narrow == np.float64 else number.astype(narrow)
+    integers = {dtype for dtype in dtypes if dtype.kind in "iu"}
+    if number.dtype.kind != "i" or len(integers) != 1:
+        return number
+    (dtype,) = integers
+    return number.astype(dtype) if np.iinfo(dtype).min <= number <= np.iinfo(dtype).max else number
 
 
 def _labels(structure: Structure, parameters: Sequence[str]) -> list[str]:
