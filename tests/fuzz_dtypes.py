@@ -1,6 +1,6 @@
 """Random arithmetic in every dtype, eager against compiled: ``python tests/fuzz_dtypes.py --seconds 1200 --seed 0``.
 
-A function is drawn as source text over arrays of mixed dtypes and numbers of Python and NumPy. It is compiled on one set
+A function is drawn as source text over arrays of mixed dtypes and numbers. It is compiled on one set
 of numbers and compared on others as well, since a program must hold for all arrays of its shapes and dtypes. Values,
 gradients, dtypes and errors must be those of the function itself. Where they differ the text is made as short as it
 still shows it, and printed.

@@ -37,6 +37,7 @@ def op(
     aside: Mapping[int, int] | None = None,
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
     jumps: bool | None = None,
+    floating: bool = False,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
@@ -55,7 +56,8 @@ def op(
     Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
     tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
     derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` says whether it
-    broadcasts ("elementwise"). ``source="np.maximum({0}, 0)"`` has programs compute it in place of calling `run`.
+    broadcasts ("elementwise"). With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
+    programs compute it in place of calling `run`.
 
     Raises `ArgumentError` for a name that another op has, and where there are more rules than inputs.
     """
@@ -86,6 +88,7 @@ def op(
             aside=aside or {},
             linear="together" if kind == "shape" else linear,
             jumps=kind != "shape" and not any(vjps) if jumps is None else jumps,
+            floating=floating,
             check=check,
             samples=samples,
         )
@@ -192,7 +195,7 @@ class _Public:
 
 
 def _apply_unary(record: Op) -> Callable[..., Tensor]:
-    run, differentiable = record.run, record.differentiable
+    run, differentiable, floating = record.run, record.differentiable, record.floating
 
     def apply(x: Any) -> Tensor:
         if type(x) is not Tensor:
@@ -200,6 +203,8 @@ def _apply_unary(record: Op) -> Callable[..., Tensor]:
         a = x._array
         if a is None:
             a = x._settle()
+        if floating and a.dtype.kind != "f":
+            x, a = _floated(x, a)
         try:
             y = run(a)
         except Exception as error:
@@ -256,7 +261,7 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
     defaults.update(record.forward.__kwdefaults__ or {})
     count, variadic, allowed = len(record.vjps), record.variadic, set(names)
     public = _Public(record.forward, count)
-    joint = _joint(record)
+    joint, floating = _joint(record), record.floating
 
     def apply(*operands: Any, **given: Any) -> Tensor:
         params = {**defaults, **given} if names else NO_PARAMS
@@ -277,6 +282,8 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         if given and not given.keys() <= allowed:
             raise TypeError(f"{public}, not {errors.unexpected(given.keys() - allowed)}")
         inputs, args, requires_grad = _operands(operands, joint)
+        if floating and any(type(x) is Tensor and x.dtype.kind != "f" for x in inputs):
+            inputs, args = zip(*map(_floated, inputs, args), strict=True)
         try:
             y = run(*args, **params)
         except Exception as error:
@@ -284,6 +291,14 @@ def _apply_general(record: Op) -> Callable[..., Tensor]:
         return make_node(record, inputs, args, params, y, differentiable and requires_grad, _getframe(1))
 
     return apply
+
+
+def _floated(x: Any, a: Any) -> tuple[Any, Any]:
+    """An operand, and what to compute with, where integers would wrap around or overflow as narrow floats."""
+    if type(x) is not Tensor or x.dtype.kind == "f":
+        return x, a
+    x = APPLY["astype"](x, np.dtype(float))
+    return x, x.value
 
 
 def _joint(record: Op) -> slice | tuple[int, ...]:

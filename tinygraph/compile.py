@@ -17,7 +17,7 @@ import numpy as np
 
 from .calls import name_of, positional_count, positional_parameters
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from .graph import Tensor, array_of, describe, is_usable, unusable
+from .graph import Tensor, array_of, describe, unusable
 from .guards import Guard, exact
 from .recording import STATE
 from .trees import Structure, flatten, instead
@@ -284,7 +284,7 @@ def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structu
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
     for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
-        if not is_usable(array.dtype):
+        if array.dtype.kind not in "biuf":
             label = _labels(structure, parameters)[i]
             if isinstance(x, complex | np.ndarray | np.generic) and array.dtype.kind not in "OUS":
                 raise DTypeError(f"{label} of {name}: {unusable(array.dtype)}")

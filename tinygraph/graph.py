@@ -119,7 +119,7 @@ class Tensor(_ArrayMethods):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         copy = copy or isinstance(data, Tensor)  # nodes may hold its array
         array = array_of(data, copy=True if copy else None)
-        if not is_usable(array.dtype):
+        if array.dtype.kind not in "biuf":
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
@@ -633,18 +633,8 @@ def ask(x: Tensor, what: str) -> None:
         x._refuse_in_trace(what)
 
 
-def is_usable(dtype: np.dtype[Any]) -> bool:
-    """Whether a tensor can hold this dtype."""
-    return dtype.kind in "biuf" and dtype.char != _LONG_DOUBLE
-
-
-_LONG_DOUBLE = "g"
-
-
 def unusable(dtype: np.dtype[Any]) -> str:
     """Why a tensor cannot hold this dtype."""
-    if dtype.char == _LONG_DOUBLE:
-        return f"{dtype} differs from machine to machine and is not supported; convert it, as with astype(np.float64)"
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"

@@ -201,9 +201,10 @@ class Program:
         floats = next((x.dtype for x in _tensors(node) if x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
         number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
-        if name in _UFUNCS and node.dtype.kind in "iu":  # not its operator, which is another for booleans
+        by_operator = name == "pow" and node.shape != ()  # which of booleans is another for arrays than for numbers
+        if name in _UFUNCS and node.dtype.kind in "iu" and not by_operator:
             return f"np.{_UFUNCS[name]}({', '.join(operands)})"
-        if name in _UFUNCS and not number:
+        if name in _UFUNCS and node.dtype.kind in "fb" and not number:
             if name == "pow" and isinstance(node.inputs[1], float) and node.inputs[1].is_integer():
                 if node.inputs[0].dtype.kind == "f":  # type: ignore[union-attr]
                     operands[1] = str(int(node.inputs[1]))

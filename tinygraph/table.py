@@ -57,6 +57,8 @@ class Op:
     "each" says that every input is such a group, "together" that all are one."""
     jumps: bool = False
     """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
+    floating: bool = False
+    """Whether integers are taken as float64 before it is computed, in several steps that would wrap around."""
     check: Callable[[Tensor, Site, FrameType], None] | None = None
     """Called with each new node; for warnings."""
     samples: Any = None

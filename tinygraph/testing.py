@@ -15,7 +15,7 @@ from .checks import LawError, check_grads
 from .evaluate import evaluate
 from .graph import Tensor
 from .samples import Domain, Sample
-from .table import APPLY, COMPOSITES, NUMBERS, OPS, Composite, Op
+from .table import APPLY, COMPOSITES, FUNCTIONS, NUMBERS, OPS, Composite, Op
 
 Record = Op | Composite
 
@@ -233,6 +233,47 @@ def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
             _require(x.grad is None or x.grad.dtype == np.float32, op, "its gradient is not float32", inputs, params)
 
 
+_WHOLE = {"bool": (0, 1), "uint8": (0, 255), "int8": (-128, 127), "int64": (-9, 9), "uint64": (0, 9)}
+
+
+def law_integers(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
+    """What has floating results of integers has those of the same numbers in float64: nothing wraps around on the way.
+
+    Where an op trusts the function before it to check its operands, or has the dtype of NumPy's function, which may be
+    narrow, it is not asked; nor where numbers such as probabilities are no integers.
+    """
+    floats = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
+    trusts = isinstance(op, Op) and FUNCTIONS.get(op.name) is not APPLY[op.name]
+    if trusts or not floats or "dtype" in params:
+        return
+    given = itertools.chain.from_iterable(s.domains if isinstance(s, Sample) else [s] for s in op.samples or ())
+    domains = [domain for domain in given if domain is not None]
+    if any(domain.high <= 1 or domain.computed or domain.increasing for domain in domains):
+        return
+    masks = any(domain.boolean for domain in domains)  # as which booleans mean something else than 0 and 1
+    for dtype, (low, high) in _WHOLE.items():
+        if masks and dtype == "bool":
+            continue
+        rng = _rng(f"{op.name} {dtype}")
+        whole, same = list(inputs), list(inputs)
+        for i in floats:
+            whole[i] = np.asarray(rng.integers(low, high, inputs[i].shape, endpoint=True)).astype(dtype)
+            same[i] = whole[i].astype(np.float64)
+        with np.errstate(all="ignore"):
+            try:
+                found = applied(op, whole, params).data
+            except (TypeError, ValueError, ArithmeticError, np.linalg.LinAlgError):  # of which it refuses some
+                continue
+            expected = applied(op, same, params).data
+            if found.dtype.kind != "f" or expected.dtype.kind != "f":
+                continue
+            rtol = {"float16": 1e-2, "float32": 1e-5}.get(found.dtype.name, 1e-12)
+            expected = expected.astype(found.dtype)  # which may be too narrow for it
+            size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
+            close = np.allclose(found, expected, rtol=rtol, atol=rtol * float(size), equal_nan=True)
+        _require(found.shape == expected.shape and close, op, "integers wrap around", whole, params)
+
+
 def law_layouts(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     """Strides, byte order and write protection of the inputs change nothing, also in the gradients."""
     value, gradient = _differentiated(op, inputs, params)
@@ -360,6 +401,7 @@ LAWS: tuple[Callable[[Record, list[Any], dict[str, Any]], None], ...] = (
     law_gradient,
     law_backward,
     law_float32,
+    law_integers,
     law_layouts,
     law_same_operand_twice,
     law_upstream,

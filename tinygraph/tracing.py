@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UnsupportedError
+from .errors import DTypeError, UnsupportedError
 from .graph import Tensor, describe, toposort
 from .names import first_operand, names_of, readers_of
 from .recording import Nested
@@ -60,6 +60,11 @@ def traced(
             raise UnsupportedError(
                 f"{name} uses {describe(x)}, which was computed outside ({x.site.where}): give it as an argument,"
                 " or take x.detach() before"
+            )
+        if x.dtype.char == "g":
+            raise DTypeError(
+                f"{name} computes {describe(x)} in {x.dtype}, which is another on each machine, and no program is made"
+                f" for ({x.site.where}); convert it, as with astype(np.float64)"
             )
     arguments = set(given)
     captured = [x for x in order if x.op is None and x not in arguments and x.age < born]

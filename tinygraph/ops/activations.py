@@ -15,7 +15,7 @@ from ..apply import composite, op
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .arguments import need_one_of
-from .elementwise import add, positive
+from .elementwise import add, floating
 
 __all__ = [
     "celu",
@@ -214,6 +214,7 @@ def selu(x: ArrayLike) -> Tensor:
 @op(
     "elementwise",
     lambda xp, g, y, x: g * (xp.ndtr(x) + xp.finite(x) * xp.normal_density(x)),
+    floating=True,
     source="0.5 * {0} * erfc(-{0} / np.sqrt(2))",
 )
 def gelu_(xp: Any, x: ArrayLike) -> Any:
@@ -285,7 +286,7 @@ def _slope_of_mish(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return g * (w + xp.finite(x) * xp.sigmoid(x) * (1.0 - w**2))
 
 
-@op("elementwise", _slope_of_mish, source="{0} * np.tanh(np.logaddexp({0}, 0))")
+@op("elementwise", _slope_of_mish, floating=True, source="{0} * np.tanh(np.logaddexp({0}, 0))")
 def mish(xp: Any, x: ArrayLike) -> Any:
     """y = x w where w = tanh(softplus(x)), elementwise, with y′ = w + x σ(x) (1 − w²) (Misra 2019).
 
@@ -310,7 +311,7 @@ def softsign(xp: Any, x: ArrayLike) -> Any:
     return xp.finite(x) / (1.0 + xp.abs(xp.finite(x)))
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x), source="np.logaddexp({0}, 0)")
+@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x), floating=True, source="np.logaddexp({0}, 0)")
 def softplus(xp: Any, x: ArrayLike) -> Any:
     """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
 
@@ -328,7 +329,7 @@ def log_sigmoid(x: ArrayLike) -> Tensor:
     >>> tg.log_sigmoid([-1000.0, 0.0, 1000.0]).data.tolist()
     [-1000.0, -0.6931471805599453, -0.0]
     """
-    return -softplus(-positive(x))
+    return -softplus(-floating(x))
 
 
 @op(

@@ -21,7 +21,7 @@ import numpy as np
 from .. import kernels
 from ..apply import composite, described_operand, op
 from ..errors import BroadcastWarning, DTypeError
-from ..graph import ArrayLike, Tensor, is_usable, unusable
+from ..graph import ArrayLike, Tensor, unusable
 from ..places import Site
 from ..samples import Domain, Sample
 from ..table import POWER, PRODUCT, SIGN, SUM
@@ -326,7 +326,7 @@ def _power(x: Any, y: Any) -> Any:
     kind = x.dtype.kind if isinstance(x, (np.ndarray, np.generic)) else ""
     if type(y) in (int, float) and kind == "f" and y in (3, 0.5):
         return x * x * x if y == 3 else np.sqrt(x)
-    return np.power(x, y) if kind == "b" else x**y
+    return x**y
 
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
@@ -758,7 +758,7 @@ def astype(x: ArrayLike, dtype: Any) -> Tensor:
     dtype('float32')
     """
     dtype = np.dtype(dtype)
-    if not is_usable(dtype):
+    if dtype.kind not in "biuf":
         raise DTypeError(unusable(dtype))
     return (astype_ if dtype.kind == "f" else discretize_)(x, dtype)
 

@@ -23,7 +23,7 @@ from ..graph import ArrayLike, Tensor
 from ..samples import Sample
 from .arguments import as_tensor, need_one_of, normalize_axes
 from .broadcasting import Shape
-from .elementwise import divide, negative
+from .elementwise import divide, floating, negative
 from .indexing import getitem_, scatter_add_
 from .joining import concat_, stack_
 from .keys import along
@@ -552,7 +552,7 @@ def hfft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "ba
     >>> tg.fft.hfft([1.0, 2.0, 0.0]).data.tolist()
     [5.0, 1.0, -3.0, 1.0]
     """
-    conjugate = (x[0], negative(x[1])) if isinstance(x, tuple) and len(x) == 2 else x
+    conjugate = (x[0], negative(floating(x[1]))) if isinstance(x, tuple) and len(x) == 2 else x
     return _to_real("hfft", conjugate, _one(n), (axis,), _TRANSPOSED.get(norm or "backward", norm))
 
 

@@ -22,7 +22,7 @@ from .activations import relu, sigmoid, softplus
 from .arguments import as_tensor, given_name, misfit, need_one_of, normalize_axis
 from .broadcasting import broadcasts_to, kept
 from .comparisons import maximum, not_equal, where
-from .elementwise import abs, astype, divide, sqrt
+from .elementwise import abs, astype, divide, floating, sqrt
 from .reduction import logsumexp, mean, sum
 from .shape import broadcast_to, reshape
 
@@ -246,7 +246,7 @@ def _check_reduction(reduction: str) -> None:
 def _pair(x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:
     """Predictions and targets of the same shape."""
     _check_reduction(reduction)
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = floating(x), as_tensor(y)
     if x.shape != y.shape:
         raise misfit((x, y), _mismatch)
     return x, y
@@ -383,7 +383,7 @@ def cross_entropy(
     (500.34657359027995, [[-0.25, 0.25], [0.5, -0.5]])
     """
     _check_reduction(reduction)
-    z, y = as_tensor(z), as_tensor(y)
+    z, y = floating(z), as_tensor(y)
     axis = normalize_axis(axis, z)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
@@ -539,7 +539,7 @@ def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1
     >>> tg.cosine_similarity([[1.0, 0.0], [3.0, 4.0]], [3.0, 4.0])
     Tensor([0.6, 1. ], op=divide)
     """
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = floating(x), floating(y)
     products = x * y
     x, y = (v if v.shape == products.shape else broadcast_to(v, products.shape) for v in (x, y))
     lengths = [sqrt(maximum(sum(v**2, axis=axis), eps**2)) for v in (x, y)]

@@ -20,7 +20,7 @@ from .arguments import as_tensor, misfit
 from .broadcasting import Shape, broadcasts_to
 from .comparisons import maximum, not_equal, where
 from .contraction import matmul
-from .elementwise import divide, sqrt
+from .elementwise import divide, floating, sqrt
 from .reduction import mean, softmax, sum
 from .shape import matrix_transpose, reshape
 
@@ -115,7 +115,7 @@ def layer_norm(
     array([[-1.,  1.],
            [-1.,  1.]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape = _last_axes(x, normalized_shape)
     affine = _Affine(weight, bias, shape, shape)
     return affine(_standardised, x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
@@ -136,7 +136,7 @@ def rms_norm(
     >>> tg.rms_norm([[3.0, 3.0]], 2, eps=0.0).data
     array([[1., 1.]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape = _last_axes(x, normalized_shape)
     axis = tuple(range(x.ndim - len(shape), x.ndim)) if len(shape) > 1 else -1
     eps = float(np.finfo(np.result_type(x.dtype, np.float16)).eps) if eps is None else eps
@@ -180,7 +180,7 @@ def batch_norm(
     array([[-1., -1.],
            [ 1.,  1.]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape, kept = _channels(x)
     affine = _Affine(weight, bias, shape, kept)
     if training:
@@ -199,7 +199,7 @@ def _check_count(name: str, x: Tensor) -> None:
 
 
 def _statistics(x: Tensor, mu: Any, var: Any, shape: Shape) -> tuple[Tensor, Tensor]:
-    mu, var = as_tensor(mu), as_tensor(var)
+    mu, var = floating(mu), floating(var)
     if mu.shape != shape or var.shape != shape:
         raise misfit((x, mu, var), f"running mean and variance have a number for each of the {shape[0]} channels")
     return mu, var
@@ -231,7 +231,7 @@ def running_statistics(
     >>> statistics.mean.data, statistics.var.data
     (array([0.2]), array([1.1]))
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape, kept = _channels(x)
     _check_count("running_statistics", x)
     running_mean, running_var = _statistics(x, running_mean, running_var, shape)
@@ -263,7 +263,7 @@ def group_norm(
     >>> tg.group_norm([[1.0, 3.0, 10.0, 30.0]], 2, eps=0.0).data
     array([[-1.,  1., -1.,  1.]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape, kept = _channels(x)
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ArgumentError(f"{x.shape[1]} channels cannot be split into {num_groups} groups")
@@ -290,7 +290,7 @@ def instance_norm(
     array([[[-1.,  1.],
             [-1.,  1.]]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     shape, kept = _channels(x, least=3)
     if math.prod(x.shape[2:]) < 2:
         raise ArgumentError("instance_norm takes mean and variance of a channel, and needs more than one number of it")
@@ -311,7 +311,7 @@ def normalize(x: ArrayLike, axis: int | Shape = -1, eps: float = 1e-12) -> Tenso
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
-    x = as_tensor(x)
+    x = floating(x)
     return x / sqrt(maximum(sum(x**2, axis=axis, keepdims=True), eps**2))
 
 
@@ -403,7 +403,7 @@ def scaled_dot_product_attention(
     array([[2.],
            [3.]])
     """
-    query, key, value = as_tensor(query), as_tensor(key), as_tensor(value)
+    query, key, value = floating(query), floating(key), floating(value)
     operands = (query, key, value)
     if min(x.ndim for x in operands) < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         reason = "query, key and value have the shapes (…, L, d), (…, S, d) and (…, S, e)"

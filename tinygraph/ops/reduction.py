@@ -219,6 +219,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     None,
     notation="softmax_{axis}({0})",
     run=kernels.logsumexp_derivative,
+    floating=True,
     samples=(
         Sample(((3,), ()), {"axis": 0}, (None, Domain(computed="logsumexp"))),
         Sample(((2, 3), ()), {"axis": None}, (None, Domain(computed="logsumexp"))),
@@ -242,6 +243,7 @@ def _of_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -
     _of_logsumexp,
     notation="log Σ_{axis} exp({0})",
     run=kernels.logsumexp,
+    floating=True,
     binding=BIG_SUM,
     samples=_samples,
 )
@@ -264,6 +266,7 @@ def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) 
     lambda xp, g, y, x, axis: y * (g - xp.sum(g * y, axis=axis, keepdims=True)),
     notation="softmax_{axis}({0})",
     run=kernels.softmax,
+    floating=True,
     samples=(
         Sample(((3,),)),
         Sample(((2, 3),), {"axis": 0}),
@@ -289,6 +292,7 @@ def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     lambda xp, g, y, x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True),
     notation="log softmax_{axis}({0})",
     run=kernels.log_softmax,
+    floating=True,
     samples=(
         Sample(((3,),)),
         Sample(((2, 3),), {"axis": 0}),

@@ -21,7 +21,7 @@ from ..samples import Domain, Sample
 from .arguments import as_tensor, need_axes, need_one_of, normalize_axes, normalize_axis
 from .broadcasting import Shape
 from .comparisons import where
-from .elementwise import add, astype, pow, remainder
+from .elementwise import add, astype, floating, pow, remainder
 from .indexing import getitem_
 from .joining import concat_
 from .keys import along
@@ -265,18 +265,17 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
     >>> np.gradient(f, 0.5).data.tolist()
     [2.0, 3.0, 6.0, 8.0]
     """
-    f = as_tensor(f)
+    f = floating(f)
     if edge_order not in (1, 2):
         raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
     axes = normalize_axes(range(f.ndim) if axis is None else axis, f)
-    spacings: list[Any] = [as_tensor(h) if np.ndim(h) else h for h in spacing] or [1.0]
+    spacings: list[Any] = [h if isinstance(h, int | float) else floating(h) for h in spacing] or [1.0]
     if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
         spacings *= len(axes)
     if len(spacings) != len(axes):
         raise ArgumentError(f"gradient takes one spacing, or one for each of {len(axes)} axes, not {len(spacings)}")
-    dtype = f.dtype if f.dtype.kind == "f" else np.dtype(float)
     results = tuple(_slopes(f, h, i, edge_order) for h, i in zip(spacings, axes, strict=True))
-    results = tuple(y if y.dtype == dtype else astype(y, dtype) for y in results)
+    results = tuple(y if y.dtype == f.dtype else astype(y, f.dtype) for y in results)
     return results[0] if len(results) == 1 else results
 
 
@@ -332,11 +331,11 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
     >>> tg.trapezoid([1.0, 2.0, 4.0], dx=0.5).item()
     2.25
     """
-    y = as_tensor(y)
+    y = floating(y)
     own = normalize_axis(axis, y)
     step: Any = dx
     if x is not None:
-        x = as_tensor(x)
+        x = floating(x)
         need_axes(x, 1)
         step = _differences(x, normalize_axis(axis, x) if x.ndim > 1 else 0)
         if x.ndim == 1:
@@ -380,7 +379,7 @@ def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = m
     >>> tg.unwrap([0.0, 3.0, 6.0, 1.0], period=8.0)
     Tensor([0., 3., 6., 9.], op=add)
     """
-    x = as_tensor(x)
+    x = floating(x)
     if isinstance(discont, Tensor) or isinstance(period, Tensor):
         raise UnsupportedError("unwrap takes numbers for discont and period, not tensors; take .item() of them")
     return add(x, jumps_(x, discont=discont, axis=normalize_axis(axis, x), period=period))

@@ -394,6 +394,7 @@ def normal_density_(xp: Any, x: ArrayLike) -> Any:
     lambda xp, g, y, x: g * xp.normal_density(x),
     notation="Φ({0})",
     run=_ndtr,
+    floating=True,
     source="0.5 * erfc(-{0} / np.sqrt(2))",
 )
 def ndtr(xp: Any, x: ArrayLike) -> Any:
