@@ -1,7 +1,6 @@
 """What importing tinygraph costs and brings."""
 
-import subprocess
-import sys
+from processes import output, python
 
 EXTRAS = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax"]
 SLOW = ["difflib", "dis", "fractions", "subprocess", "tempfile"]
@@ -10,8 +9,4 @@ OPTIONAL = EXTRAS + SLOW
 
 def test_importing_tinygraph_imports_no_extra():
     script = f"import sys, tinygraph; print([m for m in {OPTIONAL} if m in sys.modules])"
-    already = subprocess.run(
-        [sys.executable, "-c", script.replace("tinygraph", "numpy")], capture_output=True, text=True, check=True
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == already.stdout
+    assert output(python(script)) == output(python(script.replace("tinygraph", "numpy")))

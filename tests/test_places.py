@@ -752,7 +752,7 @@ def test_a_thread_that_begins_in_a_function_harms_no_later_call():
     weakref.finalize(token, done.set)  # when the call is over
     _thread.start_new_thread(begin, (token,))  # nothing calls it: it has no outer frame
     del token
-    assert done.wait(5)
+    assert done.wait(60)
     A = begin(None)
     assert A.name == "A"
 

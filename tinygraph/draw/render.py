@@ -80,6 +80,8 @@ def save(source: str, path: str | os.PathLike[str], page: Callable[[], str] | No
     content = page().encode() if page is not None and form == "html" else rendered(source, form)
     try:
         _write_whole(content, target)
+    except UnicodeEncodeError:  # the system's encoding of file names lacks a character
+        raise ArgumentError(f"{str(target)!r} cannot be the name of a file") from None
     except OSError as error:
         raise ArgumentError(f"{str(target)!r} cannot be written: {error.strerror}") from None
     return target
