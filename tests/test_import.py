@@ -30,3 +30,17 @@ def test_tinygraph_needs_no_function_that_numpy_has_deprecated():
         print(np.trunc(tg.Tensor(1.5)).item())
     """
     assert output(python(script)) == "1.0\n"
+
+
+def test_tinygraph_works_without_docstrings_and_assertions():
+    script = """
+        import tinygraph as tg
+
+        x = tg.parameter([1.0, 2.0])
+        J = tg.sum(x * x)
+        J.backward()
+        print(x.grad, tg.compile(tg.grad(lambda x: tg.sum(tg.softmax(x) * x)))(x.data).shape)
+        print(tg.derive(J), tg.draw(J), tg.summary(J), sep="\\\\n")
+    """
+    ordinary, optimised = python(script), python(script, PYTHONOPTIMIZE="2")
+    assert output(optimised) == output(ordinary)
