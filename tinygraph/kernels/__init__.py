@@ -50,6 +50,7 @@ from .places import (
 from .reduction import (
     argcummax,
     argcummin,
+    count_nonzero,
     follow,
     follow_by_blocks,
     last_place,
@@ -86,6 +87,7 @@ __all__ = [
     "conv",
     "conv_kernel",
     "conv_transpose",
+    "count_nonzero",
     "dft",
     "diagonal_matrix",
     "digamma",

@@ -318,8 +318,10 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    """x^y, where NumPy is fast for squares only."""
-    return x * x * x if type(y) in (int, float) and y == 3 else x**y
+    """x^y, where NumPy is fast for squares only; its ``**`` with one of its own numbers has had other dtypes."""
+    if type(y) in (int, float):
+        return x * x * x if y == 3 else x**y
+    return np.power(x, y)
 
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
