@@ -579,7 +579,7 @@ def make_node(
 def _guard(tensor: Tensor) -> None:
     """Give a node a guard, and choose the next one: at distances so irregular that no loop makes a chain of others."""
     global _next_guarded
-    _next_guarded = tensor.age + 16 + (tensor.age * 0x9E3779B1 >> 16) % 32
+    _next_guarded = tensor.age + 32 + (tensor.age * 0x9E3779B1 >> 16) % 64
     tensor._guard = Guard((tensor.inputs, tensor.params))
 
 
