@@ -1,42 +1,47 @@
-# Two commands. Both set up an environment of their own in .venv, with Python ≥ 3.11 and pip alone.
+# Three commands. They set up an environment of their own in .venv, with Python ≥ 3.11 and pip alone.
 #
 #   make demo    train the lecture's network on real data and draw it; results in out/
 #   make test    run the tests
 #   make check   lint and types
+#
+# make test PYTHON=python3.13 VENV=.venv-3.13 NUMPY='numpy == 2.2.*' TESTS=tests/ops chooses what to test, and with what.
 
 PYTHON ?= python3
-BIN = .venv/bin
+VENV ?= .venv
+NUMPY ?= numpy
+TESTS ?= tests
+BIN = $(VENV)/bin
 # editable_mode: or a folder of this name beside a script would hide the package
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 
 .PHONY: demo demos test check clean
 
-demo: .venv/demo
+demo: $(VENV)/demo
 	$(BIN)/python demos/two_layer_net.py
 
-demos: .venv/demo
+demos: $(VENV)/demo
 	@for demo in demos/*.py; do echo "== $$demo"; $(BIN)/python $$demo || exit 1; done
 
-test: .venv/test
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+test: $(VENV)/test
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto $(TESTS)
 
-check: .venv/test
+check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/demo: .venv/made
+$(VENV)/demo: $(VENV)/made
 	$(INSTALL) --editable '.[draw, demo]'
 	@touch $@
 
-.venv/test: .venv/made
-	$(INSTALL) --editable '.[test]'
+$(VENV)/test: $(VENV)/made
+	$(INSTALL) --editable '.[test]' '$(NUMPY)'
 	@touch $@
 
-.venv/made: setup.cfg pyproject.toml
-	@echo "setting up .venv, which takes half a minute"
-	$(PYTHON) -m venv --clear .venv
+$(VENV)/made: setup.cfg pyproject.toml
+	@echo "setting up $(VENV), which takes half a minute"
+	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
 clean:
-	rm -rf .venv out build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv* out build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -424,13 +424,13 @@ def test_ctrl_c_at_any_moment_leaves_all_gradients_or_none():
             for _ in range(60):
                 nodes.append(nodes[-1] * 1.0)
             try:
-                signal.setitimer(signal.ITIMER_REAL, 1e-6 + i * 5e-7)
-                nodes[-1].backward()
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 + i * 5e-7)
+                    nodes[-1].backward()
+                finally:  # where it may come as well
+                    signal.setitimer(signal.ITIMER_REAL, 0)
             except Stop:
                 stopped += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
             filled = sum(node.grad is not None for node in nodes)
             used = nodes[-1]._used is not None and nodes[-1]._used[0]
             partly += filled not in (0, len(nodes)) or used != bool(filled)

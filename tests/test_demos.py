@@ -1,11 +1,10 @@
 """Each demo runs, says what it should, and leaves its pictures."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import output, python
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PICTURES = {
@@ -19,10 +18,7 @@ PICTURES = {
 
 
 def run(name: str, folder: Path) -> str:
-    command = [sys.executable, "-W", "error", str(DEMOS / f"{name}.py")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output(python(DEMOS / f"{name}.py", cwd=folder))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import operator
 import pkgutil
 import re
 from importlib.util import find_spec
@@ -97,9 +98,21 @@ def test_every_public_name_stands_in_the_overview(name):
     assert re.search(rf"\b{name}s?\b", tg.__doc__), name
 
 
+def found(name):
+    """Whether NumPy has a function."""
+    try:
+        operator.attrgetter(name)(np)
+    except AttributeError:
+        return False
+    return True
+
+
 def test_the_page_of_all_functions_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     page = importlib.import_module("functions")
+    named = re.findall(r"`np\.([\w.]+)`", page.PAGE.read_text(encoding="utf-8"))
+    if missing := [name for name in named if not found(name)]:
+        pytest.skip(f"this NumPy lacks {', '.join(missing)}")
     assert page.table() == page.PAGE.read_text(encoding="utf-8"), "run `python docs/functions.py`"
     every, differentiable = re.search(r"^(\d+) functions, (\d+) of them", page.table(), re.MULTILINE).groups()
     front = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,10 +1,8 @@
 """SciPy's optimisers with our gradients. SciPy comes with scikit-learn; tinygraph does not import it."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from processes import output, python
 
 import tinygraph as tg
 
@@ -125,5 +123,4 @@ def test_scipy_is_not_imported():
         "import sys, numpy as np, tinygraph as tg; p = tg.for_scipy(lambda x: tg.sum(x * x), np.ones(3)); p.fun(p.x0);"
     )
     script += " print([m for m in sys.modules if m.startswith('scipy')])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert output(python(script)) == "[]\n"

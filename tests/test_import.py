@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from processes import output, python
+
 import tinygraph
 
 EXTRAS = ["graphviz", "pygraphviz", "matplotlib", "sklearn", "tqdm", "torch", "jax"]
@@ -13,11 +15,8 @@ OPTIONAL = EXTRAS + SLOW
 
 def test_importing_tinygraph_imports_no_extra():
     script = f"import sys, tinygraph; print([m for m in {OPTIONAL} if m in sys.modules])"
-    already = subprocess.run(
-        [sys.executable, "-c", script.replace("tinygraph", "numpy")], capture_output=True, text=True, check=True
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == already.stdout
+    already = script.replace("tinygraph", "inspect, numpy")  # `inspect` brings `dis`
+    assert output(python(script)) == output(python(already))
 
 
 STATE_OF_THE_PROCESS = """
@@ -114,3 +113,36 @@ def test_nothing_of_the_process_is_changed_by_importing_or_using_it(tmp_path):
     )
     steps = ["import", "learn", "transforms", "readings", "files", "errors"]
     assert done.stdout == "".join(f"{step} []\n" for step in steps), done.stderr
+
+
+def test_tinygraph_needs_no_function_that_numpy_has_deprecated():
+    script = """
+        import numpy as np
+
+        deprecated = {"fix"}  # since NumPy 2.5
+        for name in dir(np):
+            if not name.startswith("_"):
+                about, _, _ = (getattr(np, name).__doc__ or "").partition("Parameters")
+                deprecated |= {name} if ".. deprecated::" in about else set()
+        for name in deprecated & vars(np).keys():
+            delattr(np, name)
+
+        import tinygraph as tg
+
+        print(np.trunc(tg.Tensor(1.5)).item())
+    """
+    assert output(python(script)) == "1.0\n"
+
+
+def test_tinygraph_works_without_docstrings_and_assertions():
+    script = """
+        import tinygraph as tg
+
+        x = tg.parameter([1.0, 2.0])
+        J = tg.sum(x * x)
+        J.backward()
+        print(x.grad, tg.compile(tg.grad(lambda x: tg.sum(tg.softmax(x) * x)))(x.data).shape)
+        print(tg.derive(J), tg.draw(J), tg.summary(J), sep="\\\\n")
+    """
+    ordinary, optimised = python(script), python(script, PYTHONOPTIMIZE="2")
+    assert output(optimised) == output(ordinary)

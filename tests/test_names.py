@@ -381,7 +381,8 @@ def test_a_function_that_map_calls_names_nothing():
 
 
 def test_a_tensor_from_another_module_is_no_module(tmp_path, monkeypatch):
-    (tmp_path / "some_parameters.py").write_text("import tinygraph as tg\nU, = map(tg.parameter, [[1.0, 2.0]])\n")
+    source = "import tinygraph as tg\nU, = map(tg.parameter, [[1.0, 2.0]])\n"
+    (tmp_path / "some_parameters.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     from some_parameters import U

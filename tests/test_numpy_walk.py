@@ -53,7 +53,7 @@ NO_RESULT_OR_TEXT = {
     "np.str_": "is the text that str gives",
 }
 # They treat an x that is not an ndarray as a number, and so match the axes of x with those of the coefficients.
-ASKING_FOR_THE_CLASS = [f"np.polynomial.polynomial.poly{name}" for name in ("val", "grid3d", "valfromroots")]
+ASKING_FOR_THE_CLASS = [f"np.polynomial.polynomial.poly{name}" for name in ("val", "grid2d", "grid3d", "valfromroots")]
 # What others have built on arrays: it is enough that nothing falls out of the graph.
 LENIENT = ("np.ma.", "np.rec.", "np.polynomial.", "np.strings.")
 

@@ -326,6 +326,29 @@ def test_a_result_returned_at_once_is_named_at_the_call(cell, body):
     assert ns["d"]["A2"].name == "A2"
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "with tg.scope('a'):\n  return VALUE",
+        "with tg.scope('a'), tg.scope('b') as s:\n  return VALUE",
+        "for _ in [1, 2]:\n  with tg.scope('a'):\n   return VALUE",
+        "for _ in [1, 2]:\n  for _ in [1, 2]:\n   return VALUE",
+        "try:\n  1 / 0\n except ZeroDivisionError as e:\n  with tg.scope('a'):\n   return VALUE",
+        "match c:\n  case True:\n   with tg.scope('a'):\n    return VALUE",
+    ],
+)
+@pytest.mark.parametrize("value", ["tanh(X), W @ X", "[tanh(X), W @ X]", "(tanh(X), W @ X) if c else 0", "g(X), W @ X"])
+def test_the_parts_of_a_tuple_returned_out_of_a_block(cell, block, value):
+    body = block.replace("VALUE", value)
+    ns = cell(f"def g(x):\n return tanh(x)\ndef f(c=True):\n {body}\nZ, A = f()\nU, V = f()")
+    assert [ns[name].name for name in "ZAUV"] == ["Z", "A", "U", "V"]
+
+
+def test_a_result_that_is_stored_needs_no_look_at_the_caller(cell):
+    source = "def f():\n Z = tanh(X)\n A, B = tanh(Z), W @ Z\n A, B = B * 2, A * 2\n tanh(Z)\n return Z, A, B"
+    assert [x.site.caller for x in cell(f"{source}\nnodes = f()")["nodes"]] == [None] * 3
+
+
 def test_a_result_returned_through_finally_is_named_or_anonymous(cell):
     ns = cell("def f():\n try:\n  return tanh(X)\n finally:\n  done = W @ X\nA1 = f()")
     assert ns["A1"].name in ("A1", None)
@@ -752,7 +775,7 @@ def test_a_thread_that_begins_in_a_function_harms_no_later_call():
     weakref.finalize(token, done.set)  # when the call is over
     _thread.start_new_thread(begin, (token,))  # nothing calls it: it has no outer frame
     del token
-    assert done.wait(5)
+    assert done.wait(60)
     A = begin(None)
     assert A.name == "A"
 

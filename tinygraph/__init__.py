@@ -88,7 +88,7 @@ if not _TYPE_CHECKING:
     ]
 
 for _family in ops.FAMILIES:
-    __doc__ += f"{_family.__name__.rpartition('.')[2].capitalize():<14} {', '.join(_family.__all__)}\n"
+    __doc__ = (__doc__ or "") + f"{_family.__name__.rpartition('.')[2].capitalize():<14} {', '.join(_family.__all__)}\n"
 
 
 def __dir__() -> list[str]:

@@ -29,6 +29,7 @@ from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
 from .recording import STATE, Ruled
 from .table import FUNCTIONS, Op
+from .teardown import Guard, Guarded
 
 Array: TypeAlias = NDArray[Any]
 Literal: TypeAlias = bool | int | float
@@ -46,10 +47,11 @@ _IN_A_TRACE = {
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
 _counter = itertools.count()
+_next_guarded = 0
 
 
 @final
-class Tensor(_ArrayMethods):
+class Tensor(_ArrayMethods, Guarded):
     """A node of the graph: a value, and how it was made.
 
     ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
@@ -596,12 +598,21 @@ def make_node(
     tensor.inputs = inputs
     tensor.args = args
     tensor.params = params
-    tensor.age = next(_counter)
+    tensor.age = age = next(_counter)
+    if age >= _next_guarded:
+        _guard(tensor)
     tensor.scope = scope
     tensor.site = site = ORDINARY.get((id(frame.f_code), frame.f_lasti)) or locate(frame)
     if record.check is not None:
         record.check(tensor, site, frame)
     return tensor
+
+
+def _guard(tensor: Tensor) -> None:
+    """Give a node a guard, and choose the next one: at distances so irregular that no loop makes a chain of others."""
+    global _next_guarded
+    _next_guarded = tensor.age + 32 + (tensor.age * 0x9E3779B1 >> 16) % 64
+    tensor._guard = Guard((tensor.inputs, tensor.params))
 
 
 def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:

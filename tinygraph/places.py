@@ -225,12 +225,29 @@ def _kept(known: dict[Key, Value], key: Key, value: Value) -> Value:
 
 def _is_part_of_return(code: CodeType, offset: int) -> bool:
     """Whether what is at `offset` stands within what some return statement returns."""
-    if _following(code, offset) == _RETURN:
+    if _is_returned(code, offset):
         return True
     positions = list(code.co_positions())
     here = positions[offset // 2]
     returns = {positions[i // 2] for i in range(0, len(code.co_code), 2) if code.co_code[i] == _RETURN}
     return any(_within(here, span) for span in returns)
+
+
+def _is_returned(code: CodeType, offset: int) -> bool:
+    """Whether the next thing that happens to what stands around `offset` is a return, and not a store.
+
+    On the way out of a block, such as a `with`, a result is swapped with what the block still needs. Python 3.13 gives
+    that, and the return behind it, the position of the block.
+    """
+    swapped = False
+    for instruction in code.co_code[offset + 2 :: 2]:
+        name = opcode.opname[instruction]
+        if name == "RETURN_VALUE" or (swapped and not name.startswith(("SWAP", "STORE_"))):
+            return True
+        if name.startswith(("STORE_", "UNPACK_", "POP_TOP")):
+            return False
+        swapped = name == "SWAP"
+    return False
 
 
 def _within(inner: Positions, outer: Positions) -> bool:

@@ -46,12 +46,13 @@ def spelled(*theirs: Any) -> Callable[[Function], Function]:
 SPELLED |= {
     np.conjugate: ops.positive,
     np.degrees: ops.rad2deg,
-    np.fix: ops.trunc,
     np.isneginf: lambda x: ops.equal(x, -np.inf),
     np.isposinf: lambda x: ops.equal(x, np.inf),
     np.radians: ops.deg2rad,
     np.rint: ops.rint,
 }
+if hasattr(np, "fix"):  # deprecated since NumPy 2.5
+    SPELLED[np.fix] = ops.trunc
 
 SCIPY: dict[str, Callable[..., Any]] = {
     "digamma": ops.digamma,

@@ -13,9 +13,7 @@ import json
 import os
 import pickle
 import re
-import subprocess
 import sys
-import textwrap
 import threading
 import tracemalloc
 import weakref
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import output, python
 
 import tinygraph as tg
 from tinygraph import autodiff, graph
@@ -33,23 +32,6 @@ PROTOCOL = json.loads((Path(__file__).parent / "protocol.json").read_text(encodi
 def test_every_check_of_the_protocol_has_a_test():
     tested = {found.group(1).upper() for name in globals() if (found := re.match(r"test_(p\d\d)_", name))}
     assert tested == {check["id"] for check in PROTOCOL}
-
-
-def python(script, *args, **environment):
-    """Start a script in an interpreter of its own, which may crash without taking the test run along."""
-    return subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-W", "error", "-c", textwrap.dedent(script), *args],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def output(process):
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, f"exit code {process.returncode}\n{err[-2000:]}"
-    return out
 
 
 @contextlib.contextmanager
@@ -606,6 +588,7 @@ def interrupted_at(point, function):
         return trace
 
     former = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 traces them only if some frame has asked before
     sys.settrace(trace)
     try:
         function()

@@ -125,7 +125,10 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_numpys_calls_give_numpys_values_and_true_gradients(name):
     call = CALLS[name]
-    expected = call(X)
+    try:
+        expected = call(X)
+    except TypeError:
+        pytest.skip("this NumPy does not take these arguments")
     result = call(tg.Tensor(X))
     assert np.array_equal(result.data, expected, equal_nan=True)
     assert result.dtype == expected.dtype

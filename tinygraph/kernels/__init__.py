@@ -50,6 +50,7 @@ from .places import (
 from .reduction import (
     argcummax,
     argcummin,
+    count_nonzero,
     cumprod_gradient,
     difference,
     follow,
@@ -93,6 +94,7 @@ __all__ = [
     "conv",
     "conv_kernel",
     "conv_transpose",
+    "count_nonzero",
     "cumprod_gradient",
     "dft",
     "diagonal_matrix",

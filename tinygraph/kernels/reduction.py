@@ -46,6 +46,11 @@ def difference(x: Any, y: Any) -> Any:
     return np.subtract(x, y, out=out, where=different)[()]
 
 
+def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """How many elements along axes are not 0; of all of them, older versions of NumPy give a plain number."""
+    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))[()]
+
+
 def prod_before(x: Any, axis: Any) -> Any:
     """For each element the product of those before it along an axis."""
     y = np.empty(x.shape, x.dtype)

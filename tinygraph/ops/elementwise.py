@@ -322,9 +322,10 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    """x^y, where NumPy is fast for squares only; of 0-d arrays as of others."""
-    kind = x.dtype.kind if isinstance(x, (np.ndarray, np.generic)) else ""
-    if type(y) in (int, float) and kind == "f" and y in (3, 0.5):
+    """x^y, where NumPy is fast for squares only; its ``**`` with one of its own numbers has had other dtypes."""
+    if type(y) not in (int, float):
+        return np.power(x, y)
+    if y in (3, 0.5) and getattr(x, "dtype", np.dtype(object)).kind == "f":
         return x * x * x if y == 3 else np.sqrt(x)
     return x**y
 

@@ -335,7 +335,7 @@ def any(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     return xp.any(x, axis=axis, keepdims=keepdims)
 
 
-@op("reduction", None, notation="count_{axis}({0} ≠ 0)", samples=_marks)
+@op("reduction", None, notation="count_{axis}({0} ≠ 0)", run=kernels.count_nonzero, samples=_marks)
 def count_nonzero(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """How many elements along `axis` are not 0; without gradient.
 

@@ -1,0 +1,29 @@
+"""Interpreters of their own: a test may crash them, and what they print does not depend on the machine's settings."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = str(Path(__file__).parent.parent)
+
+
+def python(script, *args, cwd=None, **environment):
+    """Start the text of a script, or a file, in an interpreter that treats warnings as errors."""
+    code = [str(script)] if isinstance(script, Path) else ["-c", textwrap.dedent(script)]
+    return subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-W", "error", *code, *args],
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": ROOT, **environment},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def output(process):
+    """What a process printed, once it has ended well."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, f"exit code {process.returncode}\n{err[-2000:]}"
+    return out
