@@ -545,7 +545,7 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    plain, recording, scope, _, tracing, check, _, _ = STATE.get()
+    plain, recording, scope, _, tracing, check, _, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not plain:
         if check is not None:
