@@ -1,15 +1,16 @@
-"""Ctrl-C at every moment: run something again and again, each time interrupted one step later."""
+"""Ctrl-C, or another thread, at every moment: run something again and again, each time with that one step later."""
 
 from __future__ import annotations
 
 import dis
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
+from threading import Thread, get_ident
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,32 +24,69 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(PACKAGE).parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def interruptions(action: Callable[[], Any], everywhere: bool = False) -> Iterator[int]:
-    """Run `action` until it is no longer interrupted, and stop after each interruption, to look at what it has left.
+def interruptions(
+    action: Callable[..., Any], setup: Callable[[], tuple[Any, ...]] = tuple, everywhere: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Run `action` on what `setup` makes until it is no longer interrupted; after each interruption look at that.
 
     CPython runs signal handlers after calls, on entering a function, and where a loop jumps back. An interruption is
     at the k-th such moment of `action` or of tinygraph; with `everywhere`, before the k-th instruction of tinygraph.
     """
-    k = 0
-    while _interrupted(action, k, everywhere):
-        yield k
-        k += 1
-    assert k > 0
+    for k in itertools.count():
+        case = setup()
+        if not _comes_to(action, case, k, _interrupt, everywhere):
+            assert k > 0
+            return
+        yield case
 
 
-def _interrupted(action: Callable[[], Any], k: int, everywhere: bool) -> bool:
-    left = k
+def interleavings(
+    action: Callable[..., Any], other: Callable[..., Any], setup: Callable[[], tuple[Any, ...]]
+) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
+    """Run `action`, and at its k-th moment `other` in another thread; then look at what both had, and what they gave.
+
+    The moments are those at which CPython lets another thread have its turn. Where the other one has to wait for a
+    lock, it goes on when it can.
+    """
+    for k in itertools.count():
+        case = setup()
+        given: list[Any] = []
+        thread = Thread(target=lambda case=case, given=given: given.append(other(*case)), daemon=True)
+
+        def event(thread: Thread = thread) -> None:
+            thread.start()
+            thread.join(0.02)
+
+        if not _comes_to(lambda *case, given=given: given.append(action(*case)), case, k, event, everywhere=False):
+            assert k > 0
+            return
+        thread.join(20)
+        assert not thread.is_alive(), "the other thread waits for ever"
+        yield case, given
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _comes_to(
+    action: Callable[..., Any], case: tuple[Any, ...], k: int, event: Callable[[], None], everywhere: bool
+) -> bool:
+    """Run `action` with an event at its k-th moment; whether it has that many."""
+    left, thread = k, get_ident()
 
     def look(code: CodeType, offset: int) -> None:
         nonlocal left
         ours = code.co_filename.startswith(PACKAGE)
-        if ours if everywhere else (ours or code is action.__code__) and offset in _moments(code):
+        if get_ident() == thread and (
+            ours if everywhere else (ours or code is action.__code__) and offset in _moments(code)
+        ):
             left -= 1
             if left == -1:
-                raise KeyboardInterrupt
+                event()
 
     with suppress(KeyboardInterrupt), _each_instruction(look):
-        action()
+        action(*case)
     return left < 0
 
 
@@ -86,6 +124,8 @@ def _each_instruction(look: Callable[[CodeType, int], None]) -> Iterator[None]:
 def _moments(code: CodeType) -> frozenset[int]:
     """The instructions before which CPython looks for signals."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
-    after = {i.offset for earlier, i in pairwise(instructions) if earlier.opname.startswith(("CALL", "RESUME"))}
+    after = {
+        i.offset for earlier, i in itertools.pairwise(instructions) if earlier.opname.startswith(("CALL", "RESUME"))
+    }
     loops = {i.offset for i in instructions if i.opname == "JUMP_BACKWARD"}
     return frozenset(after | loops)

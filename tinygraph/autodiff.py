@@ -18,10 +18,11 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import CHANGES, NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
 from .recording import STATE
 from .table import NUMBERS
+from .threads import LOCK
 
 
 def _traverse(
@@ -29,15 +30,15 @@ def _traverse(
     xp: Any,
     *,
     wanted: set[Tensor] | None = None,
-    used: list[bool] | None = None,
+    once: bool = False,
     as_read: Mapping[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Propagate cotangents from outputs to the `wanted` nodes, or without these to all that require a gradient.
 
     `growing` has the cotangents of the outputs, and is used up. Yields each node with its cotangent, or with a function
     that computes it where a part was left aside. The youngest node that has a cotangent is next: all its readers are
-    younger, so its cotangent is complete. With `used`, nodes are marked with it, and those that another traversal has
-    used are refused. `as_read` has what stands for leaves.
+    younger, so its cotangent is complete. With `once`, nodes that a backward has used are refused. `as_read` has what
+    stands for leaves.
     """
     numbers = xp is NUMBERS
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
@@ -46,14 +47,17 @@ def _traverse(
     heapify(pending)
     while pending:
         node = heappop(pending)[1]
-        if used is not None:
-            _mark(node, used)
+        if once and node._used:
+            raise _used_before(node)
         op: Any = node.op
         g = pop(node)
         yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
         args, params = node.args, node.params
-        y, values = (node._array, args) if numbers else (node, inputs)
+        if numbers:
+            y, values = node._array, args
+        else:
+            y, values = node, inputs
         if as_read:
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
@@ -67,8 +71,8 @@ def _traverse(
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
-                    if used is not None:
-                        _mark(inputs[i], used)
+                    if once and inputs[i]._used:
+                        raise _used_before(inputs[i])
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(op.vjps[i], xp, g, y, *values, **params))
         for x, a, rule in zip(inputs, args, rules):  # noqa: B905  (they match, and this is the innermost loop)
@@ -116,16 +120,14 @@ def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent:
     return cotangent(*given, **params) if callable(cotangent) else cotangent
 
 
-def _mark(node: Tensor, used: list[bool]) -> None:
-    """Mark a node as used, once the traversal has come to its end and sets ``used[0]``."""
-    if node._used is not None and node._used[0]:
-        name = node.name
-        if any(isinstance(x, Tensor) and name and x.name == name for x in node.inputs):  # W = W − 0.1 W.grad
-            mend = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
-        else:
-            mend = "build the graph anew, or call the earlier one with retain_graph=True"
-        raise GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
-    node._used = used
+def _used_before(node: Tensor) -> GraphError:
+    """The error of a traversal that reaches a node which an earlier one has used."""
+    name = node.name
+    if any(isinstance(x, Tensor) and name and x.name == name for x in node.inputs):  # W = W − 0.1 W.grad
+        mend = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
+    else:
+        mend = "build the graph anew, or call the earlier one with retain_graph=True"
+    return GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
 
 
 def backward(
@@ -149,7 +151,8 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    if STATE.get().tracing:
+    state = STATE.get()
+    if state.tracing:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
@@ -159,18 +162,56 @@ def backward(
             " what is to be learned is made with parameter(…)"
         )
     seed = _seed(output, grad)
-    used = [False]
-    nodes, gradients = [], []
-    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
-        if retain_grads or node.op is None:
-            if node._staged is not None or node._grad is not None:
-                gradient = node.grad + computed(gradient)
-            nodes.append(node)
-            gradients.append(gradient)
-    # all at once: between these two lines and within the call into C, no signal handler can run
-    commit = map(_stage, nodes, gradients)
-    used[0] = not retain_graph
-    deque(commit, maxlen=0)
+    passed: list[Tensor] = []
+    nodes: list[Tensor] = []
+    gradients: list[Any] = []
+    again: list[int] = []
+    before = CHANGES[0]
+    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, once=True)):
+        if node.op is not None:
+            passed.append(node)
+            if not retain_grads:
+                continue
+        if node._staged is not None or node._grad is not None:
+            again.append(len(nodes))
+        nodes.append(node)
+        gradients.append(gradient)
+    with LOCK:
+        _commit(passed, nodes, gradients, again, before, retain_graph)
+
+
+def _commit(
+    passed: Sequence[Tensor],
+    nodes: Sequence[Tensor],
+    gradients: Sequence[Any],
+    again: Sequence[int],
+    before: int,
+    retain_graph: bool,
+) -> None:
+    """Leave gradients in nodes, and mark the nodes that were passed: in one moment, or not at all.
+
+    `again` says which of the nodes had a gradient already, `before` when that was. The caller holds `LOCK`.
+    """
+    while True:
+        if CHANGES[0] != before:  # another thread has run a backward, or set a gradient
+            before, again = CHANGES[0], range(len(nodes))
+            for node in passed:
+                if node._used:
+                    raise _used_before(node)
+        sums = [*gradients]
+        for i in again:
+            earlier = nodes[i]._staged if nodes[i]._staged is not None else nodes[i]._grad
+            if earlier is not None:
+                sums[i] = computed(earlier) + computed(gradients[i])
+        used: list[None] = []
+        for node in passed:
+            node._used = used
+        done: deque[None] | list[None] = deque(maxlen=0) if retain_graph else used
+        staged = map(_stage, nodes, sums)
+        if CHANGES[0] == before:
+            CHANGES[0] += 1
+            done.extend(staged)  # no signal handler runs within a call into C
+            return
 
 
 class Contribution(NamedTuple):

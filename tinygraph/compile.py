@@ -14,6 +14,7 @@ from .calls import positional_parameters
 from .errors import ArgumentError, UnsupportedError
 from .graph import Tensor, describe
 from .recording import STATE
+from .threads import LOCK
 from .trees import flatten
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Compiled:
         known = tuple((i, type(value), value) for i, value in (*static.items(), *by_name.items()))
         key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
         try:
-            program = self.cache.pop(key, None)
+            program = self.cache.get(key)
         except TypeError as error:
             raise TypeError(f"a static argument of {self.__name__} cannot be hashed: {error}") from None
         if program is None:
@@ -126,10 +127,16 @@ class Compiled:
             donated = self._donated_leaves(args, static)
             names = [name for i, name in enumerate(self._parameters) if i not in static]
             program = Executable(function, self.__name__, names, arrays, structure, donated, _MISS)
-        self.cache[key] = program
+        with LOCK:
+            return self._kept(key, program), arrays
+
+    def _kept(self, key: Any, program: Executable) -> Executable:
+        """The program of the cache for this key, now its latest; where two threads have made one, the first."""
+        program = self.cache.setdefault(key, program)
+        self.cache.move_to_end(key)
         while len(self.cache) > self._size:
             self.cache.popitem(last=False)
-        return program, arrays
+        return program
 
     def _donated_leaves(self, args: tuple[Any, ...], static: dict[int, Any]) -> set[int]:
         found: set[int] = set()
@@ -143,9 +150,11 @@ class Compiled:
 
     @property
     def _newest(self) -> Executable:
-        if not self.cache:
+        with LOCK:
+            programs = list(self.cache.values())
+        if not programs:
             raise ArgumentError(f"{self.__name__} has not been called yet, so there is no program")
-        return next(reversed(self.cache.values()))
+        return programs[-1]
 
     @property
     def source(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -16,10 +15,11 @@ from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
 from .scaling import scaled
+from .threads import numbers
 from .tracing import Trace, traced
 from .trees import Structure, unflatten
 
-_COUNT = itertools.count(1)
+_COUNT = numbers()
 _LONGEST_COMMENT = 110  # characters
 _LONGEST_EQUATION = 150  # nodes
 

@@ -8,11 +8,18 @@ Values that a gradient may still need cannot change under it. A node keeps the a
 from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
 that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
 copy while the user still holds it.
+
+Threads may share leaves. A leaf changes hands in single statements that call nothing, each after a look at whether all
+is still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
+Whether anybody else holds an array is asked by counting references, and others may come between the count and what
+follows from it. Whoever asks for `.data` leaves a trace. An op that reads a settled array leaves none; so an array that
+is to be lent is first taken away, and counted again while it is "unproven": it goes back if anybody needs it before. A
+count may be too high, which costs a copy, but not too low; except for threads without the GIL, which might have taken
+the array a moment ago: there a settled array is never lent, but a copy of it.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from operator import attrgetter, index
@@ -29,6 +36,7 @@ from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
 from .recording import STATE
 from .table import FUNCTIONS, Op
+from .threads import GIL, exclusive, numbers
 
 Array: TypeAlias = NDArray[Any]
 Literal: TypeAlias = bool | int | float
@@ -37,7 +45,10 @@ Params: TypeAlias = Mapping[str, Any]
 
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
-_counter = itertools.count()
+_counter = numbers()
+
+CHANGES = [0]
+"""How often gradients have been set, or left by a backward."""
 
 
 @final
@@ -65,13 +76,14 @@ class Tensor(_ArrayMethods):
     __slots__ = (
         "__weakref__",
         "_array",  # the value as ops read it: never written to; None while lent
+        "_count",  # of a leaf, whose references are being counted: [] while lent, [True] while unproven; else None
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
         "_name",
         "_requires_grad",
         "_spare",  # a leaf's former array, to be written over once no graph holds it
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
-        "_used",  # the backward that has passed, as a list that says whether it came to its end
+        "_used",  # a list that the backward which has passed has filled if the graph is used up; None where none has
         "age",
         "args",
         "inputs",
@@ -82,13 +94,14 @@ class Tensor(_ArrayMethods):
     )
 
     _array: Any
+    _count: list[bool] | None
     _grad: Array | None
     _lent: Array | None
     _name: str | None
     _requires_grad: bool
     _spare: Any
     _staged: Any
-    _used: list[bool] | None
+    _used: list[None] | None
     age: int
     """Nodes are numbered as they are made."""
     args: tuple[Any, ...]
@@ -131,7 +144,7 @@ class Tensor(_ArrayMethods):
         if STATE.get().tracing:
             self._refuse_in_trace(".data")
         if self.op is None:
-            return self._lent if self._lent is not None else self._lend()
+            return self._lend()
         array = self._array
         if type(array) is not np.ndarray:
             array = self._array = np.asarray(array)
@@ -139,50 +152,67 @@ class Tensor(_ArrayMethods):
         return array  # type: ignore[no-any-return]
 
     @data.setter
+    @exclusive
     def data(self, value: ArrayLike) -> None:
+        if value is self._lent and self._array is None:  # as after p.data -= …
+            return
         if STATE.get().tracing:
             self._refuse_in_trace("setting .data")
         if self.op is not None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
-        if value is self._lent:
-            return
         array = array_of(value, self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
-        self._lent, self._array = array, None
+        self._lent, self._count, self._array = array, None, None
 
+    @exclusive
     def _lend(self) -> Array:
         """Let the user write: to the settled array, or to a copy where a node or a view still holds it.
 
         In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
         """
-        array, lent = self._array, self._spare
-        if array.ndim == 0 or array.base is not None or not array.flags.writeable:
-            lent = np.array(array)
-        elif getrefcount(self._array) == _ALONE + 1:
-            lent = array
-        elif lent is not None and getrefcount(self._spare) == _ALONE + 1:
-            lent[...] = array
-            self._spare = array
-        else:
-            lent = np.array(array)
-            self._spare = array
-        self._lent, self._array = lent, None
-        return lent  # type: ignore[no-any-return]
+        while True:
+            if self._count:  # unproven, by another thread or by one that was interrupted
+                self._array, self._count, self._lent = self._lent, None, None
+            if self._array is None:
+                self._count = None
+                return self._lent  # type: ignore[return-value]
+            array, spare = self._array, self._spare
+            if array.ndim == 0 or array.base is not None or not array.flags.writeable:
+                lent = np.array(array)
+            elif GIL and getrefcount(self._array) == _ALONE + 1:
+                count = [True]
+                if self._array is array:
+                    self._lent, self._count, self._array = array, count, None
+                if getrefcount(self._lent) == _ALONE + 1 and self._count is count:
+                    self._count = None
+                continue
+            elif spare is not None and getrefcount(self._spare) == _ALONE + 1:
+                spare[...] = array
+                lent, spare = spare, array
+            else:
+                lent, spare = np.array(array), array
+            if self._array is array:
+                self._lent, self._spare, self._count, self._array = lent, spare, None, None
+                return lent
 
+    @exclusive
     def _settle(self) -> Any:
         """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
-        array: Any = self._lent
-        if array is None:  # another thread was faster
-            return self._array
-        held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
-        if array.ndim == 0:
-            array = array[()]  # a NumPy scalar: cannot be written to, and faster
-        elif held:
-            array = array.copy(order="K")
-        if not held:
-            self._array, self._lent = array, None
-        return array
+        while self._array is None:
+            if self._count:
+                self._array, self._count, self._lent = self._lent, None, None
+                continue
+            count: list[bool] = []
+            array: Any = self._lent
+            self._count = count
+            held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
+            read = array[()] if array.ndim == 0 else array  # a NumPy scalar cannot be written to, and is faster
+            if held:
+                return array.copy(order="K") if array.ndim else read
+            if self._count is count and self._lent is array:
+                self._array, self._count, self._lent = read, None, None
+        return self._array
 
     @property
     def value(self) -> Any:
@@ -193,8 +223,9 @@ class Tensor(_ArrayMethods):
     @property
     def _seen(self) -> Any:
         """The value for a look at it, which does not end a loan."""
-        array = self._array
-        return array if array is not None else self._lent
+        while (array := self._array) is None and (array := self._lent) is None:
+            pass  # without the GIL, another thread has just settled it
+        return array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -325,26 +356,31 @@ class Tensor(_ArrayMethods):
         self._requires_grad = bool(wanted)
 
     @property
+    @exclusive
     def grad(self) -> Array | None:
         """The gradient that `backward` left, of the shape and dtype of `data`; None where none has run.
 
         The array is yours alone. Setting it to None starts the accumulation anew.
         """
-        if self._staged is not None:
-            if callable(self._staged):
-                self._staged = self._staged()
-            if getrefcount(self._staged) > _ALONE or self._staged.base is not None or self._staged.ndim == 0:
-                self._staged = np.array(self._staged)
-            self._grad, self._staged = self._staged, None
+        while (staged := self._staged) is not None:
+            if callable(staged):
+                own = np.array(staged())
+            elif getrefcount(self._staged) > _ALONE + 1 or staged.base is not None or staged.ndim == 0:
+                own = np.array(staged)
+            else:
+                own = staged
+            if self._staged is staged:  # else a backward has added to it
+                self._grad, self._staged = own, None
         return self._grad
 
     @grad.setter
+    @exclusive
     def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
             value = array_of(value, self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(gradient_shape_message(self, value.shape))
-        self._grad, self._staged = value, None
+        self._grad, self._staged, CHANGES[0] = value, None, CHANGES[0] + 1
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -524,7 +560,7 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
 def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
     """Set all slots of a new tensor as a leaf's that requires no gradient."""
     tensor._array = array
-    tensor._lent = tensor._spare = tensor._grad = tensor._staged = tensor._used = tensor.op = None
+    tensor._lent = tensor._spare = tensor._count = tensor._grad = tensor._staged = tensor._used = tensor.op = None
     tensor._name = name
     tensor._requires_grad = False
     tensor.age = next(_counter)

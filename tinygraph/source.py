@@ -11,6 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from .threads import LOCK
+
 Positions = tuple[int | None, int | None, int | None, int | None]
 """First and last line, first and last column in bytes, as in `types.CodeType.co_positions`."""
 Step = tuple[int | None, int | None]
@@ -77,8 +79,10 @@ class Source(NamedTuple):
 
 def read(filename: str) -> Source:
     """The file, parsed; empty where there is none or it is no Python."""
-    linecache.checkcache(filename)
-    return _parsed("".join(linecache.getlines(filename)))
+    with LOCK:  # linecache knows nothing of threads
+        linecache.checkcache(filename)
+        lines = linecache.getlines(filename)
+    return _parsed("".join(lines))
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,6 @@ import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -180,7 +179,7 @@ def refusing(error):
 
 
 def test_a_folder_in_which_no_file_can_be_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "mkstemp", refusing(PermissionError(errno.EACCES, "Permission denied")))
+    monkeypatch.setattr(os, "open", refusing(PermissionError(errno.EACCES, "Permission denied")))
     with pytest.raises(tg.ArgumentError, match=r"cannot be written: Permission denied"):
         save(SOURCE, tmp_path / "net.dot")
     assert only(tmp_path)

@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from ..errors import ArgumentError, DependencyError, TinygraphError
 
@@ -87,18 +87,12 @@ def save(source: str, path: str | os.PathLike[str], page: Callable[[], str] | No
 
 def _write_whole(content: bytes, target: Path) -> None:
     """Write a file beside the target, then put it in the target's place."""
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=".tinygraph-", suffix=target.suffix)
+    part = target.with_name(f".tinygraph-{uuid4().hex}{target.suffix}")
     try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(part, 0o666 & ~_umask())
         os.replace(part, target)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
