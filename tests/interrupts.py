@@ -14,6 +14,8 @@ from threading import Thread, get_ident
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
+
 import tinygraph as tg
 
 PACKAGE = str(Path(tg.__file__).parent)
@@ -85,8 +87,10 @@ def _comes_to(
             if left == -1:
                 event()
 
+    errors = np.geterr()
     with suppress(KeyboardInterrupt), _each_instruction(look):
         action(*case)
+    np.seterr(**errors)  # an interrupted np.errstate may still be entered
     return left < 0
 
 

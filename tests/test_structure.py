@@ -14,7 +14,7 @@ ALLOWED = {
     "threads": set(),
     "samples": set(),
     "kernels": set(),
-    "source": {"threads"},
+    "source": set(),
     "places": {"threads", "source"},
     "recording": set(),
     "table": set(),

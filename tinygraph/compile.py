@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from .calls import positional_parameters
 from .errors import ArgumentError, UnsupportedError
 from .graph import Tensor, describe
 from .recording import STATE
-from .threads import LOCK
+from .threads import exclusive
 from .trees import flatten
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Compiled:
         self.cache: OrderedDict[Any, Executable] = OrderedDict()
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
+        self._last: Executable | None = None
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """A method: its object is the first argument, and as no array it belongs into static_argnums."""
@@ -127,15 +129,16 @@ class Compiled:
             donated = self._donated_leaves(args, static)
             names = [name for i, name in enumerate(self._parameters) if i not in static]
             program = Executable(function, self.__name__, names, arrays, structure, donated, _MISS)
-        with LOCK:
-            return self._kept(key, program), arrays
+        return self._kept(key, program), arrays
 
+    @exclusive
     def _kept(self, key: Any, program: Executable) -> Executable:
         """The program of the cache for this key, now its latest; where two threads have made one, the first."""
-        program = self.cache.setdefault(key, program)
-        self.cache.move_to_end(key)
-        while len(self.cache) > self._size:
-            self.cache.popitem(last=False)
+        self._last = program = self.cache.setdefault(key, program)
+        with suppress(KeyError):  # another thread may have thrown it out
+            self.cache.move_to_end(key)
+            while len(self.cache) > self._size:
+                self.cache.popitem(last=False)
         return program
 
     def _donated_leaves(self, args: tuple[Any, ...], static: dict[int, Any]) -> set[int]:
@@ -150,11 +153,9 @@ class Compiled:
 
     @property
     def _newest(self) -> Executable:
-        with LOCK:
-            programs = list(self.cache.values())
-        if not programs:
+        if self._last is None:
             raise ArgumentError(f"{self.__name__} has not been called yet, so there is no program")
-        return programs[-1]
+        return self._last
 
     @property
     def source(self) -> str:

@@ -9,13 +9,13 @@ from a leaf stays as it was: `leaf.data` hands out an array to write in only aft
 that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
 copy while the user still holds it.
 
-Threads may share leaves. A leaf changes hands in single statements that call nothing, each after a look at whether all
-is still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
-Whether anybody else holds an array is asked by counting references, and others may come between the count and what
-follows from it. Whoever asks for `.data` leaves a trace. An op that reads a settled array leaves none; so an array that
-is to be lent is first taken away, and counted again while it is "unproven": it goes back if anybody needs it before. A
-count may be too high, which costs a copy, but not too low; except for threads without the GIL, which might have taken
-the array a moment ago: there a settled array is never lent, but a copy of it.
+Threads may share leaves. A leaf changes in single statements that call nothing, each after a look at whether all is
+still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
+Counting references says whether anybody else holds an array, but others may come before the answer is used. A thread
+that asks for `.data` leaves a trace in `_count`. An op that reads a settled array leaves none, so an array that is to
+be lent is first taken out of its reach and counted again; while it is thus "unproven", whoever needs it puts it back.
+A count may be too high, which costs a copy, but is never too low. Only without the GIL may an op have taken a settled
+array that is not counted yet; there a copy is lent instead.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class Tensor(_ArrayMethods):
     __slots__ = (
         "__weakref__",
         "_array",  # the value as ops read it: never written to; None while lent
-        "_count",  # of a leaf, whose references are being counted: [] while lent, [True] while unproven; else None
+        "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
         "_name",
         "_requires_grad",
         "_spare",  # a leaf's former array, to be written over once no graph holds it
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
-        "_used",  # a list that the backward which has passed has filled if the graph is used up; None where none has
+        "_used",  # what a backward that has passed left: a list, not empty if it has used this up
         "age",
         "args",
         "inputs",
@@ -175,17 +175,18 @@ class Tensor(_ArrayMethods):
             if self._count:  # unproven, by another thread or by one that was interrupted
                 self._array, self._count, self._lent = self._lent, None, None
             if self._array is None:
-                self._count = None
+                self._count = []
                 return self._lent  # type: ignore[return-value]
             array, spare = self._array, self._spare
             if array.ndim == 0 or array.base is not None or not array.flags.writeable:
                 lent = np.array(array)
             elif GIL and getrefcount(self._array) == _ALONE + 1:
-                count = [True]
+                unproven = [True]
                 if self._array is array:
-                    self._lent, self._count, self._array = array, count, None
-                if getrefcount(self._lent) == _ALONE + 1 and self._count is count:
-                    self._count = None
+                    self._lent, self._count, self._array = array, unproven, None
+                if getrefcount(self._lent) == _ALONE + 1 and self._count is unproven:
+                    self._count = []
+                    return array  # type: ignore[no-any-return]
                 continue
             elif spare is not None and getrefcount(self._spare) == _ALONE + 1:
                 spare[...] = array
@@ -193,7 +194,7 @@ class Tensor(_ArrayMethods):
             else:
                 lent, spare = np.array(array), array
             if self._array is array:
-                self._lent, self._spare, self._count, self._array = lent, spare, None, None
+                self._lent, self._spare, self._array = lent, spare, None
                 return lent
 
     @exclusive
@@ -202,16 +203,16 @@ class Tensor(_ArrayMethods):
         while self._array is None:
             if self._count:
                 self._array, self._count, self._lent = self._lent, None, None
-                continue
-            count: list[bool] = []
+                break
             array: Any = self._lent
-            self._count = count
+            count = self._count
             held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
             read = array[()] if array.ndim == 0 else array  # a NumPy scalar cannot be written to, and is faster
             if held:
                 return array.copy(order="K") if array.ndim else read
-            if self._count is count and self._lent is array:
-                self._array, self._count, self._lent = read, None, None
+            if self._lent is array and self._count is count:
+                self._array, self._lent = read, None
+                return read
         return self._array
 
     @property

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import source
 from .source import RETURNED, Positions, Returned, Source, Step
-from .threads import LOCK, cached_property
+from .threads import cached_property
 
 if TYPE_CHECKING:
     import ast
@@ -69,8 +69,7 @@ class Site:
     @property
     def source(self) -> str:
         """The line of source, stripped, or nothing where there is none."""
-        with LOCK:  # linecache knows nothing of threads
-            return linecache.getline(self.filename, self.line).strip()
+        return linecache.getline(self.filename, self.line).strip()
 
     @property
     def _file(self) -> Source:

@@ -11,8 +11,6 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from .threads import LOCK
-
 Positions = tuple[int | None, int | None, int | None, int | None]
 """First and last line, first and last column in bytes, as in `types.CodeType.co_positions`."""
 Step = tuple[int | None, int | None]
@@ -79,10 +77,11 @@ class Source(NamedTuple):
 
 def read(filename: str) -> Source:
     """The file, parsed; empty where there is none or it is no Python."""
-    with LOCK:  # linecache knows nothing of threads
+    try:
         linecache.checkcache(filename)
-        lines = linecache.getlines(filename)
-    return _parsed("".join(lines))
+        return _parsed("".join(linecache.getlines(filename)))
+    except KeyError:  # linecache looks twice for what another thread has thrown out in between
+        return read(filename)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""What threads share: the lock of what leaves hold, numbers that no two threads get, and values computed once."""
+"""What threads share: how one at a time changes it, numbers that no two of them get, and values computed once."""
 
 from __future__ import annotations
 
@@ -16,40 +16,25 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether one thread at a time runs Python. Where it does not, a count of references is out of date as it is read."""
 
-_lock = RLock()  # since a finaliser or a signal handler may come in between and need it too
+_LOCK = RLock()  # since a finaliser or a signal handler may come in between and need it too
 
 if hasattr(os, "register_at_fork"):  # or a child would wait for a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-class _Lock:
-    """The lock as a `with` statement enters it fastest: through functions that are bound already."""
-
-    __slots__ = ()
-    __enter__ = _lock.acquire
-    __exit__ = _lock.__exit__
-
-
-LOCK = _Lock()
-"""Held while the value or the gradient of a leaf changes hands, never while a graph is computed.
-
-A block that holds it has no loop in it: Python 3.12 and 3.13 may leave a block in the middle, and the lock held, when
-Ctrl-C comes as a loop jumps back.
-"""
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 def exclusive(function: Function) -> Function:
-    """Hold `LOCK` during a function, unless the GIL makes that unnecessary.
+    """Let one thread at a time run any of the functions that are declared so, where the GIL is not there to do it.
 
-    For a function that changes what threads share in single stretches of code which call nothing and do not loop, after
-    looking there whether it still is as it was. In such a stretch the GIL stays, and no signal handler runs.
+    They change what threads share in single stretches of code that call nothing and do not loop, each after looking
+    whether all is still as it was. In such a stretch the GIL stays with the thread and no signal handler runs, so that
+    no lock is needed, which would cost more, and which Ctrl-C could leave held.
     """
     if GIL:
         return function
 
     @functools.wraps(function)
     def alone(*args: Any, **kwargs: Any) -> Any:
-        with LOCK:
+        with _LOCK:
             return function(*args, **kwargs)
 
     return cast(Function, alone)
