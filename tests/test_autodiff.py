@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from graphs import random_graph
+from interrupts import interruptions
 
 import tinygraph as tg
 from tinygraph import table
@@ -432,12 +433,65 @@ def test_ctrl_c_at_any_moment_leaves_all_gradients_or_none():
             except Stop:
                 stopped += 1
             filled = sum(node.grad is not None for node in nodes)
-            used = nodes[-1]._used is not None and nodes[-1]._used[0]
-            partly += filled not in (0, len(nodes)) or used != bool(filled)
+            used = sum(bool(node._used) for node in nodes[1:])
+            partly += filled not in (0, len(nodes)) or used not in (0, len(nodes) - 1) or bool(used) != bool(filled)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert partly == 0
     assert stopped
+
+
+def graph():
+    w, b = tg.parameter([1.0, 2.0]), tg.parameter([0.5, 0.5])
+    b.grad = [1.0, 1.0]
+    h = w * b
+    return w, b, h, tg.sum(h * w)
+
+
+@pytest.mark.parametrize("retain_graph", [False, True])
+@pytest.mark.parametrize("everywhere", [False, True], ids=["at calls and loops", "at every instruction"])
+def test_an_interrupted_backward_leaves_everything_or_nothing_and_can_then_be_run_again(everywhere, retain_graph):
+    def run(w, b, h, J):
+        J.backward(retain_graph=retain_graph)
+
+    for w, b, h, J in interruptions(run, graph, everywhere):
+        done = J.grad is not None
+        assert (w.grad is not None, h.grad is not None, b.grad.tolist() == [2.0, 5.0]) == (done, done, done)
+        assert done or b.grad.tolist() == [1.0, 1.0]
+        if done and not retain_graph:
+            with pytest.raises(tg.GraphError):
+                J.backward()
+        else:
+            J.backward()
+        times = 1 + (done and retain_graph)
+        assert w.grad.tolist() == [1.0 * times, 2.0 * times]
+        assert b.grad.tolist() == [1.0 + 1.0 * times, 1.0 + 4.0 * times]
+
+
+def aside():
+    w = tg.parameter([[0.3]])
+    a = tg.sigmoid(w)
+    tg.log_loss(a, np.ones((1, 1))).backward()
+    return (a,)
+
+
+def accumulated():
+    w = tg.parameter([[0.3]])
+    tg.sum(w * 1.0).backward()
+    return (w,)
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["at calls and loops", "at every instruction"])
+@pytest.mark.parametrize("setup", [aside, accumulated])
+def test_an_interrupted_look_at_a_gradient_loses_nothing(setup, everywhere):
+    (x,) = setup()
+    expected = x.grad.item()
+    for (x,) in interruptions(lambda x: x.grad, setup, everywhere):
+        assert x.grad.item() == expected
+        assert x.grad is x.grad
+        if x.op is None:
+            tg.sum(x * 1.0).backward()
+            assert x.grad.item() == expected + 1.0
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import weakref
 
 import numpy as np
 import pytest
+from interrupts import interruptions
 
 import tinygraph as tg
 from tinygraph.graph import describe, origin
@@ -610,3 +611,62 @@ def test_data_with_a_method_called_mask_is_no_masked_array():
             return np.array([1.0, 2.0], dtype)
 
     assert tg.Tensor(Series()).data.tolist() == [1.0, 2.0]
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------------------------------
+
+kept = []
+
+
+def settled(p):
+    p.value
+
+
+def lent(p):
+    settled(p)
+    p.data  # and dropped
+
+
+def held(p):
+    kept.append(p * 1.0)
+
+
+def held_twice(p):
+    """So that there is a spare array."""
+    for _ in range(3):
+        kept.append(p * 1.0)
+        p.data
+        del kept[:-1]
+    kept.append(p * 1.0)
+
+
+def asked_for(p):
+    p.data
+
+
+def updated(p):
+    p.data += 6.0
+
+
+def replaced(p):
+    p.data = np.full(p.shape, 7.0)
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["at calls and loops", "at every instruction"])
+@pytest.mark.parametrize("form", [(2,), ()], ids=["vector", "scalar"])
+@pytest.mark.parametrize("before", [settled, lent, held, held_twice], ids=lambda action: action.__name__)
+@pytest.mark.parametrize("action", [settled, asked_for, updated, replaced], ids=lambda action: action.__name__)
+def test_an_interrupted_change_of_a_leaf_has_been_made_or_not(action, before, form, everywhere):
+    def setup():
+        kept.clear()
+        p = tg.parameter(np.ones(form))
+        before(p)
+        return (p,)
+
+    for (p,) in interruptions(action, setup, everywhere):
+        now = p.item() if not form else p.data[0]
+        assert now == 1.0 or (now == 7.0 and action in (updated, replaced))
+        assert np.array_equal((p * 1.0).value, np.full(form, now))
+        p.data[...] = 9.0
+        assert np.array_equal((p * 1.0).value, np.full(form, 9.0))
+        assert all(np.array_equal(node.args[0], np.ones(form)) for node in kept)

@@ -11,20 +11,21 @@ PACKAGE = Path(__file__).parent.parent / "tinygraph"
 # import each other.
 ALLOWED = {
     "errors": set(),
+    "threads": set(),
     "samples": set(),
     "kernels": set(),
     "source": set(),
-    "places": {"source"},
+    "places": {"threads", "source"},
     "recording": set(),
     "table": set(),
     "teardown": set(),
     "methods": {"errors", "table"},
-    "graph": {"errors", "methods", "places", "recording", "table", "teardown"},
-    "apply": {"errors", "places", "recording", "table", "graph"},
+    "graph": {"threads", "errors", "methods", "places", "recording", "table", "teardown"},
+    "apply": {"threads", "errors", "places", "recording", "table", "graph"},
     "ops": {"errors", "places", "samples", "kernels", "table", "graph", "apply"},
     "linalg": {"ops"},
     "trees": {"errors"},
-    "autodiff": {"errors", "recording", "table", "graph", "ops"},
+    "autodiff": {"threads", "errors", "recording", "table", "graph", "ops"},
     "anomaly": {"errors", "places", "recording", "table", "graph", "apply", "ops", "autodiff"},
     "calls": {"errors", "recording", "graph", "ops", "trees"},
     "transforms": {"errors", "recording", "graph", "trees", "autodiff", "calls"},
@@ -38,7 +39,7 @@ ALLOWED = {
     "evaluate": {"errors", "table", "graph"},
     "identities": set(),
     "rewriting": {"table", "graph"},
-    "simplify": {"table", "graph", "ops", "identities", "rewriting"},
+    "simplify": {"threads", "table", "graph", "ops", "identities", "rewriting"},
     "names": {"table", "graph"},
     "codegen": {"kernels", "table", "graph"},
     "notation": {"table", "graph", "names"},
@@ -50,12 +51,13 @@ ALLOWED = {
     "tracing": {"errors", "recording", "graph", "trees", "names"},
     "guards": {"table", "graph"},
     "executable": {
-        *("recording", "graph", "trees", "notation", "tracing", "guards", "optimise", "scaling", "lowering", "program"),
+        *("threads", "recording", "graph", "trees", "notation", "tracing", "guards", "optimise", "scaling", "lowering"),
+        "program",
     },
-    "compile": {"errors", "recording", "graph", "trees", "calls", "guards", "executable"},
+    "compile": {"threads", "errors", "recording", "graph", "trees", "calls", "guards", "executable"},
     "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
     "folding": {"notation"},
-    "equations": {"graph", "notation", "folding", "codegen"},
+    "equations": {"threads", "graph", "notation", "folding", "codegen"},
     "flops": {"errors", "recording", "graph", "ops", "autodiff"},
     "summary": {"errors", "graph", "names", "notation", "flops"},
     "derivation": {
@@ -74,11 +76,11 @@ ALLOWED = {
     "findings": {"graph", "ops", "autodiff", "anomaly"},
     "why": {"table", "graph", "autodiff", "anomaly", "names", "notation", "findings"},
     "backprop_check": {
-        *("errors", "recording", "table", "graph", "ops", "autodiff", "names", "notation", "derivation"),
+        *("errors", "threads", "recording", "table", "graph", "ops", "autodiff", "names", "notation", "derivation"),
     },
     "draw": {
         *("errors", "table", "graph", "ops", "autodiff", "simplify", "names", "notation", "equations", "derivation"),
-        "findings",
+        *("threads", "findings"),
     },
     "nn": {"errors"},
     "differences": set(),
@@ -165,3 +167,12 @@ def test_rules_do_not_import_the_tensor():
             if isinstance(node, ast.Lambda):
                 names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
                 assert "Tensor" not in names, f"{path}:{node.lineno}"
+
+
+def test_nobody_takes_the_cached_property_that_locks():
+    """That of `functools` has one lock for all objects of a class in Python 3.11, so that two threads can deadlock."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "functools":
+                assert "cached_property" not in {alias.name for alias in node.names}, path
+            assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "functools.cached_property"), path

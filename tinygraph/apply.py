@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from sys import _getframe
 from types import FrameType, FunctionType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
@@ -20,6 +20,7 @@ from .graph import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, o
 from .places import Site, locate
 from .recording import STATE
 from .table import APPLY, COMPOSITES, NUMBERS, OPS, TIGHTEST, Composite, Op, Rule
+from .threads import cached_property
 
 P = ParamSpec("P")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -345,7 +346,9 @@ def _operands(
                 args.append(x)
                 continue
             x = constant(x)
-        a = x._array if x._array is not None else x._settle()
+        a = x._array
+        if a is None:
+            a = x._settle()
         inputs.append(x)
         args.append(a)
         requires_grad = requires_grad or x._requires_grad

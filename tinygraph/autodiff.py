@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from heapq import heapify, heappop, heappush
+from itertools import chain, repeat
 from operator import add
 from typing import Any, NamedTuple, overload
 
@@ -18,10 +19,11 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import CHANGES, NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
 from .ops.broadcasting import unbroadcast
 from .recording import STATE
 from .table import NUMBERS
+from .threads import GIL, exclusive
 
 
 def _traverse(
@@ -29,15 +31,15 @@ def _traverse(
     xp: Any,
     *,
     wanted: set[Tensor] | None = None,
-    used: list[bool] | None = None,
+    used: list[None] | None = None,
     as_read: Mapping[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Propagate cotangents from outputs to the `wanted` nodes, or without these to all that require a gradient.
 
     `growing` has the cotangents of the outputs, and is used up. Yields each node with its cotangent, or with a function
     that computes it where a part was left aside. The youngest node that has a cotangent is next: all its readers are
-    younger, so its cotangent is complete. With `used`, nodes are marked with it, and those that another traversal has
-    used are refused. `as_read` has what stands for leaves.
+    younger, so its cotangent is complete. With `used`, nodes are marked with it, and those that a backward has used are
+    refused. `as_read` has what stands for leaves.
     """
     numbers = xp is NUMBERS
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
@@ -47,15 +49,19 @@ def _traverse(
     while pending:
         node = heappop(pending)[1]
         if used is not None:
-            if node._used is not None and node._used[0]:
-                raise _UsedBefore(node)
-            node._used = used
+            if node._used is None and GIL:
+                node._used = used
+            else:
+                _mark(node, used)
         op: Any = node.op
         g = pop(node)
         yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
         args, params = node.args, node.params
-        y, values = (node._array, args) if numbers else (node, inputs)
+        if numbers:
+            y, values = node._array, args
+        else:
+            y, values = node, inputs
         if as_read:
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
         rules = op.propagating
@@ -69,10 +75,8 @@ def _traverse(
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
-                    if used is not None:
-                        if inputs[i]._used is not None and inputs[i]._used[0]:
-                            raise _UsedBefore(inputs[i])
-                        inputs[i]._used = used
+                    if used is not None and inputs[i].op is not None:
+                        _mark(inputs[i], used)
                     # with numbers, this holds no node: a gradient that referred to its reader would be a cycle
                     aside.setdefault(inputs[i], []).append(partial(op.vjps[i], xp, g, y, *values, **params))
         for x, a, rule in zip(inputs, args, rules):  # noqa: B905  (they match, and this is the innermost loop)
@@ -122,6 +126,18 @@ def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent:
 
 class _UsedBefore(Exception):  # noqa: N818  (backward says it in words)
     """A traversal has come to a node that an earlier one has used."""
+
+
+def _mark(node: Tensor, used: list[None]) -> None:
+    """Mark a node as passed by a backward on its way; refuse one that another has used.
+
+    Where another one on its way has marked it, that one will see a change and mark it again when it commits.
+    """
+    if node._used:
+        raise _UsedBefore(node)
+    if GIL and node._used is not used:
+        CHANGES[0] += node._used is not None
+        node._used = used
 
 
 def _used_before(node: Tensor, output: Tensor) -> GraphError:
@@ -182,7 +198,8 @@ def backward(
     gradient, such as the input X, get none, and nothing is computed for them. ``retain_grads=False`` fills ``.grad``
     of leaves only. Leaves add up over separate graphs. A graph can be used once, unless ``retain_graph=True``.
 
-    Gradients appear all at once at the end: an exception on the way leaves every ``.grad`` as it was.
+    Gradients appear all at once at the end: an exception on the way leaves every ``.grad`` as it was. Threads may run
+    it at the same time on graphs that share leaves; of those that try to use the same graph one succeeds.
 
     Raises `GraphError` if an earlier backward has used a part of the graph, `ShapeError` for a `grad` of the wrong
     shape or a missing one, `UnsupportedError` if nothing requires a gradient.
@@ -194,28 +211,72 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    if STATE.get().tracing:
+    state = STATE.get()
+    if state.tracing:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
     if not output._requires_grad:
         raise UnsupportedError(_without_parameters(output))
     seed = _seed(output, grad)
-    used = [False]
-    nodes, gradients = [], []
     try:
-        for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
-            if retain_grads or node.op is None:
-                if node._staged is not None or node._grad is not None:
-                    gradient = node.grad + computed(gradient)
-                nodes.append(node)
-                gradients.append(gradient)
+        _leave_gradients(output, seed, retain_graph, retain_grads)
     except _UsedBefore as error:
         raise _used_before(error.args[0], output) from None
-    # all at once: between these two lines and within the call into C, no signal handler can run
-    commit = map(_stage, nodes, gradients)
-    used[0] = not retain_graph
-    deque(commit, maxlen=0)
+
+
+def _leave_gradients(output: Tensor, seed: Any, retain_graph: bool, retain_grads: bool) -> None:
+    """Traverse the graph, and leave gradients in its nodes all at once."""
+    used: list[None] = []  # filled when it comes to its end
+    nodes: list[Tensor] = []
+    gradients: list[Any] = []
+    others: list[Tensor] = []
+    again: list[int] = []  # the nodes that have a gradient already
+    before = CHANGES[0]
+    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
+        if retain_grads or node.op is None:
+            if node._staged is not None or node._grad is not None:
+                again.append(len(nodes))
+            nodes.append(node)
+            gradients.append(gradient)
+        else:
+            others.append(node)
+    sums = gradients.copy() if again else gradients
+    for i in again:
+        sums[i] = _added(nodes[i], gradients[i])
+    staged = map(_stage, nodes, sums)
+    done: Any = deque(maxlen=0) if retain_graph else used
+    if GIL and CHANGES[0] == before:
+        CHANGES[0] += 1
+        done.extend(staged)  # all at once: nobody comes in between within a call into C
+    else:
+        _commit_among_others(nodes, gradients, others, retain_graph)
+
+
+def _added(node: Tensor, gradient: Any) -> Any:
+    """A gradient, and what the node has already."""
+    earlier = node._staged if node._staged is not None else node._grad
+    return gradient if earlier is None else computed(earlier) + computed(gradient)
+
+
+@exclusive
+def _commit_among_others(
+    nodes: Sequence[Tensor], gradients: Sequence[Any], others: Sequence[Tensor], retain_graph: bool
+) -> None:
+    """Leave gradients in nodes, where meanwhile a gradient was set or another backward was on its way."""
+    passed = [node for node in (*nodes, *others) if node.op is not None]
+    while True:
+        before = CHANGES[0]
+        for node in passed:
+            if node._used:
+                raise _UsedBefore(node)
+        sums = map(_added, nodes, gradients)
+        marks = repeat([] if retain_graph else [None])
+        changes = chain(map(_stage, nodes, list(sums)), map(_use, passed, marks))
+        if CHANGES[0] == before:
+            CHANGES[0] += 1
+            deque(changes, maxlen=0)
+            return
 
 
 def _without_parameters(output: Tensor) -> str:
@@ -324,6 +385,7 @@ def computed(gradient: Any) -> Any:
 
 
 _stage: Any = vars(Tensor)["_staged"].__set__
+_use: Any = vars(Tensor)["_used"].__set__
 
 
 def _seed(output: Tensor, grad: ArrayLike | None) -> Any:

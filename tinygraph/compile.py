@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pickle import PicklingError
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .graph import Tensor, array_of, describe, unusable
 from .guards import Guard, exact
 from .recording import STATE
+from .threads import exclusive
 from .trees import Structure, flatten, instead
 
 if TYPE_CHECKING:
@@ -145,6 +147,7 @@ class Compiled:
         """The programs by structure, static arguments, shapes and dtypes; the latest last."""
         self._latest: Callable[..., Any] | None = None
         self._changes: Counter[str] = Counter()
+        self._last: Executable | None = None
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """A method: its object is the first argument, and as no array it belongs into static_argnums."""
@@ -196,7 +199,7 @@ class Compiled:
                 arrays[i] = np.array(arrays[i])
         known = tuple((i, self._static_key(value)) for i, value in (*static.items(), *by_name.items()))
         key = (structure, known, tuple((x.shape, x.dtype) for x in arrays))
-        program = self.cache.pop(key, None)
+        program = self.cache.get(key)
         given = {self._parameters[i] if i < len(self._parameters) else f"argument {i}": x for i, x in static.items()}
         given |= by_name
         changed = program.guard.change(*given.values()) if program is not None else None
@@ -207,15 +210,28 @@ class Compiled:
             function = _with_static(function, static) if static else function
             guard = functools.partial(Guard, self._function, given)
             program = Executable(function, self.__name__, names, arrays, structure, donated, guard, _MISS)
-        self.cache[key] = program
+        program = self._kept(key, program, replace=changed is not None)
         if (misused := program.misused(arrays)) is not None:
             i, reason = misused
             raise ArgumentError(f"{_labels(structure, names)[i]} of {self.__name__} is donated, {reason}")
-        while len(self.cache) > self._size:
-            self.cache.popitem(last=False)
         if changed is not None:
             self._warn_of(changed)
         return program, arrays
+
+    @exclusive
+    def _kept(self, key: Any, program: Executable, replace: bool) -> Executable:
+        """The program of the cache for this key, now its latest; where two threads have made one, the first.
+
+        One that values from outside have made stale is replaced.
+        """
+        if replace:
+            self.cache[key] = program
+        self._last = program = self.cache.setdefault(key, program)
+        with suppress(KeyError):  # another thread may have thrown it out
+            self.cache.move_to_end(key)
+            while len(self.cache) > self._size:
+                self.cache.popitem(last=False)
+        return program
 
     def _static_key(self, value: Any) -> Any:
         try:
@@ -247,9 +263,9 @@ class Compiled:
 
     @property
     def _newest(self) -> Executable:
-        if not self.cache:
+        if self._last is None:
             raise ArgumentError(f"{self.__name__} has not been called yet, so there is no program")
-        return next(reversed(self.cache.values()))
+        return self._last
 
     @property
     def source(self) -> str:

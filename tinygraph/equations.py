@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from .codegen import expression, function, identifiers
 from .graph import Tensor
 from .notation import Span, Spans, as_latex, as_text, sources
+from .threads import cached_property
 
 if TYPE_CHECKING:
     from .folding import Fold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import linecache
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +18,11 @@ from .optimise import optimised
 from .program import Program, identifier
 from .recording import STATE
 from .scaling import scaled
+from .threads import numbers
 from .tracing import Trace, traced
 from .trees import Structure, unflatten
 
-_COUNT = itertools.count(1)
+_COUNT = numbers()
 _LONGEST_COMMENT = 110  # characters
 _LONGEST_EQUATION = 150  # nodes
 

@@ -8,11 +8,18 @@ Values that a gradient may still need cannot change under it. A node keeps the a
 from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
 that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
 copy while the user still holds it.
+
+Threads may share leaves. A leaf changes in single statements that call nothing, each after a look at whether all is
+still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
+Counting references says whether anybody else holds an array, but others may come before the answer is used. A thread
+that asks for `.data` leaves a trace in `_count`. An op that reads a settled array leaves none, so an array that is to
+be lent is first taken out of its reach and counted again; while it is thus "unproven", whoever needs it puts it back.
+A count may be too high, which costs a copy, but is never too low. Only without the GIL may an op have taken a settled
+array that is not counted yet; there a copy is lent instead.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from operator import attrgetter, index
@@ -30,6 +37,7 @@ from .places import ORDINARY, Site, locate
 from .recording import STATE, Ruled
 from .table import FUNCTIONS, Op
 from .teardown import Guard, Guarded
+from .threads import GIL, exclusive, numbers
 
 Array: TypeAlias = NDArray[Any]
 Literal: TypeAlias = bool | int | float
@@ -46,8 +54,11 @@ _IN_A_TRACE = {
 
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
-_counter = itertools.count()
 _next_guarded = 0
+_counter = numbers()
+
+CHANGES = [0]
+"""How often gradients have been set, or left by a backward."""
 
 
 @final
@@ -75,13 +86,14 @@ class Tensor(_ArrayMethods, Guarded):
     __slots__ = (
         "__weakref__",
         "_array",  # the value as ops read it: never written to; None while lent
+        "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
         "_name",
         "_requires_grad",
         "_spare",  # a leaf's former array, to be written over once no graph holds it
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
-        "_used",  # the backward that has passed, as a list that says whether it came to its end
+        "_used",  # what a backward that has passed left: a list, not empty if it has used this up
         "age",
         "args",
         "inputs",
@@ -92,13 +104,14 @@ class Tensor(_ArrayMethods, Guarded):
     )
 
     _array: Any
+    _count: list[bool] | None
     _grad: Array | None
     _lent: Array | None
     _name: str | None
     _requires_grad: bool
     _spare: Any
     _staged: Any
-    _used: list[bool] | None
+    _used: list[None] | None
     age: int
     """Nodes are numbered as they are made."""
     args: tuple[Any, ...]
@@ -141,7 +154,7 @@ class Tensor(_ArrayMethods, Guarded):
         if STATE.get().tracing:
             self._refuse_in_trace(".data")
         if self.op is None:
-            return self._lent if self._lent is not None else self._lend()
+            return self._lend()
         array = self._array
         if type(array) is not np.ndarray:
             array = self._array = np.asarray(array)
@@ -149,50 +162,68 @@ class Tensor(_ArrayMethods, Guarded):
         return array  # type: ignore[no-any-return]
 
     @data.setter
+    @exclusive
     def data(self, value: ArrayLike) -> None:
+        if value is self._lent and self._array is None:  # as after p.data -= …
+            return
         if STATE.get().tracing:
             self._refuse_in_trace("setting .data")
         if self.op is not None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
-        if value is self._lent:
-            return
         array = array_of(value, self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
-        self._lent, self._array = array, None
+        self._lent, self._count, self._array = array, None, None
 
+    @exclusive
     def _lend(self) -> Array:
         """Let the user write: to the settled array, or to a copy where a node or a view still holds it.
 
         In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
         """
-        array, lent = self._array, self._spare
-        if array.ndim == 0 or array.base is not None or not array.flags.writeable:
-            lent = np.array(array)
-        elif getrefcount(self._array) == _ALONE + 1:
-            lent = array
-        elif lent is not None and getrefcount(self._spare) == _ALONE + 1:
-            lent[...] = array
-            self._spare = array
-        else:
-            lent = np.array(array)
-            self._spare = array
-        self._lent, self._array = lent, None
-        return lent  # type: ignore[no-any-return]
+        while True:
+            if self._count:  # unproven, by another thread or by one that was interrupted
+                self._array, self._count, self._lent = self._lent, None, None
+            if self._array is None:
+                self._count = []
+                return self._lent  # type: ignore[return-value]
+            array, spare = self._array, self._spare
+            if array.ndim == 0 or array.base is not None or not array.flags.writeable:
+                lent = np.array(array)
+            elif GIL and getrefcount(self._array) == _ALONE + 1:
+                unproven = [True]
+                if self._array is array:
+                    self._lent, self._count, self._array = array, unproven, None
+                if getrefcount(self._lent) == _ALONE + 1 and self._count is unproven:
+                    self._count = []
+                    return array  # type: ignore[no-any-return]
+                continue
+            elif spare is not None and getrefcount(self._spare) == _ALONE + 1:
+                spare[...] = array
+                lent, spare = spare, array
+            else:
+                lent, spare = np.array(array), array
+            if self._array is array:
+                self._lent, self._spare, self._array = lent, spare, None
+                return lent
 
+    @exclusive
     def _settle(self) -> Any:
         """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
-        array: Any = self._lent
-        if array is None:  # another thread was faster
-            return self._array
-        held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
-        if array.ndim == 0:
-            array = array[()]  # a NumPy scalar: cannot be written to, and faster
-        elif held:
-            array = array.copy(order="K")
-        if not held:
-            self._array, self._lent = array, None
-        return array
+        while self._array is None:
+            if self._count:
+                self._array, self._count, self._lent = self._lent, None, None
+                break
+            array: Any = self._lent
+            count = self._count
+            held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
+            read = array[()] if array.ndim == 0 else array  # a NumPy scalar cannot be written to, and is faster
+            if held:
+                return array.copy(order="K") if array.ndim else read
+            if self._lent is array and self._count is count:
+                self._array, self._lent = read, None
+                return read
+        return self._array
 
     def _updated(self, result: Tensor) -> Tensor:
         """What ``W -= …`` gives within no_grad: the leaf W with new data; of a computed W the result, a constant."""
@@ -227,8 +258,9 @@ class Tensor(_ArrayMethods, Guarded):
     @property
     def _seen(self) -> Any:
         """The value for a look at it, which does not end a loan."""
-        array = self._array
-        return array if array is not None else self._lent
+        while (array := self._array) is None and (array := self._lent) is None:
+            pass  # without the GIL, another thread has just settled it
+        return array
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -359,26 +391,31 @@ class Tensor(_ArrayMethods, Guarded):
         self._requires_grad = bool(wanted)
 
     @property
+    @exclusive
     def grad(self) -> Array | None:
         """The gradient that `backward` left, of the shape and dtype of `data`; None where none has run.
 
         The array is yours alone. Setting it to None starts the accumulation anew.
         """
-        if self._staged is not None:
-            if callable(self._staged):
-                self._staged = self._staged()
-            if getrefcount(self._staged) > _ALONE or self._staged.base is not None or self._staged.ndim == 0:
-                self._staged = np.array(self._staged)
-            self._grad, self._staged = self._staged, None
+        while (staged := self._staged) is not None:
+            if callable(staged):
+                own = np.array(staged())
+            elif getrefcount(self._staged) > _ALONE + 1 or staged.base is not None or staged.ndim == 0:
+                own = np.array(staged)
+            else:
+                own = staged
+            if self._staged is staged:  # else a backward has added to it
+                self._grad, self._staged = own, None
         return self._grad
 
     @grad.setter
+    @exclusive
     def grad(self, value: ArrayLike | None) -> None:
         if value is not None:
             value = array_of(value, self.dtype)
             if value.shape != self.shape:
                 raise ShapeError(gradient_shape_message(self, value.shape))
-        self._grad, self._staged = value, None
+        self._grad, self._staged, CHANGES[0] = value, None, CHANGES[0] + 1
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -558,7 +595,7 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
 def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
     """Set all slots of a new tensor as a leaf's that requires no gradient."""
     tensor._array = array
-    tensor._lent = tensor._spare = tensor._grad = tensor._staged = tensor._used = tensor.op = None
+    tensor._lent = tensor._spare = tensor._count = tensor._grad = tensor._staged = tensor._used = tensor.op = None
     tensor._name = name
     tensor._requires_grad = False
     tensor.age = next(_counter)
@@ -579,7 +616,7 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    plain, recording, scope, _, tracing, check, _, _ = STATE.get()
+    plain, recording, scope, _, tracing, check, _, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not plain:
         if check is not None:

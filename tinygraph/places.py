@@ -11,12 +11,12 @@ from __future__ import annotations
 import linecache
 import opcode
 import os
-from functools import cached_property
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import source
 from .source import RETURNED, Positions, Returned, Source, Step
+from .threads import cached_property
 
 if TYPE_CHECKING:
     import ast

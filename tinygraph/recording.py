@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from weakref import ref
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,6 +36,8 @@ class State(NamedTuple):
     check: Check | None = None
     change: Change | None = None
     outer: State | None = None
+    guard: ref[Any] | None = None
+    """Goes back to `outer` where a `with` statement was interrupted before it could."""
 
     def within(self, kind: type[Change]) -> bool:
         """Whether a change of this kind is in force."""
@@ -47,6 +50,43 @@ class State(NamedTuple):
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
 
 
+class _Exit:
+    """``__exit__``: each `with` statement gets a function of its own, which goes back to the outer state in any case.
+
+    Ctrl-C may come in ``__enter__`` after the state has changed, when the statement would not call ``__exit__`` yet,
+    and in ``__exit__`` before its first instruction. But the statement looks ``__exit__`` up before it calls
+    ``__enter__``, and whatever happens it drops the function that it has found. To that function the changed state
+    has a weak reference, whose callback goes back: it is made of C functions only, in which no signal handler runs. On
+    the ordinary way out it has nothing left to do.
+    """
+
+    def __get__(self, change: Change | None, kind: type | None = None) -> Callable[..., None]:
+        if change is None:  # the way of contextlib.ExitStack
+            return _leave
+        outer: list[State] = []  # empty but between `__enter__` and `__exit__`
+        leave = functools.partial(_leave_once, outer, change)
+        _LOOKED_UP.set((change, outer, ref(leave, functools.partial(next, map(STATE.set, outer)))))
+        return leave
+
+
+_LOOKED_UP: ContextVar[tuple[Change, list[State], ref[Any]] | None] = ContextVar("tinygraph exit", default=None)
+"""What the `with` statement that now calls ``__enter__`` has found as ``__exit__``."""
+
+
+def _leave_once(outer: list[State], change: Change, *exception: object) -> None:
+    _leave(change)
+    outer.clear()
+
+
+def _leave(change: Change, *exception: object) -> None:
+    # what was entered inside and not left, by a suspended generator, ends too; what has ended so, has no effect
+    state: State | None = STATE.get()
+    while state is not None and state.change is not change:
+        state = state.outer
+    if state is not None and state.outer is not None:
+        STATE.set(state.outer)
+
+
 class Change:
     """A context manager and decorator that changes the state for a while."""
 
@@ -57,15 +97,14 @@ class Change:
         state = STATE.get()
         changed = self._changed(state)
         plain = changed.recording and changed.check is None
-        STATE.set(changed._replace(plain=plain, change=self, outer=state))
+        guard, looked_up = None, _LOOKED_UP.get()
+        if looked_up is not None and looked_up[0] is self:
+            _, outer, guard = looked_up
+            outer.append(state)
+            _LOOKED_UP.set(None)
+        STATE.set(State(plain, *changed[1:6], self, state, guard))
 
-    def __exit__(self, *exception: object) -> None:
-        # what was entered inside and not left, by a suspended generator, ends too; what has ended so, has no effect
-        state: State | None = STATE.get()
-        while state is not None and state.change is not self:
-            state = state.outer
-        if state is not None and state.outer is not None:
-            STATE.set(state.outer)
+    __exit__ = _Exit()
 
     def __call__(self, function: Function) -> Function:
         """Decorate a function, a coroutine function or a generator function."""

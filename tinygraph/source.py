@@ -77,8 +77,11 @@ class Source(NamedTuple):
 
 def read(filename: str) -> Source:
     """The file, parsed; empty where there is none or it is no Python."""
-    linecache.checkcache(filename)
-    return _parsed("".join(linecache.getlines(filename)))
+    try:
+        linecache.checkcache(filename)
+        return _parsed("".join(linecache.getlines(filename)))
+    except KeyError:  # linecache looks twice for what another thread has thrown out in between
+        return read(filename)
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from types import FrameType
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..errors import ArgumentError, DTypeError, GraphError
 from ..graph import ArrayLike, Tensor, array_of, toposort
 from ..names import names_of, readers_of, scalars_of
 from ..notation import backward_order
+from ..threads import cached_property
 from .pieces import Pieces, largest, reads_of, sizes_of, steps_to
 from .report import BackpropReport, Comparison
 from .search import Search

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
+
+from ..threads import cached_property
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from ..graph import Tensor
 from ..ops.broadcasting import broadcasts_to, unbroadcast
 from ..table import NUMBERS, OPS, Op
+from ..threads import cached_property
 
 Texts: TypeAlias = Mapping[str, str]
 Slipped: TypeAlias = Iterable[tuple[Any, Texts]]

@@ -6,7 +6,6 @@ What makes them is imported when one is made, so that `import tinygraph` does no
 from __future__ import annotations
 
 import itertools
-from functools import cached_property
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..errors import ArgumentError, DependencyError, ShapeError, TinygraphError
 from ..graph import Tensor
 from ..names import clean
 from ..notation import Span, Spans, as_text
+from ..threads import cached_property
 
 if TYPE_CHECKING:
     import os

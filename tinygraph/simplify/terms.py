@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..graph import Tensor
 from ..table import OPS
+from ..threads import cached_property
 
 Shape = tuple[int, ...]
 Powers: TypeAlias = "tuple[tuple[Base, int], ...]"

@@ -1,0 +1,135 @@
+"""Ctrl-C, or another thread, at every moment: run something again and again, each time with that one step later."""
+
+from __future__ import annotations
+
+import dis
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from threading import Thread, get_ident
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+import tinygraph as tg
+
+PACKAGE = str(Path(tg.__file__).parent)
+
+
+def environment() -> dict[str, str]:
+    """What a process needs to find tinygraph where the tests have found it."""
+    return {**os.environ, "PYTHONPATH": str(Path(PACKAGE).parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def interruptions(
+    action: Callable[..., Any], setup: Callable[[], tuple[Any, ...]] = tuple, everywhere: bool = False
+) -> Iterator[tuple[Any, ...]]:
+    """Run `action` on what `setup` makes until it is no longer interrupted; after each interruption look at that.
+
+    CPython runs signal handlers after calls, on entering a function, and where a loop jumps back. An interruption is
+    at the k-th such moment of `action` or of tinygraph; with `everywhere`, before the k-th instruction of tinygraph.
+    """
+    for k in itertools.count():
+        case = setup()
+        if not _comes_to(action, case, k, _interrupt, everywhere):
+            assert k > 0
+            return
+        yield case
+
+
+def interleavings(
+    action: Callable[..., Any], other: Callable[..., Any], setup: Callable[[], tuple[Any, ...]]
+) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
+    """Run `action`, and at its k-th moment `other` in another thread; then look at what both had, and what they gave.
+
+    The moments are those at which CPython lets another thread have its turn. Where the other one has to wait for a
+    lock, it goes on when it can.
+    """
+    for k in itertools.count():
+        case = setup()
+        given: list[Any] = []
+        thread = Thread(target=lambda case=case, given=given: given.append(other(*case)), daemon=True)
+
+        def event(thread: Thread = thread) -> None:
+            thread.start()
+            thread.join(0.02)
+
+        if not _comes_to(lambda *case, given=given: given.append(action(*case)), case, k, event, everywhere=False):
+            assert k > 0
+            return
+        thread.join(20)
+        assert not thread.is_alive(), "the other thread waits for ever"
+        yield case, given
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _comes_to(
+    action: Callable[..., Any], case: tuple[Any, ...], k: int, event: Callable[[], None], everywhere: bool
+) -> bool:
+    """Run `action` with an event at its k-th moment; whether it has that many."""
+    left, thread = k, get_ident()
+
+    def look(code: CodeType, offset: int) -> None:
+        nonlocal left
+        ours = code.co_filename.startswith(PACKAGE)
+        if get_ident() == thread and (
+            ours if everywhere else (ours or code is action.__code__) and offset in _moments(code)
+        ):
+            left -= 1
+            if left == -1:
+                event()
+
+    errors = np.geterr()
+    with suppress(KeyboardInterrupt), _each_instruction(look):
+        action(*case)
+    np.seterr(**errors)  # an interrupted np.errstate may still be entered
+    return left < 0
+
+
+@contextmanager
+def _each_instruction(look: Callable[[CodeType, int], None]) -> Iterator[None]:
+    """Call a function before each instruction."""
+    if sys.version_info >= (3, 12):  # where tracing by frames loses some
+        monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID
+        monitoring.use_tool_id(tool, "interrupts")
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, look)
+        monitoring.set_events(tool, monitoring.events.INSTRUCTION)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
+            monitoring.free_tool_id(tool)
+        return
+
+    def watch(frame: FrameType, event: str, arg: Any) -> Any:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            look(frame.f_code, frame.f_lasti)
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@cache
+def _moments(code: CodeType) -> frozenset[int]:
+    """The instructions before which CPython looks for signals."""
+    instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
+    after = {
+        i.offset for earlier, i in itertools.pairwise(instructions) if earlier.opname.startswith(("CALL", "RESUME"))
+    }
+    loops = {i.offset for i in instructions if i.opname == "JUMP_BACKWARD"}
+    return frozenset(after | loops)

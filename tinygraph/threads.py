@@ -1,0 +1,79 @@
+"""What threads share: how one at a time changes it, numbers that no two of them get, and values computed once."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from threading import RLock
+from typing import Any, Generic, TypeVar, cast, overload
+
+T = TypeVar("T")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether one thread at a time runs Python. Where it does not, a count of references is out of date as it is read."""
+
+_LOCK = RLock()  # since a finaliser or a signal handler may come in between and need it too
+
+if hasattr(os, "register_at_fork"):  # or a child would wait for a thread that it does not have
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+
+
+def exclusive(function: Function) -> Function:
+    """Let one thread at a time run any of the functions that are declared so, where the GIL is not there to do it.
+
+    They change what threads share in single stretches of code that call nothing and do not loop, each after looking
+    whether all is still as it was. In such a stretch the GIL stays with the thread and no signal handler runs, so that
+    no lock is needed, which would cost more, and which Ctrl-C could leave held.
+    """
+    if GIL:
+        return function
+
+    @functools.wraps(function)
+    def alone(*args: Any, **kwargs: Any) -> Any:
+        with _LOCK:
+            return function(*args, **kwargs)
+
+    return cast(Function, alone)
+
+
+def numbers() -> Iterator[int]:
+    """Return an iterator over 0, 1, 2, …, which gives each number to one thread only."""
+    return itertools.count() if GIL else _OneAtATime(itertools.count())
+
+
+class _OneAtATime(Iterator[int]):
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self._numbers, self._lock = numbers, RLock()
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._numbers)
+
+
+class cached_property(Generic[T]):  # noqa: N801  (a decorator)
+    """A property that is computed at the first look and kept in the ``__dict__`` of the object.
+
+    That of `functools` takes a lock in Python 3.11, one for all objects of a class, so that two threads can wait for
+    each other for ever. This one takes none: threads that look first at the same time may each compute the value, and
+    all get the same one.
+    """
+
+    def __init__(self, function: Callable[[Any], T]) -> None:
+        self._function, self.__doc__ = function, function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> cached_property[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> T | cached_property[T]:
+        if instance is None:
+            return self
+        value: T = instance.__dict__.setdefault(self._name, self._function(instance))
+        return value
