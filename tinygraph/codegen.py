@@ -17,6 +17,7 @@ import numpy as np
 from . import kernels
 from .graph import Tensor
 from .table import COMPARISON, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
+from .threads import syntax_tree
 
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
@@ -156,7 +157,7 @@ def is_foreign(op: Op) -> bool:
 @cache
 def _binding(template: str) -> int:
     """How tightly a template binds in Python."""
-    outermost = ast.parse(re.sub(r"\{\w+\}", "x", template), mode="eval").body
+    outermost = syntax_tree(re.sub(r"\{\w+\}", "x", template), "eval").body
     if isinstance(outermost, ast.Compare):
         return COMPARISON
     if isinstance(outermost, ast.UnaryOp):

@@ -35,6 +35,7 @@ import numpy as np
 
 from .graph import Tensor
 from .table import Op
+from .threads import cached_property
 
 LARGEST = 1 << 16
 """Bytes of an array, and of the entries of a container, that are all compared; of larger ones it is a sample."""
@@ -115,7 +116,7 @@ class Guard:
         self.conditions, self.variables = list(facts.lines), facts.variables
         self._labels, self._count = list(facts.lines.values()), len(static)
 
-    @functools.cached_property
+    @cached_property
     def _changed(self) -> Callable[..., int | None]:
         """The number of the first fact that is no longer so."""
         head = [f"def changed({', '.join(f'static{i}' for i in range(self._count))}):", "    try:", "        pass"]

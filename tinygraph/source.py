@@ -11,6 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from .threads import syntax_tree
+
 Positions = tuple[int | None, int | None, int | None, int | None]
 """First and last line, first and last column in bytes, as in `types.CodeType.co_positions`."""
 Step = tuple[int | None, int | None]
@@ -88,7 +90,7 @@ def read(filename: str) -> Source:
 def _parsed(text: str) -> Source:
     source = Source(text.split("\n"), {}, set())
     try:
-        tree = ast.parse(text)
+        tree = syntax_tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
     for parent in ast.walk(tree):  # outer before inner: of two at one position the inner one stays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import itertools
 import os
@@ -52,6 +53,19 @@ class _OneAtATime(Iterator[int]):
     def __next__(self) -> int:
         with self._lock:
             return next(self._numbers)
+
+
+def syntax_tree(text: str, mode: str = "exec") -> Any:
+    """Return what `ast.parse` makes of a text.
+
+    Python 3.11 counts how deep it is in one place for all threads, and takes two that parse at a time for a mistake.
+    """
+    while True:
+        try:
+            return ast.parse(text, mode=mode)
+        except SystemError as error:
+            if "recursion depth" not in str(error):
+                raise
 
 
 class cached_property(Generic[T]):  # noqa: N801  (a decorator)

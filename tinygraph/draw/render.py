@@ -127,9 +127,7 @@ def _write_whole(content: bytes, target: Path) -> None:
     if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK)):
         return _write_over(content, target)
     part = target.with_name(f".tinygraph-{secrets.token_hex(8)}{target.suffix}")
-    # with the permissions that the system gives a new file
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
+    try:  # with the permissions that the system gives a new file
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)

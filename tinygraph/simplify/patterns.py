@@ -13,6 +13,7 @@ import numpy as np
 
 from ..identities import SHORTER, Identity
 from ..table import OPS
+from ..threads import syntax_tree
 from .terms import ZERO, Base, Call, Params, Product, Shape, Sum, added, multiplied, number, of, power
 
 Found: TypeAlias = "dict[str, Any]"
@@ -66,7 +67,7 @@ _COMPARISONS = {ast.LtE: "less_equal", ast.Lt: "less", ast.Gt: "greater", ast.Gt
 
 def parsed(text: str) -> Sum:
     """The term that an expression says."""
-    return _parsed(ast.parse(text, mode="eval").body)
+    return _parsed(syntax_tree(text, "eval").body)
 
 
 def _parsed(x: ast.expr) -> Sum:

@@ -15,6 +15,7 @@ from ..graph import Tensor, describe, toposort
 from ..names import names_of, readers_of, variables_of
 from ..notation import number
 from ..table import FUNCTIONS
+from ..threads import syntax_tree
 
 _LONGEST_LABEL = 40
 _LONGEST_PATH = 8
@@ -127,7 +128,7 @@ def origin(leaf: Tensor) -> str:
 def parsed(text: str) -> ast.AST | None:
     """An expression; None where the text is none."""
     try:
-        return ast.parse(text, mode="eval").body
+        return syntax_tree(text, "eval").body  # type: ignore[no-any-return]
     except SyntaxError:
         return None
 
