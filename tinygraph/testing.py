@@ -188,7 +188,7 @@ def consistent(op: Record, inputs: list[Any]) -> list[Any]:
         if domain is not None and domain.symmetric:
             given[i] = (given[i] + ops.matrix_transpose(given[i])) / 2
         if domain is not None and domain.computed:
-            given[i] = APPLY[domain.computed](given[0])
+            given[i] = APPLY[domain.computed](*given[:i])
     return given
 
 

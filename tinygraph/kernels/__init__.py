@@ -34,7 +34,7 @@ from .linalg import (
     svdvals,
     vector_norm,
 )
-from .losses import huber, quotient, relative_entropy, softmax_loss
+from .losses import huber, log_loss, log_loss_from_logits, quotient, relative_entropy, softmax_loss
 from .places import (
     bounded_index,
     diagonal_matrix,
@@ -69,6 +69,7 @@ from .special import (
     fractional,
     gammaln,
     per_square,
+    scaled_power,
     sinc_derivative,
     without_zero,
 )
@@ -109,6 +110,8 @@ __all__ = [
     "jumps",
     "last_place",
     "last_written",
+    "log_loss",
+    "log_loss_from_logits",
     "log_softmax",
     "logsumexp",
     "lowest",
@@ -130,6 +133,7 @@ __all__ = [
     "rdft",
     "recurrence",
     "relative_entropy",
+    "scaled_power",
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",

@@ -327,15 +327,38 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
-        return g if y == 1 else g * (y * x) if y == 2 else g * (y * xp.pow(x, y - 1))
-    return g * (y * xp.where(y == 0, xp.where(xp.abs(x) > 0, x, 1.0), x) ** (y - 1.0))  # 1 for 0 and NaN
+        if y == 1 or y == 2:
+            return g if y == 1 else g * (y * x)
+        if 0.5 <= math.fabs(y) <= 1e6:  # then y brings nothing back into the range of numbers
+            return g * (y * xp.pow(x, y - 1))
+    return g * xp.scaled_power(y, x, y - 1.0)
 
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x)))
+    return g * xp.scaled_power(_log_of_base(xp, x, y), x, y)
+
+
+def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
+    """log x, and 0 at 0 where y ≥ 0."""
+    return xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, c, x, y: xp.scaled_power(g, x, y),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * y, x, y - 1.0),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * _log_of_base(xp, x, y), x, y),
+    notation="{0} ∗ {1}^{2}",
+    binding=PRODUCT,
+    run=kernels.scaled_power,
+    samples=(_positive, _positive, Domain()),
+)
+def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
+    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    return xp.scaled_power(c, x, y)
 
 
 @op(
@@ -396,8 +419,25 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * (x / xp.without_zero(z)),
-    lambda xp, g, z, x, y: g * (y / xp.without_zero(z)),
+    lambda xp, g, z, x, y, r: g * (xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r))),
+    lambda xp, g, z, x, y, r: -(g * (z * (xp.direction(y, x, r) / xp.without_zero(r)))),
+    None,
+    notation="{0} / {2}",
+    binding=PRODUCT,
+    samples=tuple(
+        Sample((shape,) * 3, {}, (_not_flat, _not_flat, Domain(computed="hypot"))) for shape in ((2, 3), (), (0,))
+    ),
+    source="{0} / without_zero({2})",
+)
+def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
+    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel."""
+    return x / xp.without_zero(r)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * xp.direction(x, y, z),
+    lambda xp, g, z, x, y: g * xp.direction(y, x, z),
     samples=(_not_flat, _not_flat),
 )
 def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
