@@ -5,6 +5,7 @@ root what rounding x itself brings about.
 """
 
 from functools import partial
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from references import FURTHER, REFERENCES
 
 import tinygraph as tg
 from tinygraph import testing
-from tinygraph.table import APPLY, Composite, Op
+from tinygraph.codegen import expression, function
+from tinygraph.samples import Sample
+from tinygraph.table import APPLY, OPS, Composite, Op
 
 RECORDS = {
     record.name: record
@@ -134,7 +137,7 @@ class Wrong(NamedTuple):
     error: float
 
 
-def wrong(name, reference, rng, dtype=np.float64, count=40):
+def wrong(name, reference, rng, dtype=np.float64, count=20):
     """What is not as exact as it should be. In float32, values and first derivatives only."""
     x = points(reference, rng, dtype, count)
     eps = float(np.finfo(dtype).eps)
@@ -173,9 +176,90 @@ def test_exact_on_the_whole_domain(name, dtype, rng):
             return
         narrow = [x for x in reference.fixed if all(np.float32(y) == y for y in np.atleast_1d(x))]
         reference = reference._replace(fixed=narrow)
-    assert not list(wrong(name, reference, rng, dtype, 40 if dtype is np.float64 else 10))
+    assert not list(wrong(name, reference, rng, dtype, 20 if dtype is np.float64 else 10))
 
 
 def test_every_elementwise_function_has_a_reference():
     assert REFERENCES.keys() == RECORDS.keys()
     assert ROUNDED.keys() <= REFERENCES.keys() | FURTHER.keys()
+
+
+# -- every reading computes the same ---------------------------------------------------------------------------------
+
+GRID = [0.0, 1e-300, 1e-16, 0.3, 1 - 2.0**-53, 1.0, 2.5, 6.0, 40.0, 89.0, 745.0, 1000.0, 1e10, 1e200, 1e308, np.inf]
+GRID = np.array([sign * x for x in GRID for sign in (1, -1)] + [np.nan])
+LOSSES = ("log_loss", "log_loss_of_sigmoid", "complement_of_sigmoid", "logit_of_sigmoid")
+READ = [op for op in OPS.values() if op.name in RECORDS or op.name in LOSSES]
+
+
+def grid(op):
+    """Special numbers in all combinations, for each input, and parameters."""
+    sample = next((s for s in op.samples or () if isinstance(s, Sample)), Sample(()))
+    if op.name in LOSSES:
+        z, y = (x.ravel() for x in np.meshgrid(GRID, [0.0, 0.3, 1.0]))
+        a = OPS["sigmoid"].run(z)
+        inputs = {"log_loss": [a, y], "log_loss_of_sigmoid": [a, y, z]}.get(op.name, [a, z])
+        return inputs, {"reduction": "none"} if op.params else {}
+    domains = sample.domains if sample.shapes else op.samples or ()
+    axes = [
+        GRID > 0 if d and d.boolean else GRID[:: max(len(op.vjps) - 1, 1)] for _, d in zip_longest(op.vjps, domains)
+    ]
+    inputs = [x.ravel() for x in np.meshgrid(*axes[: len(op.vjps)])]
+    return [
+        x if d is None or not d.computed else OPS[d.computed].run(*inputs[:i])
+        for i, (x, d) in enumerate(zip_longest(inputs, domains))
+    ], dict(sample.params)
+
+
+def written(node, names):
+    """What the NumPy source of a node gives."""
+    variables = {name: x.data for x, name in names.items()}
+    source = expression(node, names)
+    exec(function("f", [], [("x", source)], []), variables)  # for the helpers
+    return eval(source, variables)
+
+
+def differing(value, expected, units=0):
+    """Where two arrays are not the same but for rounding."""
+    value, expected = np.broadcast_arrays(np.asarray(value, float), np.asarray(expected, float))
+    slack = 1e-12 * abs(expected) + float(np.finfo(float).tiny) + units * float(np.finfo(float).eps)
+    same = (abs(value - expected) <= slack) | (value == expected) | (np.isnan(value) & np.isnan(expected))
+    return np.flatnonzero(~same)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("op", READ, ids=lambda op: op.name)
+def test_source_programs_and_graphs_give_what_running_gives(op):
+    inputs, params = grid(op)
+    units = 1 if op.name == "sigmoid" else 0  # of the slope, where y is rounded otherwise
+
+    def f(*xs):
+        return APPLY[op.name](*xs, **params)
+
+    leaves = [tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
+    names = dict(zip(leaves, "abcd", strict=False))
+    y = f(*leaves)
+    for value in (written(y, names), tg.compile(f)(*inputs), op.forward(tg.ops, *leaves, **params).data):
+        assert not [tuple(x[i] for x in inputs) for i in differing(value, y.data)]
+    if op.aside:
+        return
+    y.backward(np.ones(y.shape), retain_graph=True)
+    for i, rule in enumerate(op.vjps):
+        if rule is not None:
+            dx = tg.gradients(y, leaves[i], np.ones(y.shape))
+            compiled = tg.compile(tg.grad(lambda *xs: tg.sum(f(*xs)), argnums=i))(*inputs)
+            for value in (dx.data, written(dx, names), compiled):
+                assert not [tuple(x[k] for x in inputs) for k in differing(value, leaves[i].grad, units)]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("op", [op for op in READ if len(op.vjps) == 1], ids=lambda op: op.name)
+def test_derived_source_gives_what_running_gives(op):
+    _, params = grid(op)
+    x = tg.parameter(GRID[np.isfinite(GRID)], name="x")
+    J = tg.sum(APPLY[op.name](x, **params))
+    J.backward(retain_graph=True)
+    variables = {}
+    exec(tg.derive(J).source, variables)
+    found = variables["equations"](x.data)["dx"]
+    assert not [x.data[i] for i in differing(found, x.grad, 1 if op.name == "sigmoid" else 0)]
