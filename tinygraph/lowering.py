@@ -205,7 +205,7 @@ _LOWERED: Mapping[str, Any] = {
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
     "gaussian": lambda x: ops.exp(-ops.square(x)),
     "one_minus_square": lambda x: (1.0 - x) * (1.0 + x),
-    "root_of_one_plus_square": lambda x: ops.hypot(1.0, x),
+    "root_of_one_plus_square": lambda x: ops.maximum(ops.abs(x), ops.sqrt(1.0 + ops.square(_within(x, 1e18)))),
     "root_of_square_minus_one": lambda x: ops.sqrt(x - 1.0) * ops.sqrt(x + 1.0),
     "per_one_plus_square": lambda x, r: x / (1.0 + ops.square(r)),
     "direction": lambda x, y, r: x / APPLY["without_zero"](r),

@@ -295,9 +295,14 @@ def mish(xp: Any, x: ArrayLike) -> Any:
     return xp.maximum(x, _LOWEST) * xp.tanh(xp.softplus(x))
 
 
+def _slope_of_softsign(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    divisor = 1.0 + xp.abs(x)
+    return g / divisor / divisor
+
+
 @op(
     "elementwise",
-    lambda xp, g, y, x: g / (1.0 + xp.abs(x)) / (1.0 + xp.abs(x)),
+    _slope_of_softsign,
     samples=(_not_flat,),
     source="finite({0}) / (1 + np.abs(finite({0})))",
 )

@@ -338,7 +338,7 @@ def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * xp.scaled_power(_log_of_base(xp, x, y), x, y)
+    return g * (z * _log_of_base(xp, x, y))
 
 
 def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
