@@ -132,12 +132,11 @@ NORMAL = (density, lambda x: -x * density(x), lambda x: (x**2 - 1) * density(x))
 ERF = (bump, lambda x: -2 * x * bump(x), lambda x: (4 * x**2 - 2) * bump(x))
 
 
-def polygamma(n, x):
-    return mp.polygamma(n, x) if x > -1000 else mp.nan  # which takes long
-
-
 def polygammas(first):
-    return [lambda x, n=n: polygamma(n, x) for n in range(first, first + 3)]
+    return [lambda x, n=n: mp.polygamma(n, x) for n in range(first, first + 3)]
+
+
+GAMMA = (-50.0, LARGEST)  # far below 0 mpmath takes minutes
 
 
 REFERENCES = {
@@ -242,10 +241,10 @@ REFERENCES = {
     ),
     "normal_density": Reference(density, derivatives=NORMAL[1:]),
     "ndtr": Reference(ndtr, derivatives=NORMAL),
-    "gammaln": Reference(lambda x: mp.loggamma(x).real, (1.0, 2.0), derivatives=polygammas(0)),
-    "digamma": Reference(lambda x: polygamma(0, x), (1.4616321449683623,), derivatives=polygammas(1)),
+    "gammaln": Reference(lambda x: mp.loggamma(x).real, (1.0, 2.0), derivatives=polygammas(0), domain=GAMMA),
+    "digamma": Reference(mp.digamma, (1.4616321449683623,), derivatives=polygammas(1), domain=GAMMA),
     "digamma_derivative": Reference(
-        lambda x, order: polygamma(order, x), derivatives=polygammas(2), params={"order": 1}
+        lambda x, order: mp.polygamma(order, x), derivatives=polygammas(2), params={"order": 1}, domain=GAMMA
     ),
     # activations
     "sigmoid": Reference(logistic),
@@ -261,7 +260,7 @@ REFERENCES = {
     "celu": Reference(lambda x, alpha: elu(x / alpha, alpha) if x < 0 else x, (0.0,), params={"alpha": 0.5}),
     "selu": Reference(lambda x: LAMBDA * elu(x, ALPHA), (0.0,)),
     "gelu": Reference(GELU[0], (-0.7517915,), derivatives=GELU[1:]),
-    "gelu_tanh": Reference(gelu_tanh),
+    "gelu_tanh": Reference(gelu_tanh, domain=(-1e20, 1e20)),
     "silu": Reference(lambda x: x * logistic(x)),
     "mish": Reference(lambda x: x * (2 * logistic(2 * softplus(x)) - 1)),
     "softsign": Reference(lambda x: x / (1 + abs(x))),
@@ -278,7 +277,7 @@ REFERENCES = {
     "huber": Reference(huber, (0.7, -0.7), params={"delta": 0.7}),
 }
 FURTHER = {
-    "gelu, tanh": Reference(gelu_tanh, apply=lambda x: tg.gelu(x, "tanh")),
+    "gelu, tanh": Reference(gelu_tanh, domain=(-1e20, 1e20), apply=lambda x: tg.gelu(x, "tanh")),
     "log_loss": Reference(log_loss, (1.0,), (0.0, 0.3, 1.0), apply=each(tg.log_loss), domain=(0.0, 1.0)),
     "log_loss_from_logits": Reference(log_loss_of_logit, fixed=(0.0, 0.3, 1.0), apply=each(tg.log_loss_from_logits)),
     "log_loss of sigmoid": Reference(
