@@ -276,9 +276,7 @@ def _inversion_by_y(xp: Any, g: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
     None,
     notation="{0} / {2}^2",
     binding=PRODUCT,
-    samples=tuple(
-        Sample((shape,) * 3, {}, (_not_flat, _not_flat, Domain(computed="hypot"))) for shape in ((2, 3), (), (0,))
-    ),
+    samples=(_not_flat, _not_flat, Domain(computed="hypot")),
     source="per_square({0}, {2})",
 )
 def inversion_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
