@@ -14,15 +14,16 @@ def per_square(x: Any, r: Any) -> Any:
 
 def scaled_power(c: Any, x: Any, y: Any) -> Any:
     """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    dtype = np.result_type(c, x, y)
+    x = np.where(c == 0, 1.0, x)
     power = np.power(x, y)
-    result = (c * power).astype(np.result_type(c, x, y))
+    result = (c * power).astype(dtype, copy=False)
     size, tiny = np.abs(power), np.finfo(power.dtype).tiny
     if ((size >= tiny) & (size < np.inf)).all():
         return result
     out = ((size < tiny) | (size == np.inf)) & (x != 0) & np.isfinite(x) & np.isfinite(y)
     half = np.abs(np.where(out, x, 1.0)) ** (0.5 * y)
-    result = np.where(out, np.copysign(1.0, power) * (c * half * half), result)
-    return np.where(c == 0, 0.0, result).astype(np.result_type(c, x, y))[()]
+    return np.where(out, np.copysign(1.0, power) * (c * half * half), result).astype(dtype)[()]
 
 
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:

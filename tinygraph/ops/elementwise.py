@@ -329,7 +329,7 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
             return g * 0.0
         if y == 1 or y == 2:
             return g if y == 1 else g * (y * x)
-        if 0.5 <= math.fabs(y) <= 1e6:  # then y brings nothing back into the range of numbers
+        if 2**-4 <= math.fabs(y) <= 1e6:  # then y brings little back into the range of numbers
             return g * (y * xp.pow(x, y - 1))
     return g * xp.scaled_power(y, x, y - 1.0)
 
