@@ -11,6 +11,7 @@ from graphs import random_graph
 from textbook import MODELS, C, P, examples_as_rows, labels, logistic_regression, m, two_layers_with_tanh
 
 import tinygraph as tg
+from tinygraph.codegen import helpers
 from tinygraph.evaluate import evaluate
 
 PAGE = Path(__file__).parent.parent / "docs" / "textbook.md"
@@ -116,24 +117,25 @@ def test_the_source_is_what_one_writes_by_hand(rng):
     assert tg.derive(J).source == SOURCE
 
 
-SOURCE = """\
+LOSS = helpers("log_loss_from_logits()")  # exact where A2 is rounded to 0 or 1
+SOURCE = f"""\
 import numpy as np
 
 
-def equations(W1, b1, X, W2, b2, Y):
+{LOSS}def equations(W1, b1, X, W2, b2, Y):
     m = 6
     Z1 = W1 @ X + b1
     A1 = np.tanh(Z1)
     Z2 = W2 @ A1 + b2
     A2 = 1 / (1 + np.exp(-Z2))
-    J = np.mean(-(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)))
+    J = np.mean(log_loss_from_logits(Z2, Y))
     dZ2 = A2 - Y
     dW2 = 1 / m * (dZ2 @ A1.T)
     db2 = 1 / m * np.sum(dZ2, axis=1, keepdims=True)
     dZ1 = W2.T @ dZ2 * (1 - A1 ** 2)
     dW1 = 1 / m * (dZ1 @ X.T)
     db1 = 1 / m * np.sum(dZ1, axis=1, keepdims=True)
-    return {'dZ2': dZ2, 'dW2': dW2, 'db2': db2, 'dZ1': dZ1, 'dW1': dW1, 'db1': db1}
+    return {{'dZ2': dZ2, 'dW2': dW2, 'db2': db2, 'dZ1': dZ1, 'dW1': dW1, 'db1': db1}}
 """
 
 

@@ -16,7 +16,7 @@ from .names import readers_of
 from .ops.contraction import contracted
 from .ops.reduction import reduced_axes
 from .rewriting import REAL, over, rewritten
-from .table import OPS, Op
+from .table import APPLY, OPS, Op
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
 _LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
@@ -228,6 +228,13 @@ _LOWERED: Mapping[str, Any] = {
     "at_least": lambda x, y: ops.maximum(x, y),
     "at_most": lambda x, y: ops.minimum(x, y),
     "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
+    "gaussian": lambda x: ops.exp(-ops.square(x)),
+    "one_minus_square": lambda x: (1.0 - x) * (1.0 + x),
+    "root_of_one_plus_square": lambda x: ops.maximum(ops.abs(x), ops.sqrt(1.0 + ops.square(_within(x, 1e18)))),
+    "root_of_square_minus_one": lambda x: ops.sqrt(x - 1.0) * ops.sqrt(x + 1.0),
+    "per_one_plus_square": lambda x, r: x / (1.0 + ops.square(r)),
+    "direction": lambda x, y, r: x / APPLY["without_zero"](r),
+    "inversion": lambda x, y, r: APPLY["per_square"](x, r),
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "logsumexp_derivative": _logsumexp_derivative,

@@ -467,6 +467,8 @@ _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 def as_latex(spans: Spans) -> str:
     """Spans in LaTeX, for mathematics mode."""
+    if any("√" in span.text for span in spans):  # in a notation, a sign may stand in one text with its parenthesis
+        spans = [span._replace(text=text) for span in spans for text in re.findall("[√()]|[^√()]+", span.text)]
     if (root := next((i for i, span in enumerate(spans) if span.text == "√"), None)) is not None:
         before, after = spans[:root], spans[root + 1 :]
         end = _end_of_operand(after)

@@ -22,7 +22,7 @@ class Domain(NamedTuple):
     symmetric: bool = False
     """Matrices that equal their transpose; gradients are taken among such."""
     computed: str = ""
-    """The op that computes this input from the first one."""
+    """The op that computes this input from those before it."""
 
 
 class Sample(NamedTuple):

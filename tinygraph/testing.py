@@ -186,12 +186,12 @@ def consistent(op: Record, inputs: list[Any]) -> list[Any]:
     given = list(inputs)
     for reported, carrier in op.aside.items() if isinstance(op, Op) else ():
         given[reported] = ops.sigmoid(given[carrier])
-    domains = op.samples[0].domains if op.samples and isinstance(op.samples[0], Sample) else ()
+    domains = op.samples[0].domains if _has_samples(op) else op.samples or ()
     for i, domain in enumerate(domains):
         if domain is not None and domain.symmetric:
             given[i] = (given[i] + ops.matrix_transpose(given[i])) / 2
         if domain is not None and domain.computed:
-            given[i] = APPLY[domain.computed](given[0])
+            given[i] = APPLY[domain.computed](*given[:i])
     return given
 
 
@@ -204,8 +204,7 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
         return
     seed = np.asarray(_rng(op.name).standard_normal(output.shape))
     kept = seed.copy()
-    rules: Sequence[Any] = [True] * len(tensors) if isinstance(op, Composite) or op.variadic else op.vjps
-    sought = [x for x, rule in zip(tensors, rules, strict=True) if x.requires_grad and rule]
+    sought = _with_gradient(op, tensors)
     nodes = gradients(output, sought, seed)
     output.backward(seed)
     for x, node in zip(sought, nodes, strict=True):
@@ -216,6 +215,12 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     _require(not shared, op, "two gradients share memory", inputs, params)
     unchanged = all(map(np.array_equal, [*before, kept], [*inputs, seed]))
     _require(unchanged, op, "an input or the seed was changed", inputs, params)
+
+
+def _with_gradient(op: Record, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The inputs that have a rule and require a gradient."""
+    rules: Sequence[Any] = [True] * len(tensors) if isinstance(op, Composite) or op.variadic else op.vjps
+    return [x for x, rule in zip(tensors, rules, strict=True) if x.requires_grad and rule]
 
 
 def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
@@ -388,7 +393,7 @@ def law_special_values(op: Record) -> None:
         _require(_same(output.data, value), op, "the recorded value differs", inputs, {})
         if not output.requires_grad:
             return
-        sought = [x for x in tensors if x.requires_grad]
+        sought = _with_gradient(op, tensors)
         nodes = gradients(output, sought, np.ones(output.shape))
         output.backward(np.ones(output.shape))
         for x, node in zip(sought, nodes, strict=True):

@@ -34,7 +34,7 @@ from .linalg import (
     svdvals,
     vector_norm,
 )
-from .losses import huber, quotient, relative_entropy, softmax_loss
+from .losses import huber, log_loss, log_loss_from_logits, quotient, relative_entropy, softmax_loss
 from .places import (
     bounded_index,
     diagonal_matrix,
@@ -77,6 +77,7 @@ from .special import (
     fractional,
     gammaln,
     per_square,
+    scaled_power,
     sinc_derivative,
     without_zero,
 )
@@ -122,6 +123,8 @@ __all__ = [
     "jumps",
     "last_place",
     "last_written",
+    "log_loss",
+    "log_loss_from_logits",
     "log_softmax",
     "logsumexp",
     "logsumexp_derivative",
@@ -146,6 +149,7 @@ __all__ = [
     "recurrence",
     "relative_entropy",
     "running_products",
+    "scaled_power",
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",

@@ -15,14 +15,31 @@ def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
     return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
 
 
+def log_loss(a: Any, y: Any) -> Any:
+    """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
+    missed = np.where(y == 0, 0.0, y * np.log(np.where(y == 0, 1.0, a)))
+    alarmed = np.where(y == 1, 0.0, (1 - y) * np.log1p(-np.where(y == 1, 0.0, a)))
+    return -(missed + alarmed)
+
+
+def log_loss_from_logits(z: Any, y: Any) -> Any:
+    """log(1 + e^z) − z y, where 0 ∞ = 0."""
+    missed = np.where(y == 0, 0.0, y * np.maximum(-z, 0.0))
+    alarmed = np.where(y == 1, 0.0, (1 - y) * np.maximum(z, 0.0))
+    return missed + alarmed + np.log1p(np.exp(-np.abs(z)))
+
+
 def quotient(x: Any, y: Any) -> Any:
     """x / y, where 0/0 = 0."""
     return x / np.where((x == 0) & (y == 0), 1, y)
 
 
 def relative_entropy(p: Any, q: Any) -> Any:
-    """p log(p / q), where 0 log 0 = 0; the quotient could overflow."""
-    return p * (np.log(np.where(p == 0, 1, p)) - np.log(np.where(p == 0, 1, q)))
+    """p log(p / q), where 0 log 0 = 0; the quotient may overflow, and where it is near 1, logarithms cancel."""
+    above, below = np.where(p == 0, 1, p), np.where(p == 0, 1, q)
+    difference = np.log(above) - np.log(below)
+    near = np.abs(difference) < 0.5
+    return p * np.where(near, np.log1p(np.where(near, above - below, 0) / np.where(near, below, 1)), difference)
 
 
 def huber(x: Any, delta: Any) -> Any:

@@ -12,6 +12,20 @@ def per_square(x: Any, r: Any) -> Any:
     return np.where(none, 0.0, x) / r / r
 
 
+def scaled_power(c: Any, x: Any, y: Any) -> Any:
+    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    dtype = np.result_type(c, x, y)
+    x = np.where(c == 0, 1.0, x)
+    power = np.power(x, y)
+    result = (c * power).astype(dtype, copy=False)
+    size, tiny = np.abs(power), np.finfo(power.dtype).tiny
+    if ((size >= tiny) & (size < np.inf)).all():
+        return result
+    out = ((size < tiny) | (size == np.inf)) & (x != 0) & np.isfinite(x) & np.isfinite(y)
+    half = np.abs(np.where(out, x, 1.0)) ** (0.5 * y)
+    return np.where(out, np.copysign(1.0, power) * (c * half * half), result).astype(dtype)[()]
+
+
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
     """x between −largest and largest, and finite if it is floating."""
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
@@ -110,12 +124,12 @@ def sinc_derivative(x: Any, order: Any) -> Any:
     dtype = np.result_type(x, np.float16)
     x = np.asarray(x, np.float64)
     far = np.abs(x) * np.pi > order + 2
-    u = np.pi * np.where(far, x, 1.0)
+    inverse = 1 / np.pi / np.where(far, x, 1.0)  # of u, which may overflow
     whole = np.where(far, np.rint(x), 0.0)  # sin(π x) is exactly 0 where x is whole
     sin, cos = (f(np.pi * (np.where(far, x, 1.0) - whole)) * (1 - 2 * (whole % 2)) for f in (np.sin, np.cos))
-    outside = sin / u
+    outside = sin * inverse
     for n in range(1, order + 1):
-        outside = ((sin, cos, -sin, -cos)[n % 4] - n * outside) / u
+        outside = ((sin, cos, -sin, -cos)[n % 4] - n * outside) * inverse
     u = np.pi * np.where(far, 0.0, x)
     inside, square = np.zeros_like(u), u * u
     for k in range(order + 24, (order + 1) // 2 - 1, -1):

@@ -15,7 +15,7 @@ from ..apply import composite, op
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
 from .arguments import need_one_of
-from .elementwise import add, floating
+from .elementwise import floating
 
 __all__ = [
     "celu",
@@ -149,7 +149,7 @@ def hardsigmoid(x: ArrayLike) -> Tensor:
     >>> tg.hardsigmoid([-4.0, 0.0, 4.0])
     Tensor([0. , 0.5, 1. ], op=divide)
     """
-    return relu6(add(x, 3.0)) / 6.0
+    return (hardtanh(x, -3.0, 3.0) + 3.0) / 6.0
 
 
 @op(
@@ -157,7 +157,7 @@ def hardsigmoid(x: ArrayLike) -> Tensor:
     lambda xp, g, y, x: xp.where(
         xp.abs(x) < 3, g * ((2 * xp.finite(x, largest=3.0) + 3) / 6), xp.where(x <= -3, 0.0, g)
     ),
-    source="{0} * np.clip({0} + 3, 0, 6) / 6",
+    source="np.maximum({0}, -3) * (np.clip({0} + 3, 0, 6) / 6)",
 )
 def hardswish(xp: Any, x: ArrayLike) -> Any:
     """y = x min(max(x + 3, 0), 6) / 6, elementwise; the derivative at −3 is 0, at 3 it is 1 (Howard et al. 2019).
@@ -170,13 +170,13 @@ def hardswish(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * (y + alpha), g),
+    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * (alpha * xp.exp(xp.at_most(x, 0.0))), g),
     notation="elu({0})",
     samples=tuple(Sample((shape,), {"alpha": a}, (_not_flat,)) for shape in ((2, 3), (), (0,)) for a in (1.0, 0.5)),
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0)))",
 )
 def elu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
-    """y = x where x > 0, else α (eˣ − 1), elementwise, with y′ = 1 or y + α, which it is at 0 (Clevert et al. 2015).
+    """y = x where x > 0, else α (eˣ − 1), elementwise, with y′ = 1 or α eˣ, which it is at 0 (Clevert et al. 2015).
 
     >>> tg.elu([-1.0, 2.0])
     Tensor([-0.6321,  2.    ], op=elu)
@@ -186,13 +186,13 @@ def elu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * (y / alpha + 1.0), g),
+    lambda xp, g, y, x, alpha: xp.where(x <= 0, g * xp.exp(xp.at_most(x, 0.0) / alpha), g),
     notation="celu({0})",
     samples=tuple(Sample((shape,), {"alpha": a}, (_not_flat,)) for shape in ((2, 3), (), (0,)) for a in (1.0, 0.5)),
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0) / {alpha}))",
 )
 def celu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
-    """y = x where x > 0, else α (e^(x/α) − 1), elementwise, with y′ = 1 or y/α + 1: smooth at 0 (Barron 2017).
+    """y = x where x > 0, else α (e^(x/α) − 1), elementwise, with y′ = 1 or e^(x/α): smooth at 0 (Barron 2017).
 
     >>> tg.celu([-1.0, 2.0], alpha=2.0)
     Tensor([-0.7869,  2.    ], op=celu)
@@ -215,7 +215,7 @@ def selu(x: ArrayLike) -> Tensor:
     "elementwise",
     lambda xp, g, y, x: g * (xp.ndtr(x) + xp.finite(x) * xp.normal_density(x)),
     floating=True,
-    source="0.5 * {0} * erfc(-{0} / np.sqrt(2))",
+    source="0.5 * np.maximum({0}, -10000) * erfc(-{0} / np.sqrt(2))",
 )
 def gelu_(xp: Any, x: ArrayLike) -> Any:
     """x Φ(x), and 0 at −∞."""
@@ -240,7 +240,7 @@ def _slope_of_gelu_tanh(xp: Any, g: Any, y: Any, x: Any) -> Any:
     "elementwise",
     _slope_of_gelu_tanh,
     notation="gelu({0})",
-    source="0.5 * {0} * (1 + np.tanh(np.sqrt(2 / np.pi) * ({0} + 0.044715 * {0} ** 3)))",
+    source="np.maximum({0}, -30) / (1 + np.exp(-np.sqrt(8 / np.pi) * ({0} + 0.044715 * {0} ** 3)))",
 )
 def gelu_tanh_(xp: Any, x: ArrayLike) -> Any:
     """x ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
@@ -271,7 +271,7 @@ def _slope_of_silu(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return g * (s * (1.0 + xp.finite(x) * (1.0 - s)))
 
 
-@op("elementwise", _slope_of_silu, source="{0} / (1 + np.exp(-{0}))")
+@op("elementwise", _slope_of_silu, source="np.maximum({0}, -10000) / (1 + np.exp(-{0}))")
 def silu(xp: Any, x: ArrayLike) -> Any:
     """y = x σ(x), elementwise, also called swish, with y′ = σ(x) (1 + x (1 − σ(x))) (Elfwing et al. 2017).
 
@@ -283,10 +283,10 @@ def silu(xp: Any, x: ArrayLike) -> Any:
 
 def _slope_of_mish(xp: Any, g: Any, y: Any, x: Any) -> Any:
     w = xp.tanh(xp.softplus(x))
-    return g * (w + xp.finite(x) * xp.sigmoid(x) * (1.0 - w**2))
+    return g * (w + xp.finite(x, largest=-_LOWEST) * xp.sigmoid(x) * (1.0 - w**2))
 
 
-@op("elementwise", _slope_of_mish, floating=True, source="{0} * np.tanh(np.logaddexp({0}, 0))")
+@op("elementwise", _slope_of_mish, floating=True, source="np.maximum({0}, -10000) * np.tanh(np.logaddexp({0}, 0))")
 def mish(xp: Any, x: ArrayLike) -> Any:
     """y = x w where w = tanh(softplus(x)), elementwise, with y′ = w + x σ(x) (1 − w²) (Misra 2019).
 
@@ -296,11 +296,16 @@ def mish(xp: Any, x: ArrayLike) -> Any:
     return xp.maximum(x, _LOWEST) * xp.tanh(xp.softplus(x))
 
 
+def _slope_of_softsign(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    divisor = 1.0 + xp.abs(x)
+    return g / divisor / divisor
+
+
 @op(
     "elementwise",
-    lambda xp, g, y, x: g / (1.0 + xp.abs(x)) ** 2,
+    _slope_of_softsign,
     samples=(_not_flat,),
-    source="{0} / (1 + np.abs({0}))",
+    source="finite({0}) / (1 + np.abs(finite({0})))",
 )
 def softsign(xp: Any, x: ArrayLike) -> Any:
     """y = x / (1 + |x|), elementwise, with y′ = 1/(1 + |x|)².
@@ -334,7 +339,7 @@ def log_sigmoid(x: ArrayLike) -> Tensor:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g / (x * (1.0 - x)),
+    lambda xp, g, y, x: g / x / (1.0 - x),
     samples=(Domain(0.1, 0.9),),
     source="np.log({0} / (1 - {0}))",
 )

@@ -335,15 +335,38 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
-        return g if y == 1 else g * (y * x) if y == 2 else g * (y * xp.pow(x, y - 1))
-    return g * (y * xp.where(y == 0, xp.where(xp.abs(x) > 0, x, 1.0), x) ** (y - 1.0))  # 1 for 0 and NaN
+        if y == 1 or y == 2:
+            return g if y == 1 else g * (y * x)
+        if 2**-4 <= math.fabs(y) <= 1e6:  # then y brings little back into the range of numbers
+            return g * (y * xp.pow(x, y - 1))
+    return g * xp.scaled_power(y, x, y - 1.0)
 
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """z log x, and 0 at 0^y where y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
-    return g * (z * xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x)))
+    return g * (z * _log_of_base(xp, x, y))
+
+
+def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
+    """log x, and 0 at 0 where y ≥ 0."""
+    return xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, c, x, y: xp.scaled_power(g, x, y),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * y, x, y - 1.0),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * _log_of_base(xp, x, y), x, y),
+    notation="{0} ∗ {1}^{2}",
+    binding=PRODUCT,
+    run=kernels.scaled_power,
+    samples=(_positive, _positive, Domain()),
+)
+def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
+    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    return xp.scaled_power(c, x, y)
 
 
 @op(
@@ -396,10 +419,10 @@ def cbrt(xp: Any, x: ArrayLike) -> Any:
     return xp.cbrt(x)
 
 
-def _over_length(xp: Any, g: Any, z: Any, x: Any) -> Any:
-    """x/z, times g, and 0 where z is."""
+def _over_length(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """x/z for z = hypot(x, y), times g, and 0 where z is."""
     q = without_factor(g, z)
-    return g * (x / xp.without_zero(z)) if q is None else q * x
+    return g * xp.direction(x, y, z) if q is None else q * x
 
 
 @op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
@@ -410,8 +433,23 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: _over_length(xp, g, z, x),
-    lambda xp, g, z, x, y: _over_length(xp, g, z, y),
+    lambda xp, g, z, x, y, r: g * (xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r))),
+    lambda xp, g, z, x, y, r: -(g * (z * (xp.direction(y, x, r) / xp.without_zero(r)))),
+    None,
+    notation="{0} / {2}",
+    binding=PRODUCT,
+    samples=(_not_flat, _not_flat, Domain(computed="hypot")),
+    source="{0} / without_zero({2})",
+)
+def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
+    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel."""
+    return x / xp.without_zero(r)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _over_length(xp, g, z, x, y),
+    lambda xp, g, z, x, y: _over_length(xp, g, z, y, x),
     samples=(_not_flat, _not_flat),
 )
 def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:

@@ -70,10 +70,8 @@ def _of_probability(xp: Any, g: Any, loss: Any, a: Any, y: Any, reduction: str) 
     return _slope(xp, a, 1.0 - a, y) * _share(g, a, reduction)
 
 
-def _log_loss_source(node: Any) -> str:
-    reduction = node.params["reduction"]
-    losses = "-({1} * np.log({0}) + (1 - {1}) * np.log(1 - {0}))"
-    return losses if reduction == "none" else f"np.{reduction}({losses})"
+def _reduced_source(losses: str) -> Callable[[Tensor], str]:
+    return lambda node: losses if node.params["reduction"] == "none" else f"np.{node.params['reduction']}({losses})"
 
 
 @op(
@@ -82,7 +80,7 @@ def _log_loss_source(node: Any) -> str:
     lambda xp, g, loss, a, y, reduction: (xp.log1p(-a) - xp.log(a)) * _share(g, a, reduction),
     notation="log loss({0}, {1})",
     samples=_samples,
-    source=_log_loss_source,
+    source=_reduced_source("log_loss({0}, {1})"),
 )
 def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
@@ -102,7 +100,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     binding=SUM,
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
-    source="1 - {0}",
+    source="1 / (1 + np.exp({1}))",
 )
 def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""
@@ -159,7 +157,7 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
     samples=tuple(
         Sample((*sample.shapes, sample.shapes[0]), sample.params, (*sample.domains, None)) for sample in _samples
     ),
-    source=_log_loss_source,
+    source=_reduced_source("log_loss_from_logits({2}, {1})"),
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""

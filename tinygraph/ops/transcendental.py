@@ -15,7 +15,7 @@ from ..apply import op
 from ..errors import ArgumentError, DependencyError
 from ..graph import ArrayLike, Tensor
 from ..samples import Domain, Sample
-from ..table import POWER, PRODUCT, SUM
+from ..table import POWER, PRODUCT, SIGN, SUM
 
 __all__ = [
     "acos",
@@ -67,9 +67,9 @@ def exp(xp: Any, x: ArrayLike) -> Any:
     return xp.exp(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (y + 1.0))
+@op("elementwise", lambda xp, g, y, x: g * xp.exp(x))
 def expm1(xp: Any, x: ArrayLike) -> Any:
-    """y = eˣ − 1, elementwise, precise near 0.
+    """y = eˣ − 1, elementwise, precise near 0, with y′ = eˣ, which y + 1 would lose far below 0.
 
     >>> tg.expm1([0.0, 1e-12]).data.tolist()
     [0.0, 1.0000000000005e-12]
@@ -204,7 +204,20 @@ def tan(xp: Any, x: ArrayLike) -> Any:
     return xp.tan(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(1.0 - x**2), samples=(_inside,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: -2.0 * (g * x),
+    notation="1 − {0}^2",
+    binding=SUM,
+    samples=(_inside,),
+    source="(1 - {0}) * (1 + {0})",
+)
+def one_minus_square_(xp: Any, x: ArrayLike) -> Any:
+    """1 − x² as (1 − x) (1 + x), which keeps its digits near ±1."""
+    return (1.0 - x) * (1.0 + x)  # type: ignore[operator]
+
+
+@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(xp.one_minus_square(x)), samples=(_inside,))
 def asin(xp: Any, x: ArrayLike) -> Any:
     """y = arcsin x in [−π/2, π/2], elementwise, with y′ = 1/√(1 − x²).
 
@@ -214,7 +227,7 @@ def asin(xp: Any, x: ArrayLike) -> Any:
     return xp.asin(x)
 
 
-@op("elementwise", lambda xp, g, y, x: -(g / xp.sqrt(1.0 - x**2)), samples=(_inside,))
+@op("elementwise", lambda xp, g, y, x: -(g / xp.sqrt(xp.one_minus_square(x))), samples=(_inside,))
 def acos(xp: Any, x: ArrayLike) -> Any:
     """y = arccos x in [0, π], elementwise, with y′ = −1/√(1 − x²).
 
@@ -224,7 +237,20 @@ def acos(xp: Any, x: ArrayLike) -> Any:
     return xp.acos(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (1.0 + x**2))
+@op(
+    "elementwise",
+    lambda xp, g, z, x, r: xp.per_one_plus_square(g, r),
+    lambda xp, g, z, x, r: -2.0 * xp.per_one_plus_square(g * (z * xp.finite(r)), r),
+    notation="{0} / (1 + {1}^2)",
+    binding=PRODUCT,
+    source="{0} / (1 + {1} ** 2)",
+)
+def per_one_plus_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
+    """x/(1 + r²), whose derivatives are in the range of numbers where the square of 1 + r² is not."""
+    return x / (1.0 + xp.square(r))
+
+
+@op("elementwise", lambda xp, g, y, x: xp.per_one_plus_square(g, x))
 def atan(xp: Any, x: ArrayLike) -> Any:
     """y = arctan x in (−π/2, π/2), elementwise, with y′ = 1/(1 + x²).
 
@@ -248,10 +274,36 @@ def per_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
     return xp.per_square(x, r)
 
 
+def _inversion_by_x(xp: Any, g: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
+    """(y² − x²) / r⁴"""
+    cos, sin = xp.direction(x, y, r), xp.direction(y, x, r)
+    return g * xp.per_square((sin - cos) * (sin + cos), r)
+
+
+def _inversion_by_y(xp: Any, g: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
+    """−2 x y / r⁴"""
+    return -2.0 * (g * xp.per_square(xp.direction(x, y, r) * xp.direction(y, x, r), r))
+
+
 @op(
     "elementwise",
-    lambda xp, g, z, y, x: g * xp.per_square(x, xp.hypot(x, y)),
-    lambda xp, g, z, y, x: -(g * xp.per_square(y, xp.hypot(x, y))),
+    _inversion_by_x,
+    _inversion_by_y,
+    None,
+    notation="{0} / {2}^2",
+    binding=PRODUCT,
+    samples=(_not_flat, _not_flat, Domain(computed="hypot")),
+    source="per_square({0}, {2})",
+)
+def inversion_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
+    """x/r² for r = `hypot(x, y)`, the inversion of the point (x, y) in the unit circle, and 0 at (0, 0)."""
+    return xp.per_square(x, r)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, y, x: g * xp.inversion(x, y, xp.hypot(x, y)),
+    lambda xp, g, z, y, x: -(g * xp.inversion(y, x, xp.hypot(x, y))),
     samples=(_not_flat, _not_flat),
 )
 def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
@@ -320,7 +372,35 @@ def tanh(xp: Any, x: ArrayLike) -> Any:
     return xp.tanh(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(1.0 + x**2))
+_SAME_ROOT = 1e18  # above it, √(1 + x²) is |x|
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * (x / y),
+    notation="√(1 + {0}^2)",
+    binding=SIGN,
+    source="np.hypot(1, {0})",
+)
+def root_of_one_plus_square_(xp: Any, x: ArrayLike) -> Any:
+    """√(1 + x²), without overflow on the way."""
+    return xp.maximum(xp.abs(x), xp.sqrt(1.0 + xp.square(xp.finite(x, largest=_SAME_ROOT))))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * (x / y),
+    notation="√({0}^2 − 1)",
+    binding=SIGN,
+    samples=(Domain(1.2, 3.0),),
+    source="np.sqrt({0} - 1) * np.sqrt({0} + 1)",
+)
+def root_of_square_minus_one_(xp: Any, x: ArrayLike) -> Any:
+    """√(x² − 1) for x ≥ 1, precise near 1 and without overflow on the way."""
+    return xp.sqrt(x - 1.0) * xp.sqrt(x + 1.0)  # type: ignore[operator]
+
+
+@op("elementwise", lambda xp, g, y, x: g / xp.root_of_one_plus_square(x))
 def asinh(xp: Any, x: ArrayLike) -> Any:
     """y = arsinh x, elementwise, with y′ = 1/√(1 + x²).
 
@@ -330,7 +410,7 @@ def asinh(xp: Any, x: ArrayLike) -> Any:
     return xp.asinh(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / xp.sqrt(x**2 - 1.0), samples=(Domain(1.2, 3.0),))
+@op("elementwise", lambda xp, g, y, x: g / xp.root_of_square_minus_one(x), samples=(Domain(1.2, 3.0),))
 def acosh(xp: Any, x: ArrayLike) -> Any:
     """y = arcosh x ≥ 0, elementwise, with y′ = 1/√(x² − 1).
 
@@ -340,7 +420,7 @@ def acosh(xp: Any, x: ArrayLike) -> Any:
     return xp.acosh(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (1.0 - x**2), samples=(_inside,))
+@op("elementwise", lambda xp, g, y, x: g / xp.one_minus_square(x), samples=(_inside,))
 def atanh(xp: Any, x: ArrayLike) -> Any:
     """y = artanh x, elementwise, with y′ = 1/(1 − x²).
 
@@ -358,7 +438,18 @@ def _ndtr(x: Any) -> Any:
     return 0.5 * kernels.erfc(-x * math.sqrt(0.5))
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2))), run=kernels.erf)
+@op(
+    "elementwise",
+    lambda xp, g, y, x: -2.0 * (g * (xp.finite(x) * y)),
+    notation="exp(−{0}^2)",
+    source="np.exp(-({0} ** 2))",
+)
+def gaussian_(xp: Any, x: ArrayLike) -> Any:
+    """exp(−x²), whose derivatives are 0 where x² overflows."""
+    return xp.exp(-xp.square(x))
+
+
+@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.gaussian(x)), run=kernels.erf)
 def erf(xp: Any, x: ArrayLike) -> Any:
     """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise.
 
@@ -368,7 +459,7 @@ def erf(xp: Any, x: ArrayLike) -> Any:
     return xp.erf(x)
 
 
-@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.exp(-(x**2)))), run=kernels.erfc)
+@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.gaussian(x))), run=kernels.erfc)
 def erfc(xp: Any, x: ArrayLike) -> Any:
     """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
 
@@ -380,7 +471,7 @@ def erfc(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: -(g * (x * y)),
+    lambda xp, g, y, x: -(g * (xp.finite(x) * y)),
     notation="φ({0})",
     source="np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)",
 )
