@@ -143,6 +143,7 @@ REFERENCES = {
     # arithmetic
     "add": Reference(lambda x, y: x + y, fixed=OTHERS),
     "subtract": Reference(lambda x, y: x - y, fixed=OTHERS),
+    "difference": Reference(lambda x, y: x - y, fixed=OTHERS),
     "multiply": Reference(lambda x, y: x * y, fixed=OTHERS),
     "divide": Reference(lambda x, y: x / y, fixed=OTHERS),
     "quotient": Reference(lambda x, y: x / y, fixed=OTHERS),
