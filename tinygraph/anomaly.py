@@ -69,7 +69,7 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
             node, gradient = reached
             cotangent = propagated(gradient)
             if cotangent is not None:
-                value = cotangent.value if isinstance(cotangent, Tensor) else cotangent
+                value = cotangent._value if isinstance(cotangent, Tensor) else cotangent
                 if not _is_finite(value):
                     found = anomaly_in_gradient(node, value, [(x, cotangents[x]) for x in readers.get(node, ())])
                     if found is not None:
@@ -140,8 +140,8 @@ class Anomaly(NamedTuple):
 def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) -> Anomaly | None:
     """What is not `sound` in the value of a node though what it was made of is."""
     record: Any = node.op
-    bad = _made(node.value, record, [*node.args, *node.params.values()], sound)
-    return None if bad is None else _in_value(record, node.inputs, node.args, node.value, bad, node.site)
+    bad = _made(node._value, record, [*node._args, *node.params.values()], sound)
+    return None if bad is None else _in_value(record, node.inputs, node._args, node._value, bad, node.site)
 
 
 def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]]) -> Anomaly | None:
@@ -161,13 +161,13 @@ def anomaly_in_gradient(x: Tensor, cotangent: Any, readers: Sequence[tuple[Tenso
                 sent.append(summed)
                 if _is_finite(summed):
                     continue
-                bad = _made(given, record, [g, *reader.args, *reader.params.values()])
+                bad = _made(given, record, [g, *reader._args, *reader.params.values()])
                 pointwise = bad is not None and record.kind == "elementwise"
                 if bad is None and _is_finite(given):  # broadcasting undone
                     given, bad = summed, ~np.isfinite(summed)
                 if bad is None:
                     continue
-                operands = _given(reader.inputs, reader.args, site)
+                operands = _given(reader.inputs, reader._args, site)
                 operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
                 name = described_operand(x, site, i).name
                 text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
@@ -183,7 +183,7 @@ def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give, as numbers, for each of the inputs to which they propagate."""
     aside: Any = node.op.aside if node.op is not None else ()
     positions = [i for i in range(len(node.inputs)) if i not in aside]
-    return cotangents_of_inputs(NUMBERS, node, g, node.value, node.args, positions)
+    return cotangents_of_inputs(NUMBERS, node, g, node._value, node._args, positions)
 
 
 def _summed(cotangent: Any, x: Tensor) -> Any:

@@ -52,7 +52,7 @@ def _traverse(
         g = pop(node)
         yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
-        args, params = node.args, node.params
+        args, params = node._args, node.params
         y, values = (node._array, args) if numbers else (node, inputs)
         if as_read:
             values = tuple(as_read.get(x, x) if type(x) is Tensor else x for x in inputs)
@@ -212,8 +212,8 @@ def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contri
         if g is None or node.op is None:
             continue
         wanted = [i for i, x in enumerate(node.inputs) if type(x) is Tensor and x._requires_grad]
-        for i, cotangent in cotangents_of_inputs(NUMBERS, node, g, node._array, node.args, wanted):
-            x, a = node.inputs[i], node.args[i]
+        for i, cotangent in cotangents_of_inputs(NUMBERS, node, g, node._array, node._args, wanted):
+            x, a = node.inputs[i], node._args[i]
             assert isinstance(x, Tensor)
             value = unbroadcast(NUMBERS, cotangent, a.shape) if node.op.kind == "elementwise" else cotangent
             part = Contribution(node, i, np.asarray(value, a.dtype), cotangent.shape, i in node.op.aside)
@@ -268,7 +268,7 @@ _stage: Any = vars(Tensor)["_staged"].__set__
 def _seed(output: Tensor, grad: ArrayLike | None) -> Any:
     """The cotangent to start from, checked, as an array of its own."""
     if grad is None:
-        value = output.value
+        value = output._value
         if value.ndim == 0:
             return value.dtype.type(1)
         raise ShapeError(
@@ -389,7 +389,7 @@ def read_before_change(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     """For each leaf that has changed since the graph was recorded a tensor of what the graph has read."""
     found: dict[Tensor, Tensor] = {}
     for node in order:
-        for x, read in zip(node.inputs, node.args, strict=True):
+        for x, read in zip(node.inputs, node._args, strict=True):
             if type(x) is Tensor and x.op is None and x not in found and not is_as_read(x, read):
                 found[x] = Tensor(read)
     return found
@@ -401,7 +401,7 @@ def is_as_read(leaf: Tensor, read: Any) -> bool:
 
 
 def _check_unchanged(node: Tensor, as_read: Mapping[Tensor, Tensor]) -> None:
-    for x, read in zip(node.inputs, node.args, strict=True):
+    for x, read in zip(node.inputs, node._args, strict=True):
         if type(x) is Tensor and x.op is None:
             if not is_as_read(as_read.get(x, x), read):
                 raise GraphError(

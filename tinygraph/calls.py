@@ -155,7 +155,7 @@ def positional_parameters(function: Callable[..., Any]) -> list[str]:
 def as_arrays(tree: Any) -> Any:
     """Arrays of the caller's own, or NumPy's numbers, for the tensors in a tree."""
     leaves, structure = flatten(tree)
-    return unflatten(structure, [np.array(x.value)[()] if isinstance(x, Tensor) else x for x in leaves])
+    return unflatten(structure, [np.array(x._value)[()] if isinstance(x, Tensor) else x for x in leaves])
 
 
 def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequence[str], what: str) -> list[Any]:
@@ -210,7 +210,7 @@ def fresh(tree: Any, leaves: bool = False) -> tuple[Any, list[Tensor], int]:
     variables = []
     for x in given:
         if isinstance(x, Tensor):
-            variable = make_leaf(Tensor.__new__(Tensor), x.value, _getframe(1)) if leaves else astype(x, x.dtype)
+            variable = make_leaf(Tensor.__new__(Tensor), x._value, _getframe(1)) if leaves else astype(x, x.dtype)
             variable._requires_grad = x.requires_grad
             _VARIABLES[id(variable)] = variable
             x = variable

@@ -70,9 +70,9 @@ def _kept(
         captured = captured_by([result], inner, born)
         recipe = Recipe.of(name, result, [*inner, *captured], born)
         read = [*inputs, *captured]
-        values = tuple(x.value for x in [*inner, *captured])
+        values = tuple(x._value for x in [*inner, *captured])
         smooth = result.dtype.kind == "f" and any(x.requires_grad for x in read)
-        node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result.value, smooth, frame)
+        node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result._value, smooth, frame)
         kept |= dict(zip(group, unpacked(node, group), strict=True))
     return [kept[y] if isinstance(y, Tensor) else y for y in leaves]
 
@@ -130,7 +130,7 @@ class Recipe:
         """The result as numbers."""
 
         def apply(record: Op, *operands: Any, **params: Any) -> Any:
-            return record.run(*(x.value if isinstance(x, Tensor) else x for x in operands), **params)
+            return record.run(*(x._value if isinstance(x, Tensor) else x for x in operands), **params)
 
         return self.followed(inputs, apply)
 
@@ -139,7 +139,7 @@ class Recipe:
 
         def apply(record: Op, *operands: Any, **params: Any) -> Any:
             foreign = hasattr(xp, "asarray")
-            given = (x.value if foreign and isinstance(x, Tensor) else x for x in operands)
+            given = (x._value if foreign and isinstance(x, Tensor) else x for x in operands)
             return record.forward(xp, *given, **params)
 
         return self.followed(inputs, apply)

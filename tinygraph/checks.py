@@ -95,7 +95,7 @@ def _check(
 
     def weighed(*xs: Any) -> Any:
         """The terms that `total` adds up."""
-        terms = [np.asarray(y.value, float) * w for y, w in zip(function(*map(parameter, xs)), weights, strict=True)]
+        terms = [np.asarray(y._value, float) * w for y, w in zip(function(*map(parameter, xs)), weights, strict=True)]
         return np.concatenate([np.ravel(t) for t in terms]) if terms else np.zeros(0)
 
     def alone(i: int) -> Callable[[Any], Any]:
@@ -107,7 +107,7 @@ def _check(
     size = max(size, float(np.abs(weighed(*arrays)).sum()))
     sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
     for i, (x, gradient) in enumerate(zip(arrays, computed, strict=True)):
-        problem = _compared(np.asarray(gradient.value), x, alone(i), rtol, atol + _ROUNDING * sizes[i])
+        problem = _compared(np.asarray(gradient._value), x, alone(i), rtol, atol + _ROUNDING * sizes[i])
         if problem:
             raise LawError(f"the gradient of {labels[i]} {problem}\n  {_suspect(output, set(variables))}")
     if order > 1:
@@ -219,7 +219,7 @@ def _disagreement(node: Tensor, i: int) -> float:
     assert op is not None
     if node.dtype.kind != "f" or not op.differentiable:
         return 0.0
-    args, inputs = list(node.args), [z for z in node.inputs if isinstance(z, Tensor)]
+    args, inputs = list(node._args), [z for z in node.inputs if isinstance(z, Tensor)]
     customised = op.name == "custom_gradient"  # whose value is its first input
     if customised and (i == 0 or inputs[i] not in set(toposort(inputs[0]))):
         return 0.0
@@ -229,7 +229,7 @@ def _disagreement(node: Tensor, i: int) -> float:
     direction = rng.uniform(0.5, 1.0, x.shape) * np.where(x == 0, np.abs(x).max(initial=0.0) or 1.0, x)
 
     def moved(step: float) -> Any:
-        given = (x + step * direction).astype(node.args[i].dtype)[()]
+        given = (x + step * direction).astype(node._args[i].dtype)[()]
         if customised:
             (y,) = evaluate([inputs[0]], {inputs[i]: given})
         else:
@@ -243,7 +243,7 @@ def _disagreement(node: Tensor, i: int) -> float:
     leaf = leaves[i]
     assert isinstance(leaf, Tensor)
     try:
-        again = make_node(op, tuple(leaves), node.args, node.params, node.value, True, _getframe())
+        again = make_node(op, tuple(leaves), node._args, node.params, node._value, True, _getframe())
         (found,) = pulled_back([again], [weights.astype(node.dtype)[()]], [leaf], numbers=True)
         estimate = _extrapolated(moved, 1.0)
     except Exception:  # a rule that fails elsewhere than on the way here is not what is looked for

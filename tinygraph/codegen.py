@@ -60,7 +60,7 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
     if x.op is None:
         if x.shape == ():
             return _number(x.item())
-        return written_array(x.value), TIGHTEST
+        return written_array(x._value), TIGHTEST
     template, binding = _template(x)
     operands = [_operand(y, names) for y in x.inputs]
     texts = []

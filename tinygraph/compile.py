@@ -165,7 +165,7 @@ def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
                 f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
                 " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"
             )
-    arrays = [x if type(x) is np.ndarray else np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
+    arrays = [x if type(x) is np.ndarray else np.asarray(x._value if isinstance(x, Tensor) else x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
     floats = [dtype for dtype in given if dtype.kind == "f"]

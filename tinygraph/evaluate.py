@@ -38,7 +38,7 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
         if node in known:
             continue
         if node.op is None:
-            known[node] = node if xp is not NUMBERS and not hasattr(xp, "asarray") else node.value
+            known[node] = node if xp is not NUMBERS and not hasattr(xp, "asarray") else node._value
         else:
             for i, j in node.op.aside.items():
                 if node.inputs[i] in replaced and node.inputs[j] not in replaced:

@@ -66,7 +66,7 @@ class Executable:
     def run(self, *arrays: Any) -> Sequence[Any]:
         """The results for the leaves of the arguments."""
         if self.captured:
-            arrays = (*arrays, *(x.value for x in self.captured))
+            arrays = (*arrays, *(x._value for x in self.captured))
         try:
             program = self._idle.pop()
         except IndexError:  # other threads use them all
@@ -93,7 +93,7 @@ class Executable:
                 f"if type({leaf}) is not ndarray or {leaf}.shape != {shape} or {leaf}.dtype is not dtype{i}:"
                 " return MISS"
             )
-        given = [*leaves, *(f"captured{i}.value" for i in range(len(self.captured)))]
+        given = [*leaves, *(f"captured{i}._value" for i in range(len(self.captured)))]
         results = [f"result{i}" for i in range(self._count)]
         text = "\n".join(
             [
@@ -143,7 +143,7 @@ class Executable:
         variables.update(self.constants)
         best = [float("inf")] * len(lines)
         for _ in range(20):
-            arrays = [_some(shape, dtype) for shape, dtype in self.forms] + [x.value for x in self.captured]
+            arrays = [_some(shape, dtype) for shape, dtype in self.forms] + [x._value for x in self.captured]
             with np.errstate(all="ignore"):
                 variables[self.name](*arrays)
             best = [min(b, later - t) for b, t, later in zip(best, ticks, ticks[1:], strict=False)]

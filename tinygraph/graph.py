@@ -64,6 +64,7 @@ class Tensor(_ArrayMethods):
 
     __slots__ = (
         "__weakref__",
+        "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it: never written to; None while lent
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
@@ -73,7 +74,6 @@ class Tensor(_ArrayMethods):
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
         "_used",  # the backward that has passed, as a list that says whether it came to its end
         "age",
-        "args",
         "inputs",
         "op",
         "params",
@@ -81,6 +81,7 @@ class Tensor(_ArrayMethods):
         "site",
     )
 
+    _args: tuple[Any, ...]
     _array: Any
     _grad: Array | None
     _lent: Array | None
@@ -91,8 +92,6 @@ class Tensor(_ArrayMethods):
     _used: list[bool] | None
     age: int
     """Nodes are numbered as they are made."""
-    args: tuple[Any, ...]
-    """The arrays and literals that the op read."""
     inputs: tuple[Tensor | Literal, ...]
     """The operands: tensors, and Python numbers as they were written."""
     op: Op | None
@@ -185,10 +184,24 @@ class Tensor(_ArrayMethods):
         return array
 
     @property
-    def value(self) -> Any:
+    def _value(self) -> Any:
         """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
         array = self._array
         return array if array is not None else self._settle()
+
+    @property
+    def value(self) -> Any:
+        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        if STATE.get().tracing:
+            self._refuse_in_trace(".value")
+        return self._value
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arrays and literals that the op read."""
+        if STATE.get().tracing:
+            self._refuse_in_trace(".args")
+        return self._args
 
     @property
     def _seen(self) -> Any:
@@ -242,7 +255,7 @@ class Tensor(_ArrayMethods):
         """A leaf with the same value that requires no gradient."""
         if STATE.get().tracing:
             self._refuse_in_trace(".detach()")
-        return make_leaf(_new(Tensor), self.value, _getframe(1))
+        return make_leaf(_new(Tensor), self._value, _getframe(1))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._refuse_exit("np.asarray")
@@ -528,7 +541,7 @@ def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = N
     tensor._name = name
     tensor._requires_grad = False
     tensor.age = next(_counter)
-    tensor.inputs = tensor.args = ()
+    tensor.inputs = tensor._args = ()
     tensor.params = NO_PARAMS
     tensor.scope = STATE.get().scope
     tensor.site = locate(frame)
@@ -562,7 +575,7 @@ def make_node(
     tensor._requires_grad = requires_grad
     tensor.op = record
     tensor.inputs = inputs
-    tensor.args = args
+    tensor._args = args
     tensor.params = params
     tensor.age = next(_counter)
     tensor.scope = scope
@@ -575,7 +588,7 @@ def make_node(
 def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
     """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
     node = make_leaf(_new(Tensor), value, _getframe(1))
-    node.op, node.inputs, node.args, node.params = op, inputs, args, params
+    node.op, node.inputs, node._args, node.params = op, inputs, args, params
     return node
 
 

@@ -234,7 +234,7 @@ def _constant(x: Tensor) -> tuple[Spans, int]:
     if x.shape == ():
         return _number(x.item())
     return [
-        Span("I", True) if x.ndim > 1 and np.array_equal(x.value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
+        Span("I", True) if x.ndim > 1 and np.array_equal(x._value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
     ], TIGHTEST
 
 

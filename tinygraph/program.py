@@ -222,7 +222,7 @@ class Program:
             return self._names[x]
         if isinstance(x, Tensor):
             whole = x.dtype.kind in "iu" and dtype.kind == "f"
-            return self._scalar(float(x.value) if whole else x.value.item(), dtype if whole else x.dtype)
+            return self._scalar(float(x._value) if whole else x._value.item(), dtype if whole else x.dtype)
         return self._scalar(float(x) if dtype.kind == "f" else x, dtype)
 
     def _scalar(self, value: Any, dtype: np.dtype[Any]) -> str:
@@ -233,14 +233,14 @@ class Program:
 
     def _constant(self, node: Tensor) -> None:
         if node.shape == ():
-            plain = node.dtype in (np.float64, np.int64, np.bool_) and np.isfinite(node.value)
-            self._names[node] = repr(node.value.item()) if plain else f"np.{node.dtype}({str(node.value.item())!r})"
+            plain = node.dtype in (np.float64, np.int64, np.bool_) and np.isfinite(node._value)
+            self._names[node] = repr(node._value.item()) if plain else f"np.{node.dtype}({str(node._value.item())!r})"
             return
-        ones = node.dtype.kind == "f" and (node.value == 1.0).all()
+        ones = node.dtype.kind == "f" and (node._value == 1.0).all()
         name = (
             f"_ones_{'_'.join(map(str, node.shape))}{_kind(node.dtype)}" if ones else f"constant{len(self.constants)}"
         )
-        self.constants[name] = np.array(node.value)
+        self.constants[name] = np.array(node._value)
         self._names[node] = name
 
     def _name(self, node: Tensor, wanted: str | None) -> None:

@@ -109,7 +109,7 @@ def _gathered(given: set[Tensor], node: Tensor, inputs: Sequence[Any]) -> Tensor
     """The numbers that an array is multiplied by as one; also that of a mean."""
     assert node.op is not None
     if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
-        return Tensor(node.value)
+        return Tensor(node._value)
     if node.op.name == "multiply" and (parts := _number_and_array(inputs, given)):
         number, array = parts
         match array:
@@ -126,7 +126,7 @@ def _number_and_array(inputs: Sequence[Any], given: set[Tensor]) -> tuple[float,
     if len(numbers) != 1 or len(arrays) != 1:
         return None
     (number,), (array,) = numbers, arrays
-    return float(np.asarray(number.value if isinstance(number, Tensor) else number, array.dtype)), array
+    return float(np.asarray(number._value if isinstance(number, Tensor) else number, array.dtype)), array
 
 
 def _is_number(x: Any, given: set[Tensor]) -> bool:

@@ -100,7 +100,7 @@ def _form(outputs: Sequence[Any], born: int) -> list[Any]:
     form: list[Any] = [place[x] if isinstance(x, Tensor) else np.asarray(x) for x in outputs]
     for node in order:
         if node.op is None:
-            form.append(id(node) if node.age < born else node.value)
+            form.append(id(node) if node.age < born else node._value)
         else:
             operands = [place[x] if isinstance(x, Tensor) else repr(x) for x in node.inputs]
             form.append((node.op, operands, repr(node.params)))

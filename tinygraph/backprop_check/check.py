@@ -154,7 +154,7 @@ class Check:
         """The values of what has a name, as they were read."""
         found = {x: x._seen for x in self.names if x.dtype.kind == "f"}
         for node in self.order:
-            found |= {x: a for x, a in zip(node.inputs, node.args, strict=True) if isinstance(x, Tensor) and x in found}
+            found |= {x: a for x, a in zip(node.inputs, node._args, strict=True) if isinstance(x, Tensor) and x in found}
         return {x: np.asarray(a) for x, a in found.items()}
 
     @cached_property

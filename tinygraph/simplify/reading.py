@@ -157,9 +157,9 @@ class Reader:
         if node.op is None:
             if node.shape == ():
                 return self.literal(node.item())
-            if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
+            if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node._value, np.eye(len(node))):
                 return of(Call("identity", (), Params(), node.shape))
-            values = np.unique(node.value)
+            values = np.unique(node._value)
             return number(values[0].item()) if values.size == 1 else symbol(node)
         operands = [self._read[x] if isinstance(x, Tensor) else self.literal(x) for x in node.inputs]
         if node.op.kind == "indexing":  # places are whole numbers, which arithmetic would make fractions of
@@ -358,7 +358,7 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     asked = node.inputs[0]
     guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
     if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
-        if not np.any(node.args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
+        if not np.any(node._args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
             return y
     left, right = as_product(x), as_product(y)
     if reader.accurate or not (
@@ -372,8 +372,8 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
 
 def _only_guards(node: Tensor) -> bool:
     """Whether a choice differs from what is otherwise only where this is not finite."""
-    otherwise = np.asarray(node.args[2])
-    return bool(((otherwise == node.value) | ~np.isfinite(otherwise)).all())
+    otherwise = np.asarray(node._args[2])
+    return bool(((otherwise == node._value) | ~np.isfinite(otherwise)).all())
 
 
 def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
