@@ -47,7 +47,7 @@ ALLOWED = {
     "lowering": {"table", "graph", "ops", "names", "codegen", "rewriting"},
     "program": {"table", "graph", "ops", "codegen"},
     "tracing": {"errors", "recording", "graph", "trees", "names"},
-    "executable": {"graph", "trees", "notation", "tracing", "optimise", "scaling", "lowering", "program"},
+    "executable": {"recording", "graph", "trees", "notation", "tracing", "optimise", "scaling", "lowering", "program"},
     "compile": {"errors", "recording", "graph", "trees", "calls", "executable"},
     "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
     "folding": {"notation"},

@@ -18,9 +18,19 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import (
+    NO_PARAMS,
+    ArrayLike,
+    Tensor,
+    array_of,
+    describe,
+    gradient_shape_message,
+    refuse_left,
+    toposort,
+    trace_of,
+)
 from .ops.broadcasting import unbroadcast
-from .recording import STATE
+from .recording import NESTED, STATE
 from .table import NUMBERS
 
 
@@ -149,7 +159,9 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    if STATE.get().tracing:
+    if NESTED:
+        refuse_left([output], "the output of backward()")
+    if NESTED and trace_of(output) is not None:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
@@ -305,6 +317,7 @@ def gradients(
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"gradients needs a tensor to differentiate, not {type(output).__name__}")
+    refuse_left([output], "the output of gradients")
     several = not isinstance(inputs, Tensor)
     sought: list[Tensor] = list(inputs) if several else [inputs]  # type: ignore[list-item]
     for x in sought:

@@ -16,7 +16,7 @@ from .calls import captured_by, fresh, name_of, packed, unpacked
 from .errors import GraphError
 from .graph import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
 from .ops import astype
-from .recording import STATE, enable_grad
+from .recording import STATE, Nested, enable_grad
 from .table import APPLY, NUMBERS, OPS, Op
 from .trees import flatten, unflatten
 
@@ -48,9 +48,13 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         state = STATE.get()
         if state.tracing or not state.recording:
             return function(*args, **kwargs)
-        (variables, given), inputs, born = fresh((args, kwargs), leaves=True)
-        made = flatten(function(*variables, **given))
-        return unflatten(made[1], _kept(name, made[0], [*flatten((variables, given))[0]], inputs, born, _getframe(1)))
+        call = Nested()
+        (variables, given), inputs, born = fresh((args, kwargs), call)
+        with call:
+            leaves, structure = flatten(function(*variables, **given))
+        kept = _kept(name, leaves, flatten((variables, given))[0], inputs, born, _getframe(1))
+        call.end()
+        return unflatten(structure, kept)
 
     return checkpointed
 

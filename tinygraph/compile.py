@@ -12,7 +12,7 @@ import numpy as np
 
 from .calls import positional_parameters
 from .errors import ArgumentError, UnsupportedError
-from .graph import Tensor, describe
+from .graph import Tensor, describe, loses_gradient
 from .recording import STATE
 from .trees import flatten
 
@@ -97,7 +97,7 @@ class Compiled:
         """
         if self._latest is not None and (result := self._latest(args, kwargs)) is not _MISS:
             return result
-        if STATE.get().nested:
+        if STATE.get().nested is not None:
             return self._function(*args, **kwargs)
         program, arrays = self._program(args, kwargs)
         if not self._static:
@@ -160,12 +160,12 @@ class Compiled:
 def _arrays(leaves: Sequence[Any], name: str) -> list[Any]:
     """The leaves as arrays. Python's numbers take the floating dtype of the arrays, so as not to widen it."""
     for x in leaves:
-        if isinstance(x, Tensor) and x.requires_grad and STATE.get().recording:
+        if isinstance(x, Tensor) and loses_gradient(x):
             raise UnsupportedError(
                 f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
                 " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"
             )
-    arrays = [x if type(x) is np.ndarray else np.asarray(x._value if isinstance(x, Tensor) else x) for x in leaves]
+    arrays = [x if type(x) is np.ndarray else np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
     floats = [dtype for dtype in given if dtype.kind == "f"]

@@ -15,6 +15,7 @@ from .lowering import lowered
 from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
+from .recording import NESTED, enable_grad
 from .scaling import scaled
 from .tracing import Trace, traced
 from .trees import Structure, unflatten
@@ -43,7 +44,8 @@ class Executable:
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
         self.name = identifier(name if name.isidentifier() else "program", set())
         self.collapsed: dict[str, tuple[int, int]] = {}
-        program = _program(trace, donated, self.collapsed)
+        with enable_grad():  # also where the caller records nothing
+            program = _program(trace, donated, self.collapsed)
         self.source = program.source(self.name)
         self.lines, self.buffers = program.lines, program.buffers
         self.constants: dict[str, Any] = {**program.constants, **program.functions}
@@ -78,7 +80,7 @@ class Executable:
 
     def _entry(self) -> Callable[..., Any]:
         """The way in for arguments like those traced: it takes them apart and checks them in a microsecond."""
-        variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle}
+        variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle, "NESTED": NESTED}
         variables |= {f"captured{i}": x for i, x in enumerate(self.captured)} | {"instance": self._instance}
         lines: list[str] = []
         leaves: list[str] = []
@@ -99,6 +101,9 @@ class Executable:
             [
                 "def entry(args, kwargs):",
                 "    try:",
+                *(
+                    ["        if NESTED: return MISS"] if self.captured else []
+                ),  # whose numbers another program must not keep
                 *(f"        {line}" for line in lines),
                 "    except KeyError: return MISS",
                 "    try: program = idle.pop()",

@@ -11,7 +11,7 @@ import numpy as np
 from .calls import name_of
 from .compile import compile as compiled
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from .graph import Tensor
+from .graph import Tensor, refuse_within
 from .transforms import hvp, value_and_grad
 from .trees import flatten, matched, unflatten
 
@@ -27,7 +27,10 @@ class Problem(Mapping[str, Any]):
     ) -> None:
         leaves, self._structure = flatten(x0)
         self._name = name_of(function)
-        arrays = [np.asarray(x._value if isinstance(x, Tensor) else x) for x in leaves]
+        for x in leaves:
+            if isinstance(x, Tensor):
+                refuse_within(x, "a start for SciPy")
+        arrays = [np.asarray(x.value if isinstance(x, Tensor) else x) for x in leaves]
         for x, path in zip(arrays, self._structure.paths(), strict=True):
             if x.dtype.kind != "f":
                 raise DTypeError(
@@ -65,7 +68,7 @@ class Problem(Mapping[str, Any]):
         leaves = matched(tree, self._structure, "the tree")
         parts = []
         for x, (shape, _, _), path in zip(leaves, self._forms, self._structure.paths(), strict=True):
-            x = np.asarray(x._value if isinstance(x, Tensor) else x, float)
+            x = np.asarray(x.value if isinstance(x, Tensor) else x, float)
             if x.shape not in (shape, ()):
                 raise ShapeError(f"x0{path} has shape {shape}, and what stands for it {x.shape}")
             parts.append(np.broadcast_to(x, shape))

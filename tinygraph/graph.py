@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, index
 from sys import _getframe, getrefcount
 from types import FrameType, MappingProxyType
@@ -27,7 +27,7 @@ from . import errors
 from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
 from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
-from .recording import STATE
+from .recording import NESTED, STATE, Nested
 from .table import FUNCTIONS, Op
 
 Array: TypeAlias = NDArray[Any]
@@ -66,6 +66,7 @@ class Tensor(_ArrayMethods):
         "__weakref__",
         "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it: never written to; None while lent
+        "_calls",  # of a variable alone: the calls of functions in which it stands for an argument
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
         "_name",
@@ -83,6 +84,7 @@ class Tensor(_ArrayMethods):
 
     _args: tuple[Any, ...]
     _array: Any
+    _calls: tuple[Nested, ...]
     _grad: Array | None
     _lent: Array | None
     _name: str | None
@@ -109,7 +111,7 @@ class Tensor(_ArrayMethods):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         copy = copy or isinstance(data, Tensor)  # nodes may hold its array
-        array = array_of(data, copy=True if copy else None)
+        array = array_of(data, copy=True if copy else None, asked="Tensor")
         if array.dtype.kind not in "biuf":
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
@@ -127,7 +129,7 @@ class Tensor(_ArrayMethods):
         An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
         ops read copies of it.
         """
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".data")
         if self.op is None:
             return self._lent if self._lent is not None else self._lend()
@@ -139,13 +141,17 @@ class Tensor(_ArrayMethods):
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("setting .data")
+            if _calls(self):
+                raise GraphError(
+                    f"{describe(self)} stands for an argument while a function is called; its data is fixed"
+                )
         if self.op is not None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         if value is self._lent:
             return
-        array = array_of(value, self.dtype)
+        array = array_of(value, self.dtype, asked="setting .data")
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
         self._lent, self._array = array, None
@@ -156,6 +162,8 @@ class Tensor(_ArrayMethods):
         In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
         """
         array, lent = self._array, self._spare
+        if NESTED and _calls(self):
+            return _read_only(array)
         if array.ndim == 0 or array.base is not None or not array.flags.writeable:
             lent = np.array(array)
         elif getrefcount(self._array) == _ALONE + 1:
@@ -192,14 +200,14 @@ class Tensor(_ArrayMethods):
     @property
     def value(self) -> Any:
         """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".value")
         return self._value
 
     @property
     def args(self) -> tuple[Any, ...]:
         """The arrays and literals that the op read."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".args")
         return self._args
 
@@ -241,19 +249,19 @@ class Tensor(_ArrayMethods):
 
     def item(self) -> Any:
         """The only element, as a Python number: the way out of the graph for ``J.item()``."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".item()")
         return self._seen.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers, out of the graph."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".tolist()")
         return self._seen.tolist()
 
     def detach(self) -> Tensor:
         """A leaf with the same value that requires no gradient."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".detach()")
         return make_leaf(_new(Tensor), self._value, _getframe(1))
 
@@ -271,14 +279,28 @@ class Tensor(_ArrayMethods):
         self._refuse_exit("int")
         return int(self._seen)
 
+    def __trunc__(self) -> int:
+        self._refuse_exit("math.trunc")
+        return int(self._seen)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        self._refuse_exit("round")
+        return round(self._seen.item(), ndigits)
+
     def __index__(self) -> int:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("an index")
         if self.dtype.kind not in "iu":
             raise UnsupportedError(f"an index is a whole number, and {describe(self)} holds {self.dtype}")
         return index(self._seen)
 
     def _refuse_in_trace(self, how: str) -> None:
+        """Refuse where values are not known: to a function that is traced, and to all of what it computes."""
+        trace = trace_of(self)
+        if trace is None:
+            return
+        if trace.over:
+            raise UnsupportedError(f"{how} of {describe(self)} is not known: {_LEFT.format(self.site.where)}")
         site = locate(_getframe(2))
         raise UnsupportedError(
             f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
@@ -286,13 +308,16 @@ class Tensor(_ArrayMethods):
         )
 
     def _refuse_exit(self, how: str) -> None:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(how)
-        if self._requires_grad and STATE.get().recording:
-            join = "join tensors with tg.stack; " if how == "np.asarray" else ""
+        if loses_gradient(self):
+            if how == "np.asarray":
+                instead = "join tensors with tg.stack; "
+            else:
+                instead = "take the tensor itself, or x.copy(), which records; " if how == "Tensor" else ""
             raise UnsupportedError(
                 f"{how}({describe(self)}) would leave the graph and lose the gradient;"
-                f" {join}take .data, .item() or .detach() if that is what you want"
+                f" {instead}take .data, .item() or .detach() if that is what you want"
             )
 
     def __format__(self, spec: str) -> str:
@@ -300,7 +325,7 @@ class Tensor(_ArrayMethods):
         return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("the truth")
         return bool(self._seen)
 
@@ -315,7 +340,7 @@ class Tensor(_ArrayMethods):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: object) -> bool:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("`in`")
         return item in self._seen
 
@@ -343,6 +368,8 @@ class Tensor(_ArrayMethods):
 
         The array is yours alone. Setting it to None starts the accumulation anew.
         """
+        if NESTED:
+            self._refuse_in_trace(".grad")
         if self._staged is not None:
             if callable(self._staged):
                 self._staged = self._staged()
@@ -373,11 +400,13 @@ class Tensor(_ArrayMethods):
         self._name = name
 
     def __repr__(self) -> str:
+        """Shows the value, or in a trace, where it is not known, the shape and dtype."""
+        known = not NESTED or trace_of(self) is None
         value = np.array2string(
             np.asarray(self._seen), separator=", ", prefix="Tensor(", threshold=50, edgeitems=2, precision=4
         )
-        parts = [value]
-        if self.dtype not in (np.float64, np.int64, np.bool_):
+        parts = [value if known else f"shape={self.shape}"]
+        if not known or self.dtype not in (np.float64, np.int64, np.bool_):
             parts.append(f"dtype={self.dtype}")
         if self._name is not None:
             parts.append(f"name={self._name!r}")
@@ -389,8 +418,28 @@ class Tensor(_ArrayMethods):
 
     # -- copying -----------------------------------------------------------------------------------------------
 
+    def __copy__(self) -> Tensor:
+        """Return a leaf with the data, `grad`, `name` and `requires_grad` of a leaf of your own.
+
+        Within a function that is differentiated or compiled the copy is recorded, as that of ``x.copy()`` is.
+        Elsewhere the copy of a computed tensor would lose its gradient: it is refused where one is wanted.
+        """
+        if STATE.get().nested is not None or any(calls_of(self)):
+            return self.copy()
+        if self.op is not None:
+            if loses_gradient(self):
+                raise UnsupportedError(
+                    f"a copy of {describe(self)} would leave the graph and lose the gradient;"
+                    " take x.copy(), which records, or x.detach()"
+                )
+        return _rebuilt(*self.__reduce__()[1])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        """Pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        refuse_within(self, "a pickle")
         leaf = self.op is None
         return _rebuilt, (np.array(self._seen), leaf and self._requires_grad, self._name, self.grad if leaf else None)
 
@@ -503,11 +552,10 @@ class Tensor(_ArrayMethods):
 _new = Tensor.__new__
 
 
-def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True) -> Array:
-    """An array of what may stand for one, checked."""
+def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "np.asarray") -> Array:
+    """An array of what may stand for one, checked; `asked` is what the user called for it."""
     if isinstance(data, Tensor):
-        if STATE.get().tracing:
-            data._refuse_in_trace("a copy")
+        data._refuse_exit(asked)
         data = cast(Array, data._seen)
     mask = getattr(data, "mask", None)  # that of pandas is a method
     if isinstance(mask, (np.ndarray, np.bool_)) and mask.any():
@@ -558,13 +606,13 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    plain, recording, scope, _, tracing, check, _, _ = STATE.get()
+    plain, recording, scope, _, _, check, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not plain:
         if check is not None:
             check.forward(record, inputs, args, params, value, frame)
         if not recording:
-            if tracing:  # a constant would be that of the first call
+            if NESTED and any(trace_of(x) is not None for x in inputs):  # a constant would be that of the first call
                 raise UnsupportedError(
                     f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
                     " first call; compute outside what is constant, and give it as an argument"
@@ -608,9 +656,85 @@ def _writable(array: Array) -> bool:
     return owner is not None
 
 
+def _calls(x: Any) -> tuple[Nested, ...]:
+    return getattr(x, "_calls", ())  # the slot of what is not a variable is empty
+
+
+def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
+    """The calls with variables that a tensor was computed from; with `smoothly` only those it has a derivative by."""
+    for node in toposort(x, stop=_ROUGH if smoothly else ()):
+        yield from _calls(node)
+
+
+class _Rough:
+    """All tensors through which no derivative goes."""
+
+    def __contains__(self, x: object) -> bool:
+        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
+
+
+_ROUGH = _Rough()
+
+
+def _all_calls() -> list[Nested]:
+    return [call for kept in list(NESTED) if (call := kept()) is not None]
+
+
+def trace_of(x: Any) -> Nested | None:
+    """The trace to which a value belongs: any in a function that is compiled, and what was computed from its arguments.
+
+    Another thread does not know that it works for a trace, and a tensor may be kept until after it: so the graph is
+    asked.
+    """
+    if STATE.get().tracing:
+        return STATE.get().nested
+    if type(x) is Tensor and any(call.tracing for call in _all_calls()):
+        return next((call for call in calls_of(x) if call.tracing), None)
+    return None
+
+
+def loses_gradient(x: Tensor) -> bool:
+    """Whether a gradient is wanted of a tensor, so that its numbers must not leave the graph without a word."""
+    if not STATE.get().recording:
+        return False
+    return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
+
+
+def refuse_within(x: Tensor, what: str) -> None:
+    """Refuse what takes numbers out of a function that is compiled or differentiated, and is allowed elsewhere."""
+    if NESTED:
+        x._refuse_in_trace(what)
+        if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
+            raise UnsupportedError(
+                f"{what} of {describe(x)} would leave the function that is differentiated by it, and lose the gradient;"
+                " give it x.detach() if that is what you want"
+            )
+
+
+_LEFT = (
+    "it comes from an argument of a call that is over ({}), and would be a constant from now on; give it as an"
+    " argument, or have that call return it"
+)
+
+
+def refuse_left(outputs: Iterable[Tensor], what: str) -> None:
+    """Refuse what depends on a variable of a call that is over, which somebody has kept."""
+    if not any(call.over for call in _all_calls()):
+        return
+    for node in toposort(*outputs):
+        if any(call.over for call in _calls(node)):
+            raise GraphError(f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}")
+
+
+def _read_only(array: Any) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def ask(x: Tensor, what: str) -> None:
     """Refuse to let the values of a tensor decide about a shape in a program, which has been made before they come."""
-    if STATE.get().tracing:
+    if NESTED:
         x._refuse_in_trace(what)
 
 

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from weakref import ref
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,8 +29,8 @@ class State(NamedTuple):
     """Recording and not checked: all that most operations ask for."""
     recording: bool = True
     scope: tuple[str, ...] = ()
-    nested: bool = False
-    """Inside a function that is being differentiated: inner gradients stay tensors."""
+    nested: Nested | None = None
+    """The function around that is being differentiated or compiled, if any: inner gradients stay tensors."""
     tracing: bool = False
     """Inside a function that is being compiled: values are not known."""
     check: Check | None = None
@@ -38,6 +39,12 @@ class State(NamedTuple):
 
 
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
+
+NESTED: set[ref[Nested]] = set()
+"""The calls in all threads that run, and those that are over while somebody still holds a variable of theirs.
+
+It is usually empty, and then a tensor may give its numbers away without being asked where it belongs.
+"""
 
 
 class Change:
@@ -141,13 +148,42 @@ class enable_grad(Change):  # noqa: N801
 
 
 class Nested(Change):
-    """Inside a function that is being differentiated, or compiled: always recording."""
+    """A call of a function with variables in place of its arguments, to differentiate or to compile it.
+
+    It always records. The variables know the call, so what is computed from them is known in other threads too, and
+    after the call, when their numbers would be those of an earlier one.
+    """
 
     def __init__(self, tracing: bool = False) -> None:
-        self._tracing = tracing
+        self.tracing = tracing
+        """Whether values are not known, since the function is being compiled."""
+        self.running = False
+        """Whether the function has been called and has not returned."""
+        self._ended = False
+        self._around = STATE.get().nested
+
+    @property
+    def over(self) -> bool:
+        """Whether its variables have done their work: to use them now is an error."""
+        return self._ended or (self._around is not None and self._around.over)
+
+    def end(self) -> None:
+        """Say that no result depends on its variables any more."""
+        self._ended = True
+        NESTED.add(ref(self, NESTED.discard))
 
     def _changed(self, state: State) -> State:
-        return state._replace(recording=True, nested=True, tracing=self._tracing or state.tracing)
+        return state._replace(recording=True, nested=self, tracing=self.tracing or state.tracing)
+
+    def __enter__(self) -> None:
+        self.running = True
+        NESTED.add(ref(self, NESTED.discard))
+        super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
+        self.running = False
+        NESTED.discard(ref(self))
 
 
 class scope(Change):  # noqa: N801

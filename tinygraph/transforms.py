@@ -136,7 +136,8 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 
     def vjp_fn(cotangents: Any) -> Any:
         seeds = like(cotangents, structure, outputs, labels, f"the cotangent for {call.function}")
-        stays = call.stays or STATE.get().nested or any(isinstance(x, Tensor) for x in seeds)
+        stays = call.stays or STATE.get().nested is not None or any(isinstance(x, Tensor) for x in seeds)
+        call.lasts = call.lasts or stays
         return call.nested(sweep(outputs, seeds, call.variables, stays))
 
     value = call.plain(unflatten(structure, outputs))
