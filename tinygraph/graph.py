@@ -733,7 +733,7 @@ def _read_only(array: Any) -> Array:
 
 
 def ask(x: Tensor, what: str) -> None:
-    """Refuse to let the values of a tensor decide about a shape in a program, which has been made before they come."""
+    """Refuse to show the values of a tensor in a program, or to decide by them: it is made before they come."""
     if NESTED:
         x._refuse_in_trace(what)
 

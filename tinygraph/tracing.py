@@ -43,12 +43,16 @@ def traced(
     Raises `UnsupportedError` where it does not do the same again, or uses what was computed outside.
     """
     names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
-    copies = [np.array(array) for array in arrays]
+    given = [Tensor(array, name=text) for array, text in zip(arrays, names, strict=True)]
+    again = [make_leaf(Tensor.__new__(Tensor), x._value, _getframe(), x._name) for x in given]
     born = Tensor(0.0).age
-    given, outputs, _ = _called(function, name, structure, copies, names)
+    outputs, _ = _called(function, name, structure, given)
     first = _form(outputs, given, born)
     _rename([x for x, number in zip(given, numbered, strict=True) if number], outputs, {*parameters, *names})
-    given, outputs, results = _called(function, name, structure, copies, [x.name for x in given])
+    for x, same in zip(given, again, strict=True):
+        same.name = x._name
+    given = again  # its own, so that what the first call has kept is not taken for part of the second
+    outputs, results = _called(function, name, structure, given)
     if not _is_same(first, _form(outputs, given, born)):
         raise UnsupportedError(
             f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
@@ -72,17 +76,10 @@ def traced(
 
 
 def _called(
-    function: Callable[..., Any], name: str, structure: Structure, arrays: Sequence[Any], names: Sequence[str | None]
-) -> tuple[list[Tensor], list[Any], Structure]:
-    """New leaves for the arguments, and the leaves and the nesting of the results.
-
-    What another call has kept of its own is not taken for a leaf from outside.
-    """
+    function: Callable[..., Any], name: str, structure: Structure, given: Sequence[Tensor]
+) -> tuple[list[Any], Structure]:
+    """The leaves of the results, and how they are nested."""
     trace = Nested(tracing=True)
-    given = [
-        make_leaf(Tensor.__new__(Tensor), array[()], _getframe(), name)
-        for array, name in zip(arrays, names, strict=True)
-    ]
     for x in given:
         x._calls = (trace,)
     args, kwargs = unflatten(structure, given)
@@ -92,7 +89,7 @@ def _called(
         refuse_left([x for x in outputs if isinstance(x, Tensor)], name)
     finally:
         trace.end()
-    return given, outputs, results
+    return outputs, results
 
 
 def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str | None]) -> None:
