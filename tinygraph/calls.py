@@ -73,7 +73,7 @@ class Call:
             given[i] = unflatten(structure, variables)
         with self._within:
             self.result, self.aux = function(*given, **kwargs or {}), None
-        refuse_left(self._tensors(), f"the result of {self.function}")
+        refuse_left(self._tensors(), f"the result of {self.function}", set(self.variables))
         if has_aux:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
                 raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")

@@ -51,7 +51,12 @@ class Tensor(_ArrayMethods):
     Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
     hashing is by identity.
 
-    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient.
+    Numbers leave the graph by `.data`, `.item()`, `.tolist()`, `.detach()`, text and pickles, and under `no_grad`. All
+    other ways, such as ``float(x)``, ``np.asarray(x)`` and ``Tensor(x)``, are refused where a gradient would be lost.
+    In a function that is compiled no tensor gives its numbers away: they would be those of the first call.
+
+    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient;
+    `UnsupportedError` for a tensor that requires one, while operations are recorded.
 
     >>> import tinygraph as tg
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -670,7 +675,7 @@ class _Rough:
     """All tensors through which no derivative goes."""
 
     def __contains__(self, x: object) -> bool:
-        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
+        return isinstance(x, Tensor) and (x.dtype.kind != "f" or (x.op is not None and not x.op.differentiable))
 
 
 _ROUGH = _Rough()
@@ -711,19 +716,18 @@ def refuse_within(x: Tensor, what: str) -> None:
             )
 
 
-_LEFT = (
-    "it comes from an argument of a call that is over ({}), and would be a constant from now on; give it as an"
-    " argument, or have that call return it"
-)
+_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; have it return them"
 
 
-def refuse_left(outputs: Iterable[Tensor], what: str) -> None:
-    """Refuse what depends on a variable of a call that is over, which somebody has kept."""
+def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
+    """Refuse what depends on a variable of a call that is over, which somebody has kept, unless it was given as one."""
     if not any(call.over for call in _all_calls()):
         return
-    for node in toposort(*outputs):
+    for node in toposort(*outputs, stop=variables):
         if any(call.over for call in _calls(node)):
-            raise GraphError(f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}")
+            raise GraphError(
+                f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}, or keep its .detach()"
+            )
 
 
 def _read_only(array: Any) -> Array:
