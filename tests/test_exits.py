@@ -6,7 +6,9 @@ nothing is a constant that the next call would find unchanged. Private names (``
 """
 
 import array
+import asyncio
 import contextlib
+import contextvars
 import copy
 import ctypes
 import dataclasses
@@ -803,6 +805,14 @@ def test_a_thread_that_works_for_itself_is_not_disturbed_by_a_trace():
     assert found[0] == training()
 
 
+def test_a_task_that_outlives_a_trace_is_free_again():
+    kept = []
+    tg.compile(lambda x: kept.append(contextvars.copy_context()) or tg.sum(x))(FIRST)
+    assert kept[0].run(lambda: float(tg.Tensor(2.0) * 3.0)) == 6.0
+    with pytest.raises(tg.UnsupportedError, match="asks for a value"):
+        tg.compile(lambda x: x * asyncio.run(asyncio.to_thread(float, x[0])))(FIRST)
+
+
 def test_nothing_of_a_summary_is_a_number_of_a_tensor():
     texts = []
     program = tg.compile(lambda x: texts.append(str(summary(tg.sum(x * 3.0, axis=0)))) or tg.sum(x))
@@ -907,11 +917,22 @@ def test_a_tensor_of_one_that_requires_a_gradient_is_refused(make):
             tg.UnsupportedError, match=r"take the tensor itself, or x\.copy\(\), which records; take \.data"
         ):
             make(x)
-        with pytest.raises(tg.UnsupportedError, match=r"setting \.data"):
+        with pytest.raises(tg.UnsupportedError, match="a copy of"):
             w.data = w * 2.0
         with tg.no_grad():
             assert make(x).data.tolist() == x.data.tolist()
     assert make(w.detach()).data.tolist() == [1.0, 2.0]
+
+
+def test_the_checks_and_the_equations_of_a_function_count_its_copies():
+    def function(x):
+        y = copy.copy(x)
+        J = tg.sum(y * copy.deepcopy([x])[0] * x)
+        return J
+
+    tg.check_grads(function, FIRST)
+    derived = tg.derive(function)(FIRST)
+    assert np.allclose(derived["dx"].value, 3 * FIRST**2)
 
 
 def test_the_variable_of_a_transform_is_not_written_to():

@@ -34,7 +34,7 @@ class Call:
     stays: bool
     """Whether results stay tensors, since they may be differentiated again."""
     lasts: bool
-    """Whether some result may depend on the variables for ever."""
+    """Whether a result has been handed out that goes on to depend on the variables."""
     result: Any
     """What the function returned, without what is aside."""
     aux: Any
@@ -287,6 +287,6 @@ def _variable(x: Any, name: str | None, label: str, function: str, call: Nested)
         variable.name = x.name or name
     else:
         variable.requires_grad = True
-        variable._settle()  # for nobody to write to
+        variable._settle()  # so that .data gives nobody an array to write to
     variable._calls = (call,)
     return variable

@@ -50,10 +50,12 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         call = Nested()
         (variables, given), inputs, born = fresh((args, kwargs), call)
-        with call:
-            leaves, structure = flatten(function(*variables, **given))
-        kept = _kept(name, leaves, flatten((variables, given))[0], inputs, born, _getframe(1))
-        call.end()
+        try:
+            with call:
+                leaves, structure = flatten(function(*variables, **given))
+            kept = _kept(name, leaves, flatten((variables, given))[0], inputs, born, _getframe(1))
+        finally:
+            call.end()
         return unflatten(structure, kept)
 
     return checkpointed

@@ -14,7 +14,7 @@ from .calls import name_of, parameter_names
 from .errors import DTypeError
 from .evaluate import evaluate
 from .graph import Tensor, make_node, parameter, toposort
-from .recording import enable_grad
+from .recording import Nested, enable_grad
 from .trees import flatten, unflatten
 
 _EPSILON = float_info.epsilon
@@ -61,10 +61,11 @@ def check_grads(
         raise DTypeError(f"{name_of(function)} got no floating argument to check its gradient with")
 
     def called(*xs: Any) -> list[Tensor]:
-        given = list(leaves)
+        given, call = list(leaves), Nested()
         for i, x in zip(places, xs, strict=True):
-            given[i] = x
-        results, _ = flatten(function(*unflatten(structure, given), **kwargs))
+            given[i], x._calls = x, (call,)
+        with call:
+            results, _ = flatten(function(*unflatten(structure, given), **kwargs))
         return [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
 
     arrays = [np.asarray(leaves[i].value if isinstance(leaves[i], Tensor) else leaves[i], float) for i in places]

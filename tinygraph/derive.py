@@ -13,6 +13,7 @@ import numpy as np
 from .equations import Derivation
 from .errors import ArgumentError, UnsupportedError
 from .graph import Tensor, ask, describe, toposort
+from .recording import Nested
 
 
 @overload
@@ -133,11 +134,14 @@ def _derived(
     signature = inspect.signature(function)
 
     def derived(*args: Any, **kwargs: Any) -> Derivation:
-        given = signature.bind(*args, **kwargs)
+        given, call = signature.bind(*args, **kwargs), Nested()
         for name, x in given.arguments.items():
             if isinstance(x, (np.ndarray, float)):
-                given.arguments[name] = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
-        result = function(*given.args, **given.kwargs)
+                variable = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
+                variable._calls = (call,)
+                given.arguments[name] = variable
+        with call:
+            result = function(*given.args, **given.kwargs)
         return _derivation(result, wrt, convention, expand, assume, depth, None)
 
     return derived

@@ -156,7 +156,7 @@ class Tensor(_ArrayMethods):
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         if value is self._lent:
             return
-        array = array_of(value, self.dtype, asked="setting .data")
+        array = array_of(value, self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
         self._lent, self._array = array, None
@@ -300,7 +300,7 @@ class Tensor(_ArrayMethods):
         return index(self._seen)
 
     def _refuse_in_trace(self, how: str) -> None:
-        """Refuse where values are not known: to a function that is traced, and to all of what it computes."""
+        """Refuse to give a value where it is not known, or is that of the first call: in a trace, and after it."""
         trace = trace_of(self)
         if trace is None:
             return
@@ -316,13 +316,10 @@ class Tensor(_ArrayMethods):
         if NESTED:
             self._refuse_in_trace(how)
         if loses_gradient(self):
-            if how == "np.asarray":
-                instead = "join tensors with tg.stack; "
-            else:
-                instead = "take the tensor itself, or x.copy(), which records; " if how == "Tensor" else ""
+            said = f"{how} of {describe(self)}" if " " in how else f"{how}({describe(self)})"
             raise UnsupportedError(
-                f"{how}({describe(self)}) would leave the graph and lose the gradient;"
-                f" {instead}take .data, .item() or .detach() if that is what you want"
+                f"{said} would leave the graph and lose the gradient;"
+                f" {_INSTEAD.get(how, '')}take .data, .item() or .detach() if that is what you want"
             )
 
     def __format__(self, spec: str) -> str:
@@ -555,9 +552,13 @@ class Tensor(_ArrayMethods):
 
 
 _new = Tensor.__new__
+_INSTEAD = {
+    "np.asarray": "join tensors with tg.stack; ",
+    "Tensor": "take the tensor itself, or x.copy(), which records; ",
+}
 
 
-def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "np.asarray") -> Array:
+def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "a copy") -> Array:
     """An array of what may stand for one, checked; `asked` is what the user called for it."""
     if isinstance(data, Tensor):
         data._refuse_exit(asked)
@@ -686,33 +687,34 @@ def _all_calls() -> list[Nested]:
 
 
 def trace_of(x: Any) -> Nested | None:
-    """The trace to which a value belongs: any in a function that is compiled, and what was computed from its arguments.
+    """The trace that a tensor belongs to; None where it belongs to none.
 
-    Another thread does not know that it works for a trace, and a tensor may be kept until after it: so the graph is
-    asked.
+    While a function is traced, all that its thread sees does. Another thread does not know that it works for a trace,
+    and a tensor may be kept until after it, so there the graph is asked.
     """
-    if STATE.get().tracing:
-        return STATE.get().nested
+    around = STATE.get().nested
+    if STATE.get().tracing and around is not None and not around.over:  # it may be that of a task that was left behind
+        return around
     if type(x) is Tensor and any(call.tracing for call in _all_calls()):
         return next((call for call in calls_of(x) if call.tracing), None)
     return None
 
 
 def loses_gradient(x: Tensor) -> bool:
-    """Whether a gradient is wanted of a tensor, so that its numbers must not leave the graph without a word."""
+    """Whether a gradient may be wanted through this tensor, so that its numbers must not leave the graph in silence."""
     if not STATE.get().recording:
         return False
     return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
 
 
 def refuse_within(x: Tensor, what: str) -> None:
-    """Refuse what takes numbers out of a function that is compiled or differentiated, and is allowed elsewhere."""
+    """Refuse a way out that is open elsewhere to what belongs to a function that is compiled or differentiated."""
     if NESTED:
         x._refuse_in_trace(what)
         if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
             raise UnsupportedError(
-                f"{what} of {describe(x)} would leave the function that is differentiated by it, and lose the gradient;"
-                " give it x.detach() if that is what you want"
+                f"{what} of {describe(x)} would leave the function that is differentiated, and lose the gradient;"
+                " take it of x.detach() if that is what you want"
             )
 
 
@@ -720,7 +722,7 @@ _LEFT = "it comes from an argument of a call that is over ({}), and has the numb
 
 
 def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
-    """Refuse what depends on a variable of a call that is over, which somebody has kept, unless it was given as one."""
+    """Refuse outputs that depend on a variable of a call that is over, other than through `variables`."""
     if not any(call.over for call in _all_calls()):
         return
     for node in toposort(*outputs, stop=variables):
