@@ -707,6 +707,10 @@ def test_what_a_trace_has_left_behind_has_no_numbers():
             ask()
     with pytest.raises(tg.GraphError, match="a call that is over"):
         tg.sum(h * W).backward()
+    with pytest.raises(tg.UnsupportedError, match="a call that is over"):
+        tg.compile(tg.sum)(h)
+    with pytest.raises(tg.UnsupportedError, match="a call that is over"):
+        tg.grad(lambda y: tg.sum(y * y))(h * 2.0).data.tolist()
 
 
 def test_a_variable_of_a_checkpoint_does_not_outlive_it():

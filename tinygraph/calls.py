@@ -73,30 +73,17 @@ class Call:
             given[i] = unflatten(structure, variables)
         with self._within:
             self.result, self.aux = function(*given, **kwargs or {}), None
-        refuse_left(self._tensors(), f"the result of {self.function}", set(self.variables))
+        results = [x for x in flatten(self.result)[0] if isinstance(x, Tensor)]
+        refuse_left(results, f"the result of {self.function}", set(self.variables))
         if has_aux:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
                 raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
             self.result, self.aux = self.result
-        self.stays = self.stays or (STATE.get().recording and self._has_captured())
+        self.stays = self.stays or (STATE.get().recording and _has_captured(results))
 
     def __del__(self) -> None:
         if not (self.stays or self.lasts):
             self._within.end()
-
-    def _tensors(self) -> list[Tensor]:
-        return [x for x in flatten((self.result, self.aux))[0] if isinstance(x, Tensor)]
-
-    def _has_captured(self) -> bool:
-        """Whether what the function returned depends on a tensor from outside that requires a gradient.
-
-        It may be a variable of a call that runs in another thread.
-        """
-        order = toposort(*self._tensors())
-        return any(
-            any(call.running for call in x._calls) if hasattr(x, "_calls") else x.op is None and x.requires_grad
-            for x in order
-        )
 
     def scalar(self) -> Tensor:
         """The result, which must be a floating scalar."""
@@ -142,6 +129,17 @@ class Call:
     def plain(self, tree: Any) -> Any:
         """What is handed out: arrays of the caller's own for tensors, unless these are to stay."""
         return tree if self.stays else as_arrays(tree)
+
+
+def _has_captured(results: Sequence[Tensor]) -> bool:
+    """Whether results depend on a tensor from outside that requires a gradient.
+
+    It may be a variable of a call that runs in another thread.
+    """
+    return any(
+        any(call.running for call in x._calls) if hasattr(x, "_calls") else x.op is None and x.requires_grad
+        for x in toposort(*results)
+    )
 
 
 def name_of(function: Callable[..., Any]) -> str:

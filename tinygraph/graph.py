@@ -676,7 +676,7 @@ class _Rough:
     """All tensors through which no derivative goes."""
 
     def __contains__(self, x: object) -> bool:
-        return isinstance(x, Tensor) and (x.dtype.kind != "f" or (x.op is not None and not x.op.differentiable))
+        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
 
 
 _ROUGH = _Rough()
@@ -723,7 +723,7 @@ _LEFT = "it comes from an argument of a call that is over ({}), and has the numb
 
 def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
     """Refuse outputs that depend on a variable of a call that is over, other than through `variables`."""
-    if not any(call.over for call in _all_calls()):
+    if not NESTED or not any(call.over for call in _all_calls()):
         return
     for node in toposort(*outputs, stop=variables):
         if any(call.over for call in _calls(node)):
