@@ -313,7 +313,7 @@ ADVICE = {  # a mistake, what is said to do, and what comes of doing it
         lambda: (tg.stack([V, V]), np.array([V.data, V.data]), np.array([V.detach(), V.detach()])),
     ),
     "a number": (lambda: float(V[0]), "take .data, .item() or .detach()", lambda: (V[0].item(), float(V[0].detach()))),
-    "data": (lambda: tg.Tensor([V, V]), "one tensor of them with stack", lambda: tg.Tensor(tg.stack([V, V]))),
+    "data": (lambda: tg.Tensor([V, V]), "one tensor of them with stack", lambda: tg.stack([V, V])),
     "masked data": (lambda: tg.Tensor(MASKED), "data.filled(0)", lambda: tg.Tensor(MASKED.filled(0))),
     "integers": (
         lambda: tg.parameter([1, 2]),

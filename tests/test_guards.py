@@ -752,13 +752,6 @@ def parameters():
 
 
 @case
-def gradient_of_a_parameter():
-    w = tg.parameter(np.array(2.0))
-    tg.sum(w * w).backward()
-    return lambda x: x * w.grad, [lambda: setattr(w, "grad", np.array(7.0)), lambda: w.grad.__imul__(2.0)]
-
-
-@case
 def modules():
     sys.modules["settings_of_a_user"] = module = types.ModuleType("settings_of_a_user")
     module.rate = 0.5

@@ -72,7 +72,7 @@ ALLOWED = {
         "notation",
         "equations",
     },
-    "derive": {"errors", "graph", "equations", "derivation"},
+    "derive": {"errors", "recording", "graph", "equations", "derivation"},
     "findings": {"graph", "ops", "autodiff", "anomaly"},
     "why": {"threads", "table", "graph", "autodiff", "anomaly", "names", "notation", "findings"},
     "backprop_check": {

@@ -70,7 +70,7 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
             node, gradient = reached
             cotangent = propagated(gradient)
             if cotangent is not None:
-                value = cotangent.value if isinstance(cotangent, Tensor) else cotangent
+                value = cotangent._value if isinstance(cotangent, Tensor) else cotangent
                 if not _is_finite(value):
                     sent = [(x, cotangents[x]) for x in readers.get(node, ())]
                     found = anomaly_in_gradient(node, value, sent, readers)
@@ -144,8 +144,8 @@ class Anomaly(NamedTuple):
 def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) -> Anomaly | None:
     """What is not `sound` in the value of a node though what it was made of is."""
     record: Any = node.op
-    bad = _made(node.value, record, [*node.args, *node.params.values()], sound)
-    return None if bad is None else _in_value(record, node.inputs, node.args, node.value, bad, node.site)
+    bad = _made(node._value, record, [*node._args, *node.params.values()], sound)
+    return None if bad is None else _in_value(record, node.inputs, node._args, node._value, bad, node.site)
 
 
 def anomaly_in_gradient(
@@ -167,7 +167,7 @@ def anomaly_in_gradient(
                 sent.append(summed)
                 if _is_finite(summed):
                     continue
-                operands = _given(reader.inputs, reader.args, site)
+                operands = _given(reader.inputs, reader._args, site)
                 operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
                 name = described_operand(x, site, i).name
                 text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
@@ -175,7 +175,7 @@ def anomaly_in_gradient(
                     bad, hidden, mend = masked
                     pointwise = record.kind == "elementwise" and given.shape == np.shape(g)
                     return Anomaly(text, given, bad, operands, site, mend, pointwise, hidden)
-                bad = _made(given, record, [g, *reader.args, *reader.params.values()])
+                bad = _made(given, record, [g, *reader._args, *reader.params.values()])
                 pointwise = bad is not None and record.kind == "elementwise"
                 if bad is None and _is_finite(given):  # broadcasting undone
                     given, bad = summed, ~np.isfinite(summed)
@@ -202,7 +202,7 @@ def _masked(
     chooser = _chooser(reader, further) if bad.any() else None
     if chooser is None:
         return None
-    broken = [a for a in reader.args if not _is_finite(a)]
+    broken = [a for a in reader._args if not _is_finite(a)]
     factor = "an infinite slope" if not broken else "NaN" if np.isnan(broken[0]).any() else "an infinite number"
     choice = f"{chooser.site.text or 'where'} ({chooser.site.where})"
     hidden = f"{choice} does not take it, but 0 times {factor} is NaN in the gradient"
@@ -216,7 +216,7 @@ def _chosen_first(reader: Tensor, position: int, chooser: Tensor, further: Mappi
     name, condition = described_operand(operand, site, i).name, chooser.site.operand(0)[0]
     if name.startswith("operand "):
         return "give the operation an argument that is chosen by the same condition, with 1.0 where it is not taken"
-    alike = node.op is not None and np.shape(chooser.args[0]) == np.shape(node.args[i]) == node.shape
+    alike = node.op is not None and np.shape(chooser.args[0]) == np.shape(node._args[i]) == node.shape
     if chooser.site.anonymous or not condition or not alike:
         sound = f"tg.isfinite({name})" if broken else f"{name} != 0" if _is_divisor(node, i) else f"{name} > 0"
         choice = f"tg.where({sound}, {name}, 1.0)"
@@ -232,7 +232,7 @@ def _origin(node: Tensor, position: int) -> tuple[Tensor, int, bool]:
     """The operation and the place of its operand that make a factor NaN or infinite; and whether the operand is so."""
     while True:
         assert node.op is not None
-        broken = [i for i, a in enumerate(node.args) if not _is_finite(a)]
+        broken = [i for i, a in enumerate(node._args) if not _is_finite(a)]
         if not broken:
             return node, 1 if _is_divisor(node, 1) else position, False
         before = node.inputs[broken[0]]
@@ -247,7 +247,7 @@ def _is_divisor(node: Tensor, position: int) -> bool:
 
 def _is_at_infinity(bad: Any, x: Tensor) -> bool:
     """Whether a NaN comes to infinite elements only, such as those that mask scores: a `where` before ends it."""
-    return bad.shape == x.shape and bool(np.isinf(x.value[bad]).all())
+    return bad.shape == x.shape and bool(np.isinf(x._value[bad]).all())
 
 
 def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor | None:
@@ -258,7 +258,7 @@ def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor
         for reader in further.get(x, ()):
             assert reader.op is not None
             if reader.op.name == "where" and x is not reader.inputs[0]:
-                condition = np.asarray(reader.args[0])
+                condition = np.asarray(reader._args[0])
                 if not (condition if x is reader.inputs[1] else ~condition).all():
                     return reader
             if reader not in seen:
@@ -284,7 +284,7 @@ def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give, as numbers, for each of the inputs to which they propagate."""
     aside: Any = node.op.aside if node.op is not None else ()
     positions = [i for i in range(len(node.inputs)) if i not in aside]
-    return cotangents_of_inputs(NUMBERS, node, g, node.value, node.args, positions)
+    return cotangents_of_inputs(NUMBERS, node, g, node._value, node._args, positions)
 
 
 def _summed(cotangent: Any, x: Tensor) -> Any:

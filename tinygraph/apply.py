@@ -299,7 +299,7 @@ def _floated(x: Any, a: Any) -> tuple[Any, Any]:
     if type(x) is not Tensor or x.dtype.kind == "f":
         return x, a
     x = APPLY["astype"](x, np.dtype(float))
-    return x, x.value
+    return x, x._value
 
 
 def _joint(record: Op) -> slice | tuple[int, ...]:
@@ -374,7 +374,7 @@ def _narrowed(given: tuple[Any, ...], inputs: Sequence[Any], joint: slice | tupl
     found = list(inputs)
     for i, x in tensors.items():
         if dtype is not None and x.dtype.kind in "iu" and np.result_type(dtype, x.dtype) != dtype:
-            found[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x.value, dtype))
+            found[i] = APPLY["astype"](x, dtype) if x is given[i] else constant(np.asarray(x._value, dtype))
     return tuple(found) if any(x is not y for x, y in zip(found, inputs, strict=True)) else None
 
 

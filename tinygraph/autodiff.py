@@ -19,9 +19,20 @@ import numpy as np
 
 from . import ops
 from .errors import DTypeError, GraphError, ShapeError, UnsupportedError
-from .graph import CHANGES, NO_PARAMS, ArrayLike, Tensor, array_of, describe, gradient_shape_message, toposort
+from .graph import (
+    CHANGES,
+    NO_PARAMS,
+    ArrayLike,
+    Tensor,
+    array_of,
+    describe,
+    gradient_shape_message,
+    refuse_left,
+    toposort,
+    trace_of,
+)
 from .ops.broadcasting import unbroadcast
-from .recording import STATE
+from .recording import NESTED, STATE
 from .table import NUMBERS
 from .threads import GIL, exclusive
 
@@ -57,7 +68,7 @@ def _traverse(
         g = pop(node)
         yield node, g if not aside or node not in aside else partial(_with_aside, xp, g, aside.pop(node), node.dtype)
         inputs: tuple[Any, ...] = node.inputs
-        args, params = node.args, node.params
+        args, params = node._args, node.params
         if numbers:
             y, values = node._array, args
         else:
@@ -167,7 +178,7 @@ def _is_update(reader: Tensor, node: Tensor) -> bool:
     if reader.op is None or reader.op.linear != "together" or reader.shape != node.shape:
         return False
     g = node.grad
-    steps = [np.asarray(a) for x, a in zip(reader.inputs, reader.args, strict=True) if x is not node]
+    steps = [np.asarray(a) for x, a in zip(reader.inputs, reader._args, strict=True) if x is not node]
     if g is None or len(steps) != 1 or steps[0].shape != g.shape or not np.any(g):
         return False
     factor = np.vdot(g, steps[0]) / np.vdot(g, g)
@@ -211,8 +222,9 @@ def backward(
     >>> w.grad, x.grad
     (array([3., 4.]), None)
     """
-    state = STATE.get()
-    if state.tracing:
+    if NESTED:
+        refuse_left([output], "the output of backward()")
+    if NESTED and trace_of(output) is not None:
         raise UnsupportedError(
             "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
         )
@@ -334,8 +346,8 @@ def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contri
         if g is None or node.op is None:
             continue
         wanted = [i for i, x in enumerate(node.inputs) if type(x) is Tensor and x._requires_grad]
-        for i, cotangent in cotangents_of_inputs(NUMBERS, node, g, node._array, node.args, wanted):
-            x, a = node.inputs[i], node.args[i]
+        for i, cotangent in cotangents_of_inputs(NUMBERS, node, g, node._array, node._args, wanted):
+            x, a = node.inputs[i], node._args[i]
             assert isinstance(x, Tensor)
             value = unbroadcast(NUMBERS, cotangent, a.shape) if node.op.kind == "elementwise" else cotangent
             part = Contribution(node, i, np.asarray(value, a.dtype), cotangent.shape, i in node.op.aside)
@@ -391,7 +403,7 @@ _use: Any = vars(Tensor)["_used"].__set__
 def _seed(output: Tensor, grad: ArrayLike | None) -> Any:
     """The cotangent to start from, checked, as an array of its own."""
     if grad is None:
-        value = output.value
+        value = output._value
         if value.ndim == 0:
             return value.dtype.type(1)
         raise ShapeError(
@@ -428,6 +440,7 @@ def gradients(
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"gradients needs a tensor to differentiate, not {type(output).__name__}")
+    refuse_left([output], "the output of gradients")
     several = not isinstance(inputs, Tensor)
     sought: list[Tensor] = list(inputs) if several else [inputs]  # type: ignore[list-item]
     for x in sought:
@@ -512,7 +525,7 @@ def read_before_change(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
     """For each leaf that has changed since the graph was recorded a tensor of what the graph has read."""
     found: dict[Tensor, Tensor] = {}
     for node in order:
-        for x, read in zip(node.inputs, node.args, strict=True):
+        for x, read in zip(node.inputs, node._args, strict=True):
             if type(x) is Tensor and x.op is None and x not in found and not is_as_read(x, read):
                 found[x] = Tensor(read)
     return found
@@ -524,7 +537,7 @@ def is_as_read(leaf: Tensor, read: Any) -> bool:
 
 
 def _check_unchanged(node: Tensor, as_read: Mapping[Tensor, Tensor]) -> None:
-    for x, read in zip(node.inputs, node.args, strict=True):
+    for x, read in zip(node.inputs, node._args, strict=True):
         if type(x) is Tensor and x.op is None:
             if not is_as_read(as_read.get(x, x), read):
                 raise GraphError(

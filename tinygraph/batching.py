@@ -55,7 +55,7 @@ def _tensors(node: Tensor) -> list[Tensor]:
 
 
 def _still(x: Any, xp: Any) -> Any:
-    return x.value if isinstance(x, Tensor) and xp is NUMBERS else x
+    return x._value if isinstance(x, Tensor) and xp is NUMBERS else x
 
 
 def _run(xp: Any, node: Tensor) -> Callable[..., Any]:

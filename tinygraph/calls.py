@@ -7,20 +7,16 @@ from collections.abc import Callable, Sequence
 from operator import index
 from sys import _getframe
 from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
 
 import numpy as np
 
 from .errors import ArgumentError, DTypeError, ShapeError
-from .graph import Tensor, array_of, make_leaf, toposort
+from .graph import Tensor, array_of, calls_of, make_leaf, refuse_left, toposort
 from .ops import astype, concat, reshape
 from .recording import STATE, Nested
 from .trees import Structure, flatten, instead, matched, unflatten
 
 Argnums: TypeAlias = int | Sequence[int]
-
-
-_VARIABLES: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # leaves that no user has, by id
 
 
 class Call:
@@ -52,13 +48,14 @@ class Call:
     ) -> None:
         if not callable(function):
             raise TypeError(f"transforms take a function, not {type(function).__name__}")
+        self._within = Nested(owner=self)
         self.function = name_of(function)
         self.positions, self._several = _positions(argnums, len(args), self.function)
         self.variables, self.labels, self._structures = [], [], []
         names = parameter_names(function, len(args))
         given = list(args)
         rest = [arg for i, arg in enumerate(args) if i not in self.positions]
-        self.stays = STATE.get().nested or any(
+        self.stays = STATE.get().nested is not None or any(
             isinstance(x, Tensor) and x.requires_grad for x in flatten((rest, kwargs))[0]
         )
         for i in self.positions:
@@ -66,26 +63,28 @@ class Call:
             self.stays = self.stays or any(isinstance(x, Tensor) for x in leaves)
             labels = [f"{names[i] or f'argument {i}'}{path}" for path in structure.paths()]
             variables = [
-                _variable(x, names[i] if len(leaves) == 1 else None, label, self.function)
+                _variable(x, names[i] if len(leaves) == 1 else None, label, self.function, self._within)
                 for x, label in zip(leaves, labels, strict=True)
             ]
             self._structures.append(structure)
             self.variables += variables
             self.labels += labels
             given[i] = unflatten(structure, variables)
-        with Nested():
+        with self._within:
             self.result, self.aux = function(*given, **kwargs or {}), None
+        results = [x for x in flatten(self.result)[0] if isinstance(x, Tensor)]
+        refuse_left(results, f"the result of {self.function}", set(self.variables))
         if has_aux:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
                 raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
             self.result, self.aux = self.result
-        self.stays = self.stays or (STATE.get().recording and self._has_captured())
+        self.stays = self.stays or (STATE.get().recording and _has_captured(results))
+        if self.stays:
+            self.last()
 
-    def _has_captured(self) -> bool:
-        """Whether what the function returned depends on a tensor from outside that requires a gradient."""
-        results = [x for x in flatten((self.result, self.aux))[0] if isinstance(x, Tensor)]
-        leaves = (x for x in toposort(*results) if x.op is None and x.requires_grad)
-        return any(_VARIABLES.get(id(x)) is not x for x in leaves)
+    def last(self) -> None:
+        """Say that a result is handed out that goes on to depend on the variables."""
+        self._within.last()
 
     def scalar(self) -> Tensor:
         """The result, which must be a floating scalar."""
@@ -133,6 +132,17 @@ class Call:
         return tree if self.stays else as_arrays(tree)
 
 
+def _has_captured(results: Sequence[Tensor]) -> bool:
+    """Whether results depend on a tensor from outside that requires a gradient.
+
+    It may be a variable of a call that runs in another thread.
+    """
+    return any(
+        any(call.running for call in x._calls) if hasattr(x, "_calls") else x.op is None and x.requires_grad
+        for x in toposort(*results)
+    )
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """What a function is called; also one that is partly filled in."""
     function = getattr(function, "func", function)
@@ -166,7 +176,7 @@ def positional_count(function: Callable[..., Any]) -> int | None:
 def as_arrays(tree: Any) -> Any:
     """Arrays of the caller's own, or NumPy's numbers, for the tensors in a tree."""
     leaves, structure = flatten(tree)
-    return unflatten(structure, [np.array(x.value)[()] if isinstance(x, Tensor) else x for x in leaves])
+    return unflatten(structure, [np.array(x._value)[()] if isinstance(x, Tensor) else x for x in leaves])
 
 
 def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequence[str], what: str) -> list[Any]:
@@ -214,16 +224,22 @@ class _Older:
         return isinstance(x, Tensor) and x.age <= self._born
 
 
-def fresh(tree: Any, leaves: bool = False) -> tuple[Any, list[Tensor], int]:
-    """The tree with new nodes, or leaves, for its tensors; these tensors; and how old what comes later is."""
+def fresh(tree: Any, call: Nested | None = None) -> tuple[Any, list[Tensor], int]:
+    """The tree with new nodes for its tensors; these tensors; and how old what comes later is.
+
+    With a call the new nodes are leaves, its variables.
+    """
     given, structure = flatten(tree)
     inputs = [x for x in given if isinstance(x, Tensor)]
     variables = []
     for x in given:
         if isinstance(x, Tensor):
-            variable = make_leaf(Tensor.__new__(Tensor), x.value, _getframe(1)) if leaves else astype(x, x.dtype)
+            if call is None:
+                variable = astype(x, x.dtype)
+            else:
+                variable = make_leaf(Tensor.__new__(Tensor), x._value, _getframe(1))
+                variable._calls = (call, *calls_of(x)) if x.requires_grad else tuple(calls_of(x))
             variable._requires_grad = x.requires_grad
-            _VARIABLES[id(variable)] = variable
             x = variable
         variables.append(x)
     return unflatten(structure, variables), inputs, Tensor(0.0).age
@@ -262,7 +278,7 @@ def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], 
     return positions, several
 
 
-def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
+def _variable(x: Any, name: str | None, label: str, function: str, call: Nested) -> Tensor:
     """What to differentiate by: a leaf of its own, or for a tensor a node, so that other uses of it do not count."""
     try:
         variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
@@ -279,5 +295,6 @@ def _variable(x: Any, name: str | None, label: str, function: str) -> Tensor:
         variable.name = x.name or name
     else:
         variable.requires_grad = True
-        _VARIABLES[id(variable)] = variable
+        variable._settle()  # so that .data gives nobody an array to write to
+    variable._calls = (call,)
     return variable

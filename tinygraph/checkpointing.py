@@ -16,7 +16,7 @@ from .calls import captured_by, fresh, name_of, packed, unpacked
 from .errors import GraphError
 from .graph import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
 from .ops import astype
-from .recording import STATE, enable_grad
+from .recording import STATE, Nested, enable_grad
 from .table import APPLY, NUMBERS, OPS, Op
 from .trees import flatten, unflatten
 
@@ -48,9 +48,12 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         state = STATE.get()
         if state.tracing or not state.recording:
             return function(*args, **kwargs)
-        (variables, given), inputs, born = fresh((args, kwargs), leaves=True)
-        made = flatten(function(*variables, **given))
-        return unflatten(made[1], _kept(name, made[0], [*flatten((variables, given))[0]], inputs, born, _getframe(1)))
+        call = Nested()
+        (variables, given), inputs, born = fresh((args, kwargs), call)
+        with call:
+            leaves, structure = flatten(function(*variables, **given))
+            kept = _kept(name, leaves, flatten((variables, given))[0], inputs, born, _getframe(1))
+        return unflatten(structure, kept)
 
     return checkpointed
 
@@ -70,9 +73,9 @@ def _kept(
         captured = captured_by([result], inner, born)
         recipe = Recipe.of(name, result, [*inner, *captured], born)
         read = [*inputs, *captured]
-        values = tuple(x.value for x in [*inner, *captured])
+        values = tuple(x._value for x in [*inner, *captured])
         smooth = result.dtype.kind == "f" and any(x.requires_grad for x in read)
-        node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result.value, smooth, frame)
+        node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result._value, smooth, frame)
         kept |= dict(zip(group, unpacked(node, group), strict=True))
     return [kept[y] if isinstance(y, Tensor) else y for y in leaves]
 
@@ -130,7 +133,7 @@ class Recipe:
         """The result as numbers."""
 
         def apply(record: Op, *operands: Any, **params: Any) -> Any:
-            return record.run(*(x.value if isinstance(x, Tensor) else x for x in operands), **params)
+            return record.run(*(x._value if isinstance(x, Tensor) else x for x in operands), **params)
 
         return self.followed(inputs, apply)
 
@@ -139,7 +142,7 @@ class Recipe:
 
         def apply(record: Op, *operands: Any, **params: Any) -> Any:
             foreign = hasattr(xp, "asarray")
-            given = (x.value if foreign and isinstance(x, Tensor) else x for x in operands)
+            given = (x._value if foreign and isinstance(x, Tensor) else x for x in operands)
             return record.forward(xp, *given, **params)
 
         return self.followed(inputs, apply)

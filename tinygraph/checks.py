@@ -19,7 +19,7 @@ from .disagreements import suspect as _suspect
 from .errors import ArgumentError, DTypeError, TinygraphError
 from .evaluate import evaluate
 from .graph import Tensor, array_of, parameter
-from .recording import enable_grad
+from .recording import Nested, enable_grad
 from .trees import flatten, unflatten
 
 _NEGLIGIBLE = 1e-3  # a part of the tolerance, of the largest element
@@ -68,10 +68,12 @@ def check_grads(
         raise DTypeError(f"{name_of(function)} got no floating argument to check its gradient with")
 
     def called(*xs: Any) -> list[Tensor]:
-        given = list(leaves)
+        given, call = list(leaves), Nested()
         for i, x in zip(places, xs, strict=True):
-            given[i] = x
-        results, _ = flatten(function(*unflatten(structure, given), **kwargs))
+            given[i], x._calls = x, (call,)
+        with call:
+            results, _ = flatten(function(*unflatten(structure, given), **kwargs))
+        call.last()
         found = [y if isinstance(y, Tensor) else Tensor(y) for y in results if _kind(y) == "f"]
         if not found:
             raise DTypeError(f"{name_of(function)} returned no floating number, which alone has a derivative")
@@ -111,7 +113,7 @@ def _check(
 
     def called(i: int, x: Any) -> Any:
         try:
-            return terms([y.value for y in function(*map(parameter, [*arrays[:i], x, *arrays[i + 1 :]]))])
+            return terms([y._value for y in function(*map(parameter, [*arrays[:i], x, *arrays[i + 1 :]]))])
         except (TinygraphError, ValueError, ArithmeticError):  # x has left where the function is defined
             return np.full(sum(y.size for y in outputs), np.nan)
 
@@ -119,12 +121,12 @@ def _check(
         return terms(evaluate(outputs, {variables[i]: x, **(frozen or {})}))
 
     output = _total(outputs, weights)
-    found = [np.asarray(x.value) for x in gradients(output, variables)]
-    size = max(size, float(np.abs(terms([y.value for y in outputs])).sum()))
+    found = [np.asarray(x._value) for x in gradients(output, variables)]
+    size = max(size, float(np.abs(terms([y._value for y in outputs])).sum()))
     sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
     by = f"{whose} and by" if ", differentiated" in whose else f"{whose}, differentiated by"
     what = [f"{by} {label}" if whose else f"the gradient of {label}" for label in labels]
-    if not agree(terms([y.value for y in outputs]), called(0, arrays[0])):
+    if not agree(terms([y._value for y in outputs]), called(0, arrays[0])):
         raise LawError(
             f"{what[0]} cannot be checked: the function gives other values when it is called again with the same"
             " arguments; draw random numbers outside, and give them to it"
@@ -138,7 +140,7 @@ def _check(
     for factor in FACTORS:
         scaled = gradients(_total(outputs, [factor * w for w in weights]), variables)
         for i, (one, many) in enumerate(zip(found, scaled, strict=True)):
-            wanted, given = factor * one, np.asarray(many.value)
+            wanted, given = factor * one, np.asarray(many._value)
             allowed = rtol * np.abs(wanted) + abs(factor) * (_negligible(rtol, one) + atol + ROUNDING * sizes[i])
             off = np.isfinite(wanted) & np.isfinite(given) & ~(np.abs(given - wanted) <= allowed)
             if off.any():

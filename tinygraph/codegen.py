@@ -68,7 +68,7 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
     if x.op is None:
         if x.shape == ():
             return _number(x.item())
-        return written_array(x.value), TIGHTEST
+        return written_array(x._value), TIGHTEST
     template, binding = _template(x)
     exact = any(isinstance(y, Tensor) and y.dtype != np.float64 for y in x.inputs)
     operands = [_typed(y) if exact and _is_unnamed_number(y, names) else _operand(y, names) for y in x.inputs]
@@ -112,7 +112,7 @@ def _typed(x: Any) -> tuple[str, int]:
     """A number beside integers or narrow floats: 2.0 is another than 2 there, and NumPy's other than Python's."""
     if not isinstance(x, Tensor):
         return _finite_or_named(repr(x)), SIGN if x < 0 else TIGHTEST
-    return numpys_number(x.value), TIGHTEST
+    return numpys_number(x._value), TIGHTEST
 
 
 def numpys_number(value: Any) -> str:

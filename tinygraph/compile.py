@@ -18,7 +18,7 @@ import numpy as np
 
 from .calls import name_of, positional_count, positional_parameters
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from .graph import Tensor, array_of, describe, unusable
+from .graph import Tensor, array_of, describe, loses_gradient, unusable
 from .guards import Guard, exact
 from .recording import STATE
 from .threads import exclusive
@@ -178,7 +178,7 @@ class Compiled:
         """
         if self._latest is not None and (result := self._latest(args, kwargs)) is not _MISS:
             return result
-        if STATE.get().nested:
+        if STATE.get().nested is not None:
             return self._function(*args, **kwargs)
         program, arrays = self._program(args, kwargs)
         if not self._static:
@@ -291,7 +291,7 @@ def _global_name(function: Any) -> str | None:
 def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structure: Structure) -> list[Any]:
     """The leaves as arrays. Python's numbers take the floating dtype of the arrays, so as not to widen it."""
     for x in leaves:
-        if isinstance(x, Tensor) and x.requires_grad and STATE.get().recording:
+        if isinstance(x, Tensor) and loses_gradient(x):
             raise UnsupportedError(
                 f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
                 " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"

@@ -93,7 +93,7 @@ class Rule:
             if x.op is None and not is_as_read(x, read):
                 raise GraphError(f"the data of {describe(x)} has changed since {self._name} was computed from it")
         with nullcontext() if STATE.get().tracing else Ruled():
-            return [*(x if x is None else x.value for x in self._checked(Tensor(g))), *refusals]
+            return [*(x if x is None else x._value for x in self._checked(Tensor(g))), *refusals]
 
     def _refuse(self, x: Tensor, *_: Any, **__: Any) -> Any:
         raise GraphError(

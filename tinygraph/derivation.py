@@ -211,8 +211,8 @@ class Work:
             ):
                 continue
             with np.errstate(all="ignore"):
-                total = node.value.sum(axis, keepdims=True)
-                size = np.abs(node.value).sum(axis, keepdims=True)
+                total = node._value.sum(axis, keepdims=True)
+                size = np.abs(node._value).sum(axis, keepdims=True)
                 constant = total.size and np.abs(total - total.flat[0]).max() <= _CLOSE * size.max()
             if constant:
                 yield from (ops.sum(node, axis=axis, keepdims=keepdims) for keepdims in (False, True))

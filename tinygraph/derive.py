@@ -12,7 +12,8 @@ import numpy as np
 
 from .equations import Derivation
 from .errors import ArgumentError, UnsupportedError
-from .graph import Tensor, describe, toposort
+from .graph import Tensor, ask, describe, toposort
+from .recording import Nested
 
 
 @overload
@@ -85,6 +86,7 @@ def _derivation(
 ) -> Derivation:
     if not isinstance(output, Tensor):
         raise TypeError(f"derive takes a tensor or a function, not {type(output).__name__}")
+    ask(output, "the derivation")
     if convention not in ("lecture", "exact"):
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():
@@ -102,7 +104,7 @@ def _derivation(
     for fact in assume:
         if not isinstance(fact, Tensor) or fact.op is None or fact.op.name != "equal":
             raise ArgumentError("an assumption is an equation between tensors, such as tg.sum(Y, axis=0) == 1")
-        if not np.allclose(*fact.args):
+        if not np.allclose(*fact._args):
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
     from .derivation import Work  # here, since importing what it takes is slow
 
@@ -132,11 +134,15 @@ def _derived(
     signature = inspect.signature(function)
 
     def derived(*args: Any, **kwargs: Any) -> Derivation:
-        given = signature.bind(*args, **kwargs)
+        given, call = signature.bind(*args, **kwargs), Nested()
         for name, x in given.arguments.items():
             if isinstance(x, (np.ndarray, float)):
-                given.arguments[name] = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
-        result = function(*given.args, **given.kwargs)
+                variable = Tensor(x, requires_grad=np.asarray(x).dtype.kind == "f", name=name)
+                variable._calls = (call,)
+                given.arguments[name] = variable
+        with call:
+            result = function(*given.args, **given.kwargs)
+        call.last()
         return _derivation(result, wrt, convention, expand, assume, depth, None)
 
     return derived

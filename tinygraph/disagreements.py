@@ -112,10 +112,10 @@ def _rounding(output: Tensor) -> tuple[float, str]:
     found = ""
     with np.errstate(all="ignore"):
         for node, g in numbers_back(output):
-            rounded = 10 * float(np.finfo(node.dtype).eps) * float(np.abs(_finite(computed(g) * node.value)).sum())
+            rounded = 10 * float(np.finfo(node.dtype).eps) * float(np.abs(_finite(computed(g) * node._value)).sum())
             total += rounded
             if rounded > largest and node.op is not None:
-                size = float(np.abs(_finite(node.value)).max(initial=0.0))
+                size = float(np.abs(_finite(node._value)).max(initial=0.0))
                 largest, found = rounded, f"{node.op.name} gives {node.dtype} of {size:.1g}, at {_place(node)}"
     return total, found
 
@@ -134,13 +134,13 @@ def _stopped(problem: Problem, x: Any, recorded: Callable[..., Any], output: Ten
     for node, _ in _reached(output, {variable}):
         if node.op is None or node.op.differentiable or node.dtype.kind != "f":
             continue
-        frozen = partial(recorded, frozen={**kept, node: node.value})
+        frozen = partial(recorded, frozen={**kept, node: node._value})
         try:
             slope, _, _ = difference(along(frozen, x, problem.at), step)
         except TinygraphError:  # what is read through another
             continue
         if abs(slope - found) < 0.5 * missing:
-            kept[node], missing = node.value, abs(slope - found)
+            kept[node], missing = node._value, abs(slope - found)
             named = named or f"{node.op.name} lets no gradient through, at {_place(node)}"
     return named if missing <= 1e-3 * max(abs(found), abs(problem.estimate.slope)) else ""
 
@@ -148,10 +148,10 @@ def _stopped(problem: Problem, x: Any, recorded: Callable[..., Any], output: Ten
 def suspect(output: Tensor, variables: set[Tensor]) -> str:
     """The op in a graph whose own gradient disagrees most with differences of its own, or that there is none."""
     rng = np.random.default_rng(0)
-    directions = {x: rng.uniform(0.5, 1.0, x.shape) * np.where(x.value == 0, 1.0, x.value) for x in variables}
+    directions = {x: rng.uniform(0.5, 1.0, x.shape) * np.where(x._value == 0, 1.0, x._value) for x in variables}
 
     def move(step: float) -> dict[Tensor, Any]:
-        return {x: x.value + step * direction for x, direction in directions.items()}
+        return {x: x._value + step * direction for x, direction in directions.items()}
 
     for off, node, i in _judged(output, variables)[0]:
         if _is_off(node, move):
@@ -199,7 +199,7 @@ def _is_off(node: Tensor, move: Callable[[float], dict[Tensor, Any]]) -> bool:
     assert node.op is not None
     inputs = [x for x in node.inputs if isinstance(x, Tensor)]
     epsilon = float(np.finfo(node.dtype).eps)
-    step = epsilon ** (1 / 3) * max(1.0, *(float(np.abs(x.value).max(initial=0.0)) for x in move(0.0)))
+    step = epsilon ** (1 / 3) * max(1.0, *(float(np.abs(x._value).max(initial=0.0)) for x in move(0.0)))
     with np.errstate(all="ignore"):
         try:
             above, here, below = (evaluate([node, *inputs], move(side)) for side in (step, 0.0, -step))
@@ -208,12 +208,12 @@ def _is_off(node: Tensor, move: Callable[[float], dict[Tensor, Any]]) -> bool:
         changes = [np.asarray(one, float) - np.asarray(other, float) for one, other in zip(above, below, strict=True)]
         leaves = [
             Tensor(a, requires_grad=np.asarray(a).dtype.kind == "f") if isinstance(x, Tensor) else x
-            for a, x in zip(node.args, node.inputs, strict=True)
+            for a, x in zip(node._args, node.inputs, strict=True)
         ]
-        again = make_node(node.op, tuple(leaves), node.args, node.params, node.value, True, _getframe())
+        again = make_node(node.op, tuple(leaves), node._args, node.params, node._value, True, _getframe())
         weights = np.asarray(np.random.default_rng(0).standard_normal(node.shape))
         wanted = float((changes[0] * weights).sum())
-        rounding = 10 * epsilon * float(np.abs(node.value * weights).sum())
+        rounding = 10 * epsilon * float(np.abs(node._value * weights).sum())
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         slopes = []
         for factor in (1.0, *FACTORS):
@@ -240,7 +240,7 @@ def _disagreement(node: Tensor, i: int) -> float:
     customised = _is_custom(node)  # whose value is its first input
     if customised and (i == 0 or inputs[i] not in set(toposort(inputs[0]))):
         return 0.0
-    args = [np.asarray(a, float)[()] if np.asarray(a).dtype.kind == "f" else a for a in node.args]
+    args = [np.asarray(a, float)[()] if np.asarray(a).dtype.kind == "f" else a for a in node._args]
     x = np.asarray(args[i])
     rng = np.random.default_rng(0)
     weights = np.asarray(rng.standard_normal(node.shape))
@@ -248,7 +248,7 @@ def _disagreement(node: Tensor, i: int) -> float:
 
     def run(given: Any) -> Any:
         if customised:
-            (y,) = evaluate([inputs[0]], {inputs[i]: given.astype(node.args[i].dtype)})
+            (y,) = evaluate([inputs[0]], {inputs[i]: given.astype(node._args[i].dtype)})
             return y
         return op.run(*args[:i], given, *args[i + 1 :], **node.params)
 
@@ -262,7 +262,7 @@ def _disagreement(node: Tensor, i: int) -> float:
     leaf = leaves[i]
     assert isinstance(leaf, Tensor)
     try:
-        y = node.value if customised else run(x[()])
+        y = node._value if customised else run(x[()])
         again = make_node(op, tuple(leaves), tuple(args), node.params, y, True, _getframe())
         slopes = []
         for factor in (1.0, *FACTORS):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GraphError, ShapeError
-from .graph import Tensor, describe, toposort
+from .graph import Tensor, ask, describe, toposort
 from .table import NUMBERS
 
 
@@ -29,6 +29,9 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
     >>> evaluate([y], {x: np.float64(3.0)})
     [np.float64(10.0)]
     """
+    if xp is NUMBERS:
+        for output in outputs:
+            ask(output, "an evaluation")
     known = {node: x if isinstance(x, Tensor) else np.asarray(x)[()] for node, x in (values or {}).items()}
     replaced = set(known)
     for node, value in known.items():
@@ -38,7 +41,7 @@ def evaluate(outputs: Sequence[Tensor], values: Mapping[Tensor, Any] | None = No
         if node in known:
             continue
         if node.op is None:
-            known[node] = node if xp is not NUMBERS and not hasattr(xp, "asarray") else node.value
+            known[node] = node if xp is not NUMBERS and not hasattr(xp, "asarray") else node._value
         else:
             for i, j in node.op.aside.items():
                 if node.inputs[i] in replaced and node.inputs[j] not in replaced:

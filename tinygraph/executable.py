@@ -16,7 +16,7 @@ from .lowering import lowered
 from .notation import Writer, as_text
 from .optimise import optimised
 from .program import Program, identifier
-from .recording import STATE
+from .recording import NESTED, enable_grad
 from .scaling import scaled
 from .threads import numbers
 from .tracing import Trace, traced
@@ -47,7 +47,8 @@ class Executable:
         self.guard = guard()  # now, since what the function does at its first call only is done
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
         self.collapsed: dict[str, tuple[int, int]] = {}
-        program = _program(trace, donated, self.collapsed)
+        with enable_grad():  # also where the caller records nothing
+            program = _program(trace, donated, self.collapsed)
         self.name = identifier(name if name.isidentifier() else "program", set(program.functions))
         self.source = program.source(self.name)
         self.lines, self.buffers = program.lines, program.buffers
@@ -86,7 +87,7 @@ class Executable:
     def run(self, *arrays: Any) -> Sequence[Any]:
         """The results for the leaves of the arguments."""
         if self.captured:
-            arrays = (*arrays, *(x.value for x in self.captured))
+            arrays = (*arrays, *(x._value for x in self.captured))
         try:
             program = self._idle.pop()
         except IndexError:  # other threads use them all
@@ -98,9 +99,9 @@ class Executable:
 
     def _entry(self) -> Callable[..., Any]:
         """The way in for arguments like those traced: it takes them apart and checks them in a microsecond."""
-        variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle}
+        variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle, "NESTED": NESTED}
         variables |= {f"captured{i}": x for i, x in enumerate(self.captured)} | {"instance": self._instance}
-        variables |= {"state": STATE, "overlap": _overlap, **self.guard.variables}
+        variables |= {"overlap": _overlap, **self.guard.variables}
         lines: list[str] = []
         leaves: list[str] = []
         args, kwargs = self.structure.children
@@ -115,7 +116,7 @@ class Executable:
                 " return MISS"
             )
         lines += self._donation(leaves)
-        given = [*leaves, *(f"captured{i}.value" for i in range(len(self.captured)))]
+        given = [*leaves, *(f"captured{i}._value" for i in range(len(self.captured)))]
         results = [f"result{i}" for i in range(self._count)]
         text = "\n".join(
             [
@@ -124,7 +125,7 @@ class Executable:
                 *(f"        {line}" for line in lines),
                 "    except KeyError: return MISS",
                 # within a transform or another program the gradients of what is captured count
-                *(["    if state.get().nested: return MISS"] if self.captured else []),
+                *(["    if NESTED: return MISS"] if self.captured else []),
                 "    try:",
                 *(f"        if {condition}: return MISS" for condition in self.guard.conditions),
                 "        pass",
@@ -186,7 +187,7 @@ class Executable:
         variables.update(self.constants)
         best = [float("inf")] * len(lines)
         for _ in range(20):
-            arrays = [_some(shape, dtype) for shape, dtype in self.forms] + [x.value for x in self.captured]
+            arrays = [_some(shape, dtype) for shape, dtype in self.forms] + [x._value for x in self.captured]
             with np.errstate(all="ignore"):
                 variables[self.name](*arrays)
             best = [min(b, later - t) for b, t, later in zip(best, ticks, ticks[1:], strict=False)]

@@ -288,7 +288,7 @@ def values_read(order: Sequence[Tensor]) -> dict[Tensor, Any]:
     """The values of nodes as the graph has read them: the data of a leaf may have changed since."""
     values = {x: x._seen for x in order}
     for node in order:
-        values.update((x, read) for x, read in zip(node.inputs, node.args, strict=True) if type(x) is Tensor)
+        values.update((x, read) for x, read in zip(node.inputs, node._args, strict=True) if type(x) is Tensor)
     return values
 
 

@@ -82,7 +82,7 @@ def _alike(node: Tensor, wanted: tuple[bool, ...]) -> Any:
     inputs = node.inputs
     operands = [
         (a.shape, a.dtype.char) if type(x) is Tensor else a if a in _SPECIAL_POWERS else None
-        for x, a in zip(inputs, node.args, strict=True)
+        for x, a in zip(inputs, node._args, strict=True)
     ]
     ids = list(map(id, inputs))
     repeated = tuple(map(ids.index, ids)) if len({*ids}) < len(ids) else None
@@ -97,9 +97,9 @@ def _cost(node: Tensor, wanted: Sequence[bool]) -> tuple[Flops, tuple[int, ...]]
     """The FLOPs of one node, found out on a copy that stands alone, and which inputs a cotangent comes back to."""
     op: Any = node.op
     with _Aside(), np.errstate(all="ignore"):
-        leaves = {x: _leaf(a) for x, a in zip(node.inputs, node.args, strict=True) if isinstance(x, Tensor)}
+        leaves = {x: _leaf(a) for x, a in zip(node.inputs, node._args, strict=True) if isinstance(x, Tensor)}
         inputs = tuple(leaves[x] if isinstance(x, Tensor) else x for x in node.inputs)
-        alone = as_if_applied(op, inputs, node.args, node.params, node.value)
+        alone = as_if_applied(op, inputs, node._args, node.params, node._value)
         seed = _leaf(np.ones(node.shape, node.dtype)[()])
         sought: Any = {x for i, x in enumerate(inputs) if wanted and wanted[i] and i not in op.aside}
         try:
@@ -129,8 +129,8 @@ def forward_flops(node: Tensor) -> int:
     op: Any = node.op
     if op.kind == "control":  # what its functions record
         with _Aside(), np.errstate(all="ignore"):
-            inputs = [_leaf(a) if isinstance(x, Tensor) else x for x, a in zip(node.inputs, node.args, strict=True)]
-            return _recorded_since(_leaf(node.value), [op.forward(ops, *inputs, **node.params)])
+            inputs = [_leaf(a) if isinstance(x, Tensor) else x for x, a in zip(node.inputs, node._args, strict=True)]
+            return _recorded_since(_leaf(node._value), [op.forward(ops, *inputs, **node.params)])
     shapes = [x.shape if isinstance(x, Tensor) else () for x in node.inputs]
     return round((FORMULAS.get(op.name) or _OF_KIND.get(op.kind, _largest))(node.shape, *shapes, **node.params))
 

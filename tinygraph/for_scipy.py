@@ -11,7 +11,7 @@ import numpy as np
 from .calls import name_of
 from .compile import compile as compiled
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from .graph import Tensor, array_of
+from .graph import Tensor, array_of, refuse_within
 from .transforms import hvp, value_and_grad
 from .trees import flatten, matched, unflatten
 
@@ -27,6 +27,9 @@ class Problem(Mapping[str, Any]):
     ) -> None:
         leaves, self._structure = flatten(x0)
         self._name = name_of(function)
+        for x in leaves:
+            if isinstance(x, Tensor):
+                refuse_within(x, "a start for SciPy")
         arrays = [np.asarray(x.value) if isinstance(x, Tensor) else array_of(x, copy=None) for x in leaves]
         for x, path in zip(arrays, self._structure.paths(), strict=True):
             if x.dtype.kind != "f":

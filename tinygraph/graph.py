@@ -21,7 +21,7 @@ array that is not counted yet; there a copy is lent instead.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, index
 from sys import _getframe, getrefcount
 from types import FrameType, MappingProxyType
@@ -34,7 +34,7 @@ from . import errors
 from .errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
 from .methods import _ArrayMethods
 from .places import ORDINARY, Site, locate
-from .recording import STATE, Ruled
+from .recording import NESTED, STATE, Nested, Ruled
 from .table import FUNCTIONS, Op
 from .teardown import Guard, Guarded
 from .threads import GIL, exclusive, numbers
@@ -48,7 +48,8 @@ _BY_VALUE = "choose by value with tg.where; what steers the program is an argume
 _IN_A_TRACE = {
     ".detach()": "tg.stop_gradient(x) is recorded; ",
     "setting .data": "return the new value as a result; ",
-    "a copy": "use the tensor itself, of which nothing is written to; ",
+    ".grad": "take it outside, and give it as an argument; ",
+    "Tensor": "use the tensor itself, of which nothing is written to; ",
 }
 """What to do within a function that is compiled, before what to do in general."""
 
@@ -72,7 +73,12 @@ class Tensor(_ArrayMethods, Guarded):
     Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
     hashing is by identity.
 
-    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient.
+    Numbers leave the graph by `.data`, `.item()`, `.tolist()`, `.detach()`, text and pickles, and under `no_grad`. All
+    other ways, such as ``float(x)``, ``np.asarray(x)`` and ``Tensor(x)``, are refused where a gradient would be lost.
+    In a function that is compiled no tensor gives its numbers away: they would be those of the first call.
+
+    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient;
+    `UnsupportedError` for a tensor that requires one, while operations are recorded.
 
     >>> import tinygraph as tg
     >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
@@ -85,7 +91,9 @@ class Tensor(_ArrayMethods, Guarded):
 
     __slots__ = (
         "__weakref__",
+        "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it: never written to; None while lent
+        "_calls",  # of a variable alone: the calls of functions in which it stands for an argument
         "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
@@ -95,7 +103,6 @@ class Tensor(_ArrayMethods, Guarded):
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
         "_used",  # what a backward that has passed left: a list, not empty if it has used this up
         "age",
-        "args",
         "inputs",
         "op",
         "params",
@@ -103,8 +110,10 @@ class Tensor(_ArrayMethods, Guarded):
         "site",
     )
 
+    _args: tuple[Any, ...]
     _array: Any
     _count: list[bool] | None
+    _calls: tuple[Nested, ...]
     _grad: Array | None
     _lent: Array | None
     _name: str | None
@@ -114,8 +123,6 @@ class Tensor(_ArrayMethods, Guarded):
     _used: list[None] | None
     age: int
     """Nodes are numbered as they are made."""
-    args: tuple[Any, ...]
-    """The arrays and literals that the op read."""
     inputs: tuple[Tensor | Literal, ...]
     """The operands: tensors, and Python numbers as they were written."""
     op: Op | None
@@ -133,7 +140,7 @@ class Tensor(_ArrayMethods, Guarded):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
         copy = copy or isinstance(data, Tensor)  # nodes may hold its array
-        array = array_of(data, copy=True if copy else None)
+        array = array_of(data, copy=True if copy else None, asked="Tensor")
         if array.dtype.kind not in "biuf":
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
@@ -151,7 +158,7 @@ class Tensor(_ArrayMethods, Guarded):
         An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
         ops read copies of it.
         """
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".data")
         if self.op is None:
             return self._lend()
@@ -166,8 +173,12 @@ class Tensor(_ArrayMethods, Guarded):
     def data(self, value: ArrayLike) -> None:
         if value is self._lent and self._array is None:  # as after p.data -= …
             return
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("setting .data")
+            if _calls(self):
+                raise GraphError(
+                    f"{describe(self)} stands for an argument while a function is called; its data is fixed"
+                )
         if self.op is not None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         array = array_of(value, self.dtype)
@@ -188,6 +199,8 @@ class Tensor(_ArrayMethods, Guarded):
                 self._count = []
                 return self._lent  # type: ignore[return-value]
             array, spare = self._array, self._spare
+            if NESTED and _calls(self):
+                return _read_only(array)
             if array.ndim == 0 or array.base is not None or not array.flags.writeable:
                 lent = np.array(array)
             elif GIL and getrefcount(self._array) == _ALONE + 1:
@@ -246,14 +259,28 @@ class Tensor(_ArrayMethods, Guarded):
                 f"{describe(self)} holds {self.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
                 f" a tensor in place keeps its dtype: give the right side as {self.dtype}"
             )
-        self.data[...] = result.value
+        self.data[...] = result._value
         return self
 
     @property
-    def value(self) -> Any:
+    def _value(self) -> Any:
         """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
         array = self._array
         return array if array is not None else self._settle()
+
+    @property
+    def value(self) -> Any:
+        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        if NESTED:
+            self._refuse_in_trace(".value")
+        return self._value
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arrays and literals that the op read."""
+        if NESTED:
+            self._refuse_in_trace(".args")
+        return self._args
 
     @property
     def _seen(self) -> Any:
@@ -294,21 +321,21 @@ class Tensor(_ArrayMethods, Guarded):
 
     def item(self) -> Any:
         """The only element, as a Python number: the way out of the graph for ``J.item()``."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".item()")
         return self._seen.item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers, out of the graph."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".tolist()")
         return self._seen.tolist()
 
     def detach(self) -> Tensor:
         """A leaf with the same value that requires no gradient."""
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(".detach()")
-        return make_leaf(_new(Tensor), self.value, _getframe(1))
+        return make_leaf(_new(Tensor), self._value, _getframe(1))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._refuse_exit("np.asarray")
@@ -324,14 +351,28 @@ class Tensor(_ArrayMethods, Guarded):
         self._refuse_exit("int")
         return int(self._seen)
 
+    def __trunc__(self) -> int:
+        self._refuse_exit("math.trunc")
+        return int(self._seen)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        self._refuse_exit("round")
+        return round(self._seen.item(), ndigits)
+
     def __index__(self) -> int:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("an index")
         if self.dtype.kind not in "iu":
             raise UnsupportedError(f"an index is a whole number, and {describe(self)} holds {self.dtype}")
         return index(self._seen)
 
     def _refuse_in_trace(self, how: str) -> None:
+        """Refuse to give a value where it is not known, or is that of the first call: in a trace, and after it."""
+        trace = trace_of(self)
+        if trace is None:
+            return
+        if trace.over:
+            raise UnsupportedError(f"{how} of {describe(self)} is not known: {_LEFT.format(self.site.where)}")
         site = locate(_getframe(2))
         raise UnsupportedError(
             f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
@@ -339,13 +380,13 @@ class Tensor(_ArrayMethods, Guarded):
         )
 
     def _refuse_exit(self, how: str) -> None:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace(how)
-        if self._requires_grad and STATE.get().recording:
-            join = "join tensors with tg.stack; " if how == "np.asarray" else ""
+        if loses_gradient(self):
+            said = f"{how} of {describe(self)}" if " " in how else f"{how}({describe(self)})"
             raise UnsupportedError(
-                f"{how}({describe(self)}) would leave the graph and lose the gradient;"
-                f" {join}take .data, .item() or .detach() if that is what you want"
+                f"{said} would leave the graph and lose the gradient;"
+                f" {_INSTEAD.get(how, '')}take .data, .item() or .detach() if that is what you want"
             )
 
     def __format__(self, spec: str) -> str:
@@ -353,7 +394,7 @@ class Tensor(_ArrayMethods, Guarded):
         return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("the truth")
         return bool(self._seen)
 
@@ -368,7 +409,7 @@ class Tensor(_ArrayMethods, Guarded):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: object) -> bool:
-        if STATE.get().tracing:
+        if NESTED:
             self._refuse_in_trace("`in`")
         return item in self._seen
 
@@ -397,6 +438,8 @@ class Tensor(_ArrayMethods, Guarded):
 
         The array is yours alone. Setting it to None starts the accumulation anew.
         """
+        if NESTED:
+            self._refuse_in_trace(".grad")
         while (staged := self._staged) is not None:
             if callable(staged):
                 own = np.array(staged())
@@ -431,11 +474,13 @@ class Tensor(_ArrayMethods, Guarded):
         self._name = name
 
     def __repr__(self) -> str:
+        """Shows the value, or in a trace, where it is not known, the shape and dtype."""
+        known = not NESTED or trace_of(self) is None
         value = np.array2string(
             np.asarray(self._seen), separator=", ", prefix="Tensor(", threshold=50, edgeitems=2, precision=4
         )
-        parts = [value]
-        if self.dtype not in (np.float64, np.int64, np.bool_):
+        parts = [value if known else f"shape={self.shape}"]
+        if not known or self.dtype not in (np.float64, np.int64, np.bool_):
             parts.append(f"dtype={self.dtype}")
         if self._name is not None:
             parts.append(f"name={self._name!r}")
@@ -447,8 +492,28 @@ class Tensor(_ArrayMethods, Guarded):
 
     # -- copying -----------------------------------------------------------------------------------------------
 
+    def __copy__(self) -> Tensor:
+        """Return a leaf with the data, `grad`, `name` and `requires_grad` of a leaf of your own.
+
+        Within a function that is differentiated or compiled the copy is recorded, as that of ``x.copy()`` is.
+        Elsewhere the copy of a computed tensor would lose its gradient: it is refused where one is wanted.
+        """
+        if STATE.get().nested is not None or any(calls_of(self)):
+            return self.copy()
+        if self.op is not None:
+            if loses_gradient(self):
+                raise UnsupportedError(
+                    f"a copy of {describe(self)} would leave the graph and lose the gradient;"
+                    " take x.copy(), which records, or x.detach()"
+                )
+        return _rebuilt(*self.__reduce__()[1])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        """Pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        refuse_within(self, "a pickle")
         leaf = self.op is None
         return _rebuilt, (np.array(self._seen), leaf and self._requires_grad, self._name, self.grad if leaf else None)
 
@@ -559,13 +624,16 @@ class Tensor(_ArrayMethods, Guarded):
 
 
 _new = Tensor.__new__
+_INSTEAD = {
+    "np.asarray": "join tensors with tg.stack; ",
+    "Tensor": "take the tensor itself, or x.copy(), which records; ",
+}
 
 
-def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True) -> Array:
-    """An array of what may stand for one, checked."""
+def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "a copy") -> Array:
+    """An array of what may stand for one, checked; `asked` is what the user called for it."""
     if isinstance(data, Tensor):
-        if STATE.get().tracing:
-            data._refuse_in_trace("a copy")
+        data._refuse_exit(asked)
         data = cast(Array, data._seen)
     mask = getattr(data, "mask", None)  # that of pandas is a method
     if isinstance(mask, (np.ndarray, np.bool_)) and mask.any():
@@ -599,7 +667,7 @@ def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = N
     tensor._name = name
     tensor._requires_grad = False
     tensor.age = next(_counter)
-    tensor.inputs = tensor.args = ()
+    tensor.inputs = tensor._args = ()
     tensor.params = NO_PARAMS
     tensor.scope = STATE.get().scope
     tensor.site = locate(frame)
@@ -616,13 +684,13 @@ def make_node(
     frame: FrameType,
 ) -> Tensor:
     """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
-    plain, recording, scope, _, tracing, check, _, _, _ = STATE.get()
+    plain, recording, scope, _, _, check, _, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not plain:
         if check is not None:
             check.forward(record, inputs, args, params, value, frame)
         if not recording:
-            if tracing:  # a constant would be that of the first call
+            if NESTED and any(trace_of(x) is not None for x in inputs):  # a constant would be that of the first call
                 raise UnsupportedError(
                     f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
                     " first call; compute outside what is constant, and give it as an argument"
@@ -633,7 +701,7 @@ def make_node(
     tensor._requires_grad = requires_grad
     tensor.op = record
     tensor.inputs = inputs
-    tensor.args = args
+    tensor._args = args
     tensor.params = params
     tensor.age = age = next(_counter)
     if age >= _next_guarded:
@@ -655,7 +723,7 @@ def _guard(tensor: Tensor) -> None:
 def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
     """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
     node = make_leaf(_new(Tensor), value, _getframe(1))
-    node.op, node.inputs, node.args, node.params = op, inputs, args, params
+    node.op, node.inputs, node._args, node.params = op, inputs, args, params
     return node
 
 
@@ -675,9 +743,85 @@ def _writable(array: Array) -> bool:
     return owner is not None
 
 
+def _calls(x: Any) -> tuple[Nested, ...]:
+    return getattr(x, "_calls", ())  # the slot of what is not a variable is empty
+
+
+def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
+    """The calls with variables that a tensor was computed from; with `smoothly` only those it has a derivative by."""
+    for node in toposort(x, stop=_ROUGH if smoothly else ()):
+        yield from _calls(node)
+
+
+class _Rough:
+    """All tensors through which no derivative goes."""
+
+    def __contains__(self, x: object) -> bool:
+        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
+
+
+_ROUGH = _Rough()
+
+
+def _all_calls() -> list[Nested]:
+    return [call for kept in list(NESTED) if (call := kept()) is not None]
+
+
+def trace_of(x: Any) -> Nested | None:
+    """The trace that a tensor belongs to; None where it belongs to none.
+
+    While a function is traced, all that its thread sees does. Another thread does not know that it works for a trace,
+    and a tensor may be kept until after it, so there the graph is asked.
+    """
+    around = STATE.get().nested
+    if STATE.get().tracing and around is not None and not around.over:  # it may be that of a task that was left behind
+        return around
+    if type(x) is Tensor and any(call.tracing for call in _all_calls()):
+        return next((call for call in calls_of(x) if call.tracing), None)
+    return None
+
+
+def loses_gradient(x: Tensor) -> bool:
+    """Whether a gradient may be wanted through this tensor, so that its numbers must not leave the graph in silence."""
+    if not STATE.get().recording:
+        return False
+    return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
+
+
+def refuse_within(x: Tensor, what: str) -> None:
+    """Refuse a way out that is open elsewhere to what belongs to a function that is compiled or differentiated."""
+    if NESTED:
+        x._refuse_in_trace(what)
+        if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
+            raise UnsupportedError(
+                f"{what} of {describe(x)} would leave the function that is differentiated, and lose the gradient;"
+                " take it of x.detach() if that is what you want"
+            )
+
+
+_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; have it return them"
+
+
+def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
+    """Refuse outputs that depend on a variable of a call that is over, other than through `variables`."""
+    if not NESTED or not any(call.over for call in _all_calls()):
+        return
+    for node in toposort(*outputs, stop=variables):
+        if any(call.over for call in _calls(node)):
+            raise GraphError(
+                f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}, or keep its .detach()"
+            )
+
+
+def _read_only(array: Any) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
 def ask(x: Tensor, what: str) -> None:
-    """Refuse to let the values of a tensor decide about a shape in a program, which has been made before they come."""
-    if STATE.get().tracing:
+    """Refuse to show the values of a tensor in a program, or to decide by them: it is made before they come."""
+    if NESTED:
         x._refuse_in_trace(what)
 
 

@@ -37,7 +37,7 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
         if constant and node.size <= LARGEST_CONSTANT:
-            return Tensor(node.value)  # computed now
+            return Tensor(node._value)  # computed now
         operands = [_identity(x, names) for x in inputs]
         if node.op.name in ("add", "multiply"):  # type: ignore[union-attr]  # x + y is y + x
             operands.sort(key=repr)
@@ -70,7 +70,7 @@ def _identity(x: Any, names: Mapping[Tensor, str]) -> Any:
     if not isinstance(x, Tensor):
         return repr(x)
     number = x.op is None and x.shape == () and x not in names
-    return (repr(x.value.item()), x.dtype) if number else id(x)
+    return (repr(x._value.item()), x.dtype) if number else id(x)
 
 
 # -- ops that are several calls of NumPy -----------------------------------------------------------------------------

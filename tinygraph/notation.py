@@ -93,7 +93,7 @@ class Writer:
             return written, PRODUCT
         if x.op.name == "negative":  # −a ∗ b is (−a) ∗ b
             return written, min(x.op.binding, self.operand(x.inputs[0], x, 0)[1])
-        return written, BIG_SUM if self._factor(x) and _ends_in_sum(written) else x.op.binding
+        return written, BIG_SUM if self._factor(x) is not None and _ends_in_sum(written) else x.op.binding
 
     def _factor(self, node: Tensor) -> Tensor | None:
         """The scalar quotient that a product begins with, which is written as in (1/m) x."""
@@ -142,7 +142,12 @@ class Writer:
                 rest = [Span("("), *rest, Span(")")]
             numerator = above[0] if above[1] >= PRODUCT else [Span("("), *above[0], Span(")")]
             return [Span("("), *numerator, Span("/"), *_grouped(*below), Span(") "), *rest]
-        if op.name == "negative" and isinstance(x := node.inputs[0], Tensor) and self._inline(x) and self._factor(x):
+        if (
+            op.name == "negative"
+            and isinstance(x := node.inputs[0], Tensor)
+            and self._inline(x)
+            and self._factor(x) is not None
+        ):
             return [Span("−"), *self.expression(x)]
         if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
             if x.op is not None and x.op.name == "inv":
@@ -234,7 +239,7 @@ def _constant(x: Tensor) -> tuple[Spans, int]:
     if x.shape == ():
         return _number(x.item())
     return [
-        Span("I", True) if x.ndim > 1 and np.array_equal(x.value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
+        Span("I", True) if x.ndim > 1 and np.array_equal(x._value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
     ], TIGHTEST
 
 
@@ -428,6 +433,7 @@ _LATEX = {
     "≥": r"\ge ",
     "≠": r"\ne ",
     "…": r"\ldots ",
+    "′": "'",
     "‖": r"\| ",
     "←": r"\leftarrow ",
     "⟨": r"\langle ",

@@ -180,7 +180,7 @@ def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str], computed: Com
             graph = _narrowed(graph, node.dtype, given)
     if graph.dtype != node.dtype:
         return None
-    value, expected = np.asarray(graph.value), np.asarray(node.value)
+    value, expected = np.asarray(graph._value), np.asarray(node._value)
     value = value.reshape(node.shape) if value.size == expected.size else np.broadcast_to(value, node.shape)
     if node.dtype.kind != "f":
         return graph if np.array_equal(value, expected) else None
@@ -198,7 +198,7 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
     def change(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in given for x in inputs if isinstance(x, Tensor))
         number = constant and node.shape == () and node.dtype.kind == "f"
-        return Tensor(node.value.astype(dtype)) if number else over(node, inputs)
+        return Tensor(node._value.astype(dtype)) if number else over(node, inputs)
 
     return rewritten(toposort(graph), change)[graph]
 

@@ -226,7 +226,7 @@ class Program:
         if isinstance(x, Tensor) and not (x.op is None and x.shape == () and x not in self.inputs_set):
             return self._names[x]
         if isinstance(x, Tensor):
-            return self._scalar(x.value.item(), x.dtype) if x.dtype.kind == "f" else numpys_number(x.value)
+            return self._scalar(x._value.item(), x.dtype) if x.dtype.kind == "f" else numpys_number(x._value)
         return self._scalar(float(x), dtype) if dtype.kind == "f" else repr(x)
 
     def _scalar(self, value: float, dtype: np.dtype[Any]) -> str:
@@ -235,13 +235,13 @@ class Program:
 
     def _constant(self, node: Tensor) -> None:
         if node.shape == ():
-            self._names[node] = numpys_number(node.value)
+            self._names[node] = numpys_number(node._value)
             return
-        ones = node.dtype.kind == "f" and (node.value == 1.0).all()
+        ones = node.dtype.kind == "f" and (node._value == 1.0).all()
         name = (
             f"_ones_{'_'.join(map(str, node.shape))}{_kind(node.dtype)}" if ones else f"constant{len(self.constants)}"
         )
-        self.constants[name] = np.array(node.value)
+        self.constants[name] = np.array(node._value)
         self._names[node] = name
 
     def _name(self, node: Tensor, wanted: str | None) -> None:
@@ -322,8 +322,8 @@ def _is_conversion(node: Tensor) -> bool:
 
 def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
     """The inputs in whose memory an op may leave its result: those in which it did, and for a foreign op all."""
-    for x, read in zip(node.inputs, node.args, strict=node.op is not None):
-        if isinstance(x, Tensor) and (is_foreign(node.op) or np.may_share_memory(read, node.value)):  # type: ignore[arg-type]
+    for x, read in zip(node.inputs, node._args, strict=node.op is not None):
+        if isinstance(x, Tensor) and (is_foreign(node.op) or np.may_share_memory(read, node._value)):  # type: ignore[arg-type]
             yield x
 
 
@@ -333,7 +333,7 @@ def _is_writable(node: Tensor) -> bool:
         if node.op.name == "broadcast_to":
             return False
         node = node.inputs[0]  # type: ignore[assignment]
-    return node.shape == () or node.value.flags.writeable
+    return node.shape == () or node._value.flags.writeable
 
 
 def _is_put_in_slice(node: Tensor) -> bool:

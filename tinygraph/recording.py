@@ -29,8 +29,8 @@ class State(NamedTuple):
     """Recording and not checked: all that most operations ask for."""
     recording: bool = True
     scope: tuple[str, ...] = ()
-    nested: bool = False
-    """Inside a function that is being differentiated: inner gradients stay tensors."""
+    nested: Nested | None = None
+    """The function around that is being differentiated or compiled, if any: inner gradients stay tensors."""
     tracing: bool = False
     """Inside a function that is being compiled: values are not known."""
     check: Check | None = None
@@ -48,6 +48,12 @@ class State(NamedTuple):
 
 
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
+
+NESTED: set[ref[Nested]] = set()
+"""The calls in all threads whose variables somebody holds, but for those with results that go on to depend on them.
+
+It is usually empty, and then a tensor may give its numbers away without being asked where it belongs.
+"""
 
 
 class _Exit:
@@ -191,13 +197,50 @@ class enable_grad(Change):  # noqa: N801
 
 
 class Nested(Change):
-    """Inside a function that is being differentiated, or compiled: always recording."""
+    """A call of a function with variables in place of its arguments, to differentiate or to compile it.
 
-    def __init__(self, tracing: bool = False) -> None:
-        self._tracing = tracing
+    It always records. The variables know the call, so what is computed from them is known in other threads too, and
+    after the call, when their numbers would be those of an earlier one.
+    """
+
+    def __init__(self, tracing: bool = False, owner: object = None) -> None:
+        """Let its variables have done their work when `owner` is gone, or without one, when the function has returned.
+
+        Nothing has to run at that moment, which Ctrl-C could prevent.
+        """
+        self.tracing = tracing
+        """Whether values are not known, since the function is being compiled."""
+        self._owner = None if owner is None else ref(owner)
+        self._leaving: ref[Any] | None = None  # the way out of the `with` statement that calls the function
+        self._lasts = False
+        self._around = STATE.get().nested
+
+    @property
+    def running(self) -> bool:
+        """Whether the function has been called and has not returned."""
+        return self._leaving is not None and self._leaving() is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether its variables have done their work: to use them now is an error."""
+        used_by = self._owner or self._leaving
+        ended = not self._lasts and used_by is not None and used_by() is None
+        return ended or (self._around is not None and self._around.over)
+
+    def last(self) -> None:
+        """Say that a result has been handed out that goes on to depend on its variables."""
+        self._lasts = True
+        NESTED.discard(ref(self))
 
     def _changed(self, state: State) -> State:
-        return state._replace(recording=True, nested=True, tracing=self._tracing or state.tracing)
+        return state._replace(recording=True, nested=self, tracing=self.tracing or state.tracing)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        leave = STATE.get().guard
+        assert leave is not None
+        self._leaving = ref(leave())
+        NESTED.add(ref(self, NESTED.discard))
 
 
 class Ruled(no_grad):

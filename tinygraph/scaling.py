@@ -113,7 +113,7 @@ def _gathered(given: set[Tensor], exact: set[Tensor], node: Tensor, inputs: Sequ
     """The numbers that an array is multiplied by as one; also that of a mean."""
     assert node.op is not None
     if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
-        return Tensor(node.value)
+        return Tensor(node._value)
     if node.op.name == "multiply" and node not in exact and (parts := _number_and_array(node, inputs, given)):
         number, array = parts
         match array:
@@ -134,7 +134,7 @@ def _number_and_array(node: Tensor, inputs: Sequence[Any], given: set[Tensor]) -
     (number,), (array,) = numbers, arrays
     if array.dtype not in REAL or array.dtype != node.dtype:
         return None
-    factor = float(np.asarray(number.value if isinstance(number, Tensor) else number, array.dtype))
+    factor = float(np.asarray(number._value if isinstance(number, Tensor) else number, array.dtype))
     return (factor, array) if _is_ordinary(factor) else None
 
 

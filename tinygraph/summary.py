@@ -228,7 +228,7 @@ def _kept(order: Sequence[Tensor]) -> dict[Tensor, int]:
     kept = {}
     for node in order:
         kept[node] = 0
-        for array in (node._seen, *node.args):
+        for array in (node._seen, *node._args):
             if array is not node._seen and not isinstance(array, np.ndarray):
                 continue
             owner = array

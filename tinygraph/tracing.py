@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from sys import _getframe
 from typing import Any
 
 import numpy as np
 
 from .errors import DTypeError, UnsupportedError
-from .graph import Tensor, describe, toposort
+from .graph import Tensor, describe, make_leaf, refuse_left, toposort
 from .names import first_operand, names_of, readers_of
 from .recording import Nested
 from .trees import Structure, flatten, instead, unflatten
@@ -43,12 +44,16 @@ def traced(
     """
     names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
     given = [Tensor(array, name=text) for array, text in zip(arrays, names, strict=True)]
+    again = [make_leaf(Tensor.__new__(Tensor), x._value, _getframe(), x._name) for x in given]
     born = Tensor(0.0).age
-    outputs, results = _outputs(function, name, structure, given)
-    first = _form(outputs, born)
+    outputs, _ = _called(function, name, structure, given)
+    first = _form(outputs, given, born)
     _rename([x for x, number in zip(given, numbered, strict=True) if number], outputs, {*parameters, *names})
-    outputs, results = _outputs(function, name, structure, given)
-    if not _is_same(first, _form(outputs, born)):
+    for x, same in zip(given, again, strict=True):
+        same.name = x._name
+    given = again  # its own, so that what the first call has kept is not taken for part of the second
+    outputs, results = _called(function, name, structure, given)
+    if not _is_same(first, _form(outputs, given, born)):
         raise UnsupportedError(
             f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
             " a program would repeat those of the first call. Draw them outside and give them as an argument"
@@ -75,12 +80,17 @@ def traced(
     return Trace(given, captured, nodes, results, named, sum(x.op is not None for x in order))
 
 
-def _outputs(
+def _called(
     function: Callable[..., Any], name: str, structure: Structure, given: Sequence[Tensor]
 ) -> tuple[list[Any], Structure]:
+    """The leaves of the results, and how they are nested."""
+    trace = Nested(tracing=True)
+    for x in given:
+        x._calls = (trace,)
     args, kwargs = unflatten(structure, given)
-    with Nested(tracing=True), np.errstate(all="ignore"):
+    with trace, np.errstate(all="ignore"):
         outputs, results = flatten(function(*args, **kwargs))
+        refuse_left([x for x in outputs if isinstance(x, Tensor)], name)
     for x, path in zip(outputs, results.paths(), strict=True):
         if isinstance(x, Coroutine):
             x.close()
@@ -107,14 +117,15 @@ def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str |
             leaves[0].name = name
 
 
-def _form(outputs: Sequence[Any], born: int) -> list[Any]:
+def _form(outputs: Sequence[Any], given: Sequence[Tensor], born: int) -> list[Any]:
     """What two calls with the same arguments have in common: ops, wiring, parameters, and the values of constants."""
     order = toposort(*(x for x in outputs if isinstance(x, Tensor)))
     place = {x: i for i, x in enumerate(order)}
+    argument = {x: i for i, x in enumerate(given)}
     form: list[Any] = [place[x] if isinstance(x, Tensor) else np.asarray(x) for x in outputs]
     for node in order:
         if node.op is None:
-            form.append(id(node) if node.age < born else node.value)
+            form.append(argument[node] if node in argument else id(node) if node.age < born else node._value)
         else:
             operands = [place[x] if isinstance(x, Tensor) else repr(x) for x in node.inputs]
             form.append((node.op, operands, repr(node.params)))

@@ -136,7 +136,9 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 
     def vjp_fn(cotangents: Any) -> Any:
         seeds = like(cotangents, structure, outputs, labels, f"the cotangent for {call.function}")
-        stays = call.stays or STATE.get().nested or any(isinstance(x, Tensor) for x in seeds)
+        stays = call.stays or STATE.get().nested is not None or any(isinstance(x, Tensor) for x in seeds)
+        if stays:
+            call.last()
         return call.nested(sweep(outputs, seeds, call.variables, stays))
 
     value = call.plain(unflatten(structure, outputs))
@@ -192,7 +194,9 @@ def _along(
             raise ArgumentError(f"the {what} of {name} are a tuple with one for each argument, as in ({what[:-1]},)")
     call = Call(function, range(len(primals)), primals, None, has_aux)
     seeds = like(tuple(tangents), flatten(tuple(primals))[1], call.variables, call.labels, f"the tangents for {name}")
-    call.stays = call.stays or any(isinstance(x, Tensor) for x in seeds)
+    if any(isinstance(x, Tensor) for x in seeds):
+        call.stays = True
+        call.last()
     return call, seeds
 
 

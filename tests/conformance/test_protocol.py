@@ -1001,11 +1001,19 @@ def test_p16_the_copy_of_a_leaf_has_data_and_gradient_of_its_own(how):
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_p16_the_copy_of_a_result_is_a_leaf(how):
     x = tg.parameter([1.0, 2.0])
-    z = how(x * x)
+    y = x * x
+    with tg.no_grad():
+        z = how(y)
     assert (z.op, z.inputs) == (None, ())
     assert z.data.tolist() == [1.0, 4.0]
     assert not z.requires_grad  # a backward that ended there would lose the gradient in silence
     assert x.requires_grad
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy])
+def test_p16_the_copy_of_a_result_that_has_a_gradient_is_an_error(how):
+    with pytest.raises(tg.UnsupportedError, match="lose the gradient"):
+        how(tg.parameter([1.0, 2.0]) * 2.0)
 
 
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
@@ -1210,7 +1218,7 @@ VIEWS = {
     "+x": lambda x: +x,
     "x + 0": lambda x: x + 0.0,
     "detach": lambda x: x.detach(),
-    "Tensor of a tensor": lambda x: tg.Tensor(x, requires_grad=True),
+    "Tensor of a tensor": lambda x: tg.Tensor(x.detach(), requires_grad=True),
 }
 
 

@@ -8,7 +8,7 @@ from sys import _getframe
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..graph import ArrayLike, Tensor, describe
+from ..graph import ArrayLike, Tensor, ask, describe
 from ..recording import enable_grad
 from .report import BackpropReport
 
@@ -54,6 +54,7 @@ def check_backprop(
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"check_backprop takes the tensor that was differentiated, not {type(output).__name__}")
+    ask(output, "the check")
     if convention not in ("lecture", "exact"):
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():

@@ -54,7 +54,9 @@ class Check:
             )
         if not given:
             raise ArgumentError("there is nothing to compare: give gradients by name, as in dW1=dW1")
-        arrays = {nodes[name]: array_of(value) for name, value in given.items()}
+        arrays = {
+            nodes[name]: array_of(value.value if isinstance(value, Tensor) else value) for name, value in given.items()
+        }
         for name, array in zip(given, arrays.values(), strict=True):
             if array.dtype.kind not in "biuf":
                 raise DTypeError(f"{name} holds {array.dtype}, and a gradient holds real numbers")
@@ -154,7 +156,9 @@ class Check:
         """The values of what has a name, as they were read."""
         found = {x: x._seen for x in self.names if x.dtype.kind == "f"}
         for node in self.order:
-            found |= {x: a for x, a in zip(node.inputs, node.args, strict=True) if isinstance(x, Tensor) and x in found}
+            found |= {
+                x: a for x, a in zip(node.inputs, node._args, strict=True) if isinstance(x, Tensor) and x in found
+            }
         return {x: np.asarray(a) for x, a in found.items()}
 
     @cached_property

@@ -34,9 +34,9 @@ class Pieces:
             if node.op is not None:
                 through = any(direct is None or direct(node.inputs[i]) for i in node.op.aside)  # type: ignore[arg-type]
                 op = without_shortcut(node.op) if through else node.op
-                made = _again(node, op, self._read, node.args, node.value)
+                made = _again(node, op, self._read, node._args, node._value)
             self._made[node] = made
-            self._read[node] = Tensor(node.value) if node in given else made
+            self._read[node] = Tensor(node._value) if node in given else made
         output = order[-1]
         self._outputs = [self._made[output], *(self._made[node] for node in given)]
         self._seeds = [output.dtype.type(1), *(g.astype(node.dtype)[()] for node, g in given.items())]
@@ -118,7 +118,7 @@ def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Gen
         if node.op is None:
             made[node] = node
             continue
-        read = zip(node.inputs, node.args, strict=True)
+        read = zip(node.inputs, node._args, strict=True)
         args = tuple(_wide(values.get(x, a)) if isinstance(x, Tensor) else a for x, a in read)
         y = node.op.run(*args, **node.params)
         values[node] = y * (1 + part(node.shape)) if node.dtype.kind == "f" else y

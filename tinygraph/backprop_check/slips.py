@@ -71,12 +71,12 @@ class Step:
     @property
     def x(self) -> Any:
         """The operand whose gradient it gives."""
-        return self.node.args[self.position]
+        return self.node._args[self.position]
 
     @cached_property
     def repeated(self) -> Any:
         """What the rule gives, before the sum over axes along which the operand was repeated."""
-        return applied(self.op, self.position, self.g, self.node.value, self.node.args, self.node.params)
+        return applied(self.op, self.position, self.g, self.node._value, self.node._args, self.node.params)
 
     @property
     def repeated_axes(self) -> set[int]:
@@ -98,7 +98,7 @@ class Step:
 
     def with_args(self, *args: Any) -> Any:
         """The same step with other operands."""
-        return self.summed(applied(self.op, self.position, self.g, self.node.value, args, self.node.params))
+        return self.summed(applied(self.op, self.position, self.g, self.node._value, args, self.node.params))
 
     @property
     def is_activation(self) -> bool:
@@ -115,13 +115,13 @@ class Step:
     @property
     def is_product(self) -> bool:
         """Whether it is the product of two matrices."""
-        return self.op.name == "matmul" and all(np.ndim(a) == 2 for a in self.node.args)
+        return self.op.name == "matmul" and all(np.ndim(a) == 2 for a in self.node._args)
 
     @property
     def factors(self) -> tuple[tuple[Any, str], tuple[Any, str]]:
         """The two factors of a step through a matrix product, in their order."""
         other = 1 - self.position
-        g, turned = (self.g, self.name), (self.node.args[other].T, transposed(self.operands[other]))
+        g, turned = (self.g, self.name), (self.node._args[other].T, transposed(self.operands[other]))
         return (g, turned) if self.position == 0 else (turned, g)
 
     @property
@@ -234,8 +234,8 @@ def _derivative_twice(step: Step) -> Slipped:
 def _derivative_at_result(step: Step) -> Slipped:
     """g′(A) for g′(Z)."""
     if step.is_activation:
-        y, i = step.node.value, step.position
-        args = [y if k == i else a for k, a in enumerate(step.node.args)]
+        y, i = step.node._value, step.position
+        args = [y if k == i else a for k, a in enumerate(step.node._args)]
         texts = {"wrong": prime(step.op, step.result, step.result), "right": step.derivative}
         yield applied(step.op, i, step.g, step.op.run(*args, **step.node.params), args, step.node.params), texts
 
@@ -244,17 +244,17 @@ def _argument_for_result(step: Step) -> Slipped:
     """Where g′ is written with A, as 1 − A², the same with Z."""
     if step.is_activation:
         texts = {"wrong": step.operands[step.position], "right": step.result, "derivative": step.derivative}
-        yield applied(step.op, step.position, step.g, step.x, step.node.args, step.node.params), texts
+        yield applied(step.op, step.position, step.g, step.x, step.node._args, step.node.params), texts
 
 
 def _function_for_derivative(step: Step) -> Slipped:
     if step.is_activation:
-        yield step.g * step.node.value, {"wrong": step.result, "right": step.derivative}
+        yield step.g * step.node._value, {"wrong": step.result, "right": step.derivative}
 
 
 def _derivative_misremembered(step: Step) -> Slipped:
     for wrong, slope in _ALMOST.get(step.op.name, {}).items():
-        yield step.g * slope(step.node.value), {"wrong": wrong.format(step.result), "right": step.derivative}
+        yield step.g * slope(step.node._value), {"wrong": wrong.format(step.result), "right": step.derivative}
 
 
 def _other_activation(step: Step) -> Slipped:
@@ -266,7 +266,7 @@ def _other_activation(step: Step) -> Slipped:
         params = dict(zip(other.params, other.forward.__defaults__ or (), strict=True))
         if other is not step.op:
             texts = {"wrong": prime(other, step.operands[step.position], ""), "right": step.derivative}
-            for y in (other.run(step.x, **params), step.node.value):
+            for y in (other.run(step.x, **params), step.node._value):
                 yield applied(other, 0, step.g, y, (step.x,), params), texts
 
 
@@ -332,12 +332,12 @@ def _other_operand(step: Step) -> Slipped:
     if len(tensors) != 2 or not all(tensors) or step.op.kind not in ("elementwise", "contraction"):
         return
     other = 1 - step.position
-    right = step.node.args[other].shape
+    right = step.node._args[other].shape
     for name, value in step.values.items():
         fits = value.shape == right or (step.op.kind == "elementwise" and broadcasts_to(value.shape, step.node.shape))
         fits = fits or (step.is_product and value.ndim == 2 and value.shape[other] == right[other])
         if fits and name != step.operands[other]:
-            args = list(step.node.args)
+            args = list(step.node._args)
             args[other] = value
             yield step.with_args(*args), {"wrong": name, "right": step.operands[other]}
 

@@ -10,7 +10,7 @@ from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DependencyError, ShapeError, TinygraphError
-from ..graph import Tensor
+from ..graph import Tensor, ask
 from ..names import clean
 from ..notation import Span, Spans, as_text
 from ..threads import cached_property
@@ -159,6 +159,7 @@ def draw(
     """
     if not isinstance(output, Tensor):
         raise TypeError(f"draw shows the graph of a tensor, not of {type(output).__name__}")
+    ask(output, "a picture")
     if detail not in ("names", "ops"):
         raise ArgumentError(f'detail is "names" or "ops", not {detail!r}')
     if direction not in ("LR", "TB"):

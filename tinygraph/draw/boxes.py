@@ -236,7 +236,7 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
 def as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
     """The value that the graph has read: the data of a leaf may have changed since."""
     for reader in readers.get(node, ()):
-        return np.asarray(next(a for x, a in zip(reader.inputs, reader.args, strict=True) if x is node))
+        return np.asarray(next(a for x, a in zip(reader.inputs, reader._args, strict=True) if x is node))
     return np.asarray(node._seen)
 
 

@@ -25,7 +25,7 @@ def drawing_of_misfit(misfit: Misfit, frame: FrameType | None) -> Drawing | None
     operands = tuple(x for x in misfit.operands if isinstance(x, Tensor))
     if not operands:
         return None
-    failed = as_if_applied(_FAILED, operands, tuple(x.value for x in operands), NO_PARAMS, np.float64(np.nan))
+    failed = as_if_applied(_FAILED, operands, tuple(x._value for x in operands), NO_PARAMS, np.float64(np.nan))
     failed.site, failed.scope = misfit.site, misfit.scope
     failed.name = ""  # nothing has been bound: in Z = Z + b, it is the operand that is called Z
     drawing = drawing_of(failed, frame, symbols=operands)

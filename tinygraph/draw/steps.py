@@ -389,7 +389,7 @@ class _Numbers(Writer):
             return [Span(number(x))], SUM if x < 0 else TIGHTEST
         if self._inline(x):
             return super().operand(x, reader, position)
-        return _put_in(np.asarray(reader.args[position]))
+        return _put_in(np.asarray(reader._args[position]))
 
     def right_hand_side(self, x: Any) -> Spans:
         if isinstance(x, Tensor) and not self._inline(x):

@@ -570,7 +570,7 @@ def _mask(x: Tensor, key: Any, values: Any) -> Tensor | None:
 def _spread(values: Tensor, x: Tensor, key: Key, arrays: Sequence[Tensor]) -> Tensor:
     """Values in the shape of what the key selects."""
     whole = np.broadcast_to(False, x.shape)  # without any memory
-    shape = whole[filled(key, tuple(i.value for i in arrays))].shape
+    shape = whole[filled(key, tuple(i._value for i in arrays))].shape
     return values if values.shape == shape else broadcast_to(values, shape)
 
 

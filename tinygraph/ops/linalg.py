@@ -382,7 +382,7 @@ def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tenso
     rank = matrix_rank(x, rtol=rcond)
     solution = matmul(pinv(x, rtol=rcond), y)
     residuals = reshape(reduction.sum((matmul(x, solution) - y) ** 2, 0), -1)
-    if rows <= columns or rank.value < columns:
+    if rows <= columns or rank._value < columns:
         residuals = residuals[:0]
     return solution, residuals, rank, svdvals(x)
 

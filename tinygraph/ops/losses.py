@@ -188,7 +188,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     _check_reduction(reduction)
     a = as_tensor(a)
     y = as_tensor(y)
-    probabilities, labels = a.value, y.value
+    probabilities, labels = a._value, y._value
     if probabilities.shape != labels.shape:
         raise misfit((a, y), lambda operands: label_mismatch(*operands))
     if labels is not _checked:
@@ -197,7 +197,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         y = _as_wide_as(a, y)
     if a.op is not None and a.op.name == "sigmoid" and probabilities.dtype.kind == "f":
         z: Any = a.inputs[0]
-        if z._array is a.args[0] or np.array_equal(z._seen, a.args[0], equal_nan=True):  # else it has changed since
+        if z._array is a._args[0] or np.array_equal(z._seen, a._args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
     if ((probabilities < 0) | (probabilities > 1)).any():
         name = given_name(a, 0)
@@ -220,7 +220,7 @@ _checked: Any = None  # the labels last looked at; held here, they cannot be wri
 def _check_labels(y: Tensor) -> None:
     """Labels are in [0, 1]; those of a training loop are looked at once."""
     global _checked
-    labels = y.value
+    labels = y._value
     if not ((labels >= 0) & (labels <= 1)).all():
         name = given_name(y, 1)
         signs = np.isin(labels, (-1, 1)).all()
@@ -285,7 +285,7 @@ def log_loss_from_logits(
     (1000.6931471805599, array([-0.5,  0. , -1. ]))
     """
     z, y = _pair(z, y, reduction)
-    if y.value is not _checked:
+    if y._value is not _checked:
         _check_labels(y)
     y = _as_wide_as(z, y)
     if pos_weight is None:
@@ -437,7 +437,7 @@ def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None
         raise DTypeError(
             f"classes are whole numbers, but {given_name(y, 1)} is {y.dtype}; use {given_name(y, 1)}.astype(int)"
         )
-    values, classes = y.value, z.shape[axis]
+    values, classes = y._value, z.shape[axis]
     wrong = np.asarray(values)[(values < 0) | (values >= classes)]
     wrong = wrong[wrong != ignored] if ignored is not None else wrong
     if wrong.size:
@@ -449,7 +449,7 @@ def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None
 
 def _check_distribution(y: Tensor, axis: int, position: int) -> None:
     """Probabilities are not negative, and add up to 1."""
-    values = y.value
+    values = y._value
     if not (values >= 0).all():
         wrong = np.asarray(values)[~(values >= 0)]
         raise ArgumentError(
@@ -654,7 +654,7 @@ def hinge(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> 
     Tensor([0.5, 0. , 2. ], op=relu)
     """
     x, y = _pair(prediction, target, reduction)
-    labels = y.value
+    labels = y._value
     if not ((labels == 1) | (labels == -1)).all():
         wrong = np.asarray(labels)[(labels != 1) & (labels != -1)]
         name = given_name(y, 1)

@@ -357,7 +357,7 @@ def dropout(
     mask = as_tensor(mask)
     if not broadcasts_to(mask.shape, x.shape):
         raise misfit((x, mask), "the mask broadcasts to the shape of the input")
-    if not ((mask.value == 0) | (mask.value == 1)).all():
+    if not ((mask._value == 0) | (mask._value == 1)).all():
         raise ArgumentError(
             "the mask of dropout is 1, or True, for what to keep and 0 for the rest; it is divided by 1 − p here,"
             " so do not divide the mask"

@@ -498,6 +498,6 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 
 def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
     x = as_tensor(x)
-    if x.size and not (x.value == x.value).any(axis=axis).all():
+    if x.size and not (x._value == x._value).any(axis=axis).all():
         raise ArgumentError("among NaN alone nothing is the largest or the smallest")
     return without_nan(x, instead)

@@ -209,7 +209,7 @@ def interp(
     if period is not None:
         points, nodes, values = _periodic(points, nodes, values, period)
         left = right = None
-    elif not (nodes.value[1:] >= nodes.value[:-1]).all():
+    elif not (nodes._value[1:] >= nodes._value[:-1]).all():
         raise ArgumentError("interp takes nodes in ascending order; sort them, and the values with them")
     first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
     y = _part(values, 0, 0)

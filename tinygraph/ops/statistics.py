@@ -404,7 +404,7 @@ def average(
         weights = np.asarray(weights, x.dtype)
     weights = _fitted(as_tensor(weights), x, axis)
     total = sum(weights, axis=axis, keepdims=keepdims)
-    if not total.value.all():
+    if not total._value.all():
         raise ArgumentError("weights that add up to 0 make no average")
     y = sum(x * weights, axis=axis, keepdims=keepdims) / total
     return (y, total) if returned else y
@@ -501,7 +501,7 @@ def _checked_weights(weights: ArrayLike, n: int) -> Tensor:
     weights = as_tensor(weights)
     if weights.shape != (n,):
         raise ShapeError(f"there are {n} observations, so the weights have the shape ({n},), not {weights.shape}")
-    if (weights.value < 0).any():
+    if (weights._value < 0).any():
         raise ArgumentError("weights are not negative")
     return weights
 

@@ -196,9 +196,9 @@ class Reader:
             return symbol(node)
         if node.shape == ():
             return self.literal(node.item())
-        if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node.value, np.eye(len(node))):
+        if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node._value, np.eye(len(node))):
             return of(Call("identity", (), Params(), node.shape))
-        values = np.unique(node.value)
+        values = np.unique(node._value)
         return number(values[0].item()) if values.size == 1 else symbol(node)
 
     def _as_real(self, node: Tensor) -> Sum:
@@ -227,7 +227,7 @@ class Reader:
             elif (term := self._read[x]).symbols or x.dtype not in REAL:
                 operands.append(term)
             else:  # it has turned out to be a number
-                operands.append(symbol(Tensor(np.asarray(x.value))))
+                operands.append(symbol(Tensor(np.asarray(x._value))))
         return self.named(_call(self, node, *operands))
 
     def _as_whole(self, x: Tensor) -> Sum:
@@ -235,7 +235,7 @@ class Reader:
         if x in self.atoms:
             return self._short.get(x, self._read[x])
         if x.op is None:
-            values = np.unique(x.value)
+            values = np.unique(x._value)
             return number(int(values[0])) if len(values) == 1 else self._read[x]
         if not all(is_whole(y) or isinstance(y, int) for y in x.inputs):
             return self._read[x]
@@ -481,7 +481,7 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
     asked = node.inputs[0]
     guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
     if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
-        if not np.any(node.args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
+        if not np.any(node._args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
             return y
     left, right = as_product(x), as_product(y)
     if reader.accurate or not (
@@ -495,8 +495,8 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
 
 def _only_guards(node: Tensor) -> bool:
     """Whether a choice differs from what is otherwise only where this is not finite."""
-    otherwise = np.asarray(node.args[2])
-    return bool(((otherwise == node.value) | ~np.isfinite(otherwise)).all())
+    otherwise = np.asarray(node._args[2])
+    return bool(((otherwise == node._value) | ~np.isfinite(otherwise)).all())
 
 
 def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sys import _getframe
 from typing import NamedTuple
 
-from ..graph import Tensor
+from ..graph import Tensor, ask
 
 __all__ = ["Answer", "Cause", "why"]
 
@@ -71,6 +71,7 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
         raise TypeError(f"why asks about a tensor, not about {type(t).__name__}")
     if of is not None and not isinstance(of, Tensor):
         raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
+    ask(t, "an explanation")
     from .answers import answer  # here, since few programs ask
 
     return answer(t, of, _getframe(1))

@@ -91,7 +91,7 @@ def _kind(node: Tensor, anomaly: Anomaly) -> str:
     undefined = bool(np.isnan(np.asarray(anomaly.value)[anomaly.bad]).any())
     if node.op.name in ("log", "log2", "log10", "log1p") and not undefined:
         return "log of 0"
-    if node.op.name == "divide" and np.any((np.asarray(node.args[1]) == 0) & anomaly.bad):
+    if node.op.name == "divide" and np.any((np.asarray(node._args[1]) == 0) & anomaly.bad):
         return "division by 0"
     return "undefined" if undefined else "overflow"
 
