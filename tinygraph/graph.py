@@ -49,7 +49,7 @@ _IN_A_TRACE = {
     ".detach()": "tg.stop_gradient(x) is recorded; ",
     "setting .data": "return the new value as a result; ",
     ".grad": "take it outside, and give it as an argument; ",
-    "Tensor": "use the tensor itself, of which nothing is written to; ",
+    **dict.fromkeys(("Tensor", "parameter"), "use the tensor itself, of which nothing is written to; "),
 }
 """What to do within a function that is compiled, before what to do in general."""
 
@@ -626,7 +626,7 @@ class Tensor(_ArrayMethods, Guarded):
 _new = Tensor.__new__
 _INSTEAD = {
     "np.asarray": "join tensors with tg.stack; ",
-    "Tensor": "take the tensor itself, or x.copy(), which records; ",
+    **dict.fromkeys(("Tensor", "parameter"), "take the tensor itself, or x.copy(), which records; "),
 }
 
 
@@ -657,6 +657,8 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
     >>> W1.name, W1.shape, W1.requires_grad
     ('W1', (1, 2), True)
     """
+    if isinstance(data, Tensor):
+        data._refuse_exit("parameter")
     return Tensor(data, requires_grad=True, name=name)
 
 

@@ -2,6 +2,9 @@
 
 Both sides are Python expressions over the ops, and can be computed with plain NumPy: the tests do so on every domain,
 at its edges too. Small letters are arrays, capitals matrices, k an axis and b a yes or no.
+
+They hold for real numbers, and are applied to float32 and float64 operands of one dtype: not to integers, which wrap
+around, nor to float16, nor across a conversion. `simplify.whole` knows where integers behave as real numbers do.
 """
 
 from __future__ import annotations
