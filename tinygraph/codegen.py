@@ -167,9 +167,9 @@ def _binding(template: str) -> int:
     return TIGHTEST
 
 
-HELPERS = kernels.__all__
+_HELPERS = frozenset(kernels.__all__)
 """The names of the functions that `helpers` may put in."""
-_KNOWN = {*HELPERS, *dir(builtins)}
+_KNOWN = {*_HELPERS, *dir(builtins)}
 
 
 def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:
@@ -185,11 +185,10 @@ def helpers(source: str) -> str:
     needed: dict[str, str] = {}
     texts = [source]
     while texts:
-        text = texts.pop()
-        for name in HELPERS:
-            if name not in needed and re.search(rf"(?<!\.)\b{name}\(", text):
-                needed[name] = _source(name)
-                texts.append(needed[name])
+        called = re.findall(r"(?<![\w.])(\w+)\(", texts.pop())
+        for name in _HELPERS.intersection(called).difference(needed):
+            needed[name] = _source(name)
+            texts.append(needed[name])
     return "".join(f"{needed[name]}\n\n" for name in sorted(needed))
 
 
