@@ -76,6 +76,8 @@ class Writer:
         self._inline = inline
         self._literals = literals or {}  # names of numbers
         self._axes = axes  # whether sums say along which
+        self._known: dict[Tensor, Spans] = {}  # within one expression, which asks for some of its parts several times
+        self._depth = 0
 
     def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
         """One operand of `reader`, and how tightly it binds."""
@@ -131,6 +133,18 @@ class Writer:
 
     def expression(self, node: Tensor) -> Spans:
         """The right-hand side of a node's equation."""
+        if node not in self._known:
+            self._depth += 1
+            try:
+                self._known[node] = self._expression(node)
+            finally:
+                self._depth -= 1
+        written = self._known[node]
+        if not self._depth:  # names may be others by the next one
+            self._known.clear()
+        return written
+
+    def _expression(self, node: Tensor) -> Spans:
         op = node.op
         assert op is not None
         operands = [self.operand(x, node, i) for i, x in enumerate(node.inputs)]
