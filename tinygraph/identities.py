@@ -20,13 +20,13 @@ class Identity(NamedTuple):
     domain: str = "real"
     """real: all numbers; positive: those above 0; nonzero; invertible: matrices with an inverse."""
     accurate: bool = True
-    """Whether the right side is as accurate as the left for every number; if not, it is for equations only."""
+    """Whether the right side is as accurate as the left for every number, NaN included; if not, it is for equations."""
 
 
 SHORTER = (
     # exponentials
     Identity("log(exp(x))", "x"),
-    Identity("exp(log(x))", "x", "positive"),
+    Identity("exp(log(x))", "x", "positive", accurate=False),
     Identity("log(1 + exp(x))", "softplus(x)"),
     Identity("log1p(exp(x))", "softplus(x)"),
     Identity("sinh(x) / cosh(x)", "tanh(x)"),
@@ -34,8 +34,8 @@ SHORTER = (
     Identity("exp(x) / (1 + exp(x))", "sigmoid(x)"),
     Identity("sigmoid(x) * exp(-x)", "1 - sigmoid(x)", accurate=False),
     # roots, absolute values
-    Identity("sqrt(x) ** 2", "x", "positive"),
-    Identity("1 / sqrt(x) / sqrt(x)", "1 / x", "positive"),
+    Identity("sqrt(x) ** 2", "x", "positive", accurate=False),
+    Identity("1 / sqrt(x) / sqrt(x)", "1 / x", "positive", accurate=False),
     Identity("abs(x) ** 2", "x ** 2"),
     Identity("sign(x) * abs(x)", "x"),
     Identity("sign(x) / abs(x)", "1 / x", "nonzero"),

@@ -31,7 +31,6 @@ from .simplify import (
     common_factor,
     has_elements,
     only_base,
-    shortest,
     symbol,
     written,
 )
@@ -70,7 +69,7 @@ def optimised(
         reading = readers.get(node, ())
         if not (len(reading) > 1 or own or node in results or large or any(_jumps(x) for x in reading)):
             continue
-        term = _spread(shortest(reader.read(node)))
+        term = _spread(reader.shortest(reader.read(node)))
         sound = (node not in exact or _is_copy(node)) and reader.needed(_region(node, reader)) <= term.symbols
         graph = _written(term, node, names, reader.computed) if sound else None
         if collapsed is not None and graph is not None and node in names:
@@ -130,6 +129,8 @@ def _spread(term: Sum) -> Sum:
     That is X − (1/m) Σ X, not (1/m) (m X − Σ X), but (1/m) (A − Y), not (1/m) A − (1/m) Y.
     """
     spread = added(map(_spread_product, term.products))
+    if not term.parts <= spread.parts:  # some cancel that may be NaN
+        return term
     if len(spread.products) > 1:
         gathered = as_product(spread, Product(common_factor(spread).coefficient, ()))
         (inside,) = (base for base, _ in gathered.powers)
@@ -153,16 +154,10 @@ def _spread_product(product: Product) -> Sum:
 
 def _spread_base(base: Base) -> Base:
     if isinstance(base, Sum):
-        return _spread_inside(base)
+        return _spread(base)
     if isinstance(base, Call):
-        return Call(base.op, tuple(map(_spread_inside, base.operands)), base.params, base.shape)
+        return Call(base.op, tuple(map(_spread, base.operands)), base.params, base.shape)
     return base
-
-
-def _spread_inside(term: Sum) -> Sum:
-    """A part of a term: as it is where it turns out to be 0, for which a call has no form."""
-    spread = _spread(term)
-    return spread if spread.products else term
 
 
 def _multiplied(term: Sum) -> int:

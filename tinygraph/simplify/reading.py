@@ -172,6 +172,12 @@ class Reader:
                             return self.named(term)
         return None
 
+    def shortest(self, term: Sum) -> Sum:
+        """The shortest form of a term; where an accurate reader would lose by it what may be NaN, as it stands."""
+        short = shortest(term)
+        lost = self.accurate and not (_keeps([term], short) and term.parts <= short.parts)
+        return term if lost else short
+
     def apart(self, product: Product, inside: Callable[[Shape], bool]) -> tuple[Product, Product]:
         """The factors that stay in a Σ or a matrix product, and those that go before it."""
         inner, outer = split(product, inside)
@@ -212,9 +218,14 @@ class Reader:
                 operands.append(_converted(self._whole[x], node.dtype))
             else:
                 operands.append(self._read[x])
-        term = self.named(_RULES.get(node.op.name, _call)(self, node, *operands))
+        term = _RULES.get(node.op.name, _call)(self, node, *operands)
+        if self.accurate and node.op.name in _ARITHMETIC and not all(x.parts <= term.parts for x in operands):
+            return self._as_recorded(node)
+        term = self.named(term)
         ordinary = all(abs(product.coefficient) < _LARGEST_NUMBER for product in term.products)
-        return term if ordinary else self._as_recorded(node)
+        if not ordinary or (self.accurate and not _keeps(operands, term)):
+            return self._as_recorded(node)
+        return term
 
     def _as_recorded(self, node: Tensor) -> Sum:
         """A node as a call of its operands, with numbers and constants of the dtypes that they have."""
@@ -228,7 +239,8 @@ class Reader:
                 operands.append(term)
             else:  # it has turned out to be a number
                 operands.append(symbol(Tensor(np.asarray(x._value))))
-        return self.named(_call(self, node, *operands))
+        term = _call(self, node, *operands)
+        return term if self.accurate and node.dtype not in REAL else self.named(term)
 
     def _as_whole(self, x: Tensor) -> Sum:
         """What integers are in real arithmetic, over integers; as they were read where that may overflow."""
@@ -256,6 +268,12 @@ def _is_real(node: Tensor) -> bool:
         for i, x in enumerate(node.inputs)
         if isinstance(x, Tensor)
     )
+
+
+def _keeps(terms: Iterable[Sum], term: Sum) -> bool:
+    """Whether the floating symbols of terms are in another: x − x is without x, and is NaN where x is infinite."""
+    lost = (x for other in terms for x in other.symbols - term.symbols)
+    return all(x.dtype.kind != "f" for x in lost)
 
 
 def _converts(node: Tensor) -> bool:
@@ -305,7 +323,7 @@ def _divided(product: Product, by: Product) -> Product | None:
     sign = 1
     for base, exponent in by.powers:
         if base not in powers and isinstance(base, Sum) and base.negated in powers:
-            base, sign = base.negated, sign * (-1) ** exponent
+            base, sign = base.negated, sign * (-1) ** abs(exponent)
         if base not in powers and isinstance(base, Call) and base.op == "sqrt":
             match as_product(base.operands[0]):
                 case Product(coefficient=1, powers=((squared, 1),)) if squared in powers:
@@ -331,7 +349,7 @@ def _full(term: Sum, x: Any) -> Sum:
 def _call(reader: Reader, node: Tensor, *operands: Sum) -> Sum:
     assert node.op is not None
     elementwise = node.op.kind == "elementwise"
-    terms = [shortest(t if elementwise else _full(t, x)) for t, x in zip(operands, node.inputs, strict=True)]
+    terms = [reader.shortest(t if elementwise else _full(t, x)) for t, x in zip(operands, node.inputs, strict=True)]
     shape = np.broadcast_shapes(*(t.shape for t in terms)) if elementwise else node.shape
     if node.size == 0 and 0 not in shape:  # a number would go on where there is none, as NaN · Σ
         return symbol(node)
@@ -359,7 +377,7 @@ def _multiply(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
             return term
     if not columns.powers or not rows.powers:
         return term
-    outer = Call("outer", (shortest(Sum((columns,))), shortest(Sum((rows,)))), Params(), node.shape)
+    outer = Call("outer", (reader.shortest(Sum((columns,))), reader.shortest(Sum((rows,)))), Params(), node.shape)
     return Sum((scalars.times(Product(term.products[0].coefficient, ((outer, 1),))),))
 
 
@@ -384,7 +402,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
         return ZERO
     operands, outside = [], ONE
     for term in (x, y):
-        inner, outer = split(as_product(shortest(term)), (lambda _: True) if reader.accurate else has_elements)
+        inner, outer = split(as_product(reader.shortest(term)), (lambda _: True) if reader.accurate else has_elements)
         outside = outside.times(outer)
         operands.append(Sum((inner,)))
     for term, other, given, beside in zip(operands, operands[::-1], node.inputs, node.inputs[::-1], strict=True):
@@ -392,7 +410,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
         if one or (isinstance(call := only_base(term), Call) and call.op == "identity"):
             if _full(other, beside).shape == node.shape:
                 return Sum((outside.times(as_product(_full(other, beside))),))
-    full = tuple(shortest(_full(term, given)) for term, given in zip(operands, node.inputs, strict=True))
+    full = tuple(reader.shortest(_full(term, given)) for term, given in zip(operands, node.inputs, strict=True))
     if len(full[0].shape) == 1 and len(full[1].shape) == 2:  # vectors are columns
         shape = full[1].shape[::-1]
         full = (reader.named(of(Call("matrix_transpose", (full[1],), Params(), shape))), full[0])
@@ -400,7 +418,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
 
 
 def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    if not (x := shortest(x)).products:
+    if not (x := reader.shortest(x)).products:
         return ZERO
     term = _full(x, node.inputs[0])
     if len(term.products) > 1:
@@ -415,7 +433,7 @@ def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
     """Factors that do not change along the axis stand before the Σ; added up term by term where that is shorter."""
     if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0, whatever would stand before it
         return ZERO
-    term = shortest(x)
+    term = reader.shortest(x)
     whole = _summed(reader, node, term)
     if reader.plain:
         return whole
@@ -455,7 +473,7 @@ def _summed(reader: Reader, node: Tensor, term: Sum) -> Sum:
     summed = _full(Sum((inner,)), given)
     if count == 1 and node.shape == given.shape:
         return multiplied(Sum((outer,)), summed)
-    return multiplied(Sum((outer,)), of(Call("sum", (shortest(summed),), Params(params), node.shape)))
+    return multiplied(Sum((outer,)), of(Call("sum", (reader.shortest(summed),), Params(params), node.shape)))
 
 
 def _mean(reader: Reader, node: Tensor, x: Sum) -> Sum:
@@ -505,7 +523,7 @@ def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
     assert isinstance(given, Tensor)
     if not x.products:
         return ZERO
-    inner, outer = split(as_product(shortest(x)), has_elements)
+    inner, outer = split(as_product(reader.shortest(x)), has_elements)
     if not inner.powers:
         return Sum((outer,))
     outside = Sum((outer,))
@@ -547,6 +565,8 @@ def _column_of(term: Sum) -> Sum | None:
         case _:
             return None
 
+
+_ARITHMETIC = {"add", "subtract", "multiply", "divide"}
 
 _WHOLE: dict[str, Callable[..., Sum]] = {
     "add": lambda x, y: added((x, y)),

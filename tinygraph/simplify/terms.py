@@ -18,6 +18,7 @@ Shape = tuple[int, ...]
 Powers: TypeAlias = "tuple[tuple[Base, int], ...]"
 
 _LARGEST_DENOMINATOR = 1000
+_ROUNDING = 2**20  # (x + 1e16) − 1e16 is x only without rounding
 SIMPLE = 10**6  # a number with a larger denominator is written as a decimal
 
 
@@ -133,7 +134,7 @@ class Product:
         powers, coefficient = dict(self.powers), self.coefficient * other.coefficient
         for base, power in other.powers:
             if isinstance(base, Sum) and base not in powers and base.negated in powers:
-                base, coefficient = base.negated, coefficient * (-1) ** power
+                base, coefficient = base.negated, coefficient * (-1) ** abs(power)
             powers[base] = powers.get(base, 0) + power
         return Product(coefficient, tuple((b, p) for b, p in powers.items() if p))
 
@@ -176,6 +177,23 @@ class Sum:
     def symbols(self) -> frozenset[Tensor]:
         """The nodes that stand in it."""
         return frozenset().union(*(base.symbols for product in self.products for base, _ in product.powers))
+
+    @cached_property
+    def parts(self) -> frozenset[Base]:
+        """What it is sums and products of, that in matrix products included: symbols, functions, and numbers to which
+        others are added to round them."""
+        found: set[Base] = set()
+        for product in self.products:
+            if not product.powers and abs(product.coefficient) > _ROUNDING:
+                found.add(Call("number", (), Params(value=abs(product.coefficient)), ()))
+            for base, _ in product.powers:
+                if isinstance(base, Sum):
+                    found |= base.parts
+                elif isinstance(base, Call) and base.op in OPS and OPS[base.op].kind in ("shape", "contraction"):
+                    found = found.union(*(x.parts for x in base.operands))
+                else:
+                    found.add(base)
+        return frozenset(found)
 
     @cached_property
     def negated(self) -> Sum:
