@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph import graph
 from tinygraph.evaluate import evaluate
 
 
@@ -212,3 +213,23 @@ def test_one_in_another(weights, rng):
         assert W.grad is not None
     one, other = (tg.hessian(lambda x, f=f: tg.sum(f(x)))(x) for f in (outer, plain))
     np.testing.assert_allclose(one.data, other.data)
+
+
+def test_constants_come_back_as_they_are():
+    p = tg.parameter(2.0)
+    for constant in (tg.Tensor(3.0), tg.Tensor(3), p):
+        assert tg.checkpoint(lambda a, c=constant: c)(tg.parameter(1.0)) is constant
+    kept, result = tg.checkpoint(lambda a: (a.detach(), a * 3))(p)
+    result.backward()
+    assert kept.item() == p.grad + kept.item() - 3.0 == 2.0
+
+
+def test_a_chain_is_not_walked_for_each_of_its_links(monkeypatch):
+    walked = []
+    monkeypatch.setattr(graph, "calls_of", lambda x, smoothly=False: walked.append(x) or iter(()))
+    link = tg.checkpoint(lambda z: z * 1.0)
+    y = tg.parameter(1.0)
+    for _ in range(20):
+        y = link(y)
+    y.backward()
+    assert len(walked) <= 20

@@ -602,6 +602,13 @@ def test_describe_and_origin_use_the_users_names():
     assert origin(w).startswith("w = tg.parameter(1.0), test_graph.py:")
 
 
+@pytest.mark.parametrize("nested", [lambda m: [m, m], lambda m: ([1.0, 2.0], m), lambda m: [[m], [m]]])
+def test_a_mask_in_a_list_is_not_dropped(nested):
+    for data in (nested(np.ma.array([1.0, 2.0], mask=[0, 1])), nested(np.ma.masked)):
+        with pytest.raises(tg.DTypeError, match="a tensor has no mask"):
+            tg.Tensor(data)
+
+
 def test_data_with_a_method_called_mask_is_no_masked_array():
     class Series:
         def mask(self):

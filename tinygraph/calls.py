@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .errors import ArgumentError, DTypeError, ShapeError
-from .graph import Tensor, array_of, calls_of, make_leaf, refuse_left, toposort
+from .graph import Tensor, array_of, make_leaf, refuse_left, toposort, variable_of
 from .ops import astype, concat, reshape
 from .recording import NESTED, STATE, Nested
 from .trees import Structure, flatten, instead, matched, unflatten
@@ -139,7 +139,7 @@ def _has_captured(results: Sequence[Tensor]) -> bool:
     """
     alone = len(NESTED) == 1  # then only leaves matter, and the question is quick
     return any(
-        any(call.running for call in x._calls) if hasattr(x, "_calls") else x.op is None and x.requires_grad
+        any(call.running for call in variable_of(x)) if hasattr(x, "_calls") else x.op is None and x.requires_grad
         for x in toposort(*results)
         if x.op is None or not alone
     )
@@ -240,7 +240,7 @@ def fresh(tree: Any, call: Nested | None = None) -> tuple[Any, list[Tensor], int
                 variable = astype(x, x.dtype)
             else:
                 variable = make_leaf(Tensor.__new__(Tensor), x._value, _getframe(1))
-                variable._calls = (call, *calls_of(x)) if x.requires_grad else tuple(calls_of(x))
+                variable._calls = (call, x) if x.requires_grad else (x,)
             variable._requires_grad = x.requires_grad
             x = variable
         variables.append(x)

@@ -63,7 +63,7 @@ def _kept(
 ) -> list[Any]:
     """The results over the inputs, without what is between."""
     inner = [x for x in variables if isinstance(x, Tensor)]
-    outputs = [y for y in leaves if isinstance(y, Tensor)]
+    outputs = [y for y in leaves if isinstance(y, Tensor) and (y.op is not None or any(y is x for x in inner))]
     floats = [y for y in outputs if y.dtype.kind == "f"]
     kept: dict[Tensor, Tensor] = {}
     for group in [floats, *([y] for y in outputs if y.dtype.kind != "f")]:
@@ -77,7 +77,7 @@ def _kept(
         smooth = result.dtype.kind == "f" and any(x.requires_grad for x in read)
         node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result._value, smooth, frame)
         kept |= dict(zip(group, unpacked(node, group), strict=True))
-    return [kept[y] if isinstance(y, Tensor) else y for y in leaves]
+    return [kept.get(y, y) if isinstance(y, Tensor) else y for y in leaves]
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class Tensor(_ArrayMethods, Guarded):
         "__weakref__",
         "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it: never written to; None while lent
-        "_calls",  # of a variable alone: the calls of functions in which it stands for an argument
+        "_calls",  # of a variable alone: the calls in which it stands for an argument, and a tensor that this is of
         "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
         "_grad",  # the gradient as the user has seen it
         "_lent",  # a leaf's value while the user may write to it
@@ -113,7 +113,7 @@ class Tensor(_ArrayMethods, Guarded):
     _args: tuple[Any, ...]
     _array: Any
     _count: list[bool] | None
-    _calls: tuple[Nested, ...]
+    _calls: tuple[Nested | Tensor, ...]
     _grad: Array | None
     _lent: Array | None
     _name: str | None
@@ -175,7 +175,7 @@ class Tensor(_ArrayMethods, Guarded):
             return
         if NESTED:
             self._refuse_in_trace("setting .data")
-            if _calls(self):
+            if any(variable_of(self)):
                 raise GraphError(
                     f"{describe(self)} stands for an argument while a function is called; its data is fixed"
                 )
@@ -199,7 +199,7 @@ class Tensor(_ArrayMethods, Guarded):
                 self._count = []
                 return self._lent  # type: ignore[return-value]
             array, spare = self._array, self._spare
-            if NESTED and _calls(self):
+            if NESTED and any(variable_of(self)):
                 return _read_only(array)
             if array.ndim == 0 or array.base is not None or not array.flags.writeable:
                 lent = np.array(array)
@@ -635,8 +635,7 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked
     if isinstance(data, Tensor):
         data._refuse_exit(asked)
         data = cast(Array, data._seen)
-    mask = getattr(data, "mask", None)  # that of pandas is a method
-    if isinstance(mask, (np.ndarray, np.bool_)) and mask.any():
+    if _is_masked(data):
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
     try:
         return np.array(data, dtype, copy=copy)
@@ -647,6 +646,15 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked
             "an array of tensors would leave the graph; make one tensor of them with stack,"
             " or take .data, .item() or .detach() of each"
         ) from None
+
+
+def _is_masked(data: Any) -> bool:
+    """Whether an array, or one in nested lists, has masked elements."""
+    if type(data) in (list, tuple):
+        kinds = set(map(type, data))
+        return not kinds <= {float, int, bool} and any(map(_is_masked, data))
+    mask = getattr(data, "mask", None)  # that of pandas is a method
+    return isinstance(mask, (np.ndarray, np.bool_)) and bool(mask.any())
 
 
 def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
@@ -745,14 +753,19 @@ def _writable(array: Array) -> bool:
     return owner is not None
 
 
-def _calls(x: Any) -> tuple[Nested, ...]:
-    return getattr(x, "_calls", ())  # the slot of what is not a variable is empty
+def variable_of(x: Tensor) -> Iterator[Nested]:
+    """The calls in which a tensor stands for an argument, or for what was computed from one."""
+    for origin in getattr(x, "_calls", ()):  # the slot of what is not a variable is empty
+        if isinstance(origin, Tensor):
+            yield from calls_of(origin)
+        else:
+            yield origin
 
 
 def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
     """The calls with variables that a tensor was computed from; with `smoothly` only those it has a derivative by."""
     for node in toposort(x, stop=_ROUGH if smoothly else ()):
-        yield from _calls(node)
+        yield from variable_of(node)
 
 
 class _Rough:
@@ -809,7 +822,7 @@ def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tenso
     if not NESTED or not any(call.over for call in _all_calls()):
         return
     for node in toposort(*outputs, stop=variables):
-        if any(call.over for call in _calls(node)):
+        if any(call.over for call in variable_of(node)):
             raise GraphError(
                 f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}, or keep its .detach()"
             )
