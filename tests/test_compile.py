@@ -832,6 +832,16 @@ def test_rounding_does_not_move_a_jump(n):
         lambda x, y: x + y - y,
         lambda x, y: (x - y) + (y - x),
         lambda x, y: tg.sum(x) * 0.0,
+        lambda x, y: x + (x - x),
+        lambda x, y: tg.minimum(x, tg.hypot(x - x, y)),
+        lambda x, y: tg.sqrt(x - 2.0) ** 2,
+        lambda x, y: tg.sqrt(-y) * tg.sqrt(-y) + x,
+        lambda x, y: 1 / tg.sqrt(-x) ** 2,
+        lambda x, y: tg.exp(tg.log(-x)),
+        lambda x, y: tg.log(-x) - (tg.log(-x) + x),
+        lambda x, y: x * (y / y),
+        lambda x, y: tg.sum(x) - (tg.sum(x) + y),
+        lambda x, y: x + np.inf - np.inf,
     ],
 )
 def test_what_is_not_finite_stays_so(function):
@@ -839,6 +849,59 @@ def test_what_is_not_finite_stays_so(function):
     program = tg.compile(function)
     program(np.ones(5), np.full(5, 2.0))
     np.testing.assert_array_equal(program(x, y), function(tg.Tensor(x), tg.Tensor(y)).data)
+
+
+@pytest.mark.parametrize("first", [[0.0, 2.0], [1.3, 2.6], [1e16, 2e16], [1e30, 1.3]])
+def test_a_large_number_that_is_added_and_taken_away_again_rounds(first):
+    for function in (
+        lambda x: (x + 1.5 * 2.0**52) - 1.5 * 2.0**52,
+        lambda x: (x + 1e16) * 2 - 2e16,
+        lambda x: 2 * (x + 1e16) - 1e16 - 1e16,
+    ):
+        program, x = tg.compile(function), np.array([1.3, 2.6])
+        program(np.array(first))
+        np.testing.assert_array_equal(program(x), function(x))
+
+
+def test_opposite_differences_cancel():
+    x = np.array([3.0, 4.0])
+    for power in (1, 2, 3):
+        np.testing.assert_array_equal(
+            tg.compile(lambda x, p=power: (x - 1) / (1 - x) ** p)(x), (x - 1) / (1 - x) ** power
+        )
+    y = tg.parameter(x, name="y")
+    assert "dy = 0" in str(tg.derive(tg.sum((y - 1) / (1 - y))))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda y, x: (y + x) ** 2,
+        lambda y, x: ((y + x) / 2) ** 2,
+        lambda y, x: tg.exp(-y),
+        lambda y, x: tg.exp(-tg.exp(-y)),
+        lambda y, x: tg.exp(-((x - y) ** 2) / 2),
+        lambda y, x: x * tg.exp(-(y**2)),
+        lambda y, x: tg.exp(-y) / tg.sum(tg.exp(-y)),
+        lambda y, x: 2.0 ** (-y),
+        lambda y, x: 1 - (1 - y) ** 2,
+        lambda y, x: tg.log(1 + tg.exp(-y)),
+        lambda y, x: -tg.sum(y) * x / 2,
+        lambda y, x: y + 0.1 * y * (1 - y),
+    ],
+)
+def test_recurrences_without_names_end(step):
+    """Each of them took twice as long, or more, for one step more: these would not end."""
+
+    def function(x):
+        return tg.sum(functools.reduce(lambda y, _: step(y, x), range(50), x))
+
+    x = np.array([0.6, 1.3])
+    with np.errstate(all="ignore"):
+        found = tg.compile(tg.value_and_grad(function))(x), tg.compile(function)(x)
+        expected = tg.value_and_grad(function)(x)
+    np.testing.assert_allclose([found[0][0], found[1]], [expected[0]] * 2, rtol=1e-9)
+    np.testing.assert_allclose(found[0][1], expected[1], rtol=1e-9, atol=1e-12)
 
 
 def test_a_scalar_recurrence_is_compiled_in_linear_time():
@@ -1174,3 +1237,23 @@ def test_containers_that_are_nested_very_deep_say_so():
     for function in (tg.compile(double), tg.grad(double), tg.compile(lambda x: deep)):
         with pytest.raises(tg.ArgumentError, match="nested more than 100 deep"):
             function(deep if function.__name__ == "double" else 1.0)
+
+
+def test_arguments_of_the_other_byte_order_give_results_of_the_machines():
+    for function in (tg.sort, lambda x: x, lambda x: x[::-1], lambda x: x * 2):
+        program = tg.compile(function)
+        for _ in range(2):
+            assert program(np.array([2.0, 1.0], ">f8")).dtype.isnative
+
+
+def test_results_can_be_written_to():
+    for function in (lambda a: np.diagonal(a * 3), np.diagonal, lambda a: np.broadcast_to(a * 3, (2, 2, 2))):
+        assert tg.compile(function)(np.eye(2)).flags.writeable
+
+
+def test_a_python_int_of_more_than_64_bits_is_a_float_beside_floats():
+    function = tg.compile(lambda a, n: a * n)
+    np.testing.assert_array_equal(function(np.array([0.5, 2.0]), 10**30), [5e29, 2e30])
+    assert function(np.array([0.5], np.float32), 10**20).dtype == np.float32
+    with pytest.raises(tg.DTypeError, match=r"n of <lambda> has more than 64 bits: make it a float"):
+        function(np.array([1, 2]), 10**30)

@@ -276,6 +276,12 @@ def test_the_derivative_of_each_element(rng):
     np.testing.assert_allclose(tg.elementwise_grad(u)(rows), ((1 - np.tanh(rows @ w) ** 2) * w).sum(1, keepdims=True))
 
 
+def test_elementwise_grad_accuses_nothing_of_an_overflow():
+    x = np.array([0.0, 1.0, np.inf, 1e308, -1.0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(tg.elementwise_grad(lambda x: (x / 1e308) * 1e308)(x), np.ones(5))
+
+
 @pytest.mark.parametrize("f", [lambda x: x / tg.sum(x), lambda x: x[::-1] * x, lambda x: np.ones((3, 3)) @ x])
 def test_no_silent_sum_over_other_elements(f, rng):
     with pytest.raises(tg.ArgumentError, match=r"is not elementwise: the element \(\d,\) of x has a part in other"):

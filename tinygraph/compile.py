@@ -296,12 +296,17 @@ def _arrays(leaves: Sequence[Any], name: str, parameters: Sequence[str], structu
                 f"{name} is compiled and gives arrays, through which no gradient of {describe(x)} would come back;"
                 " give it the .data, and compile the gradient, as tg.compile(tg.grad(f))"
             )
-    arrays = [x if type(x) is np.ndarray else _array(x) for x in leaves]
+    arrays = [_array(x) for x in leaves]
     numbers = [type(x) in (int, float) for x in leaves]
     given = [array.dtype for array, plain in zip(arrays, numbers, strict=True) if not plain]
     for i, (x, array) in enumerate(zip(leaves, arrays, strict=True)):
         if array.dtype.kind not in "biuf":
             label = _labels(structure, parameters)[i]
+            if type(x) is int:
+                if any(dtype.kind == "f" for dtype in given):  # as NumPy has it beside them
+                    arrays[i] = _as_beside(np.asarray(float(x)), given)
+                    continue
+                raise DTypeError(f"{label} of {name} has more than 64 bits: make it a float")
             if isinstance(x, complex | np.ndarray | np.generic) and array.dtype.kind not in "OUS":
                 raise DTypeError(f"{label} of {name}: {unusable(array.dtype)}")
             if label == "self":
@@ -339,8 +344,11 @@ def _labels(structure: Structure, parameters: Sequence[str]) -> list[str]:
 
 
 def _array(x: Any) -> Any:
+    """An argument as an array, of the byte order of the machine."""
     if isinstance(x, Tensor):
         return np.asarray(x.value)
+    if type(x) is np.ndarray:
+        return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
     try:
         return array_of(x, copy=None)
     except ShapeError:

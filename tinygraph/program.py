@@ -330,7 +330,7 @@ def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
 def _is_writable(node: Tensor) -> bool:
     """Whether what computes a node gives an array that can be written to, in which each number stands for itself."""
     while node.op is not None and _is_view(node):
-        if node.op.name == "broadcast_to":
+        if node.shape and not node._value.flags.writeable:  # as that of broadcast_to, and of diagonal
             return False
         node = node.inputs[0]  # type: ignore[assignment]
     return node.shape == () or node._value.flags.writeable

@@ -104,7 +104,9 @@ def _check_elementwise(call: Call, y: Tensor) -> None:
         ones = pulled_back([y], [np.ones(y.shape, y.dtype)], variables, numbers=True)
         weighted = pulled_back([y], [weights], variables, numbers=True)
         for i, one, found in zip(alike, ones, weighted, strict=True):
-            off = np.abs(found - weights * one) > 1e3 * np.finfo(y.dtype).eps * np.abs(one).max(initial=0.0)
+            known = np.isfinite(found) & np.isfinite(one)
+            largest = np.abs(one[known]).max(initial=0.0)
+            off = known & (np.abs(found - weights * one) > 1e3 * np.finfo(y.dtype).eps * largest)
             if off.any():
                 where = tuple(map(int, np.argwhere(off)[0]))
                 raise ArgumentError(

@@ -201,3 +201,10 @@ def test_the_logarithm_of_a_probability_near_one_keeps_its_digits():
 def test_what_would_start_elsewhere_or_skip_elements_is_refused_in_words(name, argument):
     with pytest.raises(tg.UnsupportedError, match=rf"np\.{name}.*({next(iter(argument))}|arguments)"):
         getattr(np, name)(tg.parameter([1.0, 2.0]), **argument)
+
+
+@pytest.mark.parametrize("x", [1e12, 1e16, -1e16])
+def test_the_gradient_of_logsumexp_adds_up_to_one_where_its_value_is_rounded(x):
+    gradient = tg.grad(tg.logsumexp)(np.full(3, x))
+    np.testing.assert_allclose(gradient, np.full(3, 1 / 3), rtol=1e-15)
+    np.testing.assert_allclose(tg.compile(tg.grad(tg.logsumexp))(np.full(3, x)), gradient, rtol=1e-15)

@@ -47,6 +47,23 @@ def test_concat_of_different_lengths_and_without_an_axis():
     assert b.grad.tolist() == [[2.0], [3.0], [4.0]]
 
 
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda x: np.append(x, 1.0),
+        lambda x: np.append(1, x),
+        lambda x: tg.concat([x, 1.0], axis=None),
+        lambda x: np.hstack([x, 1.0]),
+        lambda x: np.insert(x, 1, 5.0),
+        lambda x: np.ediff1d(x, to_end=3.0),
+    ],
+)
+def test_numbers_are_joined_as_arrays(join, rng):
+    x = rng.normal(size=3)
+    np.testing.assert_array_equal(join(tg.Tensor(x)).data, join(x) if "tg" not in join.__code__.co_names else [*x, 1.0])
+    check_grads(lambda x: join(x) ** 2, x)
+
+
 def test_joining_a_tensor_with_itself_and_with_a_plain_array():
     a = tg.parameter([1.0, 2.0])
     tg.concat([a, np.ones(1), a]).backward(np.arange(5.0))

@@ -27,14 +27,19 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def logsumexp_derivative(x: Any, y: Any, axis: Any = None) -> Any:
-    """e^(x − y) for y = log Σ e^x, whose axes are kept; where y is infinite, equal shares for those that tie."""
+    """e^(x − y) for y = log Σ e^x, whose axes are kept; where y is infinite, equal shares for those that tie.
+
+    Of large numbers y is rounded, so that these powers add up to 1 only after a division.
+    """
     infinite = np.isinf(y)
     if not np.count_nonzero(infinite):  # faster than any()
-        return np.exp(x - y)
+        powers = np.exp(x - y)
+        return powers / np.sum(powers, axis, keepdims=True)
     tied = x == y
     shares = tied / np.maximum(np.sum(tied, axis, keepdims=True), 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(infinite, shares, np.exp(x - y)).astype(x.dtype)[()]
+        powers = np.exp(x - y)
+        return np.where(infinite, shares, powers / np.sum(powers, axis, keepdims=True)).astype(x.dtype)[()]
 
 
 def difference(x: Any, y: Any) -> Any:

@@ -49,10 +49,11 @@ __all__ = [
 def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
     """The slices of g that came from each array."""
     before = (slice(None),) * (0 if axis is None else axis % g.ndim)
-    lengths = [math.prod(x.shape) if axis is None else x.shape[axis] for x in xs]
+    shapes = [getattr(x, "shape", ()) for x in xs]
+    lengths = [math.prod(shape) if axis is None else shape[axis] for shape in shapes]
     ends = itertools.accumulate(lengths)
     parts = [g[(*before, slice(end - length, end), ...)] for length, end in zip(lengths, ends, strict=True)]
-    return [xp.reshape(part, x.shape) for part, x in zip(parts, xs, strict=True)] if axis is None else parts
+    return [xp.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)] if axis is None else parts
 
 
 @op(
