@@ -171,3 +171,9 @@ def test_arguments_are_left_as_they_are(rng):
     with tg.no_grad():
         check_grads(tg.tanh, x)
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("given", [{"rtol": -1}, {"rtol": np.nan}, {"atol": "s"}, {"order": 0}, {"order": 1.0}])
+def test_tolerances_and_orders_that_mean_nothing_are_refused(given):
+    with pytest.raises(tg.ArgumentError, match=f"{next(iter(given))}.*or more, not"):
+        tg.check_grads(tg.sum, np.ones(2), **given)

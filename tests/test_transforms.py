@@ -401,3 +401,47 @@ def test_transforms_are_the_same_where_nothing_is_recorded(transformed, rng):
     with tg.no_grad():
         np.testing.assert_array_equal(transformed(lambda x: tg.sum(tg.tanh(x) ** 3), x), expected)
     assert np.any(expected)
+
+
+# -- what is given to transforms -----------------------------------------------------------------------------------
+
+_TRANSFORMS = (tg.grad, tg.value_and_grad, tg.jacobian, tg.hessian, tg.elementwise_grad)
+
+
+def _squares(x):
+    return tg.sum(x**2)
+
+
+@pytest.mark.parametrize("argnums", ["0", 1.5, None, (0, 1.0), True, [[0]]])
+@pytest.mark.parametrize("transform", _TRANSFORMS)
+def test_argnums_that_are_no_positions_are_refused_at_once(transform, argnums):
+    with pytest.raises(TypeError, match=r"argnums are positions of arguments, as argnums=0 or argnums=\(0, 2\)"):
+        transform(_squares, argnums)
+
+
+def test_argnums_may_be_what_is_read_once():
+    x = np.array([1.0, 2.0])
+    for transform in (tg.grad, tg.jacobian, tg.hessian):
+        differentiated = transform(_squares, iter([0]))
+        for _ in range(2):
+            np.testing.assert_array_equal(differentiated(x)[0], transform(_squares, (0,))(x)[0])
+    np.testing.assert_array_equal(tg.grad(_squares, np.int64(0))(x), 2 * x)
+
+
+def test_without_arguments_there_is_nothing_to_differentiate_by():
+    for call in (lambda: tg.jvp(_squares, (), ()), lambda: tg.vjp(_squares), lambda: tg.grad(lambda: 1.0)()):
+        with pytest.raises(tg.ArgumentError, match="nothing to differentiate by"):
+            call()
+
+
+@pytest.mark.parametrize("transform", [*_TRANSFORMS, tg.checkpoint, tg.custom_gradient, tg.compile])
+def test_what_does_not_return_when_it_is_called_is_refused_at_once(transform):
+    async def later(x):
+        return x
+
+    def several(x):
+        yield x
+
+    for given, message in ((1, "takes a function, not int"), (later, "is an async fu"), (several, "is a generator fu")):
+        with pytest.raises(TypeError, match=message):
+            transform(given)

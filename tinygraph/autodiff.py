@@ -442,6 +442,8 @@ def gradients(
         raise TypeError(f"gradients needs a tensor to differentiate, not {type(output).__name__}")
     refuse_left([output], "the output of gradients")
     several = not isinstance(inputs, Tensor)
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"gradients are taken with respect to tensors, not {type(inputs).__name__}")
     sought: list[Tensor] = list(inputs) if several else [inputs]  # type: ignore[list-item]
     for x in sought:
         if not isinstance(x, Tensor):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from operator import index
+from collections.abc import Callable, Iterable, Sequence
 from sys import _getframe
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -46,8 +45,7 @@ class Call:
         kwargs: dict[str, Any] | None = None,
         has_aux: bool = False,
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"transforms take a function, not {type(function).__name__}")
+        called(function, "a transform")
         self._within = Nested(owner=self)
         self.function = name_of(function)
         self.positions, self._several = _positions(argnums, len(args), self.function)
@@ -262,12 +260,42 @@ def captured_by(outputs: Sequence[Tensor], variables: Sequence[Any], born: int, 
     return [x for x in order if x in older and x in reached and x not in own]
 
 
+def called(function: Any, user: str) -> Callable[..., Any]:
+    """A function that was given to `user`, which will call it with arrays or tensors."""
+    if not callable(function):
+        raise TypeError(f"{user} takes a function, not {type(function).__name__}")
+    for asks, kind in _SUSPENDED.items():
+        if asks(function) or asks(type(function).__call__):
+            raise TypeError(f"{name_of(function)} is {kind} function, which does not return arrays when it is called")
+    return cast(Callable[..., Any], function)
+
+
+_SUSPENDED: dict[Callable[[Any], bool], str] = {
+    inspect.iscoroutinefunction: "an async",
+    inspect.isgeneratorfunction: "a generator",
+    inspect.isasyncgenfunction: "an async generator",
+}
+
+
+def whole_numbers(argnums: Any, what: str = "argnums") -> Argnums:
+    """Positions of arguments as a number, or a tuple of numbers."""
+    given = tuple(argnums) if isinstance(argnums, Iterable) else argnums
+    if not all(is_whole(i) for i in (given if isinstance(given, tuple) else [given])):
+        raise TypeError(f"{what} are positions of arguments, as {what}=0 or {what}=(0, 2), not {argnums!r}")
+    return cast(Argnums, given)
+
+
+def is_whole(x: Any) -> bool:
+    """Whether something is a whole number, other than True or False."""
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+
+
 def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], bool]:
     """The positions, counted from the start, and whether there may be several."""
-    try:
-        given, several = [index(argnums)], False  # type: ignore[arg-type]
-    except TypeError:
-        given, several = [index(i) for i in argnums], True  # type: ignore[union-attr]
+    several = isinstance(argnums, Sequence)
+    given: list[int] = list(argnums) if isinstance(argnums, Sequence) else [argnums]
+    if not count:
+        raise ArgumentError(f"{function} was called with nothing to differentiate by: it got no argument by position")
     for i in given:
         if not -count <= i < count:
             raise ArgumentError(

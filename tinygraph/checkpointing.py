@@ -12,7 +12,7 @@ import numpy as np
 
 from .apply import op
 from .autodiff import pulled_back
-from .calls import captured_by, fresh, name_of, packed, unpacked
+from .calls import called, captured_by, fresh, name_of, packed, unpacked
 from .errors import GraphError
 from .graph import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
 from .ops import astype
@@ -41,6 +41,7 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     array([[0.695, 0.695],
            [0.695, 0.695]])
     """
+    called(function, "checkpoint")
     name = name_of(function)
 
     @functools.wraps(function)

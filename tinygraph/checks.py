@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from . import ops
 from .autodiff import gradients
-from .calls import name_of, parameter_names
+from .calls import called, is_whole, name_of, parameter_names
 from .differences import OFF, ROUNDING, STEP, Estimate, agree, along, difference, is_settled
 from .differences import extrapolated as _extrapolated
 from .disagreements import FACTORS, Problem, reason
@@ -56,8 +55,12 @@ def check_grads(
     tinygraph.checks.LawError: the gradient of x at (0,), where it is 3.0, is 0.37...; central differences give 0.75...
       every op on the way agrees with its own differences: something has left the graph, as by .data or .detach()
     """
-    if index(order) < 1:
-        raise ArgumentError(f"the order of derivatives to check is 1 or more, not {order}")
+    if not is_whole(order) or order < 1:
+        raise ArgumentError(f"the order of derivatives to check is a whole number, 1 or more, not {order!r}")
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if not isinstance(tolerance, int | float | np.number) or not tolerance >= 0:
+            raise ArgumentError(f"{name} is by how much derivatives may be off, 0 or more, not {tolerance!r}")
+    function = called(function, "check_grads")
     leaves, structure = flatten(args)
     names = parameter_names(function, len(args))
     labels = [
@@ -67,7 +70,7 @@ def check_grads(
     if not places:
         raise DTypeError(f"{name_of(function)} got no floating argument to check its gradient with")
 
-    def called(*xs: Any) -> list[Tensor]:
+    def computed(*xs: Any) -> list[Tensor]:
         given, call = list(leaves), Nested()
         for i, x in zip(places, xs, strict=True):
             given[i], x._calls = x, (call,)
@@ -83,7 +86,7 @@ def check_grads(
         np.asarray(x.value if isinstance(x, Tensor) else array_of(x), float) for x in map(leaves.__getitem__, places)
     ]
     with enable_grad():
-        _check(called, arrays, [labels[i] for i in places], order, rtol, atol)
+        _check(computed, arrays, [labels[i] for i in places], order, rtol, atol)
 
 
 def _kind(x: Any) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pickle import PicklingError
 from types import FunctionType, MethodType
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calls import name_of, positional_count, positional_parameters
+from .calls import called, is_whole, name_of, positional_count, positional_parameters, whole_numbers
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .graph import Tensor, array_of, describe, loses_gradient, unusable
 from .guards import Guard, exact
@@ -81,12 +80,8 @@ def compile(
         return functools.partial(
             compile, donate_argnums=donate_argnums, static_argnums=static_argnums, cache_size=cache_size
         )
-    if not callable(function):
-        raise TypeError(f"compile takes a function, not {type(function).__name__}")
+    called(function, "compile")
     name = name_of(function)
-    for asks, kind in _SUSPENDED.items():
-        if asks(function) or asks(type(function).__call__):
-            raise TypeError(f"{name} is {kind} function, which does not return arrays when it is called")
     donated = _positions(donate_argnums, "donate_argnums", function)
     static = _positions(static_argnums, "static_argnums", function)
     if both := set(donated) & set(static):
@@ -94,29 +89,17 @@ def compile(
             f"the argument {min(both)} of {name} is both in donate_argnums and in static_argnums; only arrays can be"
             " donated, and those are not static"
         )
-    if not _is_whole(cache_size):
+    if not is_whole(cache_size):
         raise TypeError(f"cache_size is how many programs are kept, a whole number, not {cache_size!r}")
     if cache_size < 1:
         raise ArgumentError(f"cache_size={cache_size} leaves no room for a program; the least is 1")
     return Compiled(function, donated, static, cache_size)
 
 
-_SUSPENDED: dict[Callable[[Any], bool], str] = {
-    inspect.iscoroutinefunction: "an async",
-    inspect.isgeneratorfunction: "a generator",
-    inspect.isasyncgenfunction: "an async generator",
-}
-
-
-def _is_whole(x: Any) -> bool:
-    return isinstance(x, int | np.integer) and not isinstance(x, bool)
-
-
 def _positions(argnums: int | Sequence[int], what: str, function: Callable[..., Any]) -> tuple[int, ...]:
     """Positions of arguments, counted from the start."""
-    given = list(argnums) if isinstance(argnums, Iterable) else [argnums]
-    if not all(map(_is_whole, given)):
-        raise TypeError(f"{what} are positions of arguments, as {what}=0 or {what}=(0, 2), not {argnums!r}")
+    checked = whole_numbers(argnums, what)
+    given = list(checked) if isinstance(checked, Sequence) else [checked]
     name, count = name_of(function), positional_count(function)
     for i in given:
         if count is None and i < 0:
@@ -165,6 +148,12 @@ class Compiled:
         if (name := _global_name(self)) is not None:
             return name
         if isinstance(self._function, FunctionType) and _global_name(self._function) is None:
+            if hasattr(self._function, "__wrapped__"):  # grad of a function has its name
+                raise PicklingError(
+                    f"{self.__name__} is compiled from a transform of a function, or from one that is decorated, which"
+                    " has no name of its own, so that it cannot be pickled; give it one at the top of a module, as"
+                    f" d{self.__name__} = tg.compile(tg.grad({self.__name__})), and send a function that calls it"
+                )
             raise PicklingError(
                 f"{self.__name__} is compiled from a function that no module has by this name, so that it cannot be"
                 " pickled; define it at the top of a module, or send what it takes and compile it there"

@@ -12,7 +12,7 @@ import numpy as np
 from . import ops
 from .apply import op
 from .autodiff import is_as_read
-from .calls import captured_by, fresh, name_of, packed, parameter_names, unpacked
+from .calls import called, captured_by, fresh, name_of, packed, parameter_names, unpacked
 from .errors import ArgumentError, DTypeError, GraphError, ShapeError
 from .graph import ArrayLike, Tensor, describe
 from .recording import STATE, Ruled
@@ -44,6 +44,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     >>> tg.grad(log1pexp)(0.0), tg.grad(tg.grad(log1pexp))(0.0)
     (np.float64(0.5), np.float64(0.25))
     """
+    called(function, "custom_gradient")
     name = name_of(function)
 
     @functools.wraps(function)

@@ -88,6 +88,9 @@ class Derivation(Sequence[Equation]):
         self._names, self._scalars, self._as_read = names, scalars, as_read
         self.heading = heading
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Derivation:
+        return self  # its equations are of the tensors of one graph
+
     @overload
     def __getitem__(self, key: int | str) -> Equation: ...
     @overload

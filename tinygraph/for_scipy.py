@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import name_of
+from .calls import called, name_of
 from .compile import compile as compiled
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .graph import Tensor, array_of, refuse_within
@@ -146,4 +146,4 @@ def for_scipy(function: Callable[..., Any], x0: Any, *args: Any, compile: bool =
     >>> problem.hessp(problem.x0, np.array([1.0, 0.0, 0.0]))
     array([ 6.,  0., -2.])
     """
-    return Problem(function, x0, args, kwargs, compile)
+    return Problem(called(function, "for_scipy"), x0, args, kwargs, compile)

@@ -639,20 +639,22 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
     try:
         return np.array(data, dtype, copy=copy)
-    except ValueError as error:
-        raise ShapeError(f"no array can be made of this data: {error}") from None
     except UnsupportedError:
         raise UnsupportedError(
             "an array of tensors would leave the graph; make one tensor of them with stack,"
             " or take .data, .item() or .detach() of each"
         ) from None
+    except ValueError as error:
+        raise ShapeError(f"no array can be made of this data: {error}") from None
+    except TypeError as error:
+        raise DTypeError(f"no array can be made of this {type(data).__name__}: {error}") from None
 
 
-def _is_masked(data: Any) -> bool:
+def _is_masked(data: Any, depth: int = 64) -> bool:  # as many axes as NumPy's arrays may have
     """Whether an array, or one in nested lists, has masked elements."""
     if type(data) in (list, tuple):
-        kinds = set(map(type, data))
-        return not kinds <= {float, int, bool} and any(map(_is_masked, data))
+        plain = set(map(type, data)) <= {float, int, bool}
+        return not plain and depth > 0 and any(_is_masked(x, depth - 1) for x in data)
     mask = getattr(data, "mask", None)  # that of pandas is a method
     return isinstance(mask, (np.ndarray, np.bool_)) and bool(mask.any())
 

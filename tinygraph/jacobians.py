@@ -11,7 +11,7 @@ import numpy as np
 from . import ops
 from .autodiff import pulled_back
 from .batching import batched
-from .calls import Argnums, Call
+from .calls import Argnums, Call, called, whole_numbers
 from .graph import Tensor, toposort
 from .table import NUMBERS
 from .transforms import grad, transposes
@@ -37,6 +37,9 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: boo
            [0., 3., 2.]])
     """
 
+    called(function, "jacobian")
+    argnums = whole_numbers(argnums)
+
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, argnums, args, kwargs, has_aux)
@@ -61,7 +64,8 @@ def hessian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
     array([[0., 4.],
            [4., 2.]])
     """
-    return jacobian(grad(function, argnums, has_aux=has_aux), argnums, has_aux=has_aux)
+    argnums = whole_numbers(argnums)
+    return jacobian(grad(called(function, "hessian"), argnums, has_aux=has_aux), argnums, has_aux=has_aux)
 
 
 def _blocks(y: Tensor, variables: Sequence[Tensor], stays: bool) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .autodiff import pulled_back
-from .calls import Argnums, Call, like, name_of
+from .calls import Argnums, Call, called, like, name_of, whole_numbers
 from .errors import ArgumentError
 from .graph import Tensor
 from .recording import STATE, enable_grad
@@ -37,6 +37,9 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_au
     (np.float64(9.0), {'w': array([ 6., 12.])})
     """
 
+    called(function, "value_and_grad")
+    argnums = whole_numbers(argnums)
+
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         call = Call(function, argnums, args, kwargs, has_aux)
@@ -57,7 +60,7 @@ def grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = 
     >>> tg.grad(lambda x: x**3)(2.0), tg.grad(tg.grad(lambda x: x**3))(2.0)
     (np.float64(12.0), np.float64(12.0))
     """
-    both = value_and_grad(function, argnums, has_aux=has_aux)
+    both = value_and_grad(called(function, "grad"), argnums, has_aux=has_aux)
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
@@ -80,6 +83,9 @@ def elementwise_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Call
     >>> tg.elementwise_grad(tg.tanh)(np.array([0.0, 1.0])).round(4)
     array([1.  , 0.42])
     """
+
+    called(function, "elementwise_grad")
+    argnums = whole_numbers(argnums)
 
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> Any:

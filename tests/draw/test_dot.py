@@ -183,8 +183,11 @@ def test_thousands_of_scopes_within_each_other_do_not_matter():
         for i in range(3000):
             stack.enter_context(tg.scope(f"s{i}"))
         J = tg.sum(tg.tanh(tg.parameter([1.0, 2.0])))
+        z = tg.exp(J)
     assert tg.draw(J).source.count("subgraph") == 100
     assert "tanh" in str(tg.summary(J))
+    assert "s0" in tg.draw(z, depth=0).source
+    assert "exp" in tg.draw(z, focus="s50").source
 
 
 def test_a_scope_entered_twice_is_one_frame_and_one_of_the_same_name_within_is_another():

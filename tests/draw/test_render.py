@@ -149,6 +149,23 @@ def test_an_old_file_keeps_its_permissions(mode, tmp_path):
     assert only(tmp_path, "net.dot")
 
 
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="there are no extended attributes on this system")
+def test_an_old_file_keeps_its_attributes_and_access_control_list(tmp_path):
+    target = tmp_path / "net.dot"
+    target.write_text("old")
+    owner, user, group, mask, other = (1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 4, -1)
+    entries = b"".join(struct.pack("<HHi", *entry) for entry in (owner, user, group, mask, other))
+    try:
+        os.setxattr(target, "user.note", b"mine")
+        os.setxattr(target, "system.posix_acl_access", struct.pack("<I", 2) + entries)
+    except OSError as error:
+        pytest.skip(f"this file system keeps no attributes: {error}")
+    before = os.listxattr(target), state(target)
+    save(SOURCE, target)
+    assert target.read_text() == SOURCE
+    assert (os.listxattr(target), state(target)) == before
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 @pytest.mark.parametrize("old", ["old", None])
 def test_a_link_leads_to_the_file_as_before(steps, old, tmp_path):

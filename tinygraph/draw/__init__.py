@@ -32,6 +32,9 @@ class Picture:
         self._title = title
         self._direction = direction
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Picture:
+        return self  # the tensors that it shows stay in their graph
+
     @cached_property
     def source(self) -> str:
         """The picture in the language of Graphviz."""

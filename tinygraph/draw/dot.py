@@ -13,6 +13,7 @@ from typing import Any
 from ..names import clean
 from ..notation import Span, Spans, apart, as_text
 from .boxes import Box, Drawing, Edge
+from .groups import DEEPEST
 
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
@@ -20,7 +21,6 @@ _CHARACTER = 6.2  # points, of one in the size of gradients
 _ROW = 15  # points
 _SMALLEST = 8
 _MANY_EDGES = 60
-_MANY_FRAMES = 100  # around a box
 
 # Shape and border say what a box is; colour says it again (Okabe and Ito's palette).
 _STYLES: dict[str, dict[str, str]] = {
@@ -81,7 +81,7 @@ def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, st
     depth = len(scope)
     inner: dict[str, list[Box]] = {}
     for box in boxes:
-        if depth < min(len(box.scope), _MANY_FRAMES):
+        if depth < min(len(box.scope), DEEPEST):
             inner.setdefault(box.scope[depth], []).append(box)
         else:
             graph.node(ids[box], label=_label(box), **_STYLES[box.role] | (_MARKED if box.begins else {}))

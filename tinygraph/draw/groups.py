@@ -15,6 +15,8 @@ from ..graph import Tensor
 from .repeats import label, runs
 
 _FEWEST_LEAVES = 4  # that are alike, and grouped
+DEEPEST = 100
+"""Scopes in each other that are groups, and frames in a picture; what is further in is in the last."""
 
 Item: TypeAlias = "Tensor | Group"
 Chain: TypeAlias = "tuple[tuple[Group, int], ...]"
@@ -109,12 +111,13 @@ class Structure:
     def _grouped(self, ops: Sequence[Tensor], depth: int) -> list[Item]:
         """The operations of a scope, or of a copy, as items."""
         units: dict[Tensor | str, list[Tensor]] = {}  # the scopes within, and single operations
+        scopes = {node: node.scope[depth:DEEPEST] for node in ops}
         for node in ops:
-            units.setdefault(node.scope[depth] if len(node.scope) > depth else node, []).append(node)
+            units.setdefault(scopes[node][0] if scopes[node] else node, []).append(node)
         sequence = [node for unit in units.values() for node in unit]
         unit_at = {unit[0]: unit for unit in units.values()}
         labels = [
-            (label(node), node is self._output, *map(_stem, node.scope[depth:]))  # what all comes to is no repetition
+            (label(node), node is self._output, *map(_stem, scopes[node]))  # what all comes to is no repetition
             for node in sequence
         ]
         repeats = {run.start: run for run in runs(sequence, labels, [node in unit_at for node in sequence])}
@@ -124,13 +127,13 @@ class Structure:
             run, unit = repeats.get(i), unit_at[sequence[i]]
             if run is not None:
                 copies = [sequence[j : j + run.period] for j in range(i, run.stop, run.period)]
-                whole = len(unit) == run.period and len(unit[0].scope) > depth  # each copy is one scope
-                name = _common_name([copy[0].scope[depth] for copy in copies]) if whole else ""
+                whole = len(unit) == run.period and bool(scopes[unit[0]])  # each copy is one scope
+                name = _common_name([scopes[copy[0]][0] for copy in copies]) if whole else ""
                 items.append(self._group(name, copies, depth + whole))
                 i = run.stop
             else:
-                inner = len(unit[0].scope) > depth
-                items.append(self._group(unit[0].scope[depth], [unit], depth + 1) if inner else unit[0])
+                within = scopes[unit[0]]
+                items.append(self._group(within[0], [unit], depth + 1) if within else unit[0])
                 i += len(unit)
         return items
 

@@ -124,7 +124,7 @@ def _check_replaceable(target: Path) -> None:
 def _write_whole(content: bytes, target: Path) -> None:
     """Write a file beside the target, then put it in the target's place, if all that is known of it stays the same."""
     old = os.stat(target) if target.exists() else None
-    if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK)):
+    if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK) or _has_attributes(target)):
         return _write_over(content, target)
     part = target.with_name(f".tinygraph-{secrets.token_hex(8)}{target.suffix}")
     try:  # with the permissions that the system gives a new file
@@ -139,6 +139,16 @@ def _write_whole(content: bytes, target: Path) -> None:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _has_attributes(target: Path) -> bool:
+    """Whether more is known of a file than its owner and mode, such as an access control list."""
+    if not hasattr(os, "listxattr"):
+        return False
+    try:
+        return any(not name.startswith("security.") for name in os.listxattr(target))  # those the system gives
+    except OSError:  # not on this file system
+        return False
 
 
 def _write_over(content: bytes, target: Path) -> None:
