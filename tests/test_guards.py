@@ -3,6 +3,7 @@
 import argparse
 import array
 import collections
+import contextlib
 import contextvars
 import copy
 import dataclasses
@@ -800,6 +801,212 @@ def same_object_twice():
     a, b = [0.5], [0.5]
     s = {"a": a, "b": a}
     return lambda x: x * len({id(v) for v in s.values()}), [lambda: s.update(b=b)]
+
+
+@case
+def comparisons_of_dataclasses():
+    @dataclasses.dataclass(order=True, unsafe_hash=True)
+    class Ordered:
+        rate: float = 0.5
+
+    one, table = Ordered(), {Ordered(0.5): 1.0, Ordered(3.0): 4.0, Ordered(7.0): 5.0}
+    return (
+        lambda x: (
+            x * (2.0 if one == Ordered() else 3.0) * (1.0 if one < Ordered(5.0) else 4.0) * table[one]
+            + (1.0 if one in [Ordered()] else 0.0)
+        ),
+        [lambda: setattr(one, "rate", 3.0), lambda: setattr(one, "rate", 7.0)],
+    )
+
+
+@case
+def order_of_a_sorted_list():
+    @dataclasses.dataclass(order=True)
+    class Ordered:
+        rate: float = 0.5
+
+    held = [Ordered(1.0), Ordered(2.0)]
+    return lambda x: x * sorted(held)[0].rate, [lambda: setattr(held[0], "rate", 3.0)]
+
+
+class Shown:
+    mode = "a"
+
+    def __repr__(self):
+        return self.mode
+
+
+@case
+def what_an_object_shows():
+    shown, config, rates = Shown(), Config(), {"a": 1.0, "b": 2.0}
+    return lambda x: x * rates[f"{shown!r}"] * rates[str(shown)] * len(f"{config}") * len(repr(config)), [
+        lambda: setattr(shown, "mode", "b"),
+        lambda: setattr(config, "name", "a longer one"),
+    ]
+
+
+@case
+def attribute_within_a_format():
+    config = Config()
+    return lambda x: x * float("{0.rate}".format(config)) * float("{c.rate:.2f}".format(c=config)), [  # noqa: UP030, UP032
+        lambda: setattr(config, "rate", 0.25)
+    ]
+
+
+@case
+def matched_by_class():
+    config = Config()
+
+    def f(x):
+        match config:
+            case Config(rate=rate, name="plain"):
+                return x * rate
+            case Config(rate):
+                return x + rate
+
+    return f, [lambda: setattr(config, "rate", 0.25), lambda: setattr(config, "name", "other")]
+
+
+class Level(enum.Enum):
+    LOW = 1
+
+    def __init__(self, number):
+        self.rate = number / 2
+
+    def scaled(self, x):
+        return x * HELPED[0] * self.rate
+
+
+class Held(enum.Enum):
+    RATES = [0.5]  # noqa: RUF012
+
+
+@case
+def methods_and_attributes_of_members():
+    return lambda x: Level.LOW.scaled(x) * Level.LOW.rate * Held.RATES.value[0], [
+        lambda: HELPED.__setitem__(0, 0.25),
+        lambda: setattr(Level.LOW, "rate", 0.25),
+        lambda: Held.RATES.value.__setitem__(0, 0.75),
+    ]
+
+
+@case
+def names_that_are_not_written():
+    module, name = types.ModuleType("made"), "rate"
+    module.rate = 0.5
+
+    class Namespace:
+        rate = 0.5
+
+    return lambda x: x * getattr(module, name) * getattr(Namespace, name) * sum(vars(module)[k] for k in [name]), [
+        lambda: setattr(module, "rate", 0.25),
+        lambda: setattr(Namespace, "rate", 0.25),
+    ]
+
+
+@case
+def functions_by_other_names():
+    config, read, name = Config(), getattr, "rate"
+    return lambda x: x * read(config, name), [lambda: setattr(config, "rate", 0.25)]
+
+
+@case
+def names_in_a_text_that_is_evaluated():
+    return lambda x: x * eval("RATE") * eval("RATE * 2"), [lambda: globals().update(RATE=0.25)]
+
+
+@case
+def what_is_not_there_yet():
+    class Namespace:
+        pass
+
+    module, one = types.ModuleType("made"), Namespace()
+
+    def written(x):
+        return x
+
+    def f(x):
+        for holder in (module, one, written):
+            x = x * getattr(holder, "rate", 1.0)
+        x = x * getattr(Namespace, "scale", 1.0) + hasattr(one, "other")
+        with contextlib.suppress(AttributeError):
+            x = x * module.extra
+        with contextlib.suppress(AttributeError):
+            x = x * Namespace.extra
+        try:
+            return x * later
+        except NameError:
+            return x
+
+    def bind():
+        nonlocal later
+        later = 2.0
+
+    later = 1.0
+    del later
+    return f, [
+        lambda: setattr(module, "rate", 0.5),
+        lambda: setattr(one, "rate", 0.5),
+        lambda: setattr(written, "rate", 0.5),
+        lambda: setattr(Namespace, "scale", 0.5),
+        lambda: setattr(one, "other", 1),
+        lambda: setattr(module, "extra", 3.0),
+        lambda: setattr(Namespace, "extra", 3.0),
+        bind,
+    ]
+
+
+@case
+def properties_that_are_no_functions():
+    held = [0.5]
+
+    class Read:
+        rate = property(operator.attrgetter("_rate"))
+        scale = property(functools.partial(lambda factor, self: factor * held[0], 2.0))
+        _rate = 0.5
+
+    one = Read()
+    return lambda x: x * one.rate * one.scale, [lambda: setattr(one, "_rate", 0.25), lambda: held.__setitem__(0, 3.0)]
+
+
+@case
+def objects_of_numpy():
+    held = [0.5]
+    each, p = np.vectorize(lambda n: n * held[0]), np.poly1d([2.0, 1.0])
+    return lambda x: x * each(2.0) * p(1.0), [
+        lambda: held.__setitem__(0, 0.25),
+        lambda: p.coef.__setitem__(0, 5.0),
+    ]
+
+
+@case
+def arrays_that_hold_more_than_numbers():
+    masked, objects = np.ma.array([1.0, 2.0], mask=[0, 1]), np.empty(1, object)
+    objects[0] = [2.0]
+    return lambda x: x * masked.sum() * objects[0][0], [
+        lambda: masked.__setitem__(1, 5.0),
+        lambda: masked.mask.__setitem__(0, True),
+        lambda: objects[0].__setitem__(0, 3.0),
+    ]
+
+
+@case
+def weak_references():
+    config = Config()
+    reference = weakref.ref(config)
+    return lambda x: x * reference().rate, [lambda: setattr(config, "rate", 0.25)]
+
+
+@case
+def objects_that_are_made():
+    rates = [0.5]
+
+    class Made:
+        def __init__(self):
+            self.rate = rates[0]
+
+    one = Made()
+    return lambda x: x * type(one)().rate, [lambda: rates.__setitem__(0, 0.25)]
 
 
 def equal(ours, theirs):

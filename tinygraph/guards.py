@@ -42,6 +42,7 @@ LARGEST = 1 << 16
 SAMPLE = 1000
 """About how many elements of a larger array or container are compared."""
 _FEW = 16
+_CODE = (FunctionType, type, ModuleType)
 MOST = 1000
 """Facts of a guard; those that are nearest to the function come first."""
 
@@ -63,9 +64,34 @@ _REFLECTION = {
     "methodcaller",
     "vars",
 }
+# With one of these, any global may be read whose name is in a text.
+_DYNAMIC = {"globals", "eval", "exec", "import_module", "modules", "__import__"}
 # Special methods that are not called by the syntax of an expression on an object that is there already.
 _MAKING = {"__del__", "__init__", "__new__", "__post_init__", "__reduce__", "__repr__", "__setstate__", "__str__"}
-_OF_DATACLASSES = {"__eq__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__", "__replace__"}
+_ORDER = {"__lt__", "__le__", "__gt__", "__ge__"}
+_OF_DATACLASSES = {"__eq__", "__hash__", "__replace__", *_ORDER}
+_TEXT = {"__str__", "__repr__", "__format__"}
+_KEYS = {"__eq__", "__hash__"}
+# What an instruction, or a function of Python's, may read by way of such methods, or of an object's attributes.
+_BY_INSTRUCTIONS = {
+    "CONTAINS_OP": _KEYS,
+    "BINARY_SUBSCR": {"__hash__"},
+    "BINARY_OP": {"__hash__"},  # since 3.14 it takes items, too
+    "FORMAT_VALUE": _TEXT,
+    "FORMAT_SIMPLE": _TEXT,
+    "FORMAT_WITH_SPEC": _TEXT,
+    "CONVERT_VALUE": _TEXT,
+    "MATCH_CLASS": {"vars"},
+}
+_BY_FUNCTIONS = {
+    **dict.fromkeys(("str", "repr", "format", "print", "join", "ascii", "format_map", "float", "int"), _TEXT),
+    **dict.fromkeys(("sorted", "sort", "min", "max", "total_ordering", "bisect", "heapq"), _ORDER),
+    **dict.fromkeys(("hash", "set", "frozenset", "dict", "get", "index", "count", "remove"), _KEYS),
+    "type": {"__init__", "__new__", "__post_init__"},
+    "replace": {"__replace__", "fields"},
+    "dir": {"vars"},
+    "getmembers": {"vars"},
+}
 _STEPS_OF_ARRAYS = {"dtype", "itemsize", "nbytes", "ndim", "shape", "size"}
 
 Step = tuple[str, Any]  # ".", and an attribute; "[]", and a key
@@ -164,6 +190,10 @@ class _Place(NamedTuple):
     value: Any
 
 
+_OF_FORMAT = re.compile(r"\{\w*[.\[]")  # "{0.rate}"
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
 @functools.lru_cache(maxsize=1000)
 def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set[str], set[str]]:
     """What code and the functions within read from outside, the names of attributes, and the strings.
@@ -175,6 +205,9 @@ def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set
     strings: set[str] = set()
     instructions = [x for x in dis.get_instructions(code) if x.opname not in ("EXTENDED_ARG", "NOP")]
     for i, (name, value) in enumerate((x.opname, x.argval) for x in instructions):
+        names |= _BY_INSTRUCTIONS.get(name, set())
+        if name == "COMPARE_OP":
+            names |= {"__eq__"} if "==" in str(value) or "!=" in str(value) else _ORDER
         if name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             names.add(value)
             accesses.append(_Access("global", value, tuple(_steps(islice(instructions, i + 1, None)))))
@@ -186,12 +219,15 @@ def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set
             names.add(value)
     for constant in code.co_consts:
         if _is_a(constant, str):
-            strings |= set(constant.split(".")) if len(constant) < 100 else set()
+            names |= {"getattr"} if _OF_FORMAT.search(constant) else set()
+            strings |= set(_WORD.findall(constant)) if len(constant) < 100 else set()
         elif _is_a(constant, CodeType):
             within = _accesses(constant, frozenset(constant.co_freevars) & outer - set(code.co_cellvars))
             accesses += within[0]
             names |= within[1]
             strings |= within[2]
+    for name in names & _BY_FUNCTIONS.keys():
+        names |= _BY_FUNCTIONS[name]
     return accesses, names, strings
 
 
@@ -220,6 +256,7 @@ class _Facts:
         self.variables |= {
             "tobytes": np.ndarray.tobytes,
             "attributes": _attributes,
+            "content": _content,
             "lookup": _lookup,
             "modules": sys.modules,
         }
@@ -295,6 +332,8 @@ class _Facts:
         if _is_atom(value):
             kept = self._constant(value)
             self._fact(place, f"{place.read} is not {kept} and differs({place.read}, {kept})")
+            if _is_a(value, enum.Enum):
+                self._member(_Place(kept, place.label, value))
             return
         variable = self._shell(place)
         if id(value) in self._done:
@@ -303,12 +342,13 @@ class _Facts:
         place = place._replace(read=variable)
         if _is_a(value, FunctionType):
             self._function(value)
+            if self.before.reflective and not _is_library(value.__code__.co_filename, value.__module__):
+                self._held(place, vars(value))
         elif _is_a(value, type):
             self._class(value, variable, instance=False)
         elif _is_a(value, ModuleType):
             if not _is_library_module(value):
-                for name in sorted({*self.before.names, "__getattr__"} & vars(value).keys()):
-                    self._read(_Place(f"{variable}.{name}", f"{place.label}.{name}", vars(value)[name]))
+                self._held(place, vars(value))
         elif _is_a(value, MethodType):
             self._parts(place, ("__func__", "__self__"))
         elif _is_a(value, functools.partial):
@@ -322,10 +362,14 @@ class _Facts:
         elif _is_a(value, ContextVar):
             self._fact(place, f"{variable} is not {self._constant(value)}")
             self._read(_Place(f"{variable}.get(None)", place.label, value.get(None)))
+        elif _is_a(value, weakref.ref):
+            self._fact(place, f"{variable} is not {self._constant(value)}")
+            self._read(_Place(f"{variable}()", place.label, value()))
         elif _is_a(value, bytearray | memoryview) or (kind.__module__, kind.__name__) == ("array", "array"):
             self._fact(place, f"bytes({variable}) != {self._constant(bytes(value))}")
         elif _is_a(value, BuiltinFunctionType):
             self._fact(place, f"{variable} is not {self._constant(value)}")
+            self.reads.names.add(value.__name__)  # it may go by another one
             if not _is_a(value.__self__, ModuleType | type | None):
                 self._parts(place, ("__self__",))
         elif _is_a(value, (dict, types.MappingProxyType)):
@@ -337,8 +381,45 @@ class _Facts:
         else:
             self._object(place, value)
 
+    def _member(self, place: _Place) -> None:
+        """State what an enumeration gives its members besides, and what their methods read."""
+        value = place.value
+        if id(value) in self._done:
+            return
+        self._done.add(id(value))
+        self._met.append(value)
+        self._class(type(value), self._constant(type(value)), instance=True)
+        for name in sorted(_attributes(value).keys() & {*self.before.names, "_value_"}):
+            self._read(_Place(f"attributes({place.read})[{name!r}]", f"{place.label}.{name}", _attributes(value)[name]))
+
+    def _held(self, place: _Place, held: Mapping[str, Any]) -> None:
+        """State what a module has, or a function, that may be read by the names in the code."""
+        wanted = {*self.before.names, "__getattr__"} & held.keys()
+        if self.before.reflective:
+            wanted |= {name for name, part in held.items() if not (_is_special(name) or _is_a(part, _CODE))}
+            self._missing(place, held, f"vars({place.read})")
+        for name in sorted(wanted):
+            self._read(_Place(f"vars({place.read})[{name!r}]", f"{place.label}.{name}", held[name]))
+
+    def _missing(self, place: _Place, held: Mapping[str, Any], source: str, kind: type | None = None) -> None:
+        """State that what a text may ask for is still not there, nor in a class."""
+        for name in sorted(self.before.strings - held.keys()):
+            if name.isidentifier() and (kind is None or _lookup(kind, name) is None):
+                inherited = "" if kind is None else f" or lookup({self._constant(kind)}, {name!r}) is not None"
+                self._fact(place._replace(label=f"{place.label}.{name}"), f"{name!r} in {source}{inherited}")
+
     def _array(self, place: _Place, value: np.ndarray[Any, Any]) -> None:
         variable = place.read
+        if type(value) is not np.ndarray:
+            self._class(type(value), self._constant(type(value)), instance=True)
+            for name in sorted(self._names_of(type(value)) & self.before.names):
+                if (child := self._attribute(place, name)) is not None:
+                    self._read(child)
+            if _is_a(value, np.ma.MaskedArray):
+                self._parts(place, ("_mask",))
+        if value.dtype == object:
+            for i, entry in enumerate(islice(value.flat, MOST)):
+                self._read(_Place(f"{variable}.flat[{i}]", f"{place.label}.flat[{i}]", entry))
         self._fact(place, f"{variable}.shape != {value.shape}")
         self._fact(place, f"{variable}.dtype is not {self._constant(value.dtype)}")
         if value.nbytes <= LARGEST:
@@ -415,6 +496,9 @@ class _Facts:
         if not container and (library or any(map(_has_own_memory, kind.__mro__))):
             self._fact(place, f"{read} is not {self._reference(value)}")
         if library and _is_standard(kind):
+            if kind.__module__.partition(".")[0] == "numpy" and _is_simple(kind):  # as np.poly1d, np.vectorize
+                for name, part in held.items():
+                    self._read(_Place(f"attributes({read})[{name!r}]", f"{place.label}.{name}", part))
             return
         self._class(kind, self._constant(kind), instance=True)
         names = self._names_of(kind)
@@ -422,6 +506,8 @@ class _Facts:
         if _lookup(kind, "__dict__") is not None and (every or _lookup(kind, "__getattr__") is not None):
             self._fact(place, f"len(attributes({read})) != {len(held)}")
         wanted = held.keys() | names if every else (held.keys() | names) & self.before.names
+        if self.before.reflective:
+            self._missing(place, held, f"attributes({read})", kind)
         for name in sorted(wanted):
             child = self._attribute(place, name)
             if child is not None:
@@ -480,10 +566,15 @@ class _Facts:
             return _Place(f"{self._shell(place)}.{key}", label, getattr(value, key)) if known else None
         if _is_a(value, ModuleType | FunctionType):
             library = _is_a(value, ModuleType) and _is_library_module(value)
-            there = not library and key in vars(value)
-            return _Place(f"{self._shell(place)}.{key}", label, vars(value)[key]) if there else None
+            if library or key in vars(value):
+                return None if library else _Place(f"{self._shell(place)}.{key}", label, vars(value)[key])
+            if not hasattr(type(value), key):
+                self._fact(_Place("", label, None), f"{key!r} in vars({self._shell(place)})")
+            return None
         if _is_a(value, type):
             raw = _lookup(value, key)
+            if raw is None and _is_simple(type(value)) and not _is_library_class(value) and not hasattr(value, key):
+                self._fact(_Place("", label, None), f"lookup({self._shell(place)}, {key!r}) is not None")
             if type(value) is not type or _is_library_class(value) or raw is None or hasattr(type(raw), "__get__"):
                 return None
             return _Place(f"{self._shell(place)}.{key}", label, raw)
@@ -493,7 +584,11 @@ class _Facts:
             return None
         if _is_library_class(type(value)) and key not in _attributes(value):
             return None
-        return self._attribute(place._replace(read=self._shell(place)), key)
+        place = place._replace(read=self._shell(place))
+        if _lookup(type(value), key) is None and key not in _attributes(value):
+            absent = f"lookup(type({place.read}), {key!r}) is None and {key!r} not in attributes({place.read})"
+            self._fact(place._replace(label=label), f"not ({absent})")
+        return self._attribute(place, key)
 
     # -- code --------------------------------------------------------------------------------------------------
 
@@ -534,11 +629,14 @@ class _Facts:
                 cell = known[name]
                 if _content(cell) is not cell:
                     self._read(_Place(f"{self._constant(cell)}.cell_contents", name, _content(cell)), steps)
+                else:
+                    kept = self._constant(cell)
+                    self._fact(_Place("", name, None), f"content({kept}) is not {kept}")
             elif scope == "global":
                 self._global(function.__globals__, name, steps)
             else:
                 self._module(function.__globals__, name)
-        if "globals" in names:
+        if not _DYNAMIC.isdisjoint(names):
             for name in strings & function.__globals__.keys():
                 self._global(function.__globals__, name, ())
 
@@ -561,13 +659,17 @@ class _Facts:
 
         Of the class of an instance, what `_attribute` states is left out, and what makes objects.
         """
-        if _is_a(kind, enum.EnumMeta):
-            return
         if not _is_library_class(type(kind)):
             self._class(type(kind), self._constant(type(kind)), instance=False)
             for name in sorted(self._names_of(type(kind)) & self.before.names):
                 if _lookup(kind, name) is None:
                     self._fact(_Place("", f"{kind.__name__}.{name}", None), f"lookup({source}, {name!r}) is not None")
+        if self.before.reflective and not instance:
+            self._missing(_Place(source, kind.__name__, kind), {}, "()", kind)
+        if _is_a(kind, enum.EnumMeta):
+            for name, member in kind.__members__.items():  # type: ignore[attr-defined]
+                if name in self.before.names or self.before.reflective:
+                    self._member(_Place(self._constant(member), f"{kind.__name__}.{name}", member))
         seen: set[str] = set()
         for c in kind.__mro__:
             if _is_library_class(c):
@@ -575,11 +677,15 @@ class _Facts:
             for name, raw in vars(c).items():
                 first, function = name not in seen, _function_of(raw)
                 seen.add(name)
+                if _is_a(raw, property) and function is None and raw.fget is not None:  # partial, attrgetter, …
+                    self._follow(raw.fget)
                 if _is_special(name):
-                    skipped = name in (_MAKING if instance else ()) or (name in _OF_DATACLASSES and is_dataclass(c))
-                    if skipped or function is None:
+                    seldom = name in (_MAKING if instance else ()) or (name in _OF_DATACLASSES and is_dataclass(c))
+                    if function is None or (seldom and name not in self.before.names):
                         continue
-                elif name not in self.before.names:
+                elif _is_a(raw, enum.Enum) or (
+                    name not in self.before.names and (instance or not self.before.reflective)
+                ):
                     continue
                 at = f"{source}.{name}" if first and type(kind) is type and _is_written(name) else ""
                 place = _Place(at or f"{self._constant(c)}.__dict__[{name!r}]", f"{kind.__name__}.{name}", raw)
