@@ -13,6 +13,8 @@ from textbook import MODELS, C, P, examples_as_rows, labels, logistic_regression
 import tinygraph as tg
 from tinygraph.codegen import helpers
 from tinygraph.evaluate import evaluate
+from tinygraph.table import APPLY, OPS
+from tinygraph.testing import samples
 
 PAGE = Path(__file__).parent.parent / "docs" / "textbook.md"
 ROW = re.compile(r"\|( [^|]+)? \| `([^`|]+(?:\|[^`|]+)*)` \| (\d+) / (\d+)(?:: `[^`]+`)? \|")
@@ -600,3 +602,62 @@ def test_labels_that_are_whole_numbers_derive_as_the_textbook_has_them(rng):
         A = tg.sigmoid(Z)
         J = tg.mean(-(Y * tg.log(A) + (1 - Y) * tg.log(1 - A)))
         assert "dZ = (1/m) (A − Y)" in str(tg.derive(J))
+
+
+# -- operands that are written inline ------------------------------------------------------------------------------
+
+_INLINE = {
+    "2 x": (lambda x: 2 * x, lambda y: y / 2),
+    "−x": (lambda x: -x, lambda y: -y),
+    "x − 0.1": (lambda x: x - 0.1, lambda y: y + 0.1),
+    "x³": (lambda x: x**3, np.cbrt),
+    "x[::-1]": (lambda x: x[::-1], lambda y: y[::-1]),
+}
+_ELEMENTWISE = [
+    name
+    for name, op in OPS.items()
+    if op.kind == "elementwise" and op.differentiable and not op.variadic and op.samples != ()
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("inner", _INLINE)
+@pytest.mark.parametrize("name", _ELEMENTWISE)
+def test_pasted_source_has_the_parentheses_that_it_needs(name, inner):
+    """2 x within arctan gives 1 / (1 + (2 * x) ** 2)."""
+    write, solve = _INLINE[inner]
+    for given, params in samples(OPS[name]):
+        arrays = [np.asarray(y, float) if np.asarray(y).dtype.kind == "f" else y for y in given]
+        floats = [i for i, y in enumerate(arrays) if np.asarray(y).dtype.kind == "f"]
+        if not floats or any(np.ndim(y) != 1 for y in arrays):
+            continue
+        leaves = {i: tg.parameter(solve(arrays[i]), name=f"x{i}") for i in floats}
+        y = APPLY[name](*(write(leaves[i]) if i in leaves else y for i, y in enumerate(arrays)), **params)
+        J = tg.sum(y)
+        if not J.requires_grad or not np.isfinite(J.data):
+            continue
+        J.backward(retain_graph=True)
+        with np.errstate(all="ignore"):
+            source = tg.derive(J).source
+            exec(source, variables := {})
+            names = variables["equations"].__code__
+            found = variables["equations"](*(leaves[int(k[1:])].data for k in names.co_varnames[: names.co_argcount]))
+        for i, leaf in leaves.items():
+            if leaf.grad is not None and f"dx{i}" in found:
+                expected = np.broadcast_to(found[f"dx{i}"], leaf.shape)
+                np.testing.assert_allclose(leaf.grad, expected, rtol=1e-7, atol=1e-9, err_msg=source)
+
+
+def test_pasted_source_makes_arrays_of_numbers_that_are_reshaped():
+    x = tg.parameter([1.0, 2.0], name="x")
+    for J in (tg.sum(x[:1]), tg.sum(tg.exp(x)[:1]), tg.sum(tg.logcumsumexp(x, axis=0))):
+        J.backward(retain_graph=True)
+        exec(tg.derive(J).source, variables := {})
+        np.testing.assert_allclose(np.broadcast_to(variables["equations"](x.data)["dx"], 2), x.grad)
+        x.grad = None
+
+
+def test_equations_of_nan_are_given_out():
+    x = tg.parameter([-1.0, 2.0], name="x")
+    with np.errstate(all="ignore"):
+        assert "dx" in str(tg.derive(tg.sum(tg.relu(tg.log(x)))))

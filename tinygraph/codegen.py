@@ -22,7 +22,6 @@ from .threads import syntax_tree
 LARGEST_CONSTANT = 1000
 """Elements of an array that is still written in a source."""
 _LONGEST_NAME = 100  # characters
-_BINARY = re.compile(r"\{0\} \S+ \{1\}|-\{0\}|\{0\} \*\* 2")
 
 
 def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
@@ -72,16 +71,13 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
     template, binding = _template(x)
     exact = any(isinstance(y, Tensor) and y.dtype != np.float64 for y in x.inputs)
     operands = [_typed(y) if exact and _is_unnamed_number(y, names) else _operand(y, names) for y in x.inputs]
+    needed = _needed(template)
     texts = []
     for i, (text, tight) in enumerate(operands):
-        needed = 0
-        if _BINARY.fullmatch(template):
-            needed = binding + (i > 0 or binding in (POWER, COMPARISON))
-        elif template.startswith("{0}.") or "-{0}" in template or "[" in template[:4]:
-            needed = TIGHTEST
-        elif "*" in template or "1 - " in template:
-            needed = SUM + 1
-        texts.append(f"({text})" if tight < needed else text)
+        least = needed.get(i, 0)
+        if least == _OBJECT and _is_unnamed_number(x.inputs[i], names) and not text.startswith("np."):
+            text, tight = f"np.float64({text})", TIGHTEST  # Python's numbers have no shape
+        texts.append(f"({text})" if tight < min(least, TIGHTEST) else text)
     return template.format(*texts), binding
 
 
@@ -154,17 +150,54 @@ def is_foreign(op: Op) -> bool:
     return not op.source and op.forward.__module__.partition(".")[0] != __package__
 
 
+_OBJECT = TIGHTEST + 1  # what is asked for an attribute or an item
+
+
+@cache
+def _tree(template: str) -> ast.expr:
+    tree: ast.Expression = syntax_tree(re.sub(r"\{(\w+)\}", r"place\1", template), "eval")
+    return tree.body
+
+
 @cache
 def _binding(template: str) -> int:
     """How tightly a template binds in Python."""
-    outermost = syntax_tree(re.sub(r"\{\w+\}", "x", template), "eval").body
-    if isinstance(outermost, ast.Compare):
+    return _binds(_tree(template))
+
+
+def _binds(x: ast.expr) -> int:
+    if isinstance(x, ast.Compare):
         return COMPARISON
-    if isinstance(outermost, ast.UnaryOp):
+    if isinstance(x, ast.UnaryOp):
         return SIGN
-    if isinstance(outermost, ast.BinOp):
-        return {ast.Add: SUM, ast.Sub: SUM, ast.Pow: POWER}.get(type(outermost.op), PRODUCT)
+    if isinstance(x, ast.BinOp):
+        return {ast.Add: SUM, ast.Sub: SUM, ast.Pow: POWER}.get(type(x.op), PRODUCT)
     return TIGHTEST
+
+
+@cache
+def _needed(template: str) -> Mapping[int, int]:
+    """How tightly each operand must bind, to stand in its places in a template without parentheses."""
+    found: dict[int, int] = {}
+    for parent in ast.walk(_tree(template)):
+        children = [(field, child) for field, child in ast.iter_fields(parent) if not isinstance(child, list)]
+        children += [("right", child) for child in getattr(parent, "comparators", ())]
+        for field, child in children:
+            if isinstance(child, ast.Name) and (place := re.fullmatch(r"place(\d+)", child.id)):
+                i, own = int(place[1]), _binds(parent) if isinstance(parent, ast.expr) else 0
+                match parent:
+                    case ast.BinOp():
+                        own += field == "right" or own == POWER
+                    case ast.Compare():
+                        own += 1
+                    case ast.UnaryOp():
+                        pass
+                    case ast.Attribute() | ast.Subscript() if field == "value":
+                        own = _OBJECT
+                    case _:
+                        own = 0
+                found[i] = max(found.get(i, 0), own)
+    return found
 
 
 _HELPERS = frozenset(kernels.__all__)
