@@ -842,6 +842,8 @@ def test_rounding_does_not_move_a_jump(n):
         lambda x, y: x * (y / y),
         lambda x, y: tg.sum(x) - (tg.sum(x) + y),
         lambda x, y: x + np.inf - np.inf,
+        lambda x, y: (x + 0.5) * x,
+        lambda x, y: tg.min(x) * (tg.min(x) + 0.1),
     ],
 )
 def test_what_is_not_finite_stays_so(function):

@@ -173,3 +173,38 @@ def test_a_right_function_gives_no_suspect(wrongly):
     assert "every op" in checks._suspect(tg.sum(tg.tanh(x) @ np.ones((2, 2)) + wrongly(x)), {x})
     y = tg.Tensor([2.0, 0.5], requires_grad=True)
     assert re.match("suspect wrongly", checks._suspect(tg.sum(wrongly(y)), {y}))
+
+
+@pytest.mark.parametrize("power", [2, 3, 4, 5])
+@pytest.mark.parametrize("x", [0.0, 1e-20, -1e-20, 1e-3])
+def test_a_gradient_of_zero_is_no_reason_to_accuse(x, power):
+    tg.check_grads(lambda x: x**power, np.array(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (lambda w: tg.sum(w**4), np.zeros(3)),
+        (lambda x: tg.abs(x) ** 3, 0.0),
+        (lambda x: tg.relu(x) ** 3, 0.0),
+        (lambda x: tg.exp(-(((x - 5) / 1e-3) ** 2)), 5.0005),
+        (lambda x: tg.exp(-(((x - 500) / 0.1) ** 2)), 500.05),
+        (lambda x: tg.tanh(1e4 * x), 3e-5),
+        (lambda x: 1 / x, 1e-5),
+        (lambda x: tg.linalg.slogdet(x)[1], np.array([[1.0, 1.0], [1.0, 1.0 + 1e-6]])),
+    ],
+)
+def test_no_right_function_is_accused_where_it_is_flat_or_steep(function, x):
+    tg.check_grads(function, np.asarray(x))
+
+
+@pytest.mark.parametrize("function", [lambda x: x * tg.abs(x), lambda x: tg.relu(x) ** 2])
+def test_no_smooth_gradient_is_accused_at_a_corner_of_its_own(function):
+    tg.check_grads(function, np.array(0.0), order=1)
+
+
+def test_constants_beside_a_wrong_gradient_do_not_hide_it():
+    wrong = tg.custom_gradient(lambda x: (x**2, lambda g: 0 * g))
+    for constant in (1.0, 1e16):
+        with pytest.raises(LawError, match="central differences"):
+            tg.check_grads(lambda x, c=constant: [np.array([c]), wrong(x)], np.array(3.0))

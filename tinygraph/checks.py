@@ -37,8 +37,8 @@ def check_grads(
     keyword, is passed on as it is. Derivatives are compared element by element, through a random cotangent for the
     results, so that each entry of the Jacobian counts. Where an element disagrees, its difference is taken again with
     many steps, from a tenth of the size of the number down, and extrapolated to 0 (C. J. F. Ridders, 1982), so numbers
-    and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself and `atol`, and
-    by more than the function's own rounding.
+    and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself and `atol`, by
+    more than the function's own rounding, and by more than 1e-8 of the largest element, beside which rounding hides it.
 
     Each order differentiates the gradient as a function of the arguments and of the cotangent, in which it must be
     linear. `order` is 1 or more; each one takes several times as long as the one before.
@@ -125,7 +125,8 @@ def _check(
 
     output = _total(outputs, weights)
     found = [np.asarray(x._value) for x in gradients(output, variables)]
-    size = max(size, float(np.abs(terms([y._value for y in outputs])).sum()))
+    moving = [np.zeros(y.shape) if y.op is None and not y.requires_grad else y._value for y in outputs]
+    size = max(size, float(np.abs(terms(moving)).sum()))
     sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
     by = f"{whose} and by" if ", differentiated" in whose else f"{whose}, differentiated by"
     what = [f"{by} {label}" if whose else f"the gradient of {label}" for label in labels]

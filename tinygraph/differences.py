@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
     slope: float
     error: float
     size: float
-    """Of what the function adds up, for a step of the size of the number."""
+    """Of what the function adds up where it has moved furthest, for a step of the size of the number."""
 
 
 def along(function: Callable[[Any], Any], x: Any, at: tuple[int, ...]) -> Callable[[float], Any]:
@@ -46,28 +46,56 @@ def difference(
 
 
 def extrapolated(function: Callable[[float], Any], size: float, epsilon: float = EPSILON) -> Estimate:
-    """The slope at 0, from central differences with ever smaller steps; the best of several starts."""
-    best = Estimate(np.nan, np.inf, 0.0)
-    moving: Any = False
-    for start in dict.fromkeys([0.1 * max(size, 1.0), 0.1 * size or 1e-5, 1e-4 * max(size, 1.0)]):
+    """The slope at 0, from central differences with ever smaller steps; the best of several starts.
+
+    One does not count where the slope is another one nearer to 0: its steps have jumped over a bump, or over a pole.
+    """
+    with np.errstate(all="ignore"):
+        here = function(0.0)
+    unit = max(size, 1.0)
+    best = doubtful = Estimate(np.nan, np.inf, 0.0)
+    largest = 0.0
+    for start in dict.fromkeys([0.1 * unit, 0.1 * size or 1e-5, 1e-4 * unit]):
+        with np.errstate(all="ignore"):
+            moving = function(start) != here
+        found = Estimate(np.nan, np.inf, 0.0)
         rows: list[list[float]] = []
         for i in range(12):
             step = start / 2**i
             slope, noise, moving = difference(function, step, moving, epsilon)
+            moved = noise * step / (10 * epsilon * unit)
+            largest = max(largest, moved) if np.isfinite(moved) else largest
             row = [slope]
             for j, before in enumerate(rows[-1] if rows else [], start=1):
                 row.append(row[-1] + (row[-1] - before) / (4.0**j - 1))
                 error = max(abs(row[j] - row[j - 1]), abs(row[j] - rows[-1][j - 1])) + noise / 5
-                if error < best.error:
-                    best = Estimate(row[j], error, noise * step / (10 * epsilon * max(size, 1.0)))
+                if error < found.error:
+                    found = Estimate(row[j], error, moved)
             rows.append(row)
-    return best
+        if _is_another_nearer(function, found.slope, start, epsilon):
+            doubtful = min(doubtful, found, key=_error)
+        else:
+            best = min(best, found, key=_error)
+    return (best if best.error < np.inf else doubtful)._replace(size=largest)
+
+
+def _is_another_nearer(function: Callable[[float], Any], slope: float, start: float, epsilon: float) -> bool:
+    """Whether two much smaller steps tell one slope, and it is another."""
+    (one, noise, moving), (other, more_noise, also) = (
+        difference(function, start / 2**i, False, epsilon) for i in (24, 27)
+    )
+    same = abs(one - other) <= 0.1 * abs(one) and bool(np.any(moving) and np.any(also))
+    return same and not abs(other - slope) <= 0.1 * abs(other) + 100 * (noise + more_noise)
+
+
+def _error(estimate: Estimate) -> float:
+    return estimate.error
 
 
 def is_settled(estimate: Estimate, found: float, atol: float = 0.0) -> bool:
     """Whether the differences tell the slope."""
     near = 4 * estimate.error <= 1e-2 * max(abs(estimate.slope), abs(found)) + atol
-    return near or estimate.error <= 1e-9 * estimate.size
+    return near or estimate.error <= 1e-6 * estimate.size
 
 
 def is_steady(function: Callable[[float], Any], estimate: Estimate, size: float, rounding: float = 0.0) -> bool:

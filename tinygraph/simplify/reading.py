@@ -174,7 +174,7 @@ class Reader:
 
     def shortest(self, term: Sum) -> Sum:
         """The shortest form of a term; where an accurate reader would lose by it what may be NaN, as it stands."""
-        short = shortest(term)
+        short = shortest(term, self.accurate)
         lost = self.accurate and not (_keeps([term], short) and term.parts <= short.parts)
         return term if lost else short
 
@@ -437,7 +437,7 @@ def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
     whole = _summed(reader, node, term)
     if reader.plain:
         return whole
-    forms = [term] if (opened := expanded(term)) is None or opened == term else [term, opened]
+    forms = [term] if (opened := expanded(term, reader.accurate)) is None or opened == term else [term, opened]
     apart = [
         added(reader.named(_summed(reader, node, Sum((product,)))) for product in form.products)
         for form in forms

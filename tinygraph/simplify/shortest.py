@@ -10,10 +10,11 @@ from .terms import Base, Call, Params, Product, Sum, added, as_product, common_f
 _MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
 
 
-def expanded(term: Sum) -> Sum | None:
+def expanded(term: Sum, accurate: bool = False) -> Sum | None:
     """A sum with its parentheses multiplied out where their power is positive; None where that is too long.
 
     Sums of products that have parentheses themselves come first, so that those can cancel before they are opened.
+    If it is to be `accurate`, None where no terms become one: x (x + 1) is ∞ where x² + x is ∞ − ∞.
     """
     waiting, done = list(reversed(term.products)), []
     while waiting:
@@ -27,7 +28,8 @@ def expanded(term: Sum) -> Sum | None:
         waiting += [rest.times(part) for part in reversed(opened.products)]
         if len(waiting) + len(done) > _MOST_PRODUCTS:
             return None
-    return added(Sum((product,)) for product in done)
+    opened_form = added(Sum((product,)) for product in done)
+    return None if accurate and len(opened_form.products) == len(done) else opened_form
 
 
 def _nesting(base: Base) -> int:
@@ -37,15 +39,15 @@ def _nesting(base: Base) -> int:
     return 1 + max((_nesting(inner) for product in base.products for inner, _ in product.powers), default=0)
 
 
-def shortest(term: Sum) -> Sum:
+def shortest(term: Sum, accurate: bool = False) -> Sum:
     """The shortest of: the sum as it stands, multiplied out, and with common factors taken out again."""
-    return simplified(term)[0]
+    return simplified(term, accurate)[0]
 
 
-def simplified(term: Sum) -> tuple[Sum, str]:
+def simplified(term: Sum, accurate: bool = False) -> tuple[Sum, str]:
     """The same, and what was done."""
     candidates = [(term, "")]
-    if (open_form := expanded(term)) is not None:
+    if (open_form := expanded(term, accurate)) is not None:
         candidates.append((open_form, "multiplied out, and equal terms cancel"))
     several = [c for c in candidates if len(c[0].products) > 1]
     candidates += [(gathered(form), "products with a common operand are one") for form, _ in several]

@@ -1,8 +1,8 @@
 """Whole numbers: a ring modulo 2ⁿ, which is that of the real numbers where nothing can overflow.
 
 Arithmetic of integers may be rearranged as that of reals only where its result is in the range of its dtype for all
-numbers that its operands may hold, by their dtypes. Of integers of 32 and 64 bits the outermost are left out, so that
-``1 − y`` and ``n + 1`` count as real arithmetic.
+numbers that its operands may hold, by their dtypes. Of given integers of 32 and 64 bits the outermost are left out, so
+that ``1 − y`` and ``n + 1`` count as real arithmetic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def range_of(x: Any, known: Mapping[Tensor, Range]) -> Range:
     if x in known:
         return known[x]
     low, high = _bounds(x.dtype)
-    left_out = _OUTERMOST.get(x.dtype.itemsize, 0)
+    computed = x.op is not None and x.op.kind not in ("shape", "indexing")  # which may have wrapped around
+    left_out = 0 if computed else _OUTERMOST.get(x.dtype.itemsize, 0)
     return (low + left_out if low else 0), high - left_out
 
 
