@@ -174,7 +174,7 @@ CONVENTIONS = [
             "numbers whose squares are 0 without being 0, or overflow",
         ),
         ("single_precision", _VECTORS, lambda x: True, "of either sign"),
-        ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "may give a zero the other sign"),
+        ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "A zero may have the other sign"),
         ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
         ("numpys_value", ("gradient", "add_at"), _any_huge, "the order of a sum decides"),
         ("torchs", _QUANTILES, _has_both_zeros, "equal elements keep their order"),

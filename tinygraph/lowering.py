@@ -233,7 +233,6 @@ _LOWERED: Mapping[str, Any] = {
     "root_of_one_plus_square": lambda x: ops.maximum(ops.abs(x), ops.sqrt(1.0 + ops.square(_within(x, 1e18)))),
     "root_of_square_minus_one": lambda x: ops.sqrt(x - 1.0) * ops.sqrt(x + 1.0),
     "per_one_plus_square": lambda x, r: x / (1.0 + ops.square(r)),
-    "direction": lambda x, y, r: x / APPLY["without_zero"](r),
     "inversion": lambda x, y, r: APPLY["per_square"](x, r),
     "softmax": _softmax,
     "logsumexp": _logsumexp,

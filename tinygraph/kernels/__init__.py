@@ -71,6 +71,7 @@ from .reduction import (
 from .special import (
     digamma,
     digamma_derivative,
+    direction,
     erf,
     erfc,
     finite,
@@ -102,6 +103,7 @@ __all__ = [
     "difference",
     "digamma",
     "digamma_derivative",
+    "direction",
     "eigh_packed",
     "erf",
     "erfc",

@@ -37,6 +37,14 @@ def without_zero(x: Any) -> Any:
     return np.where(x == 0, np.inf, x)[()]
 
 
+def direction(x: Any, y: Any, r: Any) -> Any:
+    """x / r for r = √(x² + y²), 0 where that is 0, and ±1 where x is infinite."""
+    if not np.count_nonzero(np.isinf(r)):  # faster than any()
+        return x / without_zero(r)
+    infinite = np.isinf(x)
+    return np.where(infinite, np.sign(x), np.where(infinite, 0, x) / without_zero(r)).astype(np.result_type(x, r))[()]
+
+
 def fractional(x: Any) -> Any:
     """The fraction of x, with its sign."""
     return np.modf(x)[0]

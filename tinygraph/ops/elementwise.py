@@ -438,12 +438,15 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
     None,
     notation="{0} / {2}",
     binding=PRODUCT,
+    run=kernels.direction,
     samples=(_not_flat, _not_flat, Domain(computed="hypot")),
-    source="{0} / without_zero({2})",
 )
 def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
-    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel."""
-    return x / xp.without_zero(r)
+    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel.
+
+    Where x is infinite it is ±1.
+    """
+    return xp.direction(x, y, r)
 
 
 @op(
