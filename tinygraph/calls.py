@@ -45,7 +45,8 @@ class Call:
         kwargs: dict[str, Any] | None = None,
         has_aux: bool = False,
     ) -> None:
-        called(function, "a transform")
+        if not callable(function):
+            raise TypeError(f"a transform takes a function, not {type(function).__name__}")
         self._within = Nested(owner=self)
         self.function = name_of(function)
         self.positions, self._several = _positions(argnums, len(args), self.function)
@@ -135,11 +136,12 @@ def _has_captured(results: Sequence[Tensor]) -> bool:
 
     It may be a variable of a call that runs in another thread.
     """
-    alone = len(NESTED) == 1  # then only leaves matter, and the question is quick
+    order = toposort(*results)
+    if len(NESTED) == 1:  # no other call is running, and the question is quick
+        return any(x.op is None and x.requires_grad and not hasattr(x, "_calls") for x in order)
     return any(
         any(call.running for call in variable_of(x)) if hasattr(x, "_calls") else x.op is None and x.requires_grad
-        for x in toposort(*results)
-        if x.op is None or not alone
+        for x in order
     )
 
 
@@ -282,7 +284,7 @@ def whole_numbers(argnums: Any, what: str = "argnums") -> Argnums:
     given = tuple(argnums) if isinstance(argnums, Iterable) else argnums
     if not all(is_whole(i) for i in (given if isinstance(given, tuple) else [given])):
         raise TypeError(f"{what} are positions of arguments, as {what}=0 or {what}=(0, 2), not {argnums!r}")
-    return cast(Argnums, given)
+    return tuple(map(int, given)) if isinstance(given, tuple) else int(given)
 
 
 def is_whole(x: Any) -> bool:
@@ -292,8 +294,8 @@ def is_whole(x: Any) -> bool:
 
 def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], bool]:
     """The positions, counted from the start, and whether there may be several."""
-    several = isinstance(argnums, Sequence)
-    given: list[int] = list(argnums) if isinstance(argnums, Sequence) else [argnums]
+    several = not isinstance(argnums, int)
+    given = [argnums] if isinstance(argnums, int) else list(argnums)
     if not count:
         raise ArgumentError(f"{function} was called with nothing to differentiate by: it got no argument by position")
     for i in given:

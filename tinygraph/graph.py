@@ -635,7 +635,7 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked
     if isinstance(data, Tensor):
         data._refuse_exit(asked)
         data = cast(Array, data._seen)
-    if _is_masked(data):
+    if type(data) is not np.ndarray and _is_masked(data):
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
     try:
         return np.array(data, dtype, copy=copy)

@@ -44,7 +44,8 @@ class _Writer:
 
     def _product(self, product: Product) -> Any:
         scalars, others = _scalars_and_others(product)
-        if not all(self._is_computed(part) or part.key == product.key for part in _on_the_way(product)):
+        known = self._computed
+        if known is not None and not all(part in known or part.key == product.key for part in _on_the_way(product)):
             if (graph := self._put_together(Product(Fraction(1), product.powers))) is not None:
                 product = Product(product.coefficient, ((Symbol(graph), 1),))
                 scalars, others = _scalars_and_others(product)
@@ -66,9 +67,6 @@ class _Writer:
             body = ops.divide(*_unconverted(1 if body is None else body, below))
         body = 1.0 if body is None else body
         return -body if sign else body
-
-    def _is_computed(self, product: Product) -> bool:
-        return self._computed is None or product in self._computed
 
     def _put_together(self, product: Product) -> Any:
         """A product by those that are computed; None where it cannot be."""
