@@ -45,8 +45,7 @@ class Call:
         kwargs: dict[str, Any] | None = None,
         has_aux: bool = False,
     ) -> None:
-        if not callable(function):
-            raise TypeError(f"a transform takes a function, not {type(function).__name__}")
+        _need_function(function, "a transform")
         self._within = Nested(owner=self)
         self.function = name_of(function)
         self.positions, self._several = _positions(argnums, len(args), self.function)
@@ -264,12 +263,16 @@ def captured_by(outputs: Sequence[Tensor], variables: Sequence[Any], born: int, 
 
 def called(function: Any, user: str) -> Callable[..., Any]:
     """A function that was given to `user`, which will call it with arrays or tensors."""
-    if not callable(function):
-        raise TypeError(f"{user} takes a function, not {type(function).__name__}")
+    _need_function(function, user)
     for asks, kind in _SUSPENDED.items():
         if asks(function) or asks(type(function).__call__):
             raise TypeError(f"{name_of(function)} is {kind} function, which does not return arrays when it is called")
     return cast(Callable[..., Any], function)
+
+
+def _need_function(function: Any, user: str) -> None:
+    if not callable(function):
+        raise TypeError(f"{user} takes a function, not {type(function).__name__}")
 
 
 _SUSPENDED: dict[Callable[[Any], bool], str] = {
