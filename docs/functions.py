@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import tinygraph as tg
-from tinygraph import testing
-from tinygraph.protocols import recorded_by
-from tinygraph.table import COMPOSITES, OPS
+from tinygraph.graph.records import COMPOSITES, OPS
+from tinygraph.numpy_api.protocols import recorded_by
+from tinygraph.testing import laws
 
 HERE = Path(__file__).parent
 PAGE = HERE / "functions.md"
@@ -41,12 +41,12 @@ def parameters(function):
 def differentiable(record):
     """In which of its inputs the samples of a record have a gradient."""
     found = set()
-    for inputs, params in testing.samples(record):
+    for inputs, params in laws.samples(record):
         for i, x in enumerate(inputs):
             if x.dtype.kind == "f" and i not in found:
                 tensors = [tg.Tensor(y, requires_grad=i == j) for j, y in enumerate(inputs)]
                 with np.errstate(all="ignore"):
-                    if testing.applied(record, testing.consistent(record, tensors), params).requires_grad:
+                    if laws.applied(record, laws.consistent(record, tensors), params).requires_grad:
                         found.add(i)
     return found
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from tinygraph import apply, table
+from tinygraph.graph import declaring, records
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +40,10 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 def wrongly():
     """The exponential function with a wrong gradient at 2."""
 
-    @apply.op("elementwise", lambda xp, g, y, x: g * xp.where(x == 2.0, 3.0, y))
+    @declaring.op("elementwise", lambda xp, g, y, x: g * xp.where(x == 2.0, 3.0, y))
     def wrongly(xp, x):
         return xp.exp(x)
 
-    for registry in (table.OPS, table.APPLY, vars(table.NUMBERS)):
+    for registry in (records.OPS, records.APPLY, vars(records.NUMBERS)):
         registry.pop("wrongly")
     return wrongly

@@ -23,10 +23,10 @@ import numpy as np
 from oracles import as_one, is_public, torch_functions
 
 import tinygraph as tg
-from tinygraph import testing
-from tinygraph.evaluate import evaluate
-from tinygraph.samples import Domain, Sample
-from tinygraph.table import APPLY, FUNCTIONS, Composite, Op
+from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.records import APPLY, FUNCTIONS, Composite, Op
+from tinygraph.graph.samples import Domain, Sample
+from tinygraph.testing import laws
 
 try:
     import torch
@@ -219,7 +219,7 @@ class Program(NamedTuple):
         values = list(leaves)
         for record, operands, params in self.steps:
             given = [values[i] if passed is None else passed(values[i]) for i in operands]
-            values.append(testing.applied(record, given, params))
+            values.append(laws.applied(record, given, params))
         return values
 
     def tensors(self, dtype: Any = None) -> list[tg.Tensor]:
@@ -255,10 +255,10 @@ def _table() -> list[tuple[Op | Composite, list[tuple[list[Any], dict[str, Any]]
     # what is read through another input, or computed from it, is drawn by the function that records it
     records = [
         record
-        for record in testing.records()
+        for record in laws.records()
         if not getattr(record, "aside", None) and not any(domain.computed for domain in _domains(record))
     ]
-    drawn = ((record, list(testing.samples(record))) for record in records)
+    drawn = ((record, list(laws.samples(record))) for record in records)
     return [(record, samples) for record, samples in drawn if samples]  # loops and branches have none
 
 
@@ -330,7 +330,7 @@ def random_program(rng: np.random.Generator, length: int, special: bool = False,
             continue
         try:
             with np.errstate(all="ignore"):
-                result = testing.applied(function, [x for _, x in operands], params).data
+                result = laws.applied(function, [x for _, x in operands], params).data
         except REFUSED:
             if made or special:
                 continue
@@ -410,12 +410,12 @@ def evaluated_anew(program: Program) -> str | None:
 def numpys_value(program: Program) -> str | None:
     """The value of NumPy's function of that name."""
     record = program.steps[0].record
-    theirs = testing._numpys(record)
+    theirs = laws._numpys(record)
     if len(program.steps) > 1 or theirs is None or record.name == "astype" or getattr(record, "variadic", False):
         return None
     _, y = program.run()
     step = program.steps[0]
-    value = testing._value(theirs, [program.leaves[i] for i in step.operands], step.params)
+    value = laws._value(theirs, [program.leaves[i] for i in step.operands], step.params)
     return differ(y.data, value, 1e-12)
 
 

@@ -23,7 +23,8 @@ PACKAGE = str(Path(tg.__file__).parent)
 
 def environment() -> dict[str, str]:
     """What a process needs to find tinygraph where the tests have found it."""
-    return {**os.environ, "PYTHONPATH": str(Path(PACKAGE).parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    found = os.pathsep.join(map(str, (Path(PACKAGE).parent, Path(__file__).parent)))
+    return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def interruptions(

@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-from tinygraph.table import COMPOSITES, Composite
+from tinygraph.graph.records import COMPOSITES, Composite
 
 FILES = sorted((Path(__file__).parent / "ops" / "torch_oracle").glob("*.py"))
 
@@ -14,7 +14,7 @@ def torch_functions():
 
 
 def as_one(torch, result):
-    """Several results as one tensor, those of the first's kind, as `tinygraph.testing.applied` gives them."""
+    """Several results as one tensor, those of the first's kind, as `tinygraph.testing.laws.applied` gives them."""
     if not isinstance(result, (tuple, list)):
         return result
     alike = [y for y in result if y.is_floating_point() == result[0].is_floating_point()]

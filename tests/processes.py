@@ -6,7 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-ROOT = str(Path(__file__).parent.parent)
+TESTS = Path(__file__).parent
+FOUND = os.pathsep.join(map(str, (TESTS.parent, TESTS)))  # tinygraph, and what the tests share
 
 
 def python(script, *args, cwd=None, **environment):
@@ -14,7 +15,7 @@ def python(script, *args, cwd=None, **environment):
     code = [str(script)] if isinstance(script, Path) else ["-c", textwrap.dedent(script)]
     return subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-W", "error", *code, *args],
-        env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": ROOT, **environment},
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": FOUND, **environment},
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -31,9 +31,9 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.evaluate import evaluate
-from tinygraph.recording import NESTED
-from tinygraph.summary import summary
+from tinygraph.diagnosis.summaries import summary
+from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.recording import NESTED
 
 FIRST, SECOND = np.array([0.6, 1.3]), np.array([1.7, 0.8])
 ALONG = np.array([1.0, -0.5])

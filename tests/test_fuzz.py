@@ -8,9 +8,9 @@ import fuzz
 import numpy as np
 import pytest
 
-from tinygraph import testing
-from tinygraph.apply import _apply_unary
-from tinygraph.table import APPLY, FUNCTIONS, OPS
+from tinygraph.graph.declaring import _apply_unary
+from tinygraph.graph.records import APPLY, FUNCTIONS, OPS
+from tinygraph.testing import laws
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of means of nothing, and the like
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "conventions.md").read_text(encoding="utf-8")
@@ -54,6 +54,6 @@ def test_a_wrong_rule_is_found_and_shown_in_one_step(monkeypatch):
 @pytest.mark.parametrize("convention", fuzz.CONVENTIONS, ids=lambda convention: convention.opinion)
 def test_what_is_a_convention_is_documented(convention):
     assert convention.reason in re.sub(r"\s+", " ", DOCUMENT)
-    names = {name for record in testing.records() for name in (record.name, record.kind)}
+    names = {name for record in laws.records() for name in (record.name, record.kind)}
     assert names.issuperset(convention.kinds)
     assert convention.opinion in {opinion.__name__ for opinion in fuzz.OPINIONS}

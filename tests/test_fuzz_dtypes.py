@@ -4,7 +4,7 @@ import fuzz_dtypes
 import numpy as np
 import pytest
 
-from tinygraph.simplify import reading
+from tinygraph.algebra import normal_form
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -16,7 +16,7 @@ def test_eager_and_compiled_agree_in_every_dtype():
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_integers_that_are_taken_for_reals_are_found(monkeypatch):
-    monkeypatch.setattr(reading, "range_of", lambda x, known: (0, 1))
+    monkeypatch.setattr(normal_form, "range_of", lambda x, known: (0, 1))
     function = fuzz_dtypes.Function(("uint8",), ((3,),), ("x0 * 20 * 2.0 + x0",))
     assert any(fuzz_dtypes.disagreement(function, seed) for seed in range(5))
 

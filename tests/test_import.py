@@ -57,7 +57,7 @@ def changed(before):
 USE = """
 before = state()
 import tinygraph as tg
-import tinygraph.testing
+import tinygraph.testing.laws
 
 print("import", changed(before))
 before = state()

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.table import NUMBERS
+from tinygraph.graph.records import NUMBERS
 
 SIZES = [(2, 4, 1, 400), (1, 1, 1, 1), (3, 1, 1, 5), (1, 4, 2, 3), (5, 3, 2, 1), (7, 6, 3, 11), (4, 4, 4, 4)]
 RANDOM_SIZES = [tuple(int(n) for n in sizes) for sizes in np.random.default_rng(1).integers(1, 9, (20, 4))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.table import OPS
+from tinygraph.graph.records import OPS
 
 FUNCTIONS = [
     name

@@ -1,168 +1,136 @@
-"""Imports point one way: a file imports only what its row names. Data flows down the table."""
+"""The plan of the house: imports point one way, every name has one room, and facts stand where they belong."""
 
 import ast
+import importlib
+import inspect
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from processes import output, python
+
+import tinygraph as tg
 
 PACKAGE = Path(__file__).parent.parent / "tinygraph"
 
-# Each file or folder, and what of tinygraph it may import; a folder stands for all files in it, and its files may
-# import each other.
-ALLOWED = {
+# Each room, and the rooms that it may import: these, and whatever they may import. Imports for types count too.
+ROOMS = {
     "errors": set(),
-    "threads": set(),
-    "samples": set(),
-    "kernels": set(),
-    "source": {"threads"},
-    "places": {"threads", "source"},
-    "recording": set(),
-    "table": set(),
-    "teardown": set(),
-    "methods": {"errors", "table"},
-    "graph": {"threads", "errors", "methods", "places", "recording", "table", "teardown"},
-    "apply": {"threads", "errors", "places", "recording", "table", "graph"},
-    "ops": {"errors", "places", "samples", "kernels", "table", "graph", "apply"},
-    "linalg": {"ops"},
     "trees": {"errors"},
-    "autodiff": {"threads", "errors", "recording", "table", "graph", "ops"},
-    "anomaly": {"errors", "places", "recording", "table", "graph", "apply", "ops", "autodiff"},
-    "calls": {"errors", "recording", "graph", "ops", "trees"},
-    "transforms": {"errors", "recording", "graph", "trees", "autodiff", "calls"},
-    "batching": {"table", "graph", "ops"},
-    "jacobians": {"table", "graph", "ops", "trees", "autodiff", "calls", "transforms", "batching"},
-    "custom": {"errors", "recording", "table", "graph", "apply", "ops", "trees", "autodiff", "calls"},
-    "checkpointing": {"errors", "recording", "table", "graph", "apply", "ops", "trees", "autodiff", "calls"},
-    "spellings": {"errors", "graph", "ops"},
-    "refusals": set(),
-    "protocols": {"refusals", "errors", "table", "graph", "methods", "spellings"},
-    "evaluate": {"errors", "table", "graph"},
-    "identities": set(),
-    "rewriting": {"table", "graph"},
-    "simplify": {"threads", "table", "graph", "ops", "identities", "rewriting"},
-    "names": {"table", "graph"},
-    "codegen": {"threads", "kernels", "table", "graph"},
-    "notation": {"table", "graph", "names"},
-    "linear": {"graph", "rewriting"},
-    "optimise": {"table", "graph", "rewriting", "names", "simplify"},
-    "scaling": {"table", "graph", "ops", "linear", "rewriting"},
-    "lowering": {"table", "graph", "ops", "names", "codegen", "rewriting"},
-    "program": {"table", "graph", "ops", "codegen"},
-    "tracing": {"errors", "recording", "graph", "trees", "names"},
-    "guards": {"threads", "table", "graph"},
-    "executable": {
-        *("threads", "recording", "graph", "trees", "notation", "tracing", "guards", "optimise", "scaling", "lowering"),
-        "program",
-    },
-    "compile": {"threads", "errors", "recording", "graph", "trees", "calls", "guards", "executable"},
-    "for_scipy": {"errors", "graph", "trees", "calls", "transforms", "compile"},
-    "folding": {"notation"},
-    "equations": {"threads", "graph", "notation", "folding", "codegen"},
-    "flops": {"errors", "recording", "graph", "ops", "autodiff"},
-    "summary": {"errors", "graph", "names", "notation", "flops"},
-    "derivation": {
-        "errors",
-        "table",
-        "graph",
-        "ops",
-        "autodiff",
-        "evaluate",
-        "simplify",
-        "names",
-        "notation",
-        "equations",
-    },
-    "derive": {"errors", "recording", "graph", "equations", "derivation"},
-    "findings": {"graph", "ops", "autodiff", "anomaly"},
-    "why": {"threads", "table", "graph", "autodiff", "anomaly", "names", "notation", "findings"},
-    "backprop_check": {
-        *("errors", "threads", "recording", "table", "graph", "ops", "autodiff", "names", "notation", "derivation"),
-    },
-    "draw": {
-        *("errors", "table", "graph", "ops", "autodiff", "simplify", "names", "notation", "equations", "derivation"),
-        *("threads", "findings"),
-    },
-    "nn": {"errors"},
-    "differences": set(),
-    "disagreements": {"errors", "graph", "autodiff", "evaluate", "differences"},
-    "checks": {
-        *("errors", "recording", "graph", "ops", "trees", "autodiff", "calls", "evaluate", "differences"),
-        "disagreements",
-    },
-    "testing": {"samples", "table", "graph", "ops", "autodiff", "evaluate", "checks"},
-    "__init__": {
-        "errors",
-        "recording",
-        "graph",
-        "anomaly",
-        "ops",
-        "linalg",
-        "autodiff",
-        "backprop_check",
-        "apply",
-        "transforms",
-        "jacobians",
-        "custom",
-        "checkpointing",
-        "compile",
-        "for_scipy",
-        "checks",
-        "protocols",
-        "equations",
-        "derive",
-        "summary",
-        "why",
-        "draw",
-        "nn",
-    },
+    "kernels": set(),
+    "graph": {"errors"},
+    "ops": {"graph", "kernels"},
+    "linalg": {"ops"},
+    "fft": {"ops"},
+    "autodiff": {"ops", "trees"},
+    "numpy_api": {"ops"},
+    "algebra": {"ops"},
+    "writing": {"graph", "kernels"},
+    "equations": {"autodiff", "algebra", "writing"},
+    "programs": {"autodiff", "algebra", "writing"},
+    "diagnosis": {"equations"},
+    "pictures": {"diagnosis"},
+    "testing": {"autodiff"},
+    "nn": {"ops", "trees"},
+    "bridges": {"programs", "nn"},
+    "__init__": {"linalg", "fft", "numpy_api", "pictures", "testing", "bridges"},
 }
-
-
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> set[str]:
-    """The rooms that a file imports from at run time, other than its own."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):  # imports for types alone point where they like
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body.clear()
-    package = ("tinygraph", *path.relative_to(PACKAGE).parent.parts)
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            full = [*base, *(node.module or "").split(".")] if node.module else [*base]
-            names = [[*full, alias.name] for alias in node.names] if not node.module else [full]
-            found |= {name[1] for name in names if len(name) > 1}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            assert not any(module.partition(".")[0] == "tinygraph" for module in modules), f"{path}: import relatively"
-    return found - {room(path)}
-
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_imports_only_what_its_row_names(path):
-    assert imports(path) <= ALLOWED[room(path)]
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_the_table_has_no_cycle_and_no_empty_row():
-    rows = list(ALLOWED)
-    for row, allowed in ALLOWED.items():
-        assert all(rows.index(name) < rows.index(row) for name in allowed), row
-    used: dict[str, set[str]] = {name: set() for name in ALLOWED}
-    for path in FILES:
-        used[room(path)] |= imports(path)
-    assert used == ALLOWED
+MODULES = {module_of(path): path for path in FILES}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports(module: str) -> set[str]:
+    """The modules of tinygraph that a module imports, wherever in it, for types or at run time."""
+    path, found = MODULES[module], set()
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= (names & MODULES.keys()) or {base}
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            assert not any(name.partition(".")[0] == "tinygraph" for name in modules), f"{path}: import relatively"
+    return found
+
+
+IMPORTS = {module: imports(module) for module in MODULES}
+
+
+def below(room: str) -> set[str]:
+    """The rooms that a room may import."""
+    return ROOMS[room].union(*(below(lower) for lower in ROOMS[room]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_imports_only_from_rooms_that_its_room_may_import(module):
+    room = room_of(module)
+    assert {room_of(other) for other in IMPORTS[module]} <= below(room) | {room}
+
+
+def test_every_room_has_a_row_and_every_row_is_needed():
+    assert {room_of(module) for module in MODULES} == ROOMS.keys()
+    assert len(ROOMS) <= 25
+    assert len([path for path in PACKAGE.iterdir() if not path.name.startswith("__")]) <= 20
+    used = {room: set() for room in ROOMS}
+    for module, others in IMPORTS.items():
+        used[room_of(module)] |= {room_of(other) for other in others}
+    for room, lower in ROOMS.items():
+        for other in lower - used[room]:  # it stands for what it may import
+            assert any(other in below(another) or below(other) & used[room] for another in ROOMS), (room, other)
+
+
+def test_no_module_waits_for_itself():
+    """Imports have no cycle, not even within a room, for types, or in a function."""
+    TopologicalSorter(IMPORTS).prepare()
+
+
+def test_packages_that_are_imported_late_import_nothing_of_their_own():
+    """Or two threads could wait for each other: one imports the package, the other one of its files first."""
+    early = output(
+        python("import sys, tinygraph; print(*(name for name in sys.modules if 'tinygraph' in name))")
+    ).split()
+    for module, path in MODULES.items():
+        if path.name == "__init__.py" and module not in early:
+            assert not IMPORTS[module], module
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    public = {name for name in tg.__all__ if not inspect.ismodule(getattr(tg, name))}
+    assert not public & {part for module in MODULES for part in module.split(".")}
+
+
+def test_public_namespaces_are_modules():
+    assert importlib.import_module("tinygraph.fft") is tg.fft
+    assert importlib.import_module("tinygraph.linalg") is tg.linalg
+
+
+def test_only_the_graph_binds_attributes_of_the_tensor():
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            bound = [target.value for target in targets if isinstance(target, ast.Attribute)]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
+                bound.append(node.args[0])
+            if any(ast.unparse(owner) == "Tensor" for owner in bound):
+                assert room_of(module) == "graph", f"{path}:{node.lineno}"
 
 
 def test_rules_do_not_import_the_tensor():
     """A rule works on any namespace: the only op files that know Tensor are those with a public function around."""
-    for path in (PACKAGE / "ops").glob("*.py"):
+    for path in (PACKAGE / "ops").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Lambda):
                 names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}

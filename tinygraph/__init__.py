@@ -28,24 +28,32 @@ from types import ModuleType as _Module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # `as` says that a name is exported, which type checkers cannot read off a computed __all__
+from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
-from . import protocols
-from .anomaly import detect_anomaly as detect_anomaly
-from .apply import op as op
-from .autodiff import gradients as gradients
-from .backprop_check import BackpropReport as BackpropReport
-from .backprop_check import check_backprop as check_backprop
-from .checkpointing import checkpoint as checkpoint
-from .checks import check_grads as check_grads
-from .compile import compile as compile
-from .custom import custom_gradient as custom_gradient
-from .derive import derive as derive
-from .draw import Picture as Picture
-from .draw import draw as draw
-from .equations import Derivation as Derivation
-from .equations import Equation as Equation
+from .autodiff.checkpointing import checkpoint as checkpoint
+from .autodiff.custom import custom_gradient as custom_gradient
+from .autodiff.jacobians import hessian as hessian
+from .autodiff.jacobians import jacobian as jacobian
+from .autodiff.transforms import elementwise_grad as elementwise_grad
+from .autodiff.transforms import grad as grad
+from .autodiff.transforms import hvp as hvp
+from .autodiff.transforms import jvp as jvp
+from .autodiff.transforms import value_and_grad as value_and_grad
+from .autodiff.transforms import vjp as vjp
+from .autodiff.traversal import gradients as gradients
+from .bridges.scipy import Problem as Problem
+from .bridges.scipy import for_scipy as for_scipy
+from .diagnosis.anomaly import detect_anomaly as detect_anomaly
+from .diagnosis.backprop import BackpropReport as BackpropReport
+from .diagnosis.backprop import check_backprop as check_backprop
+from .diagnosis.explanations import why as why
+from .diagnosis.summaries import Summary as Summary
+from .diagnosis.summaries import summary as summary
+from .equations.deriving import derive as derive
+from .equations.results import Derivation as Derivation
+from .equations.results import Equation as Equation
 from .errors import AnomalyError as AnomalyError
 from .errors import ArgumentError as ArgumentError
 from .errors import BroadcastWarning as BroadcastWarning
@@ -55,28 +63,20 @@ from .errors import GraphError as GraphError
 from .errors import ShapeError as ShapeError
 from .errors import TinygraphError as TinygraphError
 from .errors import UnsupportedError as UnsupportedError
-from .for_scipy import Problem as Problem
-from .for_scipy import for_scipy as for_scipy
-from .graph import Tensor as Tensor
-from .graph import parameter as parameter
-from .graph import toposort as toposort
-from .jacobians import hessian as hessian
-from .jacobians import jacobian as jacobian
+from .graph.declaring import op as op
+from .graph.recording import enable_grad as enable_grad
+from .graph.recording import no_grad as no_grad
+from .graph.recording import scope as scope
+from .graph.tensor import Tensor as Tensor
+from .graph.tensor import parameter as parameter
+from .graph.tensor import toposort as toposort
 from .nn import init as init
+from .numpy_api import protocols
 from .ops import *
-from .ops import fft as fft
-from .recording import enable_grad as enable_grad
-from .recording import no_grad as no_grad
-from .recording import scope as scope
-from .summary import Summary as Summary
-from .summary import summary as summary
-from .transforms import elementwise_grad as elementwise_grad
-from .transforms import grad as grad
-from .transforms import hvp as hvp
-from .transforms import jvp as jvp
-from .transforms import value_and_grad as value_and_grad
-from .transforms import vjp as vjp
-from .why import why as why
+from .pictures import Picture as Picture
+from .pictures import draw as draw
+from .programs.compiling import compile as compile
+from .testing.gradcheck import check_grads as check_grads
 
 __version__ = "0.1.0"
 

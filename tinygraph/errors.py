@@ -10,13 +10,20 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from .draw import Picture
+from collections.abc import Callable, Container, Iterable, Sequence
+from sys import _getframe
+from types import FrameType
+from typing import Any, NamedTuple, Protocol
 
 Shape = tuple[int, ...]
+
+
+class Picture(Protocol):
+    """What the picture of an error can do; see `tinygraph.Picture`."""
+
+    @property
+    def svg(self) -> str: ...  # noqa: D102
+    def save(self, path: Any, /) -> Any: ...  # noqa: D102
 
 
 class TinygraphError(Exception):
@@ -44,13 +51,30 @@ class ShapeError(TinygraphError, ValueError):
     misfit: Misfit | None = None
     """It keeps the graph as long as the error lives; copies and pickles are without it."""
 
-    if TYPE_CHECKING:  # `draw` binds it
+    @property
+    def picture(self) -> Picture | None:
+        """The graph as far as it was built, and the operation that failed, with the operands marked that do not fit.
 
-        @property
-        def picture(self) -> Picture | None: ...  # noqa: D102
+        None for an error that no operation on tensors has raised.
+
+        >>> import numpy as np, tinygraph as tg
+        >>> W, X = tg.parameter(np.ones((4, 3))), tg.Tensor(np.ones((2, 400)))
+        >>> try:
+        ...     Z = W @ X
+        ... except tg.ShapeError as error:
+        ...     print(error.picture)
+        W   ✗       4 × 3   all 1                      dW   –
+        X   ✗       2 × 400   all 1
+        Z = W @ X   ✗ (4, 3) and (2, 400) do not fit
+        """
+        return None if self.misfit is None else DRAWN_BY[0](self.misfit, _getframe(1))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args, {key: value for key, value in vars(self).items() if key != "misfit"}
+
+
+DRAWN_BY: list[Callable[[Misfit, FrameType], Picture | None]] = []
+"""What draws a misfit for the frame that asks; `tinygraph.pictures` puts it here."""
 
 
 class ArgumentError(TinygraphError, ValueError):

@@ -24,7 +24,8 @@ import pytest
 from processes import output, python
 
 import tinygraph as tg
-from tinygraph import autodiff, graph
+from tinygraph.autodiff import traversal
+from tinygraph.graph import tensor
 
 PROTOCOL = json.loads((Path(__file__).parent / "protocol.json").read_text(encoding="utf-8"))
 
@@ -570,7 +571,7 @@ def interrupted_at(point, function):
     These are after a call, at the start of a function and at the end of a round of a loop.
     """
     points, came, last = 0, False, {}
-    files = {inspect.getsourcefile(module) for module in (autodiff, graph)}
+    files = {inspect.getsourcefile(module) for module in (traversal, tensor)}
 
     def trace(frame, event, argument):
         nonlocal points, came

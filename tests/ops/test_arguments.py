@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.ops.broadcasting import broadcasts_to
+from tinygraph.ops.arithmetic.broadcasting import broadcasts_to
 
 CALLS = [
     lambda x: tg.sum(x, axis=2),

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from tinygraph import testing
-from tinygraph.table import OPS
+from tinygraph.graph.records import OPS
+from tinygraph.testing import laws
 
 strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed: pip install '.[test]'")
 
@@ -45,7 +45,7 @@ def agree(computed, expected):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("op", STANDARD, ids=lambda op: op.name)
 def test_forward(op):
-    for inputs, params in testing.samples(op):
+    for inputs, params in laws.samples(op):
         arrays, known, params = given(op, inputs, params)
         agree(op.forward(XP, *arrays, **known), op.run(*inputs, **params))
 
@@ -55,12 +55,12 @@ def test_forward(op):
     "op", [op for op in STANDARD if op.differentiable and op.name not in CONSTANT], ids=lambda op: op.name
 )
 def test_gradients(op):
-    for inputs, params in testing.samples(op):
+    for inputs, params in laws.samples(op):
         arrays, known, params = given(op, inputs, params)
         y = np.asarray(op.run(*inputs, **params))
         g = np.cos(np.arange(float(y.size))).reshape(y.shape)
         for rule in filter(None, op.vjps):
-            expected = rule(testing.NUMBERS, g[()], y[()], *[x[()] for x in inputs], **params)
+            expected = rule(laws.NUMBERS, g[()], y[()], *[x[()] for x in inputs], **params)
             try:
                 computed = rule(XP, strict.asarray(g), strict.asarray(y), *arrays, **known)
             except NotStandardError as missing:

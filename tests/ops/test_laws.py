@@ -3,30 +3,30 @@
 import numpy as np
 import pytest
 
-from tinygraph import testing
-from tinygraph.table import OPS
+from tinygraph.graph.records import OPS
+from tinygraph.testing import laws
 
 CASES = [
     pytest.param(op, inputs, params, id=f"{op.name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
-    for op in testing.records()
-    for inputs, params in testing.samples(op)
+    for op in laws.records()
+    for inputs, params in laws.samples(op)
 ]
 
 
-@pytest.mark.parametrize("law", testing.LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize(("op", "inputs", "params"), CASES)
 def test_law(law, op, inputs, params):
     law(op, inputs, params)
 
 
-@pytest.mark.parametrize("op", testing.records(), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", laws.records(), ids=lambda op: op.name)
 def test_special_values(op):
-    testing.law_special_values(op)
+    laws.law_special_values(op)
 
 
 @pytest.mark.parametrize("name", OPS)
 def test_every_op_has_samples_with_an_axis_of_length_zero_or_one(name):
-    shapes = [x.shape for inputs, _ in testing.samples(OPS[name]) for x in inputs]
+    shapes = [x.shape for inputs, _ in laws.samples(OPS[name]) for x in inputs]
     assert shapes or OPS[name].kind == "control"  # those are made, and tested, with functions of the user's
     if OPS[name].kind in ("elementwise", "contraction") and not OPS[name].params:
         assert any(0 in shape for shape in shapes)
@@ -46,12 +46,12 @@ def test_a_wrong_rule_breaks_a_law(rule, said):
 
     right = OPS["tanh"]
     wrong = dataclasses.replace(right, vjps=(rule,))
-    applied = testing.APPLY["tanh"]
+    applied = laws.APPLY["tanh"]
     try:
-        from tinygraph.apply import _apply_unary
+        from tinygraph.graph.declaring import _apply_unary
 
-        testing.APPLY["tanh"] = _apply_unary(wrong)
-        with pytest.raises(testing.LawError, match=said):
-            testing.law_gradient(wrong, [np.array([0.5, 1.0])], {})
+        laws.APPLY["tanh"] = _apply_unary(wrong)
+        with pytest.raises(laws.LawError, match=said):
+            laws.law_gradient(wrong, [np.array([0.5, 1.0])], {})
     finally:
-        testing.APPLY["tanh"] = applied
+        laws.APPLY["tanh"] = applied

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph import testing
-from tinygraph.table import FUNCTIONS, Op
+from tinygraph.graph.records import FUNCTIONS, Op
+from tinygraph.testing import laws
 
 PLACES = {
     "+inf": lambda x, i: put(x, i, np.inf),
@@ -41,7 +41,7 @@ def put(x, i, value):
 def gradient(record, inputs, params):
     """The value and, flat, the gradient of a weighted sum of what a function gives."""
     xs = [tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
-    y = testing.applied(record, testing.consistent(record, xs), params)
+    y = laws.applied(record, laws.consistent(record, xs), params)
     if not y.requires_grad:
         return None
     sought = [x for x in xs if x.requires_grad]
@@ -95,12 +95,12 @@ def limit(record, inputs, place, special, params):
 
 def cases():
     """The public functions that have a gradient, each on its first two small samples."""
-    for record in testing.records():
+    for record in laws.records():
         if record.name not in FUNCTIONS or (isinstance(record, Op) and not record.differentiable):
             continue
         found = [
             (inputs, params)
-            for inputs, params in testing.samples(record)
+            for inputs, params in laws.samples(record)
             if (record.kind != "elementwise" or len({x.shape for x in inputs}) == 1)
             and all(x.size <= 12 for x in inputs)
             and any(x.size and x.dtype.kind == "f" for x in inputs)

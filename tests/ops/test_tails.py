@@ -14,14 +14,14 @@ from mpmath import mp, mpf
 from references import FURTHER, REFERENCES
 
 import tinygraph as tg
-from tinygraph import testing
-from tinygraph.codegen import expression, function
-from tinygraph.samples import Sample
-from tinygraph.table import APPLY, OPS, Composite, Op
+from tinygraph.graph.records import APPLY, OPS, Composite, Op
+from tinygraph.graph.samples import Sample
+from tinygraph.testing import laws
+from tinygraph.writing.numpy_source import expression, function
 
 RECORDS = {
     record.name: record
-    for record in testing.records()
+    for record in laws.records()
     if record.kind == "elementwise" and (isinstance(record, Composite) or record.differentiable)
 }
 ROUNDED = {

@@ -5,17 +5,17 @@ import pytest
 from oracles import as_one, is_public, torch_functions
 
 import tinygraph as tg
-from tinygraph import testing
-from tinygraph.samples import Sample
+from tinygraph.graph.samples import Sample
+from tinygraph.testing import laws
 
 torch = pytest.importorskip("torch", reason="PyTorch is the second opinion here: pip install torch")
 
 FUNCTIONS = torch_functions()
 CASES = [
     pytest.param(record, inputs, params, id=f"{record.name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
-    for record in testing.records()
+    for record in laws.records()
     if record.name in FUNCTIONS and is_public(record)
-    for inputs, params in testing.samples(record)
+    for inputs, params in laws.samples(record)
 ]
 
 
@@ -37,7 +37,7 @@ def weights(shape):
 
 def ours(record, inputs, params):
     xs = [tg.Tensor(x, requires_grad=x.dtype.kind == "f") for x in inputs]
-    y = testing.applied(record, testing.consistent(record, xs), params)
+    y = laws.applied(record, laws.consistent(record, xs), params)
     sought = [x for x in xs if x.requires_grad]
     if not y.requires_grad:
         return [y.data, *(np.zeros(x.shape) for x in sought), *(np.zeros(x.shape) for x in sought)]
@@ -78,4 +78,4 @@ def test_torch_agrees(record, inputs, params):
 
 
 def test_every_name_is_one_of_ours():
-    assert FUNCTIONS.keys() <= {record.name for record in testing.records()}
+    assert FUNCTIONS.keys() <= {record.name for record in laws.records()}

@@ -22,7 +22,8 @@ from .convolution import (
     windows,
 )
 from .fourier import complex_of, dft, fold_spectrum, idft, irdft, mirror_spectrum, parts_of, rdft
-from .linalg import (
+from .losses import huber, log_loss, log_loss_from_logits, quotient, relative_entropy, softmax_loss
+from .matrices import (
     cofactors,
     eigh_packed,
     matrix_rank,
@@ -34,20 +35,7 @@ from .linalg import (
     svdvals,
     vector_norm,
 )
-from .losses import huber, log_loss, log_loss_from_logits, quotient, relative_entropy, softmax_loss
-from .places import (
-    bounded_index,
-    diagonal_matrix,
-    index_put,
-    interval,
-    jumps,
-    last_written,
-    one_hot_along,
-    scatter_add,
-    scatter_along_axis,
-    scatter_diagonal,
-)
-from .reduction import (
+from .reductions import (
     argcummax,
     argcummin,
     count_nonzero,
@@ -67,6 +55,18 @@ from .reduction import (
     recurrence,
     running_products,
     softmax,
+)
+from .scatter import (
+    bounded_index,
+    diagonal_matrix,
+    index_put,
+    interval,
+    jumps,
+    last_written,
+    one_hot_along,
+    scatter_add,
+    scatter_along_axis,
+    scatter_diagonal,
 )
 from .special import (
     digamma,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .places import scatter_add
+from .scatter import scatter_add
 
 
 def inside(size: Any, padding: Any) -> Any:

@@ -1,78 +1,62 @@
 """The ops: the graph namespace, in the Array API's spelling.
 
-Each family is a file, and importing it fills the op table. Rules that get this package as their ``xp`` record nodes.
+Each family is a file in the folder of its kind, and importing it fills the op table. Rules that get this package as
+their ``xp`` record nodes.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from ..table import APPLY, FUNCTIONS
-from . import (
-    activations,
-    arranging,
-    comparisons,
-    contraction,
-    control,
-    convolution,
-    cumulative,
-    decompositions,
-    elementwise,
-    indexing,
-    joining,
-    linalg,
-    losses,
-    normalisation,
-    norms,
-    reduction,
-    shape,
-    signal,
-    sorting,
-    statistics,
-    transcendental,
-)
-from . import fft as fft
-from .activations import *
-from .arranging import *
-from .comparisons import *
-from .contraction import *
-from .control import *
-from .convolution import *
-from .cumulative import *
-from .decompositions import *
-from .elementwise import *
-from .indexing import *
-from .joining import *
-from .linalg import *
-from .losses import *
-from .normalisation import *
-from .norms import *
-from .reduction import *
-from .shape import *
-from .signal import *
-from .sorting import *
-from .statistics import *
-from .transcendental import *
+from ..graph.records import APPLY, FUNCTIONS
+from .arithmetic import comparisons, control, elementwise, transcendental
+from .arithmetic.comparisons import *
+from .arithmetic.control import *
+from .arithmetic.elementwise import *
+from .arithmetic.transcendental import *
+from .arrays import arranging, indexing, joining, shapes
+from .arrays.arranging import *
+from .arrays.indexing import *
+from .arrays.joining import *
+from .arrays.shapes import *
+from .matrices import contraction, decompositions, solving
+from .matrices.contraction import *
+from .matrices.decompositions import *
+from .matrices.solving import *
+from .networks import activations, convolution, losses, normalisation
+from .networks.activations import *
+from .networks.convolution import *
+from .networks.losses import *
+from .networks.normalisation import *
+from .reduce import cumulative, norms, reductions, sorting, statistics
+from .reduce.cumulative import *
+from .reduce.norms import *
+from .reduce.reductions import *
+from .reduce.sorting import *
+from .reduce.statistics import *
+from .signals import filters
+from .signals import fourier as fourier
+from .signals.filters import *
 
 FAMILIES = (
     elementwise,
     transcendental,
     comparisons,
-    activations,
-    reduction,
+    reductions,
     cumulative,
     statistics,
-    shape,
+    norms,
+    sorting,
+    shapes,
     arranging,
     joining,
     indexing,
-    sorting,
     contraction,
-    linalg,
+    solving,
     decompositions,
-    norms,
+    activations,
     convolution,
     normalisation,
-    signal,
     losses,
+    filters,
     control,
 )
 

@@ -10,11 +10,11 @@ from typing import Any
 from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..apply import constant, described_operand, shape_error
 from ..errors import ArgumentError, DTypeError, Operand, ShapeError
-from ..graph import ArrayLike, Tensor, describe
-from ..places import locate
-from .broadcasting import Shape
+from ..graph.declaring import constant, described_operand, shape_error
+from ..graph.sites import locate
+from ..graph.tensor import ArrayLike, Tensor, describe
+from .arithmetic.broadcasting import Shape
 
 
 def as_tensor(x: ArrayLike) -> Tensor:
@@ -83,6 +83,6 @@ def given_name(x: Tensor, position: int) -> str:
 def _public_call() -> tuple[str, FrameType]:
     """The public function that is running, and the frame that calls it."""
     frame: Any = _getframe()
-    while frame.f_globals.get("__package__") == __package__:
+    while str(frame.f_globals.get("__package__")).startswith(str(__package__)):
         name, frame = frame.f_code.co_name, frame.f_back
     return name, frame

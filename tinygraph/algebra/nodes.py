@@ -1,0 +1,157 @@
+"""Terms as graphs again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..graph.records import APPLY, OPS
+from ..graph.tensor import Tensor
+from .computed import Computed
+from .terms import ONE, SIMPLE, Base, Call, Powers, Product, Sum, Symbol
+
+
+def written(term: Sum, computed: Computed | None = None) -> Any:
+    """A sum as a graph again; a Python number where it is one.
+
+    With `computed` its products are put together of those, so that none overflows where the whole does not.
+    """
+    return _Writer(computed).sum(term)
+
+
+class _Writer:
+    """Writes the parts of a term, each once however often it stands there."""
+
+    def __init__(self, computed: Computed | None) -> None:
+        self._computed = computed
+        self._known: dict[tuple[Base, str], Any] = {}
+
+    def sum(self, term: Sum) -> Any:
+        """A sum."""
+        total: Any = None
+        for product in sorted(term.products, key=_place_in_sum):
+            negative = product.coefficient < 0 and total is not None
+            part = self._product(product.times(Product(Fraction(-1), ())) if negative else product)
+            if total is None:
+                total = part
+            else:
+                total = (ops.subtract if negative else ops.add)(*_unconverted(total, part))
+        return 0.0 if total is None else total
+
+    def _product(self, product: Product) -> Any:
+        scalars, others = _scalars_and_others(product)
+        known = self._computed
+        if known is not None and not all(part in known or part.key == product.key for part in _on_the_way(product)):
+            if (graph := self._put_together(Product(Fraction(1), product.powers))) is not None:
+                product = Product(product.coefficient, ((Symbol(graph), 1),))
+                scalars, others = _scalars_and_others(product)
+        mean, coefficient = product.averaged
+        positive = abs(coefficient)
+        simple = positive.denominator <= SIMPLE and not _is_decimal(positive)
+        first = _plain(positive.numerator) if simple else float(positive)
+        above = self._joined(first, [p for p in scalars if p[1] > 0])
+        divisor_first = _plain(positive.denominator) if simple else None
+        below = self._joined(divisor_first, [p for p in scalars if p[1] < 0])
+        scalar: Any = above if below is None else ops.divide(1 if above is None else above, below)
+        sign = coefficient < 0
+        if sign and isinstance(scalar, (int, float)):
+            scalar, sign = -scalar, False
+        body = self._joined(None, [p for p in others if p[1] > 0], mean)
+        body = scalar if body is None else body if scalar is None else ops.multiply(*_unconverted(scalar, body))
+        below = self._joined(None, [p for p in others if p[1] < 0])
+        if below is not None:
+            body = ops.divide(*_unconverted(1 if body is None else body, below))
+        body = 1.0 if body is None else body
+        return -body if sign else body
+
+    def _put_together(self, product: Product) -> Any:
+        """A product by those that are computed; None where it cannot be."""
+        assert self._computed is not None
+        root, exponent = product.root
+        if exponent > 1 and root in self._computed:
+            return None if (x := self._put_together(root)) is None else _raised(x, exponent)
+        if (halves := self._computed.halves(product)) is None:
+            ((base, power), *more) = product.powers
+            return None if more or power != 1 else self._base(base)
+        part, other, exponent = halves
+        x, y = self._put_together(part), self._put_together(other)
+        return None if x is None or y is None else (ops.multiply if exponent > 0 else ops.divide)(x, y)
+
+    def _joined(self, first: Any, powers: Sequence[tuple[Base, int]], mean: Base | None = None) -> Any:
+        for base, exponent in powers:
+            factor = _raised(self._base(base, "mean" if base is mean else ""), abs(exponent))
+            first = factor if first is None else ops.multiply(*_unconverted(first, factor))
+        return first
+
+    def _base(self, base: Base, instead: str = "") -> Any:
+        if isinstance(base, Symbol):
+            return base.node
+        if (base, instead) not in self._known:
+            self._known[base, instead] = self.sum(base) if isinstance(base, Sum) else self._call(base, instead)
+        return self._known[base, instead]
+
+    def _call(self, base: Call, instead: str) -> Any:
+        if base.op == "number":
+            return base.params["value"]
+        if base.op == "identity":
+            return Tensor(np.eye(base.shape[0]))
+        operands = [self.sum(operand) for operand in base.operands]
+        if OPS[base.op].kind not in ("elementwise", "shape"):  # these take numbers as they are
+            operands = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
+        return APPLY[instead or base.op](*operands, **base.params)
+
+
+def _place_in_sum(product: Product) -> tuple[bool, bool, int]:
+    """A sum begins without a sign; what is contracted stands before what is not, and what is short before the long."""
+    contracted = any(isinstance(base, Call) and base.op in ("matmul", "sum") for base, _ in product.powers)
+    return product.coefficient < 0, not contracted, product.operations
+
+
+def _scalars_and_others(product: Product) -> tuple[Powers, Powers]:
+    scalars = tuple((base, power) for base, power in product.powers if base.shape == () and isinstance(base, Symbol))
+    return scalars, tuple(p for p in product.powers if p not in scalars)
+
+
+def _on_the_way(product: Product) -> Iterator[Product]:
+    """The products that are computed for one as it is written: scalars first, divisors among themselves."""
+    wholes = []
+    for powers in _scalars_and_others(product):
+        for sign in (1, -1):
+            part = ONE
+            for base, power in powers:
+                if power * sign > 0:
+                    factor = Product(Fraction(1), ((base, abs(power)),))
+                    part = part.times(factor)
+                    yield from (factor, part)
+            wholes.append(part)
+    above, below, others, _ = wholes
+    yield above.times(below.to_the(-1))
+    yield above.times(below.to_the(-1)).times(others)
+
+
+def _is_decimal(x: Fraction) -> bool:
+    """Whether a number is likely to have been written with a point, as 0.3 was, rather than as a fraction."""
+    return x.denominator % 5 == 0 and 10**6 % x.denominator == 0
+
+
+def _plain(n: int) -> int | None:
+    return None if n == 1 else n
+
+
+def _unconverted(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two operands, without a conversion of integers that NumPy makes by itself beside the other."""
+    for one, other in ((x, y), (y, x)):
+        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is not None and one.op.name == "astype":
+            (given,) = one.inputs
+            if isinstance(given, Tensor) and given.dtype.kind in "biu" and other.dtype == one.dtype:
+                if np.result_type(other.dtype, given.dtype) == one.dtype and other.op is not one.op:
+                    return (given, y) if one is x else (x, given)
+    return x, y
+
+
+def _raised(x: Any, power: int) -> Any:
+    return x if power == 1 else ops.square(x) if power == 2 else x**power

@@ -1,0 +1,51 @@
+"""Graphs in which each node is replaced, given what stands for its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph.records import APPLY
+from ..graph.tensor import Tensor
+
+REAL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+"""The dtypes in which arithmetic is rearranged. Integers wrap around, and float16 would overflow or round too soon."""
+
+Change = Callable[[Tensor, Sequence[Any]], Tensor]
+"""``change(node, inputs)``: what stands for a node over its new inputs."""
+
+
+def rewritten(order: Sequence[Tensor], change: Change, *notes: dict[Tensor, Any]) -> dict[Tensor, Tensor]:
+    """What stands for each node of a graph in topological order. What is noted of a node holds for that too."""
+    new: dict[Tensor, Tensor] = {}
+    for node in order:
+        if node.op is None:
+            new[node] = node
+            continue
+        new[node] = made = change(node, [new[x] if isinstance(x, Tensor) else x for x in node.inputs])
+        for note in notes:
+            if node in note and made.op is not None:
+                note.setdefault(made, note[node])
+    return new
+
+
+def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+    """The node with other inputs."""
+    assert node.op is not None
+    if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
+        return node
+    return APPLY[node.op.name](*inputs, **node.params)
+
+
+def before_jumps(order: Sequence[Tensor]) -> set[Tensor]:
+    """The nodes of a graph, in topological order, that decide where some node jumps: they may not be rounded otherwise.
+
+    With 49 · (1/49) in place of 49 / 49, which is less than 1, ⌊x / 49⌋ would be 0.
+    """
+    found: set[Tensor] = set()
+    for node in reversed(order):
+        if node.op is not None and (node.op.jumps or node in found):
+            found.update(x for x in node.inputs if isinstance(x, Tensor))
+    return found

@@ -1,0 +1,176 @@
+"""Functions whose intermediate results are computed again when a gradient needs them, not kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from sys import _getframe
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError
+from ..graph.declaring import op
+from ..graph.recording import STATE, Nested, enable_grad
+from ..graph.records import APPLY, NUMBERS, OPS, Op
+from ..graph.tensor import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
+from ..ops import astype
+from ..trees import flatten, unflatten
+from .calls import called, captured_by, fresh, name_of, packed, unpacked
+from .traversal import pulled_back
+
+
+def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, of which only arguments and results are kept until the gradient, which computes it again.
+
+    A chain of n layers in √n checkpoints of √n layers needs memory for 2 √n of them, for one more run forward. What is
+    kept of the function is how it was computed, not what: it is called once, so what it draws at random is the same in
+    the gradient, which is exactly that of `function`, of all orders. Tensors that it uses from outside, such as
+    parameters, get their gradients too. ``.grad`` of what is computed inside stays None. Within `compile` nothing is
+    kept anyway, and it is just called.
+
+    Raises `GraphError` for the log loss of a probability from outside, which reads the logit there: give it as an
+    argument.
+
+    >>> import numpy as np, tinygraph as tg
+    >>> W = tg.parameter(np.eye(2))
+    >>> block = tg.checkpoint(lambda x: tg.tanh(W @ tg.tanh(W @ x)))
+    >>> tg.sum(block(np.ones((2, 1)))).backward()
+    >>> W.grad.round(3)
+    array([[0.695, 0.695],
+           [0.695, 0.695]])
+    """
+    called(function, "checkpoint")
+    name = name_of(function)
+
+    @functools.wraps(function)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        state = STATE.get()
+        if state.tracing or not state.recording:
+            return function(*args, **kwargs)
+        call = Nested()
+        (variables, given), inputs, born = fresh((args, kwargs), call)
+        with call:
+            leaves, structure = flatten(function(*variables, **given))
+            kept = _kept(name, leaves, flatten((variables, given))[0], inputs, born, _getframe(1))
+        return unflatten(structure, kept)
+
+    return checkpointed
+
+
+def _kept(
+    name: str, leaves: list[Any], variables: Sequence[Any], inputs: Sequence[Tensor], born: int, frame: Any
+) -> list[Any]:
+    """The results over the inputs, without what is between."""
+    inner = [x for x in variables if isinstance(x, Tensor)]
+    outputs = [y for y in leaves if isinstance(y, Tensor) and (y.op is not None or any(y is x for x in inner))]
+    floats = [y for y in outputs if y.dtype.kind == "f"]
+    kept: dict[Tensor, Tensor] = {}
+    for group in [floats, *([y] for y in outputs if y.dtype.kind != "f")]:
+        if not group:
+            continue
+        result = packed(group)
+        captured = captured_by([result], inner, born)
+        recipe = Recipe.of(name, result, [*inner, *captured], born)
+        read = [*inputs, *captured]
+        values = tuple(x._value for x in [*inner, *captured])
+        smooth = result.dtype.kind == "f" and any(x.requires_grad for x in read)
+        node = make_node(OPS["checkpoint"], tuple(read), values, {"recipe": recipe}, result._value, smooth, frame)
+        kept |= dict(zip(group, unpacked(node, group), strict=True))
+    return [kept.get(y, y) if isinstance(y, Tensor) else y for y in leaves]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an operand stands among what was computed before."""
+
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a result is computed from inputs: operations in order, without values."""
+
+    name: str
+    count: int
+    """How many inputs there are."""
+    steps: tuple[tuple[Op, tuple[Any, ...], Mapping[str, Any]], ...]
+    """Operations: operands are places, numbers, and tensors that are constants."""
+    result: int
+    """The place of the result."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @classmethod
+    def of(cls, name: str, result: Tensor, inputs: Sequence[Tensor], born: int) -> Recipe:
+        """The recipe of a graph over inputs."""
+        places = {x: i for i, x in enumerate(inputs)}
+        steps: list[Any] = []
+        for node in toposort(result, stop=places.copy()):
+            if node.op is None or node in places:
+                continue
+            for i in node.op.aside:
+                if node.inputs[i] in places and places[node.inputs[i]] < len(inputs):  # type: ignore[index]
+                    given = describe(node.inputs[i])
+                    raise GraphError(f"{name} uses {given} from outside, and reads its logit: give {name} {given}")
+            operands = tuple(Place(places[x]) if isinstance(x, Tensor) and x in places else x for x in node.inputs)
+            places[node] = len(inputs) + len(steps)
+            steps.append((node.op, operands, node.params))
+        return cls(name, len(inputs), tuple(steps), places[result])
+
+    def followed(self, inputs: Sequence[Any], apply: Callable[..., Any]) -> Any:
+        """The result for inputs; ``apply(op, *operands, **params)``."""
+        values = list(inputs)
+        with np.errstate(all="ignore"):  # it was warned of the first time
+            for record, operands, params in self.steps:
+                values.append(
+                    apply(record, *(values[x.index] if isinstance(x, Place) else x for x in operands), **params)
+                )
+        return values[self.result]
+
+    def run(self, *inputs: Any) -> Any:
+        """The result as numbers."""
+
+        def apply(record: Op, *operands: Any, **params: Any) -> Any:
+            return record.run(*(x._value if isinstance(x, Tensor) else x for x in operands), **params)
+
+        return self.followed(inputs, apply)
+
+    def forward(self, xp: Any, *inputs: Any) -> Any:
+        """The result in a namespace."""
+
+        def apply(record: Op, *operands: Any, **params: Any) -> Any:
+            foreign = hasattr(xp, "asarray")
+            given = (x._value if foreign and isinstance(x, Tensor) else x for x in operands)
+            return record.forward(xp, *given, **params)
+
+        return self.followed(inputs, apply)
+
+    def gradients(self, xp: Any, g: Any, inputs: Sequence[Any]) -> list[Any]:
+        """The cotangents of the inputs."""
+        numbers = xp is NUMBERS
+        with enable_grad():
+            variables = [_leaf(x) if numbers else astype(x, x.dtype) for x in inputs]
+            result = self.followed(variables, lambda record, *xs, **params: APPLY[record.name](*xs, **params))
+            floats = [x for x in variables if x.dtype.kind == "f"]
+            found = iter(pulled_back([result], [g], floats, numbers=numbers))
+        return [next(found) if x.dtype.kind == "f" else None for x in variables]
+
+
+def _leaf(array: Any) -> Tensor:
+    return make_leaf(Tensor.__new__(Tensor), array, _getframe(1))
+
+
+@op(
+    "control",
+    lambda xp, g, y, *inputs, recipe: recipe.gradients(xp, g, inputs),
+    notation="{recipe}({*})",
+    variadic=True,
+    run=lambda *inputs, recipe: recipe.run(*inputs),
+    samples=(),
+)
+def checkpoint_(xp: Any, *inputs: ArrayLike, recipe: Any) -> Any:
+    """What a recipe makes of the inputs; for the gradients it is followed again."""
+    return recipe.forward(xp, *inputs)

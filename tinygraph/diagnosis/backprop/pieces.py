@@ -1,0 +1,167 @@
+"""A graph recorded again: cut where gradients were given, or with its results shaken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from sys import _getframe
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.traversal import pulled_back
+from ...graph.records import OPS, Op
+from ...graph.tensor import Tensor, make_node
+
+_MOST_STEPS = 60  # on the way to a gradient
+_SHAKE = 1e-13  # of its size
+
+
+class Pieces:
+    """The graph cut at results whose gradients are `given`: what reads such a result reads a leaf in its place.
+
+    A loss that looks through a probability does not do so where this is `direct`.
+    """
+
+    def __init__(
+        self, order: Sequence[Tensor], given: Mapping[Tensor, Any], direct: Callable[[Tensor], bool] | None = None
+    ) -> None:
+        self._made: dict[Tensor, Tensor] = {}  # what computes each node
+        self._read: dict[Tensor, Tensor] = {}  # what its readers read
+        for node in order:
+            made = node
+            if node.op is not None:
+                through = any(direct is None or direct(node.inputs[i]) for i in node.op.aside)  # type: ignore[arg-type]
+                op = without_shortcut(node.op) if through else node.op
+                made = _again(node, op, self._read, node._args, node._value)
+            self._made[node] = made
+            self._read[node] = Tensor(node._value) if node in given else made
+        output = order[-1]
+        self._outputs = [self._made[output], *(self._made[node] for node in given)]
+        self._seeds = [output.dtype.type(1), *(g.astype(node.dtype)[()] for node, g in given.items())]
+
+    def arriving(self, nodes: Sequence[Tensor]) -> list[Any]:
+        """The gradients that come back to nodes, whether or not there is another one given."""
+        return _arrays(pulled_back(self._outputs, self._seeds, [self._read[x] for x in nodes], numbers=True))
+
+    def carried(self, source: Tensor, g: Any, target: Tensor) -> Any:
+        """What a gradient of one node adds to that of another."""
+        made = self._made[source]
+        return _arrays(pulled_back([made], [g.astype(made.dtype)[()]], [self._read[target]], numbers=True))[0]
+
+
+def sizes_of(order: Sequence[Tensor], nodes: Sequence[Tensor]) -> dict[Tensor, float]:
+    """How large the terms are that gradients are summed from: by how much they move when all results are shaken."""
+    rng = np.random.default_rng(0)
+    still, *moved = (_shaken(order, nodes, rng, shake) for shake in (0.0, _SHAKE, _SHAKE, _SHAKE))
+    return {
+        x: max(largest(still[i]), *(largest(found[i] - still[i]) / _SHAKE for found in moved))
+        for i, x in enumerate(nodes)
+    }
+
+
+def largest(array: Any) -> float:
+    """The absolute value of the largest of the finite elements."""
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+
+
+def steps_to(
+    node: Tensor, reads: Mapping[Tensor, Sequence[tuple[Tensor, int]]], given: Collection[Tensor]
+) -> Iterator[tuple[Tensor, int]]:
+    """Who reads a node, at which position; who reads these; and so on as far as gradients are given, nearest first."""
+    waiting, seen, count = [node], {node}, 0
+    for x in waiting:
+        for reader, i in reads.get(x, ()):
+            yield reader, i
+            count += 1
+            if reader not in seen and reader not in given:
+                seen.add(reader)
+                waiting.append(reader)
+        if count >= _MOST_STEPS:
+            return
+
+
+def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
+    """Who reads each node smoothly, and at which position."""
+    reads: dict[Tensor, list[tuple[Tensor, int]]] = {}
+    for reader in order:
+        if reader.op is not None and reader.dtype.kind == "f":
+            op = without_shortcut(reader.op)
+            for i, x in enumerate(reader.inputs):
+                if isinstance(x, Tensor) and op.differentiable and (op.variadic or op.vjps[i] is not None):
+                    reads.setdefault(x, []).append((reader, i))
+    return reads
+
+
+@cache
+def without_shortcut(op: Op) -> Op:
+    """An op without warnings; of a loss that looks through a probability a, one in which a passes its gradient on."""
+    carriers = set(op.aside.values())
+    return replace(op, aside={}, check=None, vjps=tuple(None if i in carriers else r for i, r in enumerate(op.vjps)))
+
+
+@cache
+def _without_warnings(op: Op) -> Op:
+    return replace(op, check=None)
+
+
+def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Generator, shake: float) -> list[Any]:
+    """The gradients of nodes in float64 where every result, and every derivative, is off by a part of that size."""
+
+    def part(shape: tuple[int, ...]) -> Any:
+        return shake * rng.uniform(-1, 1, shape)
+
+    values: dict[Tensor, Any] = {}
+    made: dict[Tensor, Tensor] = {}
+    for node in order:
+        if node.op is None:
+            made[node] = node
+            continue
+        read = zip(node.inputs, node._args, strict=True)
+        args = tuple(_wide(values.get(x, a)) if isinstance(x, Tensor) else a for x, a in read)
+        y = node.op.run(*args, **node.params)
+        values[node] = y * (1 + part(node.shape)) if node.dtype.kind == "f" else y
+        made[node] = _again(node, _rough(node.op, part), made, args, values[node])
+    return _arrays(pulled_back([made[order[-1]]], [np.float64(1)], [made[x] for x in nodes], numbers=True))
+
+
+def _rough(op: Op, part: Callable[[tuple[int, ...]], Any]) -> Op:
+    """An op whose gradients are off by a little: of their size, and of g where they are g times a derivative.
+
+    For a derivative may be the difference of numbers near 1, as 1 − a and 1 − e⁻ᵃ.
+    """
+    if op.variadic:
+        return op
+    rules: list[Any] = list(op.vjps)
+    if op.name == "log_loss_of_sigmoid":  # which has 1 − a from z
+        rules[0] = lambda xp, g, loss, a, y, z, **params: _OF_PROBABILITY(xp, g, loss, a, y, **params)
+    derivative = op.kind == "elementwise" and not op.linear and len(rules) == 1
+
+    def rough(rule: Any) -> Any:
+        def shaken(xp: Any, g: Any, *args: Any, **params: Any) -> Any:
+            found = rule(xp, g, *args, **params)
+            found = found * (1 + part(found.shape))
+            return found + np.where(np.isfinite(g), g, 0.0) * part(g.shape) if derivative else found
+
+        return rule and shaken
+
+    return replace(op, vjps=tuple(map(rough, rules)))
+
+
+_OF_PROBABILITY: Any = OPS["log_loss"].vjps[0]
+
+
+def _again(node: Tensor, op: Op, stand_ins: Mapping[Tensor, Tensor], args: tuple[Any, ...], value: Any) -> Tensor:
+    """A node recorded again."""
+    inputs = tuple(stand_ins[x] if isinstance(x, Tensor) else x for x in node.inputs)
+    op = op if op.check is None else _without_warnings(op)
+    return make_node(op, inputs, args, node.params, value, node.requires_grad, _getframe())
+
+
+def _wide(a: Any) -> Any:
+    return a.astype(np.float64) if a.dtype.kind == "f" else a
+
+
+def _arrays(gradients: Sequence[Any]) -> list[Any]:
+    return [np.asarray(g) for g in gradients]

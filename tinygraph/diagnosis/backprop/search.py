@@ -1,0 +1,155 @@
+"""The search for the slip that explains a wrong gradient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from ...graph.records import Op
+from ...graph.tensor import Tensor, describe
+from ...writing.notation import number
+from .pieces import Pieces, steps_to, without_shortcut
+from .slips import FACTORS, LAST, NO_SLIP, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
+
+Candidate: TypeAlias = tuple[str, str, Any]
+"""The name of a slip, what it says, and the value that it leads to."""
+
+_MOST_NAMES = 50  # among which one is looked for that was taken for another
+_LONGEST_OPERAND = 30  # characters
+_CLEAR = 0.65  # a slip is named where the values agree to this part of their digits, which others hardly do by chance
+
+
+class Search:
+    """Tries what slips would lead to, the simplest first."""
+
+    def __init__(self, compared: Any) -> None:
+        self._compared, self._check = compared, compared.check
+        self._pieces = Pieces(self._check.order, compared.cut)
+
+    def explained(self, node: Tensor, expected: Any) -> tuple[tuple[str, ...], str]:
+        """The names of the slips that lead to what was given for a node, and a sentence without its subject."""
+        value, matches = self._compared.values[node], self._check.matches
+        if not np.isfinite(value).all() and np.isfinite(expected).all():
+            return ("not finite",), "is not finite where it should be"
+        for stage in self._stages(node, expected):
+            found: dict[str, str] = {}
+            for cause, says, candidate in stage:
+                if matches(node, value, candidate, _CLEAR) and not matches(node, expected, candidate):
+                    found.setdefault(cause, says)
+            if found:
+                return tuple(found), ", or ".join(list(found.values())[:2])
+        if value.shape != expected.shape:
+            return ("shape",), "has the wrong shape: a tensor and its gradient always have the same"
+        if np.count_nonzero(expected) > 1:
+            times = float(np.vdot(expected, value) / np.vdot(expected, expected))
+            if matches(node, value, times * expected):
+                return ("factor",), f"is {number(times)} times what it should be"
+        return ("unknown",), "is wrong, and not by one of the usual slips"
+
+    def _stages(self, node: Tensor, expected: Any) -> Iterator[Iterator[Candidate]]:
+        """Candidates, less and less simple."""
+        whole = self._whole(node, expected)
+        steps = self._steps(node)
+        near = [step for step in steps if step.of is node]
+        yield _applied(OF_GRADIENTS, whole)
+        yield self._near(near, expected)
+        yield from (iter([candidate]) for candidate in self._far(node, steps[len(near) :], expected))
+        for first in (_applied(OF_GRADIENTS, whole), self._near(near, expected)):
+            for cause, says, value in first:
+                for also, adds, twice in _applied(OF_GRADIENTS, replace(whole, value=np.asarray(value))):
+                    if cause != NO_SLIP and not {cause, also} <= FACTORS:
+                        yield iter([(f"{cause}, {also}", f"{says}, and {adds}", twice)])
+        yield _applied(LAST, whole)
+
+    def _whole(self, node: Tensor, expected: Any) -> Gradient:
+        scales = self._compared.scales
+        gradients = self._named_near(node, self._check.gradients, "d")
+        results = [
+            (name, g * scale / scales[node]) for name, g in gradients.items() for scale in {1.0, *scales.values()}
+        ]
+        results += [(name, x / scales[node]) for name, x in self._named_near(node, self._check.values).items()]
+        return Gradient(expected, self._check.counts, scales[node] != 1, results)
+
+    def _named_near(self, node: Tensor, arrays: Mapping[Tensor, Any], prefix: str = "") -> dict[str, Any]:
+        """The arrays of the named nodes that were made shortly before or after another, by name."""
+        near = sorted(arrays, key=lambda x: abs(x.age - node.age))[:_MOST_NAMES]
+        return {prefix + self._check.names[x]: arrays[x] for x in near if x is not node or not prefix}
+
+    def _near(self, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
+        """Slips in the last step."""
+        for step in steps:
+            for cause, says, value in _applied(OF_STEPS, step):
+                if step.alone:
+                    yield cause, says, value
+                elif np.shape(value) == expected.shape:
+                    yield cause, says, expected - step.value + value
+
+    def _far(self, node: Tensor, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
+        """Slips in earlier steps, on the way from what was given."""
+        for slip in OF_STEPS:
+            for step in steps:
+                name = self._check.names.get(step.of)
+                for cause, says, value in _applied([slip], step):
+                    if np.shape(value) == np.shape(step.value):
+                        carried = self._pieces.carried(step.of, np.asarray(value - step.value), node)
+                        yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
+
+    def _steps(self, node: Tensor) -> list[Step]:
+        """The steps that lead to the gradient of a node from those that were given, the nearest first."""
+        check, cut = self._check, self._compared.cut
+        found = list(steps_to(node, check.reads, cut))
+        readers = list(dict.fromkeys(reader for reader, _ in found))
+        cotangents = dict(zip(readers, self._pieces.arriving(readers), strict=True))
+        cotangents |= {x: g for x, g in cut.items() if x in cotangents}
+        values = self._named_near(node, check.values)
+        gradients = self._named_near(node, {**check.gradients, **cut}, "d")
+        steps = [
+            Step(
+                of=cast(Tensor, reader.inputs[i]),
+                node=reader,
+                op=without_shortcut(cast(Op, reader.op)),
+                position=i,
+                g=cotangents[reader],
+                name=self._gradient_label(reader, cotangents),
+                operands=[self._label(x) for x in reader.inputs],
+                result=self._label(reader),
+                values=values,
+                gradients=gradients,
+            )
+            for reader, i in found
+        ]
+        steps = [step for step in steps if step.repeated is not None]  # of variadic ops some inputs have no gradient
+        ways = Counter(step.of for step in steps)
+        return [replace(step, alone=ways[step.of] == 1) for step in steps]
+
+    def _label(self, x: Any) -> str:
+        """What an operand is called."""
+        if not isinstance(x, Tensor):
+            return number(x)
+        if x in self._check.names:
+            return self._check.names[x]  # type: ignore[no-any-return]
+        if x.op is not None and x.op.name == "matrix_transpose":
+            return transposed(self._label(x.inputs[0]))
+        text = "" if x.site.anonymous else x.site.text
+        return text if text and len(text) <= _LONGEST_OPERAND else describe(x)
+
+    def _gradient_label(self, node: Tensor, cotangents: Mapping[Tensor, Any]) -> str:
+        """What the gradient of a node is called: that of W X in Z = W X + b is dZ."""
+        names, x = self._check.names, node
+        while x not in names:
+            readers = self._check.readers.get(x, [])
+            if len(readers) != 1 or not np.array_equal(cotangents.get(readers[0], ()), cotangents[node]):
+                return f"the gradient of {self._label(node)}"
+            (x,) = readers
+        return f"d{names[x]}"
+
+
+def _applied(slips: Sequence[Slip], of: Any) -> Iterator[Candidate]:
+    """What each of some slips leads to."""
+    for slip in slips:
+        for value, texts in slip.values(of):
+            yield slip.cause, slip.says.format_map(texts), value

@@ -1,0 +1,36 @@
+"""Why a gradient is None, zero, NaN, tiny or huge, or why a value is NaN: in sentences, with the evidence."""
+
+from __future__ import annotations
+
+from sys import _getframe
+
+from ...graph.tensor import Tensor, ask
+from .answers import Answer
+
+__all__ = ["Answer", "why"]
+
+
+def why(t: Tensor, of: Tensor | None = None) -> Answer:
+    """Why the gradient of `t` is None, zero, NaN, infinite, tiny or huge, or that it is fine; in sentences.
+
+    Where the value of `t` itself is NaN or infinite, where that began. `of` is the loss that the gradient is of;
+    without it, that is the youngest scalar among your variables that was computed from `t`. Before `backward` the
+    gradient is computed for the answer, and left nowhere.
+
+    Raises `TypeError` for what is no tensor.
+
+    >>> w, x = tg.parameter([[1.0, -1.0]], name="w"), tg.Tensor(np.ones((2, 10)), name="x")
+    >>> a = tg.relu(w @ x - 1.0)
+    >>> J = tg.mean((a - 1.0) ** 2)
+    >>> J.backward()
+    >>> tg.why(w, of=J).causes[0].key
+    'dead'
+    """
+    if not isinstance(t, Tensor):
+        raise TypeError(f"why asks about a tensor, not about {type(t).__name__}")
+    if of is not None and not isinstance(of, Tensor):
+        raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
+    ask(t, "an explanation")
+    from .questions import answer  # here, since few programs ask
+
+    return answer(t, of, _getframe(1))

@@ -1,0 +1,48 @@
+"""What `why` answers: a heading, and the causes, one by one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ...graph.tensor import Tensor
+
+_WIDTH = 100
+
+
+class Cause(NamedTuple):
+    """One reason."""
+
+    key: str
+    """What kind of reason it is, in a word or two."""
+    tensor: Tensor
+    """Where it lies."""
+    sentence: str
+
+
+class Answer:
+    """What `why` has found: `text` to read, and `causes` one by one; there are none where nothing is wrong."""
+
+    def __init__(self, heading: str, causes: Iterable[Cause] = ()) -> None:
+        self.heading = heading
+        """What is asked about."""
+        self.causes = list(causes)
+
+    @property
+    def text(self) -> str:
+        """The sentences, each with the line of source that it is about."""
+        lines = textwrap.wrap(self.heading, _WIDTH)
+        shown = set()
+        for cause in self.causes:
+            lines += textwrap.wrap(cause.sentence, _WIDTH)
+            site = cause.tensor.site
+            if site.source and site.where not in shown:
+                shown.add(site.where)
+                lines.append(f"    {site.where}   {site.source}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__

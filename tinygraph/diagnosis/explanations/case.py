@@ -1,0 +1,174 @@
+"""What is asked about, of which loss, and what things are called in the answer."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ...autodiff.traversal import computed
+from ...graph.records import FUNCTIONS
+from ...graph.tensor import Tensor, describe, toposort
+from ...graph.threads import syntax_tree
+from ...writing.names import names_of, readers_of, variables_of
+from ...writing.notation import number
+from ..findings import Examination
+
+_LONGEST_LABEL = 40
+_LONGEST_PATH = 8
+MOST = 3
+"""How many causes of a kind are named."""
+
+
+class Case:
+    """A tensor, the loss that its gradient is asked of, and the variables of whoever asks."""
+
+    seen: Examination
+    """The graph of the loss, once it is known that a gradient comes from there."""
+
+    def __init__(self, t: Tensor, of: Tensor | None, frame: FrameType) -> None:
+        self.t = t
+        self.variables = variables_of(frame)
+        self.descendants = descendants(t, [x for x in self.variables if x.age > t.age])
+        """What was computed from it, as far as the variables know."""
+        self.loss = of if of is not None else self._presumed_loss()
+        self.names = names_of(toposort(t, *([self.loss] if self.loss is not None else [])), frame)
+        self.names[t] = t.name or self.variables.get(t) or self.names.get(t, "")
+
+    def examine(self, loss: Tensor) -> None:
+        """Look at the graph of the loss. An array is asked about with what came to it, or as if it were summed."""
+        seed = None if loss.shape == () else loss.grad
+        self.seen = Examination(loss, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
+
+    def _presumed_loss(self) -> Tensor | None:
+        """Of the scalars that led from `t` the youngest that a backward has used, or else the youngest.
+
+        Where there is none: another scalar, with which something must have gone wrong, or another result.
+        """
+        results = [x for x in self.variables if x.dtype.kind == "f" and (x.op is not None or origin(x))]
+        scalars = [x for x in results if x.shape == ()]
+        from_t = [x for x in results if x in self.descendants]
+        scalars_from_t = [x for x in from_t if x.shape == ()]
+        used = [x for x in scalars_from_t if x._used is not None and self.t.grad is not None]
+        later = [x for x in scalars if x.age > self.t.age]
+        itself = [self.t] if self.t.op is not None else []
+        for among in (used, scalars_from_t, later, from_t, itself, scalars):
+            if among:
+                return max(among, key=lambda x: x.age)
+        return None
+
+    def label(self, x: Tensor) -> str:
+        """A name, or the expression in the source."""
+        if name := self.names.get(x) or self.variables.get(x) or x.name:
+            return name
+        text = cut(x.site.text)
+        if x.op is None:
+            return "a plain array" if x.site.anonymous else text or "a constant"
+        if x.site.anonymous:
+            return f"{x.op.name} in {text}" if text else x.op.name
+        return text or describe(x)
+
+    def gradient(self, x: Tensor) -> str:
+        """``dW1``."""
+        label = self.label(x)
+        return f"d{label}" if _is_name(label) else f"the gradient of {label}"
+
+    def size(self, x: Tensor, size: float) -> str:
+        """``‖dW1‖ = 0.03``."""
+        label = self.label(x)
+        return f"‖d{label if _is_name(label) else f'({label})'}‖ = {number(size)}"
+
+    @property
+    def arrived(self) -> Any:
+        """The gradient that is asked about: the one that is there, or what `backward` would leave."""
+        with np.errstate(all="ignore"):
+            return self.t.grad if self.t.grad is not None else np.asarray(computed(self.seen.gradients[self.t]))
+
+    def path(self) -> str:
+        """``J → A2 → Z2 → W2``: a short way back, by what has a name."""
+        readers = readers_of(self.seen.order)
+        way, x = [self.t], self.t
+        while x is not self.loss:
+            x = max((r for r in readers[x] if r in self.seen.gradients), key=lambda r: r.age)
+            if x in self.names or x is self.loss:
+                way.append(x)
+        labels = [self.label(x) for x in reversed(way)]
+        if len(labels) > _LONGEST_PATH:
+            labels[_LONGEST_PATH // 2 : 1 - _LONGEST_PATH // 2] = ["…"]
+        return " → ".join(labels)
+
+
+def descendants(t: Tensor, roots: Sequence[Tensor]) -> set[Tensor]:
+    """What was computed from `t` on the way to `roots`, and `t` itself."""
+    found = {t}
+    for node in toposort(*roots):
+        if any(type(x) is Tensor and x in found for x in node.inputs):
+            found.add(node)
+    return found
+
+
+def origin(leaf: Tensor) -> str:
+    """What the source says of a constant: "detach", or "no_grad" where it computes and yet nothing was recorded."""
+    if leaf.op is not None or leaf.requires_grad or leaf.site.anonymous:
+        return ""
+    match parsed(leaf.site.text):
+        case ast.Call(func=ast.Attribute(attr="detach")):
+            return "detach"
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            return "no_grad" if name in FUNCTIONS else ""
+        case ast.BinOp() | ast.UnaryOp() | ast.Compare() | ast.Subscript() | ast.Attribute(attr="T" | "mT"):
+            return "no_grad"
+        case _:
+            return ""
+
+
+def parsed(text: str) -> ast.AST | None:
+    """An expression; None where the text is none."""
+    try:
+        return syntax_tree(text, "eval").body  # type: ignore[no-any-return]
+    except SyntaxError:
+        return None
+
+
+def amount(x: Any) -> str:
+    """``NaN``, or ``NaN in 3 of 8 elements, the first at [0, 1]``."""
+    x = np.asarray(x)
+    nan = np.isnan(x)
+    what, bad = ("NaN", nan) if nan.any() else ("infinite", np.isinf(x))
+    if not x.ndim:
+        return what
+    places = np.argwhere(bad)
+    return f"{what} in {len(places)} of {elements(x.size)}, the first at {[int(i) for i in places[0]]}"
+
+
+def largest(x: Any) -> float:
+    """The largest absolute value."""
+    return float(np.abs(x).max(initial=0.0))
+
+
+def elements(count: int) -> str:
+    """``8 elements``."""
+    return f"{count} element" if count == 1 else f"{count} elements"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``X, W1 and b1``."""
+    *first, last = names or ["plain numbers"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def cut(text: str) -> str:
+    """Source text that is not too long for a sentence."""
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+def _is_name(label: str) -> bool:
+    return label.replace("_", "a").isalnum()  # also of W₂, one of several that are called W
+
+
+def sentence(text: str) -> str:
+    """A text as the beginning of a sentence, if it is no name."""
+    return f"{text[0].upper()}{text[1:]}" if text.startswith(("the ", "a ")) else text

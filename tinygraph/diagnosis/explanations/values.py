@@ -1,0 +1,104 @@
+"""Why a value is NaN or infinite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...graph.tensor import Tensor, toposort
+from ...writing.notation import number
+from ..anomaly import Anomaly, anomaly_in_value
+from ..findings import norm, values_read
+from .answers import Cause
+from .case import MOST, Case, amount, largest, sentence
+
+_GROWN = 1e6
+"""No initialisation and no sound step makes a weight so large."""
+
+_KINDS = {
+    "log of 0": "This is the logarithm of 0.",
+    "division by 0": "This is a division by 0.",
+    "overflow": "This is too large for a number.",
+    "undefined": "There it is not defined.",
+}
+
+
+def of_value(case: Case, x: Tensor) -> Iterator[Cause]:
+    """Where what is not finite in a value began."""
+    values = values_read(toposort(x))
+    births, steps = _births(x, values)
+    for node, anomaly in births[:MOST]:
+        yield _birth(case, node, anomaly, values[node])
+    for node, anomaly in steps[:1]:
+        yield Cause("nan of infinities", node, f"{where(anomaly)} NaN is made of infinities here.")
+    if any(node.op is not None for node, _ in births):
+        yield from _grown(case, values)
+
+
+def where(anomaly: Anomaly) -> str:
+    """``In log(A2), 1 of 3 elements is -inf, …``."""
+    return f"In {anomaly.text}, {anomaly.reason}."
+
+
+def advice(anomaly: Anomaly) -> str:
+    """What to try."""
+    return "".join(f" Try: {hint}." for hint in anomaly.hints)
+
+
+def _births(
+    x: Tensor, values: Mapping[Tensor, Any]
+) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[Tensor, Anomaly]]]:
+    """What made something not finite of finite numbers, or was so from the first; and what made NaN of infinities."""
+    births: list[tuple[Tensor, Anomaly | None]] = []
+    steps: list[tuple[Tensor, Anomaly]] = []
+    seen, stack = {x}, [x]
+    while stack:
+        node = stack.pop()
+        anomaly = anomaly_in_value(node) if node.op is not None else None
+        bad = {y for y in node.inputs if type(y) is Tensor and not math.isfinite(norm(values[y]))}
+        if anomaly is not None or not bad:
+            births.append((node, anomaly))
+            continue
+        if (made := anomaly_in_value(node, _is_number)) is not None:
+            steps.append((node, made))
+        stack += bad - seen
+        seen |= bad
+    return sorted(births, key=lambda pair: pair[0].age), sorted(steps, key=lambda pair: pair[0].age)
+
+
+def _is_number(x: Any) -> Any:
+    return ~np.isnan(x)
+
+
+def _birth(case: Case, node: Tensor, anomaly: Anomaly | None, value: Any) -> Cause:
+    if anomaly is not None:
+        key = _kind(node, anomaly)
+        return Cause(key, node, f"{where(anomaly)} {_KINDS[key]}{advice(anomaly)}")
+    label, what = sentence(case.label(node)), amount(value)
+    if node.op is not None:
+        return Cause("literal", node, f"{label} is {what}: an infinity stands in the source.")
+    if node.requires_grad:
+        say = f"{label} is itself {what}: that was written to it, as by an update. Try: a smaller learning rate."
+        return Cause("weights", node, say)
+    return Cause("data", node, f"{label} is itself {what}: it is in the data.")
+
+
+def _kind(node: Tensor, anomaly: Anomaly) -> str:
+    assert node.op is not None
+    undefined = bool(np.isnan(np.asarray(anomaly.value)[anomaly.bad]).any())
+    if node.op.name in ("log", "log2", "log10", "log1p") and not undefined:
+        return "log of 0"
+    if node.op.name == "divide" and np.any((np.asarray(node._args[1]) == 0) & anomaly.bad):
+        return "division by 0"
+    return "undefined" if undefined else "overflow"
+
+
+def _grown(case: Case, values: Mapping[Tensor, Any]) -> Iterator[Cause]:
+    """Parameters that have grown beyond measure."""
+    for node, value in values.items():
+        if node.op is None and node.requires_grad and _GROWN < (size := largest(value)) < math.inf:
+            say = f"{sentence(case.label(node))} has grown to ±{number(size)}. Try: a smaller learning rate."
+            yield Cause("grown weights", node, say)

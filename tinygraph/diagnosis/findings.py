@@ -1,0 +1,366 @@
+"""What is notable about a graph and its gradients: facts, found in one pass forward and one back, without a trace.
+
+They say where something is and where it begins; `why` makes sentences of them, and pictures marks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff.traversal import numbers_back, propagated
+from ..graph.tensor import ArrayLike, Tensor, toposort
+from ..ops.arithmetic.elementwise import level
+from .anomaly import Anomaly, anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
+
+VANISHING = 1e-3
+"""Of the gradient of a layer nearer to the loss: this one learns a thousand times slower. Widths and numbers of
+examples that differ make factors of up to a hundred."""
+EXPLODING = 1e3
+"""Times the gradient of a layer nearer to the loss, and larger than this too: so far from any usual step that a usual
+learning rate ends in infinity."""
+SATURATED = 0.05
+"""A unit that sends back less than this part of what its slope can be, on average over the examples. The sigmoid is
+there beyond ±4.4, tanh beyond ±2.2."""
+SHARE = 0.1
+"""Of the units of a layer: fewer that are dead or saturated are ordinary."""
+FEWEST_EXAMPLES = 8
+"""A sound ReLU is off half of the time, so for 8 examples in a row only once in 256."""
+COPIES = 0.25
+"""Of the units of a layer: weights that are drawn at random are never equal."""
+
+_EQUAL = 9
+"""Digits to which units must agree, with float64; sums that are taken in another order differ in the last ones."""
+
+
+class Obstacle(NamedTuple):
+    """Why no gradient goes on from a node to one of its inputs."""
+
+    reason: str
+    """dead, saturated, level, times zero, not chosen, not used, cancels or flat."""
+    reader: Tensor
+    target: Tensor
+    """The input."""
+    culprit: Tensor
+    """The reader, or what it multiplies by or chooses with."""
+
+
+class Finding(NamedTuple):
+    """A fact about a node."""
+
+    key: str
+    """nan or infinite, of its value; gradient nan, gradient infinite, zero, vanishing or exploding, of its gradient;
+    dead or saturated, of its units as an activation; copies, of those that it is the weights of."""
+    tensor: Tensor
+    begins: Tensor
+    """The node at which this begins; of vanishing and exploding the layer that is compared with."""
+    part: int = 0
+    whole: int = 0
+    what: str = "units"
+    """What is counted: units, or elements where it is not known which axis is which."""
+    ratio: float = 1.0
+    obstacle: Obstacle | None = None
+
+
+class Examination:
+    """A graph as it was recorded, what would come back through it from `grad` at the output, and what is notable."""
+
+    def __init__(self, output: Tensor, grad: ArrayLike | None = None) -> None:
+        self.output = output
+        self.order = toposort(output)
+        self.values = values_read(self.order)
+        self.readers = _senders(self.order)
+        """For each node those that send it a gradient."""
+        self.cotangents: dict[Tensor, Any] = {}
+        """What is sent on; without what stays aside."""
+        self.gradients: dict[Tensor, Any] = {}
+        """The same with what stays aside, which a function makes."""
+        self.examples: dict[Tensor, int] = {}
+        """How many examples there are, of each node of which it is known which axes they lie along."""
+        self.hidden: set[Tensor] = set()
+        """Nodes with a layer between them and the loss. An output that is sure of itself is saturated by right."""
+        self._layers: set[Tensor] = set()
+        with np.errstate(all="ignore"):
+            if output.requires_grad and (grad is not None or output.shape == ()):
+                for node, gradient in numbers_back(output, grad):
+                    self.gradients[node] = gradient
+                    if (sent := propagated(gradient)) is not None:
+                        self.cotangents[node] = sent
+            self.norms = {node: norm(g) for node, g in self.cotangents.items()}
+            found = [*self._of_units(), *self._of_gradients(), *self._of_copies()]
+            harmed = not math.isfinite(norm(self.values[output])) or any(f.key.startswith("gradient") for f in found)
+            self.findings = [*self._of_values(), *found] if harmed else found
+
+    def __getitem__(self, tensor: Tensor) -> list[Finding]:
+        """What was found about a tensor."""
+        return [finding for finding in self.findings if finding.tensor is tensor]
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def _of_values(self) -> Iterator[Finding]:
+        """What is not finite. An infinity that does no harm, such as a mask before a softmax, is not asked for."""
+        begins: dict[Tensor, Tensor] = {}
+        for node in self.order:
+            size = norm(self.values[node])
+            if not math.isfinite(size):
+                sources = [begins[x] for x in node.inputs if type(x) is Tensor and x in begins]
+                born = not sources or anomaly_in_value(node) is not None
+                begins[node] = node if born else min(sources, key=lambda x: x.age)
+                yield Finding("nan" if math.isnan(size) else "infinite", node, begins[node])
+
+    # -- units -------------------------------------------------------------------------------------------------
+
+    def _of_units(self) -> Iterator[Finding]:
+        """Activations that are flat for all examples, and which nodes are layers: what data and weights make."""
+        weights = {x for x in self.order if x.op is None and x.requires_grad}
+        examples: dict[Tensor, tuple[int, ...]] = {}
+        for node in self.order:
+            if node.op is None:
+                continue
+            inputs = [x for x in node.inputs if type(x) is Tensor]
+            of_weights = [x in weights for x in inputs]
+            if all(of_weights):
+                weights.add(node)
+            elif any(of_weights):
+                self._layers.add(node)
+            axes = _axes_of_examples(node, weights, examples)
+            if axes:
+                examples[node] = axes
+                self.examples[node] = math.prod(node.shape[i] for i in axes)
+            if (found := self._flat_units(node, axes)) is not None:
+                yield found
+
+    def _flat_units(self, node: Tensor, axes: tuple[int, ...]) -> Finding | None:
+        key, slope = slope_of(node)
+        if slope is None or slope.size < FEWEST_EXAMPLES or not math.isfinite(norm(self.values[node])):
+            return None
+        count = self.examples.get(node, 1)
+        if not axes and key == "dead":
+            flat, what = np.broadcast_to(not slope.any(), slope.shape), "elements"
+        elif key == "dead":
+            flat, what = ~slope.any(axes), "units"
+            if count < FEWEST_EXAMPLES:
+                return None
+        else:
+            flat, what = (slope.mean(axes) if axes else slope) < SATURATED, "units" if axes else "elements"
+        number = int(np.count_nonzero(flat))
+        return Finding(key, node, node, number, flat.size, what) if number >= SHARE * flat.size else None
+
+    def _of_copies(self) -> Iterator[Finding]:
+        """Units that are equal, in their weights and in the gradients of these, and so will stay equal."""
+        for weight, g in self.cotangents.items():
+            if weight.op is not None or weight.ndim != 2 or not 0 < self.norms[weight] < math.inf:
+                continue
+            for reader in self.readers.get(weight, ()):
+                if reader.op is None or reader.op.name != "matmul":
+                    continue
+                turn = np.asarray if reader.inputs[0] is weight else np.transpose
+                w, dw = turn(self.values[weight]), turn(np.asarray(g))
+                different = len(np.unique(np.stack([_signatures(w), _signatures(dw)]), axis=1).T)
+                if len(w) - different >= COPIES * len(w) and len(w) > 1:
+                    yield Finding("copies", weight, reader, len(w) - different + 1, len(w))
+                break
+
+    # -- gradients ---------------------------------------------------------------------------------------------
+
+    def _of_gradients(self) -> Iterator[Finding]:
+        about: dict[Tensor, Finding] = {}
+        largest: dict[Tensor, Tensor] = {}
+        smallest: dict[Tensor, Tensor] = {}
+        for node in self.cotangents:
+            readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
+            self._keep_extremes(node, readers, largest, max)
+            self._keep_extremes(node, readers, smallest, min)
+            if node in largest:
+                self.hidden.add(node)
+            if not math.isfinite(self.norms[node]):
+                finding: Finding | None = self._not_finite(node, readers, about)
+            elif self.norms[node] == 0:
+                finding = self._zero(node, readers, about)
+            elif node.op is None:
+                finding = _inherited(node, readers, about)
+            else:
+                finding = self._out_of_scale(node, largest.get(node), smallest.get(node))
+            if finding is not None:
+                about[node] = finding
+                yield finding
+
+    def _keep_extremes(
+        self, node: Tensor, readers: Sequence[Tensor], extremes: dict[Tensor, Tensor], choose: Callable[..., Tensor]
+    ) -> None:
+        """Of the layers between a node and the loss, the one whose gradient is the largest, or the smallest."""
+        layers = [extremes[r] for r in readers if r in extremes]
+        layers += [r for r in readers if r in self._layers and 0 < self.norms[r] < math.inf]
+        if layers:
+            extremes[node] = choose(layers, key=self.norms.__getitem__)
+
+    def _not_finite(self, node: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding:
+        key = "gradient nan" if math.isnan(self.norms[node]) else "gradient infinite"
+        before = [r for r in readers if not math.isfinite(self.norms[r])]
+        born = not before or self.anomaly(node) is not None
+        return Finding(key, node, node if born else about[before[0]].begins)
+
+    def _zero(self, node: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding | None:
+        if not node.size or not readers:
+            return None
+        passing = [r for r in readers if self.norms[r] != 0]
+        if passing:
+            obstacle = self._obstacle(node, passing)
+            return Finding("zero", node, obstacle.culprit, obstacle=obstacle)
+        before = about.get(readers[0])
+        return before._replace(tensor=node) if before is not None else Finding("zero", node, readers[0])
+
+    def _out_of_scale(self, node: Tensor, largest: Tensor | None, smallest: Tensor | None) -> Finding | None:
+        if largest is None or smallest is None:
+            return None
+        size = self.norms[node]
+        if size < VANISHING * self.norms[largest]:
+            return Finding("vanishing", node, largest, ratio=size / self.norms[largest])
+        if size > EXPLODING * max(self.norms[smallest], 1):
+            return Finding("exploding", node, smallest, ratio=size / self.norms[smallest])
+        return None
+
+    def anomaly(self, node: Tensor) -> Anomaly | None:
+        """What is not finite in the gradient of a node, if it became so there."""
+        readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
+        return anomaly_in_gradient(node, self.cotangents[node], self.sent(readers), self.readers)
+
+    def sent(self, readers: Sequence[Tensor]) -> list[tuple[Tensor, Any]]:
+        """Nodes with their cotangents."""
+        return [(r, self.cotangents[r]) for r in readers]
+
+    def _obstacle(self, x: Tensor, readers: Sequence[Tensor]) -> Obstacle:
+        """Why nothing arrives at `x` from `readers`, to which something does."""
+        reader = readers[0]
+        op: Any = reader.op
+        name, arrived = op.name, np.asarray(self.cotangents[reader] != 0)
+        position = next(i for i, y in enumerate(reader.inputs) if y is x)
+        key, slope = slope_of(reader)
+        given = [g for r in readers for i, g in propagated_to_inputs(r, self.cotangents[r]) if r.inputs[i] is x]
+        others = [y for i, y in enumerate(reader.inputs) if i != position and type(y) is Tensor]
+        zeros = [y for y in (*others, x) if not _meets(self.values[y], arrived, name)]
+        culprit = reader
+        if any(np.any(g != 0) for g in given):
+            reason = "cancels"
+        elif op.kind == "shape":
+            reason = "not used"
+        elif not op.variadic and op.vjps[position] is level:
+            reason = "level"
+        elif slope is not None and not slope[arrived].any():
+            reason = key
+        elif name == "where" or name in _CHOOSING:
+            reason, culprit = "not chosen", others[0] if name == "where" and others else reader
+        elif name in _MULTIPLYING and zeros:
+            reason, culprit = "times zero", zeros[0]
+        else:
+            reason = "flat"
+        return Obstacle(reason, reader, x, culprit)
+
+
+def _inherited(leaf: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding | None:
+    """A leaf's gradient vanishes if it does wherever the leaf is read, and explodes if it does anywhere."""
+    found = [about[r] for r in readers if r in about]
+    exploding = [f for f in found if f.key == "exploding"]
+    vanishing = [f for f in found if f.key == "vanishing"]
+    if exploding:
+        return max(exploding, key=lambda f: f.ratio)._replace(tensor=leaf)
+    if vanishing and len(vanishing) == len(readers):
+        return max(vanishing, key=lambda f: f.ratio)._replace(tensor=leaf)
+    return None
+
+
+_CHOOSING = {"maximum", "minimum", "fmax", "fmin", "at_least", "at_most", "max", "min", "getitem", "take_along_axis"}
+_CHOOSING |= {"sort", "tril", "triu", "max_pool", "diagonal"}
+_MULTIPLYING = {"multiply", "divide", "matmul", "outer", "vdot", "einsum", "conv", "convolve", "square", "pow"}
+
+
+def _meets(value: Any, arrived: Any, name: str) -> bool:
+    """Whether an operand is other than 0 where it is multiplied with what has arrived."""
+    if name in ("multiply", "divide", "square", "pow"):
+        return bool(np.any((value != 0) & arrived))
+    return bool(np.any(value))
+
+
+def values_read(order: Sequence[Tensor]) -> dict[Tensor, Any]:
+    """The values of nodes as the graph has read them: the data of a leaf may have changed since."""
+    values = {x: x._seen for x in order}
+    for node in order:
+        values.update((x, read) for x, read in zip(node.inputs, node._args, strict=True) if type(x) is Tensor)
+    return values
+
+
+def norm(x: Any) -> float:
+    """‖x‖, without overflow on the way; NaN or infinite where an element is."""
+    x = np.asarray(x)
+    if not x.size:
+        return 0.0
+    largest = float(max(x.max(), -x.min())) if x.dtype.kind == "f" else float(np.abs(x.astype(float)).max())
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(np.divide(x, largest, dtype=float)))
+
+
+def slope_of(node: Tensor) -> tuple[str, Any]:
+    """How steep an activation is, element by element, of 1 at most, and what it is called where it is flat.
+
+    None of an op that is not flat on a whole half-line.
+    """
+    name, y = node.op.name if node.op is not None else "", np.asarray(node._seen)
+    if name == "relu" or (name == "maximum" and any(x == 0 for x in node.inputs if type(x) in (int, float))):
+        return "dead", y > 0
+    if name == "hardtanh":
+        return "dead", (y > node.params["min_val"]) & (y < node.params["max_val"])
+    if name == "sigmoid":
+        return "saturated", 4 * y * (1 - y)
+    if name == "tanh":
+        return "saturated", 1 - y * y
+    return "", None
+
+
+def _senders(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
+    """For each node the readers that send it a gradient, each once."""
+    senders: dict[Tensor, list[Tensor]] = {}
+    for node in order:
+        op: Any = node.op
+        for i, x in enumerate(node.inputs if node.requires_grad else ()):
+            if type(x) is Tensor and x.requires_grad and (op.variadic or op.propagating[i] is not None):
+                known = senders.setdefault(x, [])
+                if not known or known[-1] is not node:
+                    known.append(node)
+    return senders
+
+
+def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:
+    """The axes along which the examples lie; nothing where that cannot be told.
+
+    They are those of the data that weights are multiplied with, and those along which a bias broadcasts.
+    """
+    assert node.op is not None
+    kind, name, axes = node.op.kind, node.op.name, range(node.ndim)
+    if name == "matmul" and node.ndim > 1:
+        left, right = (x in weights for x in node.inputs)
+        if left != right:
+            return (node.ndim - 1,) if left else tuple(axes[:-1])
+    if name == "conv":
+        return (0, *axes[2:])
+    inputs = [x for x in node.inputs if type(x) is Tensor]
+    if kind in ("elementwise", "reduction"):
+        for x in inputs:
+            if x.shape == node.shape and x in examples:
+                return examples[x]
+    if name == "add":
+        for x in inputs:
+            if x in weights:
+                shape = (1,) * (node.ndim - x.ndim) + x.shape
+                return tuple(i for i in axes if shape[i] == 1 < node.shape[i])
+    return ()
+
+
+def _signatures(rows: Any) -> Any:
+    """A number for each row: equal for equal ones, and as good as never for others."""
+    numbers = rows @ np.cos(np.arange(rows.shape[1]) + 1.0)
+    digits = _EQUAL if rows.dtype == np.float64 else _EQUAL // 2
+    return np.round(numbers / (np.abs(numbers).max() or 1.0), digits)

@@ -1,0 +1,1 @@
+"""The textbook equations of a graph and of its gradients."""

@@ -1,0 +1,949 @@
+"""The graph: tensors, its nodes.
+
+A `Tensor` is a node. A leaf holds data that the user gave; any other node holds what its op made of its inputs.
+Nodes know their inputs and never their readers, so a graph is freed as soon as its root is dropped, and an input is
+always older than its readers, so sorting by age is a topological order.
+
+Values that a gradient may still need cannot change under it. A node keeps the arrays it has read. What it has read
+from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
+that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
+copy while the user still holds it.
+
+Threads may share leaves. A leaf changes in single statements that call nothing, each after a look at whether all is
+still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
+Counting references says whether anybody else holds an array, but others may come before the answer is used. A thread
+that asks for `.data` leaves a trace in `_count`. An op that reads a settled array leaves none, so an array that is to
+be lent is first taken out of its reach and counted again; while it is thus "unproven", whoever needs it puts it back.
+A count may be too high, which costs a copy, but is never too low. Only without the GIL may an op have taken a settled
+array that is not counted yet; there a copy is lent instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, index
+from sys import _getframe, getrefcount
+from types import FrameType, MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import errors
+from ..errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
+from .methods import _ArrayMethods
+from .recording import NESTED, STATE, Nested, Ruled
+from .records import FUNCTIONS, OFFERED, Op
+from .sites import ORDINARY, Site, locate
+from .teardown import Guard, Guarded
+from .threads import GIL, exclusive, numbers
+
+Array: TypeAlias = NDArray[Any]
+Literal: TypeAlias = bool | int | float
+ArrayLike: TypeAlias = "Tensor | NDArray[Any] | np.generic | Literal | Sequence[Any]"
+Params: TypeAlias = Mapping[str, Any]
+
+_BY_VALUE = "choose by value with tg.where; what steers the program is an argument in static_argnums"
+_IN_A_TRACE = {
+    ".detach()": "tg.stop_gradient(x) is recorded; ",
+    "setting .data": "return the new value as a result; ",
+    ".grad": "take it outside, and give it as an argument; ",
+    **dict.fromkeys(("Tensor", "parameter"), "use the tensor itself, of which nothing is written to; "),
+}
+"""What to do within a function that is compiled, before what to do in general."""
+
+LITERALS = frozenset({bool, int, float})
+NO_PARAMS: Params = MappingProxyType({})
+_next_guarded = 0
+_counter = numbers()
+
+CHANGES = [0]
+"""How often gradients have been set, or left by a backward."""
+
+
+@final
+class Tensor(_ArrayMethods, Guarded):
+    """A node of the graph: a value, and how it was made.
+
+    ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
+    NumPy makes a boolean, integer or real floating array of; its dtype and shape are kept. With ``copy=False`` the
+    tensor shares the array with you, and ops read copies of it for as long as somebody else could write to it.
+
+    Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
+    hashing is by identity.
+
+    Numbers leave the graph by `.data`, `.item()`, `.tolist()`, `.detach()`, text and pickles, and under `no_grad`. All
+    other ways, such as ``float(x)``, ``np.asarray(x)`` and ``Tensor(x)``, are refused where a gradient would be lost.
+    In a function that is compiled no tensor gives its numbers away: they would be those of the first call.
+
+    Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient;
+    `UnsupportedError` for a tensor that requires one, while operations are recorded.
+
+    >>> import tinygraph as tg
+    >>> x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_args",  # the arrays and literals that the op read
+        "_array",  # the value as ops read it: never written to; None while lent
+        "_calls",  # of a variable alone: the calls in which it stands for an argument, and a tensor that this is of
+        "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
+        "_grad",  # the gradient as the user has seen it
+        "_lent",  # a leaf's value while the user may write to it
+        "_name",
+        "_requires_grad",
+        "_spare",  # a leaf's former array, to be written over once no graph holds it
+        "_staged",  # the gradient as backward left it, not yet looked at: may share memory
+        "_used",  # what a backward that has passed left: a list, not empty if it has used this up
+        "age",
+        "inputs",
+        "op",
+        "params",
+        "scope",
+        "site",
+    )
+
+    _args: tuple[Any, ...]
+    _array: Any
+    _count: list[bool] | None
+    _calls: tuple[Nested | Tensor, ...]
+    _grad: Array | None
+    _lent: Array | None
+    _name: str | None
+    _requires_grad: bool
+    _spare: Any
+    _staged: Any
+    _used: list[None] | None
+    age: int
+    """Nodes are numbered as they are made."""
+    inputs: tuple[Tensor | Literal, ...]
+    """The operands: tensors, and Python numbers as they were written."""
+    op: Op | None
+    """The record of the op that made this node; None for a leaf."""
+    params: Params
+    """The static parameters of the op, such as ``axis``."""
+    scope: tuple[str, ...]
+    """The names of the `scope` blocks around it, outermost first."""
+    site: Site
+    """Where it was made."""
+
+    def __init__(
+        self, data: ArrayLike, requires_grad: bool = False, name: str | None = None, *, copy: bool = True
+    ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
+        copy = copy or isinstance(data, Tensor)  # nodes may hold its array
+        array = array_of(data, copy=True if copy else None, asked="Tensor")
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(unusable(array.dtype))
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        make_leaf(self, None, _getframe(1), name)
+        self._lent = array
+        self.requires_grad = requires_grad
+
+    # -- the value ---------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The value, a NumPy array. A leaf's may be written to (``p.data -= lr * p.grad``); other nodes' are read-only.
+
+        An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
+        ops read copies of it.
+        """
+        if NESTED:
+            self._refuse_in_trace(".data")
+        if self.op is None:
+            return self._lend()
+        array = self._array
+        if type(array) is not np.ndarray:
+            array = self._array = np.asarray(array)
+        array.flags.writeable = False
+        return array
+
+    @data.setter
+    @exclusive
+    def data(self, value: ArrayLike) -> None:
+        if value is self._lent and self._array is None:  # as after p.data -= …
+            return
+        if NESTED:
+            self._refuse_in_trace("setting .data")
+            if any(variable_of(self)):
+                raise GraphError(
+                    f"{describe(self)} stands for an argument while a function is called; its data is fixed"
+                )
+        if self.op is not None:
+            raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
+        array = array_of(value, self.dtype)
+        if array.shape != self.shape:
+            raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
+        self._lent, self._count, self._array = array, None, None
+
+    @exclusive
+    def _lend(self) -> Array:
+        """Let the user write: to the settled array, or to a copy where a node or a view still holds it.
+
+        In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
+        """
+        while True:
+            if self._count:  # unproven, by another thread or by one that was interrupted
+                self._array, self._count, self._lent = self._lent, None, None
+            if self._array is None:
+                self._count = []
+                return self._lent  # type: ignore[return-value]
+            array, spare = self._array, self._spare
+            if NESTED and any(variable_of(self)):
+                return _read_only(array)
+            if array.ndim == 0 or array.base is not None or not array.flags.writeable:
+                lent = np.array(array)
+            elif GIL and getrefcount(self._array) == _ALONE + 1:
+                unproven = [True]
+                if self._array is array:
+                    self._lent, self._count, self._array = array, unproven, None
+                if getrefcount(self._lent) == _ALONE + 1 and self._count is unproven:
+                    self._count = []
+                    return array
+                continue
+            elif spare is not None and getrefcount(self._spare) == _ALONE + 1:
+                spare[...] = array
+                lent, spare = spare, array
+            else:
+                lent, spare = np.array(array), array
+            if self._array is array:
+                self._lent, self._spare, self._array = lent, spare, None
+                return lent
+
+    @exclusive
+    def _settle(self) -> Any:
+        """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
+        while self._array is None:
+            if self._count:
+                self._array, self._count, self._lent = self._lent, None, None
+                break
+            array: Any = self._lent
+            count = self._count
+            held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
+            read = array[()] if array.ndim == 0 else array  # a NumPy scalar cannot be written to, and is faster
+            if held:
+                return array.copy(order="K") if array.ndim else read
+            if self._lent is array and self._count is count:
+                self._array, self._lent = read, None
+                return read
+        return self._array
+
+    def _updated(self, result: Tensor) -> Tensor:
+        """What ``W -= …`` gives within no_grad: the leaf W with new data; of a computed W the result, a constant."""
+        text = result.site.text or "the result"
+        if self.op is not None:
+            return result
+        state = STATE.get()
+        if state.nested or state.within(Ruled):
+            raise UnsupportedError(
+                f"{describe(self)} cannot be changed in place within a function that is differentiated"
+                f" ({result.site.where}); compute a new tensor, as with x = {text}"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{describe(self)} has shape {self.shape}, and {text} has {result.shape} ({result.site.where});"
+                " what changes a tensor in place keeps its shape"
+            )
+        if result.dtype != self.dtype:
+            raise DTypeError(
+                f"{describe(self)} holds {self.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
+                f" a tensor in place keeps its dtype: give the right side as {self.dtype}"
+            )
+        self.data[...] = result._value
+        return self
+
+    @property
+    def _value(self) -> Any:
+        """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        array = self._array
+        return array if array is not None else self._settle()
+
+    @property
+    def value(self) -> Any:
+        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        if NESTED:
+            self._refuse_in_trace(".value")
+        return self._value
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arrays and literals that the op read."""
+        if NESTED:
+            self._refuse_in_trace(".args")
+        return self._args
+
+    @property
+    def _seen(self) -> Any:
+        """The value for a look at it, which does not end a loan."""
+        while (array := self._array) is None and (array := self._lent) is None:
+            pass  # without the GIL, another thread has just settled it
+        return array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._seen.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._seen.dtype
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.size * self.itemsize
+
+    def item(self) -> Any:
+        """The only element, as a Python number: the way out of the graph for ``J.item()``."""
+        if NESTED:
+            self._refuse_in_trace(".item()")
+        return self._seen.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers, out of the graph."""
+        if NESTED:
+            self._refuse_in_trace(".tolist()")
+        return self._seen.tolist()
+
+    def detach(self) -> Tensor:
+        """A leaf with the same value that requires no gradient."""
+        if NESTED:
+            self._refuse_in_trace(".detach()")
+        return make_leaf(_new(Tensor), self._value, _getframe(1))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self._refuse_exit("np.asarray")
+        if copy is False:
+            raise ValueError("a tensor gives NumPy a copy of its data; .data is the array itself")
+        return np.array(self._seen, dtype=dtype)
+
+    def __float__(self) -> float:
+        self._refuse_exit("float")
+        return float(self._seen)
+
+    def __int__(self) -> int:
+        self._refuse_exit("int")
+        return int(self._seen)
+
+    def __trunc__(self) -> int:
+        self._refuse_exit("math.trunc")
+        return int(self._seen)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        self._refuse_exit("round")
+        return round(self._seen.item(), ndigits)
+
+    def __index__(self) -> int:
+        if NESTED:
+            self._refuse_in_trace("an index")
+        if self.dtype.kind not in "iu":
+            raise UnsupportedError(f"an index is a whole number, and {describe(self)} holds {self.dtype}")
+        return index(self._seen)
+
+    def _refuse_in_trace(self, how: str) -> None:
+        """Refuse to give a value where it is not known, or is that of the first call: in a trace, and after it."""
+        trace = trace_of(self)
+        if trace is None:
+            return
+        if trace.over:
+            raise UnsupportedError(f"{how} of {describe(self)} is not known: {_LEFT.format(self.site.where)}")
+        site = locate(_getframe(2))
+        raise UnsupportedError(
+            f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
+            f" ({site.where}); {_IN_A_TRACE.get(how, '')}{_BY_VALUE}"
+        )
+
+    def _refuse_exit(self, how: str) -> None:
+        if NESTED:
+            self._refuse_in_trace(how)
+        if loses_gradient(self):
+            said = f"{how} of {describe(self)}" if " " in how else f"{how}({describe(self)})"
+            raise UnsupportedError(
+                f"{said} would leave the graph and lose the gradient;"
+                f" {_INSTEAD.get(how, '')}take .data, .item() or .detach() if that is what you want"
+            )
+
+    def __format__(self, spec: str) -> str:
+        """``f"{J:.4f}"`` writes the number, as NumPy does."""
+        return format(self.item(), spec) if spec else str(self)
+
+    def __bool__(self) -> bool:
+        if NESTED:
+            self._refuse_in_trace("the truth")
+        return bool(self._seen)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a tensor without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("a tensor without axes cannot be iterated over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: object) -> bool:
+        if NESTED:
+            self._refuse_in_trace("`in`")
+        return item in self._seen
+
+    # -- the gradient ------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward` computes a gradient here. May be set on leaves with floating data."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.op is not None:
+            raise GraphError(f"{describe(self)} was computed: whether it requires a gradient follows from its inputs")
+        if wanted and self.dtype.kind != "f":
+            raise DTypeError(
+                f"{describe(self)} holds {self.dtype}, and only floating data can require a gradient;"
+                " convert it first, as with np.asarray(data, dtype=float)"
+            )
+        self._requires_grad = bool(wanted)
+
+    @property
+    @exclusive
+    def grad(self) -> Array | None:
+        """The gradient that `backward` left, of the shape and dtype of `data`; None where none has run.
+
+        The array is yours alone. Setting it to None starts the accumulation anew.
+        """
+        if NESTED:
+            self._refuse_in_trace(".grad")
+        while (staged := self._staged) is not None:
+            if callable(staged):
+                own = np.array(staged())
+            elif getrefcount(self._staged) > _ALONE + 1 or staged.base is not None or staged.ndim == 0:
+                own = np.array(staged)
+            else:
+                own = staged
+            if self._staged is staged:  # else a backward has added to it
+                self._grad, self._staged = own, None
+        return self._grad
+
+    @grad.setter
+    @exclusive
+    def grad(self, value: ArrayLike | None) -> None:
+        if value is not None:
+            value = array_of(value, self.dtype)
+            if value.shape != self.shape:
+                raise ShapeError(gradient_shape_message(self, value.shape))
+        self._grad, self._staged, CHANGES[0] = value, None, CHANGES[0] + 1
+
+    def backward(self, grad: ArrayLike | None = None, *, retain_graph: bool = False, retain_grads: bool = True) -> None:
+        """Compute the gradient of this tensor, and leave it in ``.grad`` of every node on the way that requires one.
+
+        `grad` is the cotangent of this tensor, of exactly its shape; a scalar has 1. Nodes that do not require a
+        gradient, such as the input X, get none, and nothing is computed for them. ``retain_grads=False`` fills
+        ``.grad`` of leaves only. Leaves add up over separate graphs. A graph can be used once, unless
+        ``retain_graph=True``.
+
+        Gradients appear all at once at the end: an exception on the way leaves every ``.grad`` as it was. Threads may
+        run it at the same time on graphs that share leaves; of those that try to use the same graph one succeeds.
+
+        Raises `GraphError` if an earlier backward has used a part of the graph, `ShapeError` for a `grad` of the wrong
+        shape or a missing one, `UnsupportedError` if nothing requires a gradient.
+
+        >>> import tinygraph as tg
+        >>> w, x = tg.parameter([1.0, 2.0]), tg.Tensor([3.0, 4.0])
+        >>> J = (w * x).sum()
+        >>> J.backward()
+        >>> w.grad, x.grad
+        (array([3., 4.]), None)
+        """
+        OFFERED.backward(self, grad, retain_graph=retain_graph, retain_grads=retain_grads)
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """The name given with ``name=`` or by assignment in the source; None where it has none."""
+        return self._name if self._name is not None else self.site.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
+        self._name = name
+
+    def __repr__(self) -> str:
+        """Shows the value, or in a trace, where it is not known, the shape and dtype."""
+        known = not NESTED or trace_of(self) is None
+        value = np.array2string(
+            np.asarray(self._seen), separator=", ", prefix="Tensor(", threshold=50, edgeitems=2, precision=4
+        )
+        parts = [value if known else f"shape={self.shape}"]
+        if not known or self.dtype not in (np.float64, np.int64, np.bool_):
+            parts.append(f"dtype={self.dtype}")
+        if self._name is not None:
+            parts.append(f"name={self._name!r}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif self._requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    # -- copying -----------------------------------------------------------------------------------------------
+
+    def __copy__(self) -> Tensor:
+        """Return a leaf with the data, `grad`, `name` and `requires_grad` of a leaf of your own.
+
+        Within a function that is differentiated or compiled the copy is recorded, as that of ``x.copy()`` is.
+        Elsewhere the copy of a computed tensor would lose its gradient: it is refused where one is wanted.
+        """
+        if STATE.get().nested is not None or any(calls_of(self)):
+            return self.copy()
+        if self.op is not None:
+            if loses_gradient(self):
+                raise UnsupportedError(
+                    f"a copy of {describe(self)} would leave the graph and lose the gradient;"
+                    " take x.copy(), which records, or x.detach()"
+                )
+        return _rebuilt(*self.__reduce__()[1])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        refuse_within(self, "a pickle")
+        leaf = self.op is None
+        return _rebuilt, (np.array(self._seen), leaf and self._requires_grad, self._name, self.grad if leaf else None)
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    if TYPE_CHECKING:  # the ops bind these as they are declared
+        # fmt: off
+        def __add__(self, other: ArrayLike) -> Tensor: ...
+        def __radd__(self, other: ArrayLike) -> Tensor: ...
+        def __sub__(self, other: ArrayLike) -> Tensor: ...
+        def __rsub__(self, other: ArrayLike) -> Tensor: ...
+        def __mul__(self, other: ArrayLike) -> Tensor: ...
+        def __rmul__(self, other: ArrayLike) -> Tensor: ...
+        def __truediv__(self, other: ArrayLike) -> Tensor: ...
+        def __rtruediv__(self, other: ArrayLike) -> Tensor: ...
+        def __floordiv__(self, other: ArrayLike) -> Tensor: ...
+        def __rfloordiv__(self, other: ArrayLike) -> Tensor: ...
+        def __mod__(self, other: ArrayLike) -> Tensor: ...
+        def __rmod__(self, other: ArrayLike) -> Tensor: ...
+        def __and__(self, other: ArrayLike) -> Tensor: ...
+        def __rand__(self, other: ArrayLike) -> Tensor: ...
+        def __or__(self, other: ArrayLike) -> Tensor: ...
+        def __ror__(self, other: ArrayLike) -> Tensor: ...
+        def __xor__(self, other: ArrayLike) -> Tensor: ...
+        def __rxor__(self, other: ArrayLike) -> Tensor: ...
+        def __lshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rlshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rshift__(self, other: ArrayLike) -> Tensor: ...
+        def __rrshift__(self, other: ArrayLike) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __pow__(self, other: ArrayLike) -> Tensor: ...
+        def __rpow__(self, other: ArrayLike) -> Tensor: ...
+        def __matmul__(self, other: ArrayLike) -> Tensor: ...
+        def __rmatmul__(self, other: ArrayLike) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: ArrayLike) -> Tensor: ...
+        def __le__(self, other: ArrayLike) -> Tensor: ...
+        def __gt__(self, other: ArrayLike) -> Tensor: ...
+        def __ge__(self, other: ArrayLike) -> Tensor: ...
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        # fmt: on
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return OFFERED.ufunc(ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return OFFERED.function(func, args, kwargs)
+
+    def __divmod__(self, other: ArrayLike) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: ArrayLike) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return FUNCTIONS["getitem"](self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise UnsupportedError(
+            "a tensor cannot be changed in place, since earlier results depend on it;"
+            " build a new one, as with x.at[key].set(values) or where(mask, new, old),"
+            " or write to the .data of a leaf between steps"
+        )
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return FUNCTIONS["matrix_transpose"](self) if self.ndim == 2 else FUNCTIONS["permute_dims"](self, None)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return FUNCTIONS["matrix_transpose"](self)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.sum`."""
+        return FUNCTIONS["sum"](self, axis, keepdims)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.mean`."""
+        return FUNCTIONS["mean"](self, axis, keepdims)
+
+    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.max`."""
+        return FUNCTIONS["max"](self, axis, keepdims)
+
+    def min(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """See `tinygraph.min`."""
+        return FUNCTIONS["min"](self, axis, keepdims)
+
+    def reshape(self, *shape: int | tuple[int, ...]) -> Tensor:
+        """See `tinygraph.reshape`; the shape may be given as one tuple or as separate numbers."""
+        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: int | tuple[int, ...]) -> Tensor:
+        """See `tinygraph.permute_dims`; without axes, `T`."""
+        return FUNCTIONS["permute_dims"](self, axes[0] if len(axes) == 1 else axes or None)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """See `tinygraph.astype`."""
+        return FUNCTIONS["astype"](self, dtype)
+
+
+_new = Tensor.__new__
+_INSTEAD = {
+    "np.asarray": "join tensors with tg.stack; ",
+    **dict.fromkeys(("Tensor", "parameter"), "take the tensor itself, or x.copy(), which records; "),
+}
+
+
+def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "a copy") -> Array:
+    """An array of what may stand for one, checked; `asked` is what the user called for it."""
+    if isinstance(data, Tensor):
+        data._refuse_exit(asked)
+        data = cast(Array, data._seen)
+    if type(data) is not np.ndarray and _is_masked(data):
+        raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
+    try:
+        return np.array(data, dtype, copy=copy)
+    except UnsupportedError:
+        raise UnsupportedError(
+            "an array of tensors would leave the graph; make one tensor of them with stack,"
+            " or take .data, .item() or .detach() of each"
+        ) from None
+    except ValueError as error:
+        raise ShapeError(f"no array can be made of this data: {error}") from None
+    except TypeError as error:
+        raise DTypeError(f"no array can be made of this {type(data).__name__}: {error}") from None
+
+
+def _is_masked(data: Any, depth: int = 64) -> bool:  # as many axes as NumPy's arrays may have
+    """Whether an array, or one in nested lists, has masked elements."""
+    if type(data) in (list, tuple):
+        plain = set(map(type, data)) <= {float, int, bool}
+        return not plain and depth > 0 and any(_is_masked(x, depth - 1) for x in data)
+    mask = getattr(data, "mask", None)  # that of pandas is a method
+    return isinstance(mask, (np.ndarray, np.bool_)) and bool(mask.any())
+
+
+def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
+    """A leaf that requires a gradient: ``Tensor(data, requires_grad=True)``.
+
+    >>> import tinygraph as tg
+    >>> W1 = tg.parameter([[1.0, 2.0]])
+    >>> W1.name, W1.shape, W1.requires_grad
+    ('W1', (1, 2), True)
+    """
+    if isinstance(data, Tensor):
+        data._refuse_exit("parameter")
+    return Tensor(data, requires_grad=True, name=name)
+
+
+def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
+    """Set all slots of a new tensor as a leaf's that requires no gradient."""
+    tensor._array = array
+    tensor._lent = tensor._spare = tensor._count = tensor._grad = tensor._staged = tensor._used = tensor.op = None
+    tensor._name = name
+    tensor._requires_grad = False
+    tensor.age = next(_counter)
+    tensor.inputs = tensor._args = ()
+    tensor.params = NO_PARAMS
+    tensor.scope = STATE.get().scope
+    tensor.site = locate(frame)
+    return tensor
+
+
+def make_node(
+    record: Op,
+    inputs: tuple[Any, ...],
+    args: tuple[Any, ...],
+    params: Params,
+    value: Any,
+    requires_grad: bool,
+    frame: FrameType,
+) -> Tensor:
+    """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
+    plain, recording, scope, _, _, check, _, _, _ = STATE.get()
+    tensor = _new(Tensor)
+    if not plain:
+        if check is not None:
+            check.forward(record, inputs, args, params, value, frame)
+        if not recording:
+            if NESTED and any(trace_of(x) is not None for x in inputs):  # a constant would be that of the first call
+                raise UnsupportedError(
+                    f"no_grad within a function that is compiled ({locate(frame).where}) would keep the numbers of the"
+                    " first call; compute outside what is constant, and give it as an argument"
+                )
+            return make_leaf(tensor, value, frame)
+    tensor._array = value
+    tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None
+    tensor._requires_grad = requires_grad
+    tensor.op = record
+    tensor.inputs = inputs
+    tensor._args = args
+    tensor.params = params
+    tensor.age = age = next(_counter)
+    if age >= _next_guarded:
+        _guard(tensor)
+    tensor.scope = scope
+    tensor.site = site = ORDINARY.get((id(frame.f_code), frame.f_lasti)) or locate(frame)
+    if record.check is not None:
+        record.check(tensor, site, frame)
+    return tensor
+
+
+def _guard(tensor: Tensor) -> None:
+    """Give a node a guard, and choose the next one: at distances so irregular that no loop makes a chain of others."""
+    global _next_guarded
+    _next_guarded = tensor.age + 32 + (tensor.age * 0x9E3779B1 >> 16) % 64
+    tensor._guard = Guard((tensor.inputs, tensor.params))
+
+
+def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
+    """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
+    node = make_leaf(_new(Tensor), value, _getframe(1))
+    node.op, node.inputs, node._args, node.params = op, inputs, args, params
+    return node
+
+
+def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | None) -> Tensor:
+    tensor = Tensor(data, requires_grad, name, copy=False)
+    tensor.grad = grad
+    return tensor
+
+
+def _writable(array: Array) -> bool:
+    """Whether anybody can write to the memory of `array`, be it through what it is a view of."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return owner is not None
+
+
+def variable_of(x: Tensor) -> Iterator[Nested]:
+    """The calls in which a tensor stands for an argument, or for what was computed from one."""
+    for origin in getattr(x, "_calls", ()):  # the slot of what is not a variable is empty
+        if isinstance(origin, Tensor):
+            yield from calls_of(origin)
+        else:
+            yield origin
+
+
+def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
+    """The calls with variables that a tensor was computed from; with `smoothly` only those it has a derivative by."""
+    for node in toposort(x, stop=_ROUGH if smoothly else ()):
+        yield from variable_of(node)
+
+
+class _Rough:
+    """All tensors through which no derivative goes."""
+
+    def __contains__(self, x: object) -> bool:
+        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
+
+
+_ROUGH = _Rough()
+
+
+def _all_calls() -> list[Nested]:
+    return [call for kept in list(NESTED) if (call := kept()) is not None]
+
+
+def trace_of(x: Any) -> Nested | None:
+    """The trace that a tensor belongs to; None where it belongs to none.
+
+    While a function is traced, all that its thread sees does. Another thread does not know that it works for a trace,
+    and a tensor may be kept until after it, so there the graph is asked.
+    """
+    around = STATE.get().nested
+    if STATE.get().tracing and around is not None and not around.over:  # it may be that of a task that was left behind
+        return around
+    if type(x) is Tensor and any(call.tracing for call in _all_calls()):
+        return next((call for call in calls_of(x) if call.tracing), None)
+    return None
+
+
+def loses_gradient(x: Tensor) -> bool:
+    """Whether a gradient may be wanted through this tensor, so that its numbers must not leave the graph in silence."""
+    if not STATE.get().recording:
+        return False
+    return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
+
+
+def refuse_within(x: Tensor, what: str) -> None:
+    """Refuse a way out that is open elsewhere to what belongs to a function that is compiled or differentiated."""
+    if NESTED:
+        x._refuse_in_trace(what)
+        if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
+            raise UnsupportedError(
+                f"{what} of {describe(x)} would leave the function that is differentiated, and lose the gradient;"
+                " take it of x.detach() if that is what you want"
+            )
+
+
+_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; have it return them"
+
+
+def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
+    """Refuse outputs that depend on a variable of a call that is over, other than through `variables`."""
+    if not NESTED or not any(call.over for call in _all_calls()):
+        return
+    for node in toposort(*outputs, stop=variables):
+        if any(call.over for call in variable_of(node)):
+            raise GraphError(
+                f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}, or keep its .detach()"
+            )
+
+
+def _read_only(array: Any) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def ask(x: Tensor, what: str) -> None:
+    """Refuse to show the values of a tensor in a program, or to decide by them: it is made before they come."""
+    if NESTED:
+        x._refuse_in_trace(what)
+
+
+def unusable(dtype: np.dtype[Any]) -> str:
+    """Why a tensor cannot hold this dtype."""
+    if dtype.kind == "c":
+        return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
+    return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
+
+
+# How many references getrefcount sees to an array that only its tensor holds; it depends on the interpreter.
+_probe = Tensor([0.0, 0.0])
+_probe._array, _probe._lent = np.zeros(2), None
+_ALONE = getrefcount(_probe._array)
+del _probe
+
+
+# Each step of a training loop frees a whole graph at once. glibc would give that memory back to the system and fetch it
+# again page by page in the next step, which can double its time; having once freed a block of this size, it keeps as
+# much.
+np.empty(31 << 20, np.uint8)
+
+
+def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
+    """All nodes that `outputs` were computed from, and themselves; inputs before their readers.
+
+    The order is the order in which they were made, so it is the same on every run. What the nodes in `stop` were
+    computed from is left out.
+
+    >>> import tinygraph as tg
+    >>> x = tg.parameter(2.0)
+    >>> [node.name for node in tg.toposort(x * x + 1)]
+    ['x', None, None]
+    """
+    for output in outputs:
+        if type(output) is not Tensor:
+            raise TypeError(f"toposort takes tensors, one after the other, not {type(output).__name__}")
+    seen = set(outputs)
+    stack = [x for x in outputs if x not in stop]
+    while stack:
+        for x in stack.pop().inputs:
+            if type(x) is Tensor and x not in seen:
+                seen.add(x)
+                if x.op is not None and x not in stop:
+                    stack.append(x)
+    return sorted(seen, key=_age)
+
+
+_age = attrgetter("age")
+
+
+def origin(x: Tensor) -> str:
+    """Where a tensor came from: ``A1 = tanh(Z1), net.py:20``."""
+    if x.op is None and x.site.anonymous:
+        return "a plain array"
+    text = x.site.text or (x.op.name if x.op is not None else "")
+    made = f"{x.name} = {text}" if x.name and text else text
+    return f"{made}, {x.site.where}" if made else x.site.where
+
+
+def describe(x: Any) -> str:
+    """A tensor in a sentence: its name, or what it is."""
+    if not isinstance(x, Tensor):
+        return repr(x)
+    if x.name or x.op is None:
+        return x.name or "a tensor"
+    inputs = (y.name or "…" if isinstance(y, Tensor) else repr(y) for y in x.inputs)
+    return f"{x.op.name}({', '.join(inputs)})"
+
+
+def gradient_shape_message(x: Tensor, shape: tuple[int, ...]) -> str:
+    """Why a gradient of this shape is not one of `x`: foo and dfoo always have the same shape."""
+    name = describe(x)
+    gradient = f"d{name}" if name.isidentifier() else "its gradient"
+    hints = []
+    if shape == x.shape[::-1]:
+        hints.append(f"{gradient}.T, of shape {x.shape}")
+    elif len(shape) == len(x.shape) and errors.broadcastable(shape, x.shape):
+        axes = [i for i, (a, b) in enumerate(zip(shape, x.shape, strict=True)) if a != b and b == 1]
+        if axes:
+            hints.append(f"sum over axis {axes[0]} with keepdims=True, where {name} was broadcast")
+    operands = [Operand(name, x.shape, origin(x)), Operand(gradient, shape)]
+    reason = "a tensor and its gradient always have the same shape"
+    return errors.shape_message(gradient, operands, reason, hints, "")

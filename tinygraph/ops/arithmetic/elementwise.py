@@ -1,0 +1,811 @@
+"""Arithmetic, powers, roots, rounding and dtypes: element by element, with operands that broadcast.
+
+Primitives, but for what is one call of another op or a plain choice among such: `reciprocal`, `positive`, `round` with
+decimals, `divmod`, `modf`, `clip`, `nan_to_num`, `deg2rad`, `rad2deg`.
+
+In the rules g is the cotangent of the output, y (or z, where y is an input) the output. A derivative is written in
+terms of the output where textbooks do.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+import warnings
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ... import kernels
+from ...errors import BroadcastWarning, DTypeError
+from ...graph.declaring import composite, described_operand, op
+from ...graph.records import POWER, PRODUCT, SIGN, SUM
+from ...graph.samples import Domain, Sample
+from ...graph.sites import Site
+from ...graph.tensor import ArrayLike, Tensor, unusable
+from ..arguments import as_tensor
+from .comparisons import equal, isnan, where
+from .factors import without_factor
+
+__all__ = [
+    "abs",
+    "add",
+    "astype",
+    "cbrt",
+    "ceil",
+    "clip",
+    "copysign",
+    "deg2rad",
+    "divide",
+    "divmod",
+    "floor",
+    "floor_divide",
+    "fmod",
+    "gcd",
+    "heaviside",
+    "hypot",
+    "lcm",
+    "modf",
+    "multiply",
+    "nan_to_num",
+    "negative",
+    "positive",
+    "pow",
+    "rad2deg",
+    "reciprocal",
+    "remainder",
+    "round",
+    "sign",
+    "sqrt",
+    "square",
+    "subtract",
+    "trunc",
+]
+
+_nonzero = Domain(0.5, 2.0, signs=True)
+_positive = Domain(0.5, 2.0)
+_not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
+_between = Domain(0.1, 0.4, signs=True)  # whole and half numbers
+_natural = Domain(0, 20, integer=True)
+_dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)  # no quotient is near a whole number
+
+
+def level(xp: Any, g: Any, *_: Any) -> Any:
+    """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
+    return 0.0 * xp.astype(xp.isfinite(g), g.dtype)
+
+
+# -- arithmetic ----------------------------------------------------------------------------------------------------
+
+
+def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
+    """Warn where a bias, or labels, fit by accident, along the wrong axis, and the result is (n, n)."""
+    if site.anonymous:  # made in the working of a rule or of derive
+        return
+    if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
+        return
+    n = len(node._array)
+    for i, (leaf, computed) in enumerate((node.inputs, node.inputs[::-1])):
+        if type(leaf) is not Tensor or type(computed) is not Tensor or leaf.op is not None or computed.op is None:
+            continue
+        name = described_operand(leaf, site, i).name
+        if leaf.shape == (n,) and computed.shape == (n, n):
+            if not leaf.requires_grad or not _is_weight_times_columns(computed):
+                continue
+            problem = (
+                f"{name} of shape ({n},) is added along the last axis of ({n}, {n}), one number for each column;"
+                f" for one number for each row give it the shape ({n}, 1)"
+            )
+        elif computed.requires_grad and (
+            {leaf.shape, computed.shape} == {(n,), (n, 1)}
+            or ({leaf.shape, computed.shape} == {(1, n), (n, 1)} and not leaf.requires_grad)
+        ):
+            if computed.op.kind in ("shape", "indexing"):  # the way to ask for every pair
+                continue
+            problem = (
+                f"{name} of shape {leaf.shape} and a result of shape {computed.shape} give ({n}, {n}), every pair;"
+                f" give {name} the shape {computed.shape}"
+            )
+        else:
+            continue
+        warnings.warn_explicit(
+            f"{site.text or node.op.name}: {problem}."  # type: ignore[union-attr]
+            " To switch this off: warnings.simplefilter('ignore', tinygraph.BroadcastWarning)",
+            BroadcastWarning,
+            site.filename,
+            site.line,
+            registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        )
+
+
+def _is_weight_times_columns(product: Tensor) -> bool:
+    """Whether this is W @ X with W a parameter: then examples are columns. In X @ W they are rows."""
+    if product.op is None or product.op.name != "matmul":
+        return False
+    return [type(x) is Tensor and x.op is None and x.requires_grad for x in product.inputs] == [True, False]
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: g,
+    notation="{0} + {1}",
+    binding=SUM,
+    run=operator.add,
+    operators=("__add__", "__radd__"),
+    check=_warn_of_spreading,
+    source="{0} + {1}",
+    linear="together",
+)
+def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x + y, elementwise.
+
+    >>> tg.add([1.0, 2.0], 10.0)
+    Tensor([11., 12.], op=add)
+    """
+    return xp.add(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -g,
+    notation="{0} − {1}",
+    binding=SUM,
+    run=operator.sub,
+    operators=("__sub__", "__rsub__"),
+    check=_warn_of_spreading,
+    source="{0} - {1}",
+    linear="together",
+)
+def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − y, elementwise.
+
+    >>> tg.subtract([1.0, 2.0], 1.0)
+    Tensor([0., 1.], op=subtract)
+    """
+    return xp.subtract(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * y,
+    lambda xp, g, z, x, y: g * x,
+    notation="{0} ∗ {1}",
+    binding=PRODUCT,
+    run=operator.mul,
+    operators=("__mul__", "__rmul__"),
+    source="{0} * {1}",
+    linear="each",
+)
+def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
+
+    >>> tg.multiply([1.0, 2.0], [3.0, 4.0])
+    Tensor([3., 8.], op=multiply)
+    """
+    return xp.multiply(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g / y,
+    lambda xp, g, z, x, y: -g * (z / y),
+    notation="{0} / {1}",
+    binding=PRODUCT,
+    run=operator.truediv,
+    operators=("__truediv__", "__rtruediv__"),
+    samples=(_nonzero, _nonzero),
+    source="{0} / {1}",
+    linear=((0,),),
+)
+def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x / y, elementwise; integers give floats.
+
+    >>> tg.divide([1.0, 2.0], 4.0)
+    Tensor([0.25, 0.5 ], op=divide)
+    """
+    return xp.divide(x, y)
+
+
+@composite("elementwise", samples=(_nonzero,))
+def reciprocal(x: ArrayLike) -> Tensor:
+    """y = 1/x, elementwise, with y′ = −1/x². Raises `DTypeError` for whole numbers, whose reciprocals are none.
+
+    >>> import tinygraph as tg
+    >>> tg.reciprocal([2.0, 4.0])
+    Tensor([0.5 , 0.25], op=divide)
+    """
+    x = as_tensor(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"the reciprocals of {x.dtype} are not {x.dtype}; write 1 / x")
+    return divide(1.0, x)
+
+
+def positive(x: ArrayLike) -> Tensor:
+    """+x, which is `x` itself.
+
+    >>> tg.positive([1.0, -2.0])
+    Tensor([ 1., -2.])
+    """
+    return as_tensor(x)
+
+
+@op(
+    "elementwise",
+    level,
+    level,
+    notation="{0} div {1}",
+    binding=PRODUCT,
+    run=operator.floordiv,
+    operators=("__floordiv__", "__rfloordiv__"),
+    samples=(_dividend, _divisor),
+    jumps=True,
+    source="{0} // {1}",
+)
+def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = ⌊x/y⌋, elementwise, such that x = z y + `remainder`; the derivatives are 0.
+
+    >>> tg.floor_divide([5.0, -5.0], 2.0)
+    Tensor([ 2., -3.], op=floor_divide)
+    """
+    return xp.floor_divide(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.floor_divide(x, y)),
+    notation="{0} mod {1}",
+    binding=PRODUCT,
+    run=operator.mod,
+    operators=("__mod__", "__rmod__"),
+    samples=(_dividend, _divisor),
+    jumps=True,
+    source="{0} % {1}",
+)
+def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − ⌊x/y⌋ y, elementwise, with the sign of y; the derivatives are 1 and −⌊x/y⌋.
+
+    >>> tg.remainder([5.0, -5.0], 3.0)
+    Tensor([2., 1.], op=remainder)
+    """
+    return xp.remainder(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g,
+    lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): 1 / 0.1 is rounded to 10, and is below it
+    samples=(_dividend, _divisor),
+    jumps=True,
+)
+def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x − n y, elementwise, with the sign of x, where n is x/y without its fraction; the derivatives are 1 and −n.
+
+    >>> tg.fmod([5.0, -5.0], 3.0)
+    Tensor([ 2., -2.], op=fmod)
+    """
+    return xp.fmod(x, y)
+
+
+@composite("elementwise", samples=(_dividend, _divisor))
+def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
+    """(⌊x/y⌋, x − ⌊x/y⌋ y), elementwise: `floor_divide` and `remainder`. So is Python's ``divmod`` of a tensor.
+
+    >>> import tinygraph as tg
+    >>> tg.divmod(5.0, 3.0)
+    (Tensor(1., op=floor_divide), Tensor(2., op=remainder))
+    """
+    return floor_divide(x, y), remainder(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: -g,
+    notation="−{0}",
+    binding=SIGN,
+    run=operator.neg,
+    operators=("__neg__",),
+    source="-{0}",
+    linear="together",
+)
+def negative(xp: Any, x: ArrayLike) -> Any:
+    """y = −x, elementwise.
+
+    >>> tg.negative([1.0, -2.0])
+    Tensor([-1.,  2.], op=negative)
+    """
+    return xp.negative(x)
+
+
+def _power(x: Any, y: Any) -> Any:
+    """x^y, where NumPy is fast for squares only; its ``**`` with one of its own numbers has had other dtypes."""
+    if type(y) not in (int, float):
+        return np.power(x, y)
+    if y in (3, 0.5) and getattr(x, "dtype", np.dtype(object)).kind == "f":
+        return x * x * x if y == 3 else np.sqrt(x)
+    return x**y
+
+
+def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """y x^(y−1), in its simplest form where the exponent is a number in the source."""
+    if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
+        if y == 0:
+            return g * 0.0
+        if y == 1 or y == 2:
+            return g if y == 1 else g * (y * x)
+        if 2**-4 <= math.fabs(y) <= 1e6:  # then y brings little back into the range of numbers
+            return g * (y * xp.pow(x, y - 1))
+    return g * xp.scaled_power(y, x, y - 1.0)
+
+
+def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """z log x, and 0 at 0^y where y ≥ 0."""
+    if type(x) in (int, float) and x != 0:
+        return g * (z * (math.log(x) if x > 0 else math.nan))
+    return g * (z * _log_of_base(xp, x, y))
+
+
+def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
+    """log x, and 0 at 0 where y ≥ 0."""
+    return xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x))
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, c, x, y: xp.scaled_power(g, x, y),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * y, x, y - 1.0),
+    lambda xp, g, z, c, x, y: g * xp.scaled_power(c * _log_of_base(xp, x, y), x, y),
+    notation="{0} ∗ {1}^{2}",
+    binding=PRODUCT,
+    run=kernels.scaled_power,
+    samples=(_positive, _positive, Domain()),
+)
+def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
+    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    return xp.scaled_power(c, x, y)
+
+
+@op(
+    "elementwise",
+    _pow_base,
+    _pow_exponent,
+    notation="{0}^{1}",
+    binding=POWER,
+    run=_power,
+    operators=("__pow__", "__rpow__"),
+    samples=(_positive, None),
+    source="{0} ** {1}",
+)
+def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
+
+    >>> tg.pow([1.0, 2.0, 3.0], 2)
+    Tensor([1., 4., 9.], op=pow)
+    """
+    return xp.pow(x, y)
+
+
+@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER, source="{0} ** 2")
+def square(xp: Any, x: ArrayLike) -> Any:
+    """y = x², elementwise.
+
+    >>> tg.square([1.0, -2.0])
+    Tensor([1., 4.], op=square)
+    """
+    return xp.square(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (2 * y), notation="√{0}", binding=SIGN, samples=(_positive,))
+def sqrt(xp: Any, x: ArrayLike) -> Any:
+    """y = √x, elementwise; the derivative at 0 is inf.
+
+    >>> tg.sqrt([1.0, 4.0])
+    Tensor([1., 2.], op=sqrt)
+    """
+    return xp.sqrt(x)
+
+
+@op("elementwise", lambda xp, g, y, x: g / (3 * y**2), samples=(_nonzero,))
+def cbrt(xp: Any, x: ArrayLike) -> Any:
+    """y = ∛x, elementwise, also of negative numbers; with y′ = 1/(3 y²), which is inf at 0.
+
+    >>> tg.cbrt([8.0, -27.0])
+    Tensor([ 2., -3.], op=cbrt)
+    """
+    return xp.cbrt(x)
+
+
+def _over_length(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """x/z for z = hypot(x, y), times g, and 0 where z is."""
+    q = without_factor(g, z)
+    return g * xp.direction(x, y, z) if q is None else q * x
+
+
+@op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
+def without_zero_(xp: Any, x: ArrayLike) -> Any:
+    """x, as a divisor: infinite where it is 0, so that the quotient is 0 there, and all its derivatives."""
+    return xp.where(x == 0, math.inf, x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y, r: g * (xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r))),
+    lambda xp, g, z, x, y, r: -(g * (z * (xp.direction(y, x, r) / xp.without_zero(r)))),
+    None,
+    notation="{0} / {2}",
+    binding=PRODUCT,
+    run=kernels.direction,
+    samples=(_not_flat, _not_flat, Domain(computed="hypot")),
+)
+def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
+    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel.
+
+    Where x is infinite it is ±1.
+    """
+    return xp.direction(x, y, r)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: _over_length(xp, g, z, x, y),
+    lambda xp, g, z, x, y: _over_length(xp, g, z, y, x),
+    samples=(_not_flat, _not_flat),
+)
+def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = √(x² + y²), elementwise, without overflow on the way. At (0, 0) the derivatives are 0, as of a norm.
+
+    >>> tg.hypot([3.0, 3e200], [4.0, 4e200])
+    Tensor([5.e+000, 5.e+200], op=hypot)
+    """
+    return xp.hypot(x, y)
+
+
+def _of_abs(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    q = without_factor(g, y)
+    return g * xp.sign(x) if q is None else q * x
+
+
+@op(
+    "elementwise",
+    _of_abs,
+    notation="|{0}|",
+    run=np.absolute,
+    operators=("__abs__",),
+    samples=(_not_flat,),
+)
+def abs(xp: Any, x: ArrayLike) -> Any:
+    """y = |x|, elementwise; the derivative at 0 is 0.
+
+    >>> tg.abs([1.0, -2.0])
+    Tensor([1., 2.], op=abs)
+    """
+    return xp.abs(x)
+
+
+@op("elementwise", level, notation="sign({0})", samples=(_not_flat,), jumps=True)
+def sign(xp: Any, x: ArrayLike) -> Any:
+    """−1, 0 or 1, elementwise; the derivative is 0.
+
+    >>> tg.sign([-3.0, 0.0, 2.0])
+    Tensor([-1.,  0.,  1.], op=sign)
+    """
+    return xp.sign(x)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: g * (xp.sign(x) * xp.copysign(1.0, y)),
+    lambda xp, g, z, x, y: g * 0.0,
+    samples=(_not_flat, _not_flat),
+)
+def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = |x| with the sign of y, elementwise; the derivative at x = 0 is 0, and by y too.
+
+    >>> tg.copysign([1.0, -2.0], -3.0)
+    Tensor([-1., -2.], op=copysign)
+    """
+    return xp.copysign(x, y)
+
+
+# -- rounding: constant between jumps ------------------------------------------------------------------------------
+
+
+@op("elementwise", level, notation="⌊{0}⌋", samples=(_between,), jumps=True)
+def floor(xp: Any, x: ArrayLike) -> Any:
+    """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
+
+    >>> tg.floor([1.5, -1.5])
+    Tensor([ 1., -2.], op=floor)
+    """
+    return xp.floor(x)
+
+
+@op("elementwise", level, notation="⌈{0}⌉", samples=(_between,), jumps=True)
+def ceil(xp: Any, x: ArrayLike) -> Any:
+    """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
+
+    >>> tg.ceil([1.5, -1.5])
+    Tensor([ 2., -1.], op=ceil)
+    """
+    return xp.ceil(x)
+
+
+@op("elementwise", level, samples=(_between,), jumps=True)
+def trunc(xp: Any, x: ArrayLike) -> Any:
+    """x without its fraction, elementwise; the derivative is 0.
+
+    >>> tg.trunc([1.5, -1.5])
+    Tensor([ 1., -1.], op=trunc)
+    """
+    return xp.trunc(x)
+
+
+@op("elementwise", level, notation="round({0})", samples=(_between,), jumps=True)
+def rint_(xp: Any, x: ArrayLike) -> Any:
+    """The whole number nearest to x, and of two the even one."""
+    return xp.rint(x)
+
+
+@composite(
+    "elementwise",
+    samples=tuple(
+        Sample(shape, {"decimals": n}, (Domain(0.1, 0.4, signs=True),))
+        for shape in (((2, 3),), ((),))
+        for n in (0, 1, -1)
+    ),
+)
+def round(x: ArrayLike, decimals: int = 0) -> Tensor:
+    """x to so many decimals, elementwise, and halves to the even neighbour; the derivative is 0.
+
+    >>> import tinygraph as tg
+    >>> tg.round([1.5, 2.5, -1.25])
+    Tensor([ 2.,  2., -1.], op=rint)
+    >>> tg.round(1234.5678, 2), tg.round(1234, -2)
+    (Tensor(1234.57, op=divide), Tensor(1200, op=discretize))
+    """
+    x = positive(x)
+    decimals = operator.index(decimals)
+    if x.dtype.kind in "biu":
+        return x if decimals >= 0 else astype(round(divide(x, 1.0), decimals), x.dtype)
+    if decimals == 0:
+        return rint_(x)
+    power = 10.0 ** (decimals if decimals > 0 else -decimals)
+    return rint_(x * power) / power if decimals > 0 else rint_(x / power) * power
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g,
+    run=kernels.fractional,
+    samples=(_between,),
+    jumps=True,
+)
+def fractional_(xp: Any, x: ArrayLike) -> Any:
+    """x − trunc(x), with the sign of x, and 0 where x is infinite."""
+    return xp.fractional(x)
+
+
+@composite("elementwise", samples=(_between,))
+def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
+    """The fraction of x, whose derivative is 1, and the rest, whose derivative is 0; elementwise, with the sign of x.
+
+    >>> import tinygraph as tg
+    >>> tg.modf([1.5, -1.5])
+    (Tensor([ 0.5, -0.5], op=fractional), Tensor([ 1., -1.], op=trunc))
+    """
+    return fractional_(x), trunc(x)
+
+
+@op(
+    "elementwise",
+    level,
+    lambda xp, g, z, x, y: xp.where(x == 0, g, 0.0),
+    samples=(_not_flat, None),
+    jumps=True,
+)
+def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = 0 where x < 0, 1 where x > 0, and y where x = 0; elementwise. Only y has a derivative, and only there.
+
+    >>> tg.heaviside([-2.0, 0.0, 2.0], 0.5)
+    Tensor([0. , 0.5, 1. ], op=heaviside)
+    """
+    return xp.heaviside(x, y)
+
+
+# -- bounds --------------------------------------------------------------------------------------------------------
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.where(x >= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x < y, g, 0.0),
+    notation="max({0}, {1})",
+    source="np.maximum({0}, {1})",
+)
+def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """max(x, y), where x has the whole gradient at a tie."""
+    return xp.maximum(x, y)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, z, x, y: xp.where(x <= y, g, 0.0),
+    lambda xp, g, z, x, y: xp.where(x > y, g, 0.0),
+    notation="min({0}, {1})",
+    source="np.minimum({0}, {1})",
+)
+def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """min(x, y), where x has the whole gradient at a tie."""
+    return xp.minimum(x, y)
+
+
+@composite(
+    "elementwise",
+    samples=(
+        *(Sample((shape,), {"min": -1.0, "max": 1.5}) for shape in ((2, 3), (), (0, 2))),
+        Sample(((2, 3),), {"max": 0.5}),
+        Sample(((2, 3),), {"min": 0.5}),
+        Sample(((2, 3), (3,), ()), {}, (None, Domain(-1.0, 0.0), Domain(0.0, 1.0))),
+        Sample(((3,), (2, 1), (2, 3)), {}, (None, Domain(0.0, 1.0), Domain(-1.0, 0.0))),
+    ),
+)
+def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
+    """y = min(max(x, `min`), `max`), elementwise; the bounds broadcast with `x`, and None is no bound.
+
+    x has the gradient where it is between the bounds or on them; else the bound has it that is taken.
+
+    >>> import tinygraph as tg
+    >>> tg.clip([-2.0, 0.5, 3.0], -1.0, 1.0)
+    Tensor([-1. ,  0.5,  1. ], op=at_most)
+    """
+    y = positive(x)
+    if min is not None:
+        y = at_least_(y, min)
+    return y if max is None else at_most_(y, max)
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, largest: g,
+    notation="{0}",
+    run=kernels.finite,
+    samples=(
+        Sample(((2, 3),), {"largest": 3.0}),
+        Sample(((),), {"largest": 3.0}),
+        Sample(((0,),), {"largest": 3.0}),
+    ),
+)
+def finite_(xp: Any, x: ArrayLike, largest: float = sys.float_info.max) -> Any:
+    """x as a factor of what is 0 for large x: no larger than `largest`, so that the product is 0 and not NaN."""
+    return xp.finite(x, largest=largest)
+
+
+@composite("elementwise", samples=(Domain(),))
+def nan_to_num(
+    x: ArrayLike, nan: ArrayLike = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
+) -> Tensor:
+    """x with `nan` for NaN, and `posinf` and `neginf`, by default the largest numbers, for ±∞; elementwise.
+
+    What is replaced has no gradient; what replaces it has.
+
+    >>> import tinygraph as tg
+    >>> tg.nan_to_num([1.0, np.nan, -np.inf], neginf=-100.0)
+    Tensor([   1.,    0., -100.], op=where)
+    """
+    x = positive(x)
+    if x.dtype.kind != "f":
+        return x
+    largest = float(np.finfo(x.dtype).max)
+    y = where(isnan(x), nan, x)
+    y = where(equal(x, math.inf), largest if posinf is None else posinf, y)
+    return where(equal(x, -math.inf), -largest if neginf is None else neginf, y)
+
+
+# -- whole numbers and units ---------------------------------------------------------------------------------------
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def gcd(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The greatest common divisor of whole numbers, elementwise.
+
+    >>> tg.gcd([12, 18], 8)
+    Tensor([4, 2], op=gcd)
+    """
+    return xp.gcd(x, y)
+
+
+@op("elementwise", None, None, samples=(_natural, _natural))
+def lcm(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """The least common multiple of whole numbers, elementwise.
+
+    >>> tg.lcm([4, 6], 8)
+    Tensor([ 8, 24], op=lcm)
+    """
+    return xp.lcm(x, y)
+
+
+@composite("elementwise", samples=(Domain(),))
+def deg2rad(x: ArrayLike) -> Tensor:
+    """Degrees as radians, π x / 180, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.deg2rad(180.0)
+    Tensor(3.1416, op=multiply)
+    """
+    return multiply(x, math.pi / 180)
+
+
+@composite("elementwise", samples=(Domain(),))
+def rad2deg(x: ArrayLike) -> Tensor:
+    """Radians as degrees, 180 x / π, elementwise.
+
+    >>> import tinygraph as tg
+    >>> tg.rad2deg(np.pi)
+    Tensor(180., op=multiply)
+    """
+    return multiply(x, 180 / math.pi)
+
+
+# -- dtypes --------------------------------------------------------------------------------------------------------
+
+
+def _astype(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+def _conversion(node: Any) -> str:
+    return f"np.{node.dtype.name}({{0}})"
+
+
+@op(
+    "elementwise",
+    lambda xp, g, y, x, dtype: g,
+    notation="{0}",
+    run=_astype,
+    samples=(Sample(((2, 3),), {"dtype": np.float64}),),
+    source=_conversion,
+)
+def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
+    """x in another floating dtype; the gradient comes back in the dtype of x."""
+    return xp.astype(x, dtype)
+
+
+@op(
+    "elementwise",
+    None,
+    notation="{0}",
+    run=_astype,
+    samples=(Sample(((2, 3),), {"dtype": np.int64}),),
+    source=_conversion,
+)
+def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
+    """x as integers or booleans: no gradient comes back."""
+    return xp.astype(x, dtype)
+
+
+@composite(
+    "elementwise",
+    samples=tuple(Sample(((2, 3),), {"dtype": dtype}) for dtype in (np.float64, np.int64)),
+    reference=_astype,
+)
+def astype(x: ArrayLike, dtype: Any) -> Tensor:
+    """`x` in another dtype. The gradient comes back in the dtype of `x`; from integers and booleans none does.
+
+    >>> import tinygraph as tg
+    >>> tg.astype([1.0, 2.0], "float32").dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "biuf":
+        raise DTypeError(unusable(dtype))
+    return (astype_ if dtype.kind == "f" else discretize_)(x, dtype)
+
+
+def floating(x: ArrayLike) -> Tensor:
+    """Floating numbers as they are, others as float64."""
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else astype(x, np.float64)

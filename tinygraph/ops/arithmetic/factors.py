@@ -1,0 +1,44 @@
+"""Factors that cancel: g x / y with y = ‖x‖ is q x where g = q y, and is then smooth where y is 0.
+
+So ‖x‖² has the second derivative 2 at 0, though ‖x‖ itself has none there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...graph.records import APPLY
+from ...graph.tensor import LITERALS, Tensor
+
+_DEPTH = 8  # of the products that are searched
+_ONE = 1.0
+
+
+def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
+    """Return g / y where the node `g` is a product with the factor `y`, else None, as also for numbers.
+
+    >>> import tinygraph as tg
+    >>> from tinygraph.ops.arithmetic.factors import without_factor
+    >>> y = tg.parameter(0.0)
+    >>> without_factor(3.0 * (2.0 * y), y)
+    Tensor(6., op=multiply)
+    """
+    if g is y:
+        return _ONE
+    if type(g) in LITERALS and g == 0:
+        return 0.0
+    if type(g) is not Tensor or g.op is None or g.op.kind != "elementwise" or not depth:
+        return None
+    if g.op.name == "pow" and g.inputs[0] is y and type(n := g.inputs[1]) in LITERALS and n >= 2:
+        return y if n == 2 else y ** (n - 1)
+    places = range(len(g.inputs))
+    linear = g.op.linear
+    for group in [[i] for i in places] if linear == "each" else [places] if linear == "together" else linear:
+        quotients = {i: without_factor(g.inputs[i], y, depth - 1) for i in group}
+        if all(quotient is not None for quotient in quotients.values()):
+            others = [x for i, x in enumerate(g.inputs) if i not in quotients]
+            if linear == "each" and len(others) == 1 and quotients[group[0]] is _ONE:
+                return others[0]
+            rest = APPLY[g.op.name](*(quotients.get(i, x) for i, x in enumerate(g.inputs)), **g.params)
+            return rest if rest.dtype == g.dtype else APPLY["astype"](rest, g.dtype)
+    return None

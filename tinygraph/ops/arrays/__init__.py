@@ -1,0 +1,1 @@
+"""Ops that arrange, join and pick elements."""

@@ -1,0 +1,81 @@
+"""Keys of indexing: slices, integers, None and ``...`` are static; index arrays are inputs, and may be computed."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from ...graph.tensor import Tensor, array_of, ask
+
+Key = tuple[Any, ...]
+
+
+class Slot:
+    """The place of an index array in a key."""
+
+    def __repr__(self) -> str:
+        return "·"
+
+
+SLOT = Slot()
+
+
+class Filled(tuple[Any, ...]):
+    """A key of which all is known, as it is that of a node."""
+
+    __slots__ = ()
+
+
+def filled(key: Key, arrays: tuple[Any, ...]) -> Key:
+    """A key with the index arrays in their places."""
+    remaining = iter(arrays)
+    return Filled(next(remaining) if part is SLOT else part for part in key)
+
+
+def along(axis: int, part: Any = SLOT) -> Key:
+    """The key that takes `part` along one axis."""
+    return (*(slice(None),) * axis, part)
+
+
+def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
+    """The static key of what the user wrote in brackets, and the index arrays in it."""
+    parts: list[Any] = []
+    arrays: list[Tensor] = []
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, (Tensor, np.ndarray, list, bool, np.bool_)):
+            parts.append(SLOT)
+            arrays.append(part if isinstance(part, Tensor) else _index_array(part))
+            if isinstance(part, Tensor) and part.dtype == np.bool_ and not isinstance(key, Filled):
+                ask(part, "the number of elements in the mask")
+        elif part is None or part is Ellipsis or isinstance(part, (int, np.integer)):
+            parts.append(int(part) if isinstance(part, np.integer) else part)
+        elif isinstance(part, slice):
+            parts.append(slice(*(None if end is None else index(end) for end in (part.start, part.stop, part.step))))
+        else:
+            raise UnsupportedError(
+                f"a tensor is indexed by integers, slices, None, ... and integer or boolean arrays,"
+                f" not by {type(part).__name__}"
+            )
+    return tuple(parts), arrays
+
+
+def _index_array(part: Any) -> Tensor:
+    array = array_of(part, copy=None)
+    return Tensor(array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array)
+
+
+def subscript(node: Tensor) -> str:
+    """The key of a node as it is written, with ``{1}`` for the first array in it if that is the second input."""
+    key = node.params["key"]
+    arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
+    return ", ".join(next(arrays) if part is SLOT else _written(part) for part in key) or "()"
+
+
+def _written(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join(ends if part.step is None else [*ends, str(part.step)])
+    return "..." if part is Ellipsis else str(part)

@@ -1,0 +1,438 @@
+"""Decompositions of matrices: Cholesky, eigenvalues, singular values, QR.
+
+A decomposition is computed once, by a primitive that packs all of it into one array; eigenvalues and vectors are read
+off it by primitives of their own, whose rules are those of functions of the matrix: so functions of the eigenvalues
+alone have gradients also where some are equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import kernels
+from ...errors import UnsupportedError
+from ...graph.declaring import composite, op
+from ...graph.samples import Domain, Sample
+from ...graph.tensor import ArrayLike, Tensor
+from ..arguments import matrices, need_one_of
+from ..arrays.shapes import matrix_transpose
+from .contraction import column, row
+
+__all__ = [
+    "cholesky",
+    "eigh",
+    "eigvalsh",
+    "qr",
+    "svd",
+    "svdvals",
+]
+
+
+def _lower(xp: Any, x: Any) -> Any:
+    """The lower triangle, with half of the diagonal."""
+    return (xp.tril(x) + xp.tril(x, k=-1)) / 2
+
+
+def _of_cholesky(xp: Any, g: Any, y: Any, x: Any, upper: bool) -> Any:
+    """The symmetric part of L⁻ᵀ P L⁻¹, where P is the lower triangle of Lᵀ g with its diagonal halved."""
+    factor, g = (y.mT, g.mT) if upper else (y, g)
+    inner = _lower(xp, xp.matmul(factor.mT, g))
+    outer = xp.solve(factor.mT, xp.solve(factor.mT, inner).mT)
+    return (outer + outer.mT) / 2
+
+
+_symmetric = Domain(symmetric=True)
+
+
+@op(
+    "contraction",
+    _of_cholesky,
+    notation="chol({0})",
+    run=np.linalg.cholesky,
+    samples=tuple(
+        Sample((shape,), {"upper": upper}, (Domain(symmetric=True, diagonal=5.0),))
+        for shape in ((3, 3), (1, 1), (2, 3, 3), (0, 0), (0, 2, 2))
+        for upper in (False, True)
+    ),
+    source="np.linalg.cholesky({0}, upper={upper})",
+)
+def cholesky(xp: Any, x: ArrayLike, upper: bool = False) -> Any:
+    """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or the `upper` one, Lᵀ.
+
+    Only that triangle of `x` is read; the gradient is the symmetric one.
+
+    Raises NumPy's ``LinAlgError`` where `x` is not positive definite.
+
+    >>> tg.cholesky([[4.0, 2.0], [2.0, 2.0]])
+    Tensor([[2., 0.],
+            [1., 1.]], op=cholesky)
+    """
+    return xp.cholesky(x, upper=upper)
+
+
+def _of_values(xp: Any, g: Any, left: Any, right: Any) -> Any:
+    """U diag(g) Vᵀ."""
+    return xp.matmul(left * row(xp, g), right.mT)
+
+
+def _differences(xp: Any, values: Any) -> Any:
+    """λⱼ − λᵢ, with ones on the diagonal."""
+    n = values.shape[-1]
+    return row(xp, values) - column(xp, values) + np.eye(n, dtype=values.dtype)
+
+
+def _of_eigenvectors(xp: Any, g: Any, y: Any, x: Any, packed: Any) -> Any:
+    """V (½ (Vᵀ g − gᵀ V) / (λⱼ − λᵢ)) Vᵀ."""
+    inner = xp.matmul(y.mT, g)
+    inner = (inner - inner.mT) / 2 / _differences(xp, xp.eigenvalues(x, packed))
+    return xp.matmul(xp.matmul(y, inner), y.mT)
+
+
+_eigh_samples = tuple(
+    Sample((shape,), {"UPLO": side}, (_symmetric,))
+    for shape in ((3, 3), (1, 1), (2, 3, 3), (0, 0), (0, 2, 2))
+    for side in "LU"
+)
+_with_eigh = tuple(
+    Sample(((*stack, n, n), (*stack, n + 1, n)), {}, (_symmetric, Domain(computed="eigh_packed")))
+    for stack, n in (((), 3), ((2,), 2), ((), 1), ((), 0))
+)
+
+
+@op("contraction", None, notation="eigh({0})", run=kernels.eigh_packed, samples=_eigh_samples)
+def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
+    """The eigenvalues of a symmetric matrix as a row, and its eigenvectors below."""
+    return xp.eigh_packed(x, UPLO=UPLO)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x, packed: _of_values(xp, g, *[xp.eigenvectors(x, packed)] * 2),
+    None,
+    notation="λ({0})",
+    run=lambda x, packed: packed[..., 0, :],
+    samples=_with_eigh,
+    source="{1}[..., 0, :]",
+)
+def eigenvalues_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
+    """The eigenvalues of `x`, once they are computed."""
+    return packed[..., 0, :]  # type: ignore[call-overload, index]
+
+
+@op(
+    "contraction",
+    _of_eigenvectors,
+    None,
+    notation="V({0})",
+    run=lambda x, packed: packed[..., 1:, :],
+    samples=_with_eigh,
+    source="{1}[..., 1:, :]",
+)
+def eigenvectors_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
+    """The eigenvectors of `x`, once they are computed."""
+    return packed[..., 1:, :]  # type: ignore[call-overload, index]
+
+
+class EighResult(NamedTuple):
+    """The eigenvalues of symmetric matrices, ascending, and their eigenvectors as columns."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+@composite("contraction", samples=_eigh_samples)
+def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
+    """x = V diag(λ) Vᵀ for a symmetric matrix, or each in a stack: eigenvalues, ascending, and eigenvectors.
+
+    Only the triangle that `UPLO` names is read, lower or upper; gradients are the symmetric ones,
+    dx = V (diag(dλ) + ½ (Vᵀ dV − dVᵀ V) / (λⱼ − λᵢ)) Vᵀ. Those of the eigenvalues exist also where some are equal.
+    There the eigenvectors are any basis of a plane and have no derivative: their gradient is infinite or NaN, as
+    PyTorch's, also for a function that does not depend on the choice.
+
+    >>> import tinygraph as tg
+    >>> values, vectors = tg.eigh([[2.0, 0.0], [0.0, 1.0]])
+    >>> values
+    Tensor([1., 2.], op=eigenvalues)
+    """
+    x = matrices(x, square=True)
+    need_one_of(("L", "U", "l", "u"), UPLO=UPLO)
+    packed = eigh_packed_(x, UPLO=UPLO)
+    return EighResult(eigenvalues_(x, packed), eigenvectors_(x, packed))
+
+
+def _eigvalsh(x: Any, UPLO: Any = "L") -> Any:
+    need_one_of(("L", "U", "l", "u"), UPLO=UPLO)
+    return np.linalg.eigvalsh(x, UPLO)
+
+
+def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
+    """V diag(g) Vᵀ."""
+    vectors = xp.eigenvectors(x, xp.eigh_packed(x, UPLO=UPLO))
+    return _of_values(xp, g, vectors, vectors)
+
+
+@op(
+    "contraction",
+    _of_eigvalsh,
+    notation="λ({0})",
+    run=_eigvalsh,
+    samples=_eigh_samples,
+    source="np.linalg.eigvalsh({0}, UPLO={UPLO})",
+)
+def eigvalsh(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
+    """The eigenvalues of a symmetric matrix, or of each in a stack, ascending: dx = V diag(dλ) Vᵀ; see `eigh`.
+
+    >>> tg.eigvalsh([[2.0, 0.0], [0.0, 1.0]])
+    Tensor([1., 2.], op=eigvalsh)
+    """
+    return xp.eigvalsh(x if UPLO in "Ll" else x.mT)  # type: ignore[union-attr]
+
+
+def _of_vectors(xp: Any, g: Any, y: Any, other: Any, values: Any) -> Any:
+    """(U (Uᵀ g − gᵀ U) / (σⱼ² − σᵢ²) S + (I − U Uᵀ) g S⁻¹) Vᵀ for the vectors U on the side that g is of."""
+    inner = xp.matmul(y.mT, g)
+    sums = row(xp, values) + column(xp, values)
+    turned = (inner - inner.mT) / _differences(xp, values) / (sums + np.eye(values.shape[-1], dtype=values.dtype))
+    result = xp.matmul(y, turned) * row(xp, values)
+    if y.shape[-2] > y.shape[-1]:
+        result = result + (g - xp.matmul(y, inner)) / row(xp, values)
+    return xp.matmul(result, other.mT)
+
+
+def _sides(xp: Any, x: Any, packed: Any) -> tuple[Any, Any, Any]:
+    """U, S and V, where U and V have as many columns."""
+    rows, columns = x.shape[-2:]
+    count = min(rows, columns)
+    return (
+        xp.left_vectors(x, packed, rows=rows, columns=count),
+        xp.singular_values(x, packed, count=count),
+        xp.right_vectors(x, packed, rows=rows, columns=count),
+    )
+
+
+def _of_singular_values(xp: Any, g: Any, y: Any, x: Any, packed: Any, count: int) -> Any:
+    left, _, right = _sides(xp, x, packed)
+    return _of_values(xp, g, left, right)
+
+
+def _of_left_vectors(xp: Any, g: Any, y: Any, x: Any, packed: Any, rows: int, columns: int) -> Any:
+    _refuse_completed(columns, x)
+    _, values, right = _sides(xp, x, packed)
+    return _of_vectors(xp, g, y, right, values)
+
+
+def _of_right_vectors(xp: Any, g: Any, y: Any, x: Any, packed: Any, rows: int, columns: int) -> Any:
+    _refuse_completed(columns, x)
+    left, values, _ = _sides(xp, x, packed)
+    return _of_vectors(xp, g, y, left, values).mT
+
+
+def _refuse_completed(columns: int, x: Any) -> None:
+    if columns > x.shape[-2] or columns > x.shape[-1]:
+        raise UnsupportedError(
+            "the singular vectors that complete a basis are any that do, and have no gradient;"
+            " take svd(…, full_matrices=False)"
+        )
+
+
+_svd_shapes = ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (0, 2), (0, 2, 2))
+
+
+def _with_svd(*names: str) -> tuple[Sample, ...]:
+    """Samples whose parameters are rows, columns and count, as far as named."""
+    found = []
+    for *stack, rows, columns in _svd_shapes:
+        count = min(rows, columns)
+        params = {"rows": rows, "columns": count, "count": count}
+        packed = (*stack, rows + columns + 1, count)
+        domains = (None, Domain(computed="svd_packed"))
+        found.append(Sample(((*stack, rows, columns), packed), {name: params[name] for name in names}, domains))
+    return tuple(found)
+
+
+@op(
+    "contraction",
+    None,
+    notation="svd({0})",
+    run=kernels.svd_packed,
+    samples=tuple(Sample((shape,), {"full": full}) for shape in _svd_shapes for full in (False, True)),
+)
+def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
+    """The left singular vectors as columns, below these the right ones, and below as a row the singular values."""
+    return xp.svd_packed(x, full=full)
+
+
+@op(
+    "contraction",
+    _of_singular_values,
+    None,
+    notation="σ({0})",
+    run=lambda x, packed, count: packed[..., -1, :count],
+    samples=_with_svd("count"),
+    source="{1}[..., -1, :{count}]",
+)
+def singular_values_(xp: Any, x: ArrayLike, packed: ArrayLike, count: int) -> Any:
+    """The singular values of `x`, once they are computed."""
+    return packed[..., -1, :count]  # type: ignore[call-overload, index]
+
+
+@op(
+    "contraction",
+    _of_left_vectors,
+    None,
+    notation="U({0})",
+    run=lambda x, packed, rows, columns: packed[..., :rows, :columns],
+    samples=_with_svd("rows", "columns"),
+    source="{1}[..., :{rows}, :{columns}]",
+)
+def left_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
+    """The left singular vectors of `x`, once they are computed."""
+    return packed[..., :rows, :columns]  # type: ignore[call-overload, index]
+
+
+@op(
+    "contraction",
+    _of_right_vectors,
+    None,
+    notation="V({0})",
+    run=lambda x, packed, rows, columns: packed[..., rows:-1, :columns],
+    samples=_with_svd("rows", "columns"),
+    source="{1}[..., {rows}:-1, :{columns}]",
+)
+def right_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
+    """The right singular vectors of `x`, as columns, once they are computed."""
+    return packed[..., rows:-1, :columns]  # type: ignore[call-overload, index]
+
+
+class SVDResult(NamedTuple):
+    """Singular vectors and values: x = U diag(S) Vh."""
+
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+
+@composite("contraction", samples=tuple(Sample((shape,), {"full_matrices": False}) for shape in _svd_shapes))
+def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """x = U diag(S) Vᵀ for a matrix, or each in a stack: singular vectors, and singular values, descending.
+
+    Without `compute_uv` the singular values alone, as `svdvals`. With `full_matrices` U and Vh are square.
+
+    The gradients of the singular values exist also where some are equal. There the vectors have none, nor where one
+    is 0 and the matrix is not square: theirs is infinite or NaN, as PyTorch's. The vectors that only complete a basis,
+    of a matrix that is not square, have none at all.
+
+    Raises `UnsupportedError` when a gradient goes through such a completed basis: take ``full_matrices=False``.
+
+    >>> import tinygraph as tg
+    >>> tg.svd([[3.0, 0.0], [0.0, 4.0]]).S
+    Tensor([4., 3.], op=singular_values)
+    """
+    x = matrices(x)
+    if not compute_uv:
+        return svdvals(x)
+    packed = svd_packed_(x, full=bool(full_matrices) and x.shape[-2:] != x.shape[:-3:-1])
+    rows, columns = x.shape[-2:]
+    count = min(rows, columns)
+    return SVDResult(
+        left_vectors_(x, packed, rows=rows, columns=rows if full_matrices else count),
+        singular_values_(x, packed, count=count),
+        matrix_transpose(right_vectors_(x, packed, rows=rows, columns=columns if full_matrices else count)),
+    )
+
+
+def _of_svdvals(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    """U diag(g) Vᵀ."""
+    left, _, right = _sides(xp, x, xp.svd_packed(x))
+    return _of_values(xp, g, left, right)
+
+
+@op(
+    "contraction",
+    _of_svdvals,
+    notation="σ({0})",
+    run=kernels.svdvals,
+    samples=tuple(Sample((shape,)) for shape in _svd_shapes),
+)
+def svdvals(xp: Any, x: ArrayLike) -> Any:
+    """The singular values of a matrix, or of each in a stack, descending: dx = U diag(dσ) Vᵀ; see `svd`.
+
+    Raises NumPy's ``LinAlgError`` for what is not finite.
+
+    >>> tg.svdvals([[3.0, 0.0], [0.0, 4.0]])
+    Tensor([4., 3.], op=svdvals)
+    """
+    return xp.svdvals(x)
+
+
+def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
+    """(g_Q + Q M) R⁻ᵀ with the symmetric M of the lower triangle of R g_Rᵀ − g_Qᵀ Q, for the columns that make Q."""
+    rows, columns = x.shape[-2:]
+    if rows > columns and mode == "complete":
+        raise UnsupportedError(
+            "the columns of Q that complete a basis are any that do, and have no gradient; take qr(…, mode='reduced')"
+        )
+    parts = (slice(None, rows), slice(rows, None))
+    Q, R = y[..., parts[0], :], y[..., parts[1], :].mT
+    of_Q, of_R = g[..., parts[0], :], g[..., parts[1], :].mT
+    if rows < columns:  # the columns to the right of the first are Q R₂
+        of_rest = xp.matmul(Q, of_R[..., rows:])
+        of_Q = of_Q + xp.matmul(x[..., rows:], of_R[..., rows:].mT)
+        R, of_R = R[..., :rows], of_R[..., :rows]
+    M = xp.matmul(R, of_R.mT) - xp.matmul(of_Q.mT, Q)
+    M = _lower(xp, M)
+    of_first = xp.solve(R, (of_Q + xp.matmul(Q, M + M.mT)).mT).mT
+    return xp.concat([of_first, of_rest], axis=-1) if rows < columns else of_first
+
+
+@op(
+    "contraction",
+    _of_qr,
+    notation="QR({0})",
+    run=kernels.qr_packed,
+    samples=tuple(
+        Sample((shape,), {"mode": "reduced"}, (Domain(diagonal=2.0),))
+        for shape in ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (2, 2, 3), (0, 2, 2))
+    ),
+)
+def qr_packed_(xp: Any, x: ArrayLike, mode: str = "reduced") -> Any:
+    """Q, and below it Rᵀ."""
+    return xp.qr_packed(x, mode=mode)
+
+
+class QRResult(NamedTuple):
+    """An orthogonal and an upper triangular factor: x = Q R."""
+
+    Q: Tensor
+    R: Tensor
+
+
+@composite(
+    "contraction",
+    samples=tuple(
+        Sample((shape,), {"mode": mode}, (Domain(diagonal=2.0),))
+        for shape, mode in (((3, 3), "complete"), ((3, 2), "reduced"), ((2, 3), "reduced"), ((2, 3), "complete"))
+    ),
+)
+def qr(x: ArrayLike, mode: str = "reduced") -> Any:
+    """x = Q R for a matrix, or each in a stack: orthonormal columns, and an upper triangle.
+
+    `mode` is "reduced", with as many columns of Q as the shorter side of `x`; "complete", with a square Q; or "r", for
+    R alone. The gradient needs as many of the first columns of `x` to be independent as Q has.
+
+    Raises `ArgumentError` for another mode; when a gradient is asked for, `UnsupportedError` where Q was completed,
+    and NumPy's ``LinAlgError`` where R has no inverse.
+
+    >>> import tinygraph as tg
+    >>> tg.qr([[3.0, 1.0], [4.0, 2.0]]).R.data.round(12)
+    array([[-5. , -2.2],
+           [ 0. ,  0.4]])
+    """
+    need_one_of(("reduced", "complete", "r"), mode=mode)
+    x = matrices(x)
+    packed = qr_packed_(x, mode="reduced" if mode == "r" else mode)
+    rows = x.shape[-2]
+    R = matrix_transpose(packed[..., rows:, :])
+    return R if mode == "r" else QRResult(packed[..., :rows, :], R)

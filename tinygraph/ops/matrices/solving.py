@@ -1,0 +1,434 @@
+"""Linear algebra: inverses, determinants, systems of equations, ranks, powers.
+
+Primitives where the derivative is known in the result (``inv``, ``solve``, ``pinv``) or has to hold at singular points
+(``det``, by cofactors). The rest is composed.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from operator import index
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import kernels
+from ...errors import ArgumentError, ShapeError
+from ...graph.declaring import composite, constant, op
+from ...graph.records import MATRIX_PRODUCT, POWER
+from ...graph.samples import Domain, Sample
+from ...graph.tensor import ArrayLike, Tensor
+from ..arguments import as_tensor, matrices, normalize_axes
+from ..arithmetic.broadcasting import unbroadcast
+from ..arithmetic.elementwise import floating
+from ..arrays.shapes import permute_dims, reshape
+from ..reduce import reductions
+from ..reduce.norms import matrix_norm
+from .contraction import column, matmul
+from .decompositions import svdvals
+
+__all__ = [
+    "cond",
+    "det",
+    "inv",
+    "lstsq",
+    "matrix_power",
+    "matrix_rank",
+    "pinv",
+    "slogdet",
+    "solve",
+    "tensorinv",
+    "tensorsolve",
+]
+
+
+_invertible = tuple(Sample((shape,), {}, (Domain(diagonal=4.0),)) for shape in ((3, 3), (1, 1), (2, 3, 3), (0, 2, 2)))
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x: -xp.matmul(y.mT, xp.matmul(g, y.mT)),
+    notation="{0}^−1",
+    binding=POWER,
+    run=np.linalg.inv,
+    samples=_invertible,
+    source="np.linalg.inv({0})",
+)
+def inv(xp: Any, x: ArrayLike) -> Any:
+    """y = x⁻¹, the inverse of a matrix, or of each in a stack: dx = −y⁻ᵀ dy y⁻ᵀ with y⁻ᵀ = (x⁻¹)ᵀ.
+
+    Raises NumPy's ``LinAlgError`` for a matrix without one.
+
+    >>> tg.inv([[1.0, 2.0], [0.0, 4.0]])
+    Tensor([[ 1.  , -0.5 ],
+            [ 0.  ,  0.25]], op=inv)
+    """
+    return xp.inv(x)
+
+
+# -- determinants ------------------------------------------------------------------------------------------------------
+
+_square = tuple(Sample((shape,)) for shape in ((2, 2), (3, 3), (1, 1), (0, 0), (2, 3, 3), (0, 2, 2)))
+
+
+def _over_matrix(xp: Any, g: Any) -> Any:
+    """A number for each matrix, as a matrix of one element."""
+    return xp.reshape(g, (*g.shape, 1, 1))
+
+
+def _of_cofactors(i: int, xp: Any, g: Any, y: Any, x: Any, *directions: Any) -> Any:
+    """The derivative of the cofactors is symmetric in its directions and linear in each: g is one more of them."""
+    return xp.cofactors(x, *directions[: i - 1], *directions[i:], g) if i else xp.cofactors(x, *directions, g)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x, *directions: [partial(_of_cofactors, i) for i in range(1 + len(directions))],
+    notation="cof({*})",
+    variadic=True,
+    run=kernels.cofactors,
+    samples=(*_square, *(Sample(((n, n), (n, n))) for n in (1, 2, 3)), Sample(((2, 3, 3), (2, 3, 3), (2, 3, 3)))),
+    source="cofactors({*})",
+)
+def cofactors_(xp: Any, x: ArrayLike, *directions: ArrayLike) -> Any:
+    """The cofactors of a matrix, the derivative of its determinant; with directions their derivative along these."""
+    return xp.cofactors(x, *directions)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x: _over_matrix(xp, g) * xp.cofactors(x),
+    notation="det({0})",
+    run=np.linalg.det,
+    samples=_square,
+    source="np.linalg.det({0})",
+)
+def det(xp: Any, x: ArrayLike) -> Any:
+    """The determinant of a matrix, or of each in a stack: its derivative is the matrix of cofactors.
+
+    The cofactors are det(x) x⁻ᵀ where there is an inverse, and exist, as all derivatives do, where there is none.
+
+    >>> X = tg.parameter([[1.0, 2.0], [2.0, 4.0]])
+    >>> tg.det(X).backward()
+    >>> X.grad.round(12)
+    array([[ 4., -2.],
+           [-2.,  1.]])
+    """
+    return xp.det(x)
+
+
+@op(
+    "contraction",
+    None,
+    notation="sign det({0})",
+    run=lambda x: np.linalg.slogdet(x).sign,
+    samples=_invertible,
+    source="np.linalg.slogdet({0}).sign",
+)
+def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
+    """The sign of the determinant."""
+    return xp.sign_of_det(x)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x: _over_matrix(xp, g) * xp.inv(x).mT,
+    notation="log |det({0})|",
+    run=lambda x: np.linalg.slogdet(x).logabsdet,
+    samples=_invertible,
+    source="np.linalg.slogdet({0}).logabsdet",
+)
+def logabsdet_(xp: Any, x: ArrayLike) -> Any:
+    """The logarithm of the absolute value of the determinant."""
+    return xp.logabsdet(x)
+
+
+class SlogDet(NamedTuple):
+    """The sign and the logarithm of the absolute value of a determinant."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+@composite("contraction", samples=_invertible)
+def slogdet(x: ArrayLike) -> SlogDet:
+    """The determinant of a matrix, or of each in a stack, as its sign and log |det x|, whose derivative is x⁻ᵀ.
+
+    The logarithm does not overflow where the determinant would.
+
+    >>> import tinygraph as tg
+    >>> X = tg.parameter([[2.0, 0.0], [0.0, 4.0]])
+    >>> tg.slogdet(X).logabsdet.backward()
+    >>> X.grad
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]])
+    """
+    return SlogDet(sign_of_det_(x), logabsdet_(x))
+
+
+# -- systems of equations ----------------------------------------------------------------------------------------------
+
+
+def _of_right_side(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """dy = x⁻ᵀ dz."""
+    if y.ndim == 1:
+        return unbroadcast(xp, xp.reshape(xp.solve(x.mT, column(xp, g)), g.shape), y.shape)
+    return unbroadcast(xp, xp.solve(x.mT, g), y.shape)
+
+
+def _of_left_side(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
+    """dx = −(x⁻ᵀ dz) zᵀ."""
+    if y.ndim == 1:
+        g, z = column(xp, g), column(xp, z)
+    return unbroadcast(xp, -xp.matmul(xp.solve(x.mT, g), z.mT), x.shape)
+
+
+_well = Domain(diagonal=4.0)
+
+
+@op(
+    "contraction",
+    _of_left_side,
+    _of_right_side,
+    notation="{0}^−1 {1}",
+    binding=MATRIX_PRODUCT,
+    run=np.linalg.solve,
+    samples=tuple(
+        Sample(shapes, {}, (_well, None))
+        for shapes in (
+            ((3, 3), (3, 2)),
+            ((3, 3), (3,)),
+            ((1, 1), (1, 1)),
+            ((2, 3, 3), (3,)),
+            ((2, 3, 3), (3, 1)),
+            ((3, 3), (2, 3, 2)),
+            ((2, 1, 3, 3), (4, 3, 2)),
+            ((0, 0), (0, 2)),
+            ((0, 2, 2), (2,)),
+            ((2, 2), (2, 0)),
+        )
+    ),
+    source="np.linalg.solve({0}, {1})",
+    linear=((1,),),
+)
+def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z with x z = y, without forming the inverse: dy = x⁻ᵀ dz and dx = −dy zᵀ.
+
+    A `y` with one axis is a vector; any other is a matrix, or a stack of them, and stacks broadcast.
+
+    Raises NumPy's ``LinAlgError`` for a matrix without an inverse.
+
+    >>> tg.solve([[2.0, 1.0], [1.0, 3.0]], [1.0, 2.0])
+    Tensor([0.2, 0.6], op=solve)
+    """
+    return xp.solve(x, y)
+
+
+_of_any_shape = tuple(
+    Sample((shape,), {"rtol": None}, (Domain(diagonal=2.0),))
+    for shape in ((3, 2), (2, 3), (3, 3), (1, 1), (2, 3, 2), (0, 2), (0, 3, 2))
+)
+
+
+@op(
+    "contraction",
+    lambda xp, g, y, x, rtol: _of_pinv(xp, g, y, x),
+    notation="pinv({0})",
+    run=kernels.pinv,
+    samples=_of_any_shape,
+)
+def pinv_(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
+    """Of floating numbers."""
+    return xp.pinv(x, rtol=rtol)
+
+
+@composite("contraction", samples=_of_any_shape)
+def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
+    """y = x⁺, the pseudo-inverse of Moore and Penrose of a matrix, or of each in a stack.
+
+    Singular values of at most `rtol` times the largest count as 0; without it, of max(m, n) times the precision. Where
+    the rank does not change, dy = −y dx y + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
+
+    Raises NumPy's ``LinAlgError`` for what is not finite.
+
+    >>> import tinygraph as tg
+    >>> tg.pinv([[2.0, 0.0], [0.0, 0.0]])
+    Tensor([[0.5, 0. ],
+            [0. , 0. ]], op=pinv)
+    """
+    x = matrices(x)
+    return pinv_(floating(x), rtol=rtol)
+
+
+def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
+    """−yᵀ g yᵀ + (I − x y) gᵀ y yᵀ + yᵀ y gᵀ (I − y x)."""
+    left = xp.matmul(xp.matmul(g.mT, y), y.mT)
+    right = xp.matmul(y.mT, xp.matmul(y, g.mT))
+    left = left - xp.matmul(x, xp.matmul(y, left))
+    right = right - xp.matmul(xp.matmul(right, y), x)
+    return left + right - xp.matmul(y.mT, xp.matmul(g, y.mT))
+
+
+# -- conditions, ranks, powers, further systems ------------------------------------------------------------------------
+
+
+@composite(
+    "contraction",
+    samples=tuple(
+        Sample(((3, 3),), {"p": p}, (Domain(diagonal=4.0),)) for p in (None, 2, -2, "fro", "nuc", 1, math.inf)
+    ),
+)
+def cond(x: ArrayLike, p: Any = None) -> Tensor:
+    """The condition number ‖x‖ ‖x⁻¹‖ of a matrix, or of each in a stack, in one of the norms of `matrix_norm`.
+
+    Without `p`, and for 2, it is the largest singular value over the smallest, of any matrix; -2 is the reverse.
+
+    Raises NumPy's ``LinAlgError`` in the other norms where there is no inverse.
+
+    >>> import tinygraph as tg
+    >>> tg.cond([[4.0, 0.0], [0.0, 2.0]]).item()
+    2.0
+    """
+    x = matrices(x)
+    if p is None or p in (2, -2):
+        values = svdvals(x)
+        return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
+    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+
+
+@op(
+    "contraction",
+    None,
+    notation="rank({0})",
+    run=kernels.matrix_rank,
+    samples=(
+        *(Sample((shape,), {"rtol": None}) for shape in ((3, 2), (2, 3, 3), (0, 2, 2))),
+        Sample(((3, 3),), {"rtol": 0.5}),
+    ),
+)
+def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
+    """How many singular values are larger than `rtol` times the largest: an integer, which has no gradient.
+
+    Without `rtol`, max(m, n) times the precision.
+
+    >>> tg.matrix_rank([[1.0, 2.0], [2.0, 4.0]]).item()
+    1
+    """
+    return xp.matrix_rank(x, rtol=rtol)
+
+
+@composite(
+    "contraction",
+    samples=tuple(
+        Sample((shape,), {"n": n}, (Domain(diagonal=4.0),))
+        for shape, n in (
+            ((3, 3), 0),
+            ((2, 2), -1),
+            ((3, 3), 2),
+            ((2, 2, 2), 3),
+            ((2, 2), 5),
+            ((3, 3), -2),
+            ((0, 2, 2), 2),
+        )
+    ),
+)
+def matrix_power(x: ArrayLike, n: int) -> Tensor:
+    """x x ⋯ x, `n` times, by squaring; the identity for 0, and a power of the inverse for a negative `n`.
+
+    >>> import tinygraph as tg
+    >>> tg.matrix_power([[1.0, 1.0], [0.0, 1.0]], 5)
+    Tensor([[1., 5.],
+            [0., 1.]], op=matmul)
+    """
+    x, n = matrices(x, square=True), index(n)
+    if n == 0:
+        return constant(np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape))
+    squared = x if n > 0 else inv(x)
+    n = -n if n < 0 else n
+    result = None
+    while n:
+        if n % 2:
+            result = squared if result is None else matmul(result, squared)
+        n //= 2
+        squared = matmul(squared, squared) if n else squared
+    return result  # type: ignore[return-value]
+
+
+@composite(
+    "contraction",
+    samples=tuple(
+        Sample(shapes, {}, (Domain(diagonal=2.0),))
+        for shapes in (((3, 2), (3,)), ((3, 2), (3, 2)), ((2, 3), (2,)), ((3, 3), (3, 1)))
+    ),
+)
+def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The z of least norm with the least ‖x z − y‖, and more, as ``np.linalg.lstsq``.
+
+    The results are z = x⁺ y; Σ (x z − y)² for each column, where `x` has more rows than columns and full rank, else
+    nothing; the rank of `x`, and its singular values. See `pinv`, also for `rcond`.
+
+    >>> import tinygraph as tg
+    >>> z, residuals, rank, values = tg.lstsq([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 3.0, 5.0])
+    >>> z.data.round(12)
+    array([1., 2.])
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    if x.ndim != 2 or y.ndim not in (1, 2) or x.shape[0] != y.shape[0]:
+        raise ShapeError(
+            f"lstsq needs a matrix, and a vector or matrix with as many rows, not shapes {x.shape} and {y.shape}"
+        )
+    rows, columns = x.shape
+    rank = matrix_rank(x, rtol=rcond)
+    solution = matmul(pinv(x, rtol=rcond), y)
+    residuals = reshape(reductions.sum((matmul(x, solution) - y) ** 2, 0), -1)
+    if rows <= columns or rank._value < columns:
+        residuals = residuals[:0]
+    return solution, residuals, rank, svdvals(x)
+
+
+@composite(
+    "contraction",
+    samples=(
+        Sample(((4, 2, 2),), {"ind": 1}),
+        Sample(((2, 3, 6),), {"ind": 2}),
+    ),
+)
+def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
+    """The inverse of ``z ↦ tensordot(x, z)``: of `x` as a matrix, whose rows are its first `ind` axes.
+
+    >>> import tinygraph as tg
+    >>> tg.tensorinv([[[2.0, 0.0]], [[0.0, 4.0]]], ind=2).shape
+    (2, 2, 1)
+    """
+    x = as_tensor(x)
+    if ind <= 0:
+        raise ArgumentError(f"ind is a positive number of axes, not {ind}")
+    first, last = x.shape[:ind], x.shape[ind:]
+    if math.prod(first) != math.prod(last):
+        raise ShapeError(f"tensorinv with ind={ind} of shape {x.shape}: {first} and {last} have not as many elements")
+    return reshape(inv(reshape(x, (math.prod(first), math.prod(last)))), (*last, *first))
+
+
+@composite(
+    "contraction",
+    samples=(
+        Sample(((2, 3, 6), (2, 3)), {}),
+        Sample(((2, 6, 3), (2, 3)), {"axes": (1,)}),
+    ),
+)
+def tensorsolve(x: ArrayLike, y: ArrayLike, axes: Any = None) -> Tensor:
+    """z with tensordot(x, z, z.ndim) = y; `axes` of `x` are moved to its end first.
+
+    >>> import tinygraph as tg
+    >>> tg.tensorsolve([[[2.0, 0.0]], [[0.0, 4.0]]], [[2.0], [4.0]])
+    Tensor([1., 1.], op=reshape)
+    """
+    x, y = as_tensor(x), as_tensor(y)
+    if axes is not None:
+        moved = normalize_axes(axes, x)
+        x = permute_dims(x, (*(i for i in range(x.ndim) if i not in moved), *moved))
+    shape = x.shape[y.ndim :]
+    if math.prod(shape) != y.size or x.size != y.size**2:
+        raise ShapeError(f"tensorsolve: shape {x.shape} is not square over an operand of shape {y.shape}")
+    return reshape(solve(reshape(x, (y.size, y.size)), reshape(y, -1)), shape)

@@ -1,0 +1,1 @@
+"""The ops of neural networks: activations, convolution, normalisation and losses."""

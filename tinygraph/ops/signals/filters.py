@@ -1,0 +1,439 @@
+"""Signals on a line: convolution, interpolation, numerical derivatives and integrals.
+
+`convolve` is a primitive, since it needs a loop, and its gradients are convolutions again. All else is composed: of
+slices, sums and products, and of private ops that tell from the values what has no gradient (the interval that a point
+is in, the jumps of an angle). Python numbers stay what they are, and so do float32 arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ... import kernels
+from ...errors import ArgumentError, ShapeError, UnsupportedError
+from ...graph.declaring import composite, constant, op
+from ...graph.samples import Domain, Sample
+from ...graph.tensor import ArrayLike, Tensor
+from ..arguments import as_tensor, need_axes, need_one_of, normalize_axes, normalize_axis
+from ..arithmetic.broadcasting import Shape
+from ..arithmetic.comparisons import where
+from ..arithmetic.elementwise import add, astype, floating, pow, remainder
+from ..arrays.indexing import getitem_
+from ..arrays.joining import concat_
+from ..arrays.keys import along
+from ..arrays.shapes import reshape
+from ..reduce.reductions import sum
+from ..reduce.sorting import argsort
+
+__all__ = [
+    "convolve",
+    "correlate",
+    "interp",
+    "polyval",
+    "trapezoid",
+    "unwrap",
+    "vander",
+]
+
+
+def _part(x: Tensor, axis: int, part: Any) -> Tensor:
+    """A slice along one axis."""
+    return getitem_(x, key=along(axis, part))
+
+
+def _differences(x: Tensor, axis: int = 0) -> Tensor:
+    return _part(x, axis, slice(1, None)) - _part(x, axis, slice(-1))
+
+
+# -- convolution ---------------------------------------------------------------------------------------------------
+
+
+def _turned(x: Any) -> Any:
+    """From behind."""
+    return x[::-1]
+
+
+@op(
+    "contraction",
+    lambda xp, g, z, x, y, mode: xp.convolve(g, _turned(y), mode="valid" if mode == "full" else "full"),
+    lambda xp, g, z, x, y, mode: (
+        xp.convolve(g, _turned(x), mode="valid") if mode == "full" else xp.convolve(_turned(x), g, mode="valid")
+    ),
+    notation="conv_{mode}({0}, {1})",
+    samples=(
+        Sample(((4,), (3,)), {"mode": "full"}),
+        Sample(((2,), (5,)), {"mode": "full"}),
+        Sample(((1,), (1,)), {"mode": "full"}),
+        Sample(((5,), (2,)), {"mode": "valid"}),
+        Sample(((3,), (3,)), {"mode": "valid"}),
+        Sample(((4,), (1,)), {"mode": "valid"}),
+    ),
+)
+def convolve_(xp: Any, x: ArrayLike, y: ArrayLike, mode: str) -> Any:
+    """The whole convolution, or the part of it where y overlaps x, which is not shorter, altogether."""
+    return xp.convolve(x, y, mode=mode)
+
+
+def convolve(x: ArrayLike, y: ArrayLike, mode: str = "full") -> Tensor:
+    """z_k = Σ_j x_j y_(k−j), the convolution of two vectors, as ``np.convolve``.
+
+    `mode` is "full", for each k where the two overlap; "valid", where they do so altogether; or "same", the middle of
+    as many as the longer has. The gradient by either is a correlation of the cotangent with the other.
+
+    Each number is summed up by itself, in time n m. For two long vectors, multiply their transforms: see `fft.irfft`.
+    Raises `ShapeError` for what is no vector, or empty, and `ArgumentError` for another mode.
+
+    >>> import tinygraph as tg
+    >>> tg.convolve([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
+    Tensor([0. , 1. , 2.5, 4. , 1.5], op=convolve)
+    """
+    left, right = _vectors("convolve", x, y, mode)
+    return _convolved(left, right, mode)
+
+
+def _vectors(name: str, x: ArrayLike, y: ArrayLike, mode: str) -> tuple[Tensor, Tensor]:
+    need_one_of(("full", "same", "valid"), mode=mode)
+    vectors = []
+    for given in (x, y):
+        vector = as_tensor(given)
+        if vector.ndim != 1 or vector.size == 0:
+            raise ShapeError(f"{name} takes two vectors that are not empty, not an array of shape {vector.shape}")
+        vectors.append(vector)
+    return vectors[0], vectors[1]
+
+
+def _convolved(x: Tensor, y: Tensor, mode: str) -> Tensor:
+    if y.size > x.size:
+        x, y = y, x
+    if mode != "same":
+        return convolve_(x, y, mode=mode)
+    start = (y.size - 1) // 2
+    return getitem_(convolve_(x, y, mode="full"), key=(slice(start, start + x.size),))
+
+
+@composite(
+    "contraction",
+    samples=(
+        Sample(((5,), (2,))),
+        *(Sample(shapes, {"mode": mode}) for shapes in (((5,), (2,)), ((2,), (5,))) for mode in ("full", "same")),
+        Sample(((4,), (4,)), {"mode": "same"}),
+        Sample(((3,), (4,)), {"mode": "valid"}),
+    ),
+)
+def correlate(x: ArrayLike, y: ArrayLike, mode: str = "valid") -> Tensor:
+    """z_k = Σ_j x_(k+j) y_j, the cross-correlation of two vectors, as ``np.correlate``; `mode` as in `convolve`.
+
+    >>> import tinygraph as tg
+    >>> tg.correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
+    Tensor([3.5], op=convolve)
+    """
+    left, right = _vectors("correlate", x, y, mode)
+    if right.size <= left.size:
+        return _convolved(left, _turned(right), mode)
+    z = _convolved(right, _turned(left), mode)  # the same from behind, also where "same" is not symmetric
+    return getitem_(z, key=(slice(None, None, -1),))
+
+
+# -- interpolation -------------------------------------------------------------------------------------------------
+
+_increasing = Domain(increasing=True)
+
+
+@op(
+    "indexing",
+    None,
+    None,
+    notation="interval({0}, {1})",
+    run=kernels.interval,
+    samples=(
+        Sample(((4,), (5,)), {}, (None, _increasing)),
+        Sample(((2, 3), (2,)), {}, (None, _increasing)),
+        Sample(((), (3,)), {}, (None, _increasing)),
+        Sample(((0,), (3,)), {}, (None, _increasing)),
+    ),
+)
+def interval_(xp: Any, x: ArrayLike, nodes: ArrayLike) -> Any:
+    """The place of the node to the left of each x, and of the first, or the last but one, where there is none."""
+    return xp.interval(x, nodes)
+
+
+_nodes = (None, _increasing, None)
+
+
+@composite(
+    "indexing",
+    samples=(
+        Sample(((7,), (4,), (4,)), {}, _nodes),
+        Sample(((2, 3), (3,), (3,)), {"left": -1.0, "right": 5.0}, _nodes),
+        Sample(((), (2,), (2,)), {}, _nodes),
+        Sample(((0,), (3,), (3,)), {}, _nodes),
+        Sample(((7,), (4,), (4,)), {"period": 1.5}),
+    ),
+    reference=np.interp,
+)
+def interp(
+    x: ArrayLike,
+    nodes: ArrayLike,
+    values: ArrayLike,
+    left: ArrayLike | None = None,
+    right: ArrayLike | None = None,
+    period: ArrayLike | None = None,
+) -> Tensor:
+    """The values at `x` of the piecewise linear function through (`nodes`, `values`), as ``np.interp``.
+
+    `x` has any shape; `nodes` and `values` are vectors, `nodes` ascending. Outside, the function is `left` and `right`,
+    by default the first and the last value; with a `period` it has no outside, and the nodes any order. The derivative
+    by `x` is the slope, at a node that to its right (at the last one, to its left); there are those by the nodes and
+    the values as well.
+
+    Raises `ShapeError` where these are no vectors of one length, `ArgumentError` where `nodes` descends.
+
+    >>> import tinygraph as tg
+    >>> x = tg.parameter([0.5, 1.5, 9.0])
+    >>> y = tg.interp(x, [0.0, 1.0, 2.0], [0.0, 2.0, 3.0])
+    >>> y.data.tolist()
+    [1.0, 2.5, 3.0]
+    >>> y.sum().backward()
+    >>> x.grad
+    array([2., 1., 0.])
+    """
+    points, nodes, values = map(as_tensor, (x, nodes, values))
+    if nodes.ndim != 1 or nodes.shape != values.shape or not nodes.size:
+        raise ShapeError(
+            f"interp takes nodes and values of one length, not of the shapes {nodes.shape} and {values.shape}"
+        )
+    if period is not None:
+        points, nodes, values = _periodic(points, nodes, values, period)
+        left = right = None
+    elif not (nodes._value[1:] >= nodes._value[:-1]).all():
+        raise ArgumentError("interp takes nodes in ascending order; sort them, and the values with them")
+    first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
+    y = _part(values, 0, 0)
+    if nodes.size > 1:
+        inside = where(points < first, first, where(points > last, last, points))  # so that ∞ does not meet 0
+        i = interval_(inside, nodes)
+        x0, x1, y0, y1 = nodes[i], nodes[1:][i], values[i], values[1:][i]
+        width = x1 - x0
+        jump = width == 0  # at the last nodes, where these are equal
+        share = where(jump, 1.0, (inside - x0) / where(jump, 1.0, width))
+        y = y0 + (y1 - y0) * share
+    y = where(points < first, _part(values, 0, 0) if left is None else left, y)
+    return where(points > last, _part(values, 0, -1) if right is None else right, y)
+
+
+def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """All within one period, and the nodes continued by one on either side."""
+    if np.ndim(period) or period == 0:
+        raise ArgumentError(f"a period is a number other than 0, not {period!r}")
+    size = abs(period)
+    points, nodes = remainder(points, size), remainder(nodes, size)
+    order = argsort(nodes)
+    nodes, values = nodes[order], values[order]
+    nodes = concat_(nodes[-1:] - size, nodes, nodes[:1] + size, axis=0)
+    return points, nodes, concat_(values[-1:], values, values[:1], axis=0)
+
+
+# -- derivatives and integrals -------------------------------------------------------------------------------------
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((5,),)),
+        Sample(((4,), ()), {"edge_order": 2}, (None, Domain(0.5, 2.0))),
+        Sample(((3, 4),)),
+        Sample(((3, 4),), {"axis": -1, "edge_order": 2}),
+        Sample(((2, 3, 4),), {"axis": (0, 2)}),
+        Sample(((5,), (5,)), {}, (None, _increasing)),
+        Sample(((5,), (5,)), {"edge_order": 2}, (None, _increasing)),
+        Sample(((3, 4), (3,), ()), {}, (None, _increasing, Domain(0.5, 2.0))),
+        Sample(((2,),)),
+    ),
+)
+def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None, edge_order: int = 1) -> Any:
+    """The numerical derivative of values `f` on a grid, by central differences, one-sided at edges: ``np.gradient``.
+
+    `spacing` is one number, or for each axis a number or the coordinates. Gives a tensor of the shape of `f`, or a
+    tuple of one for each axis. Not exported with the others, lest it be taken for `gradients`.
+
+    >>> import tinygraph as tg
+    >>> f = tg.parameter([1.0, 2.0, 4.0, 8.0])
+    >>> np.gradient(f, 0.5).data.tolist()
+    [2.0, 3.0, 6.0, 8.0]
+    """
+    f = floating(f)
+    if edge_order not in (1, 2):
+        raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
+    axes = normalize_axes(range(f.ndim) if axis is None else axis, f)
+    spacings: list[Any] = [h if isinstance(h, int | float) else floating(h) for h in spacing] or [1.0]
+    if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
+        spacings *= len(axes)
+    if len(spacings) != len(axes):
+        raise ArgumentError(f"gradient takes one spacing, or one for each of {len(axes)} axes, not {len(spacings)}")
+    results = tuple(_slopes(f, h, i, edge_order) for h, i in zip(spacings, axes, strict=True))
+    results = tuple(y if y.dtype == f.dtype else astype(y, f.dtype) for y in results)
+    return results[0] if len(results) == 1 else results
+
+
+def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
+    n = f.shape[axis]
+    if n <= edge_order:
+        raise ShapeError(f"gradient needs more than {edge_order} numbers along axis {axis} of the shape {f.shape}")
+    if np.shape(spacing) not in ((), (n,)):
+        raise ShapeError(f"the spacing along axis {axis} is one number or {n} coordinates, not {np.shape(spacing)}")
+    uneven = np.ndim(spacing) > 0
+    steps = reshape(_differences(spacing), (-1, *(1,) * (f.ndim - axis - 1))) if uneven else spacing
+    slopes = _differences(f, axis) / steps
+    first, last = _part(slopes, axis, slice(1)), _part(slopes, axis, slice(-1, None))
+    if n == 2:
+        return concat_(first, last, axis=axis)
+    near: Any = 0.5
+    far: Any = 0.5
+    if uneven:  # a slope counts as much as the other step is long
+        share = steps[:-1] / (steps[:-1] + steps[1:])
+        near, far = share[:1], 1.0 - share[-1:]
+        middle = _part(slopes, axis, slice(-1)) * (1.0 - share) + _part(slopes, axis, slice(1, None)) * share
+    else:
+        middle = (_part(f, axis, slice(2, None)) - _part(f, axis, slice(-2))) / (2 * spacing)
+    if edge_order == 2:
+        first = first + (first - _part(slopes, axis, slice(1, 2))) * near
+        last = last + (last - _part(slopes, axis, slice(-2, -1))) * far
+    return concat_(first, middle, last, axis=axis)
+
+
+@composite(
+    "reduction",
+    samples=(
+        Sample(((5,),)),
+        Sample(((2, 3),), {"dx": 0.5, "axis": 0}),
+        Sample(((4,), (4,))),
+        Sample(((2, 3), (3,))),
+        Sample(((3, 2), (3,)), {"axis": -2}),
+        Sample(((2, 3), (2, 3)), {"axis": 0}),
+        Sample(((2, 3, 3), (3, 3))),
+        Sample(((1, 3), (2, 2, 3))),
+        Sample(((1,),)),
+        Sample(((0, 3),)),
+    ),
+    reference=np.trapezoid,
+)
+def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Tensor:
+    """∫ y dx along an axis by the trapezoidal rule, Σ (x_(i+1) − x_i) (y_(i+1) + y_i) / 2, as ``np.trapezoid``.
+
+    `x` has the points, as a vector or in a shape that broadcasts with that of `y`; without it they lie `dx` apart. The
+    axis is that of each, counted from the end if it is negative.
+
+    >>> import tinygraph as tg
+    >>> tg.trapezoid([1.0, 2.0, 4.0], dx=0.5).item()
+    2.25
+    """
+    y = floating(y)
+    own = normalize_axis(axis, y)
+    step: Any = dx
+    if x is not None:
+        x = floating(x)
+        need_axes(x, 1)
+        step = _differences(x, normalize_axis(axis, x) if x.ndim > 1 else 0)
+        if x.ndim == 1:
+            step = reshape(step, (-1, *(1,) * (y.ndim - own - 1)))
+    return sum(step * (_part(y, own, slice(1, None)) + _part(y, own, slice(-1))) / 2.0, axis=axis)
+
+
+# -- angles and polynomials ----------------------------------------------------------------------------------------
+
+
+@op(
+    "indexing",
+    None,
+    notation="jumps({0})",
+    run=kernels.jumps,
+    samples=tuple(
+        Sample((shape,), {"discont": None, "axis": axis, "period": period}, (Domain(-10.0, 10.0),))
+        for shape, axis, period in (((6,), -1, math.tau), ((3, 4), 0, 3.0), ((0,), 0, math.tau), ((1,), 0, math.tau))
+    ),
+)
+def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: float) -> Any:
+    """The whole periods that `unwrap` adds."""
+    return xp.jumps(x, discont=discont, axis=axis, period=period)
+
+
+@composite(
+    "shape",
+    samples=(
+        Sample(((6,),), {}, (Domain(-10.0, 10.0),)),
+        Sample(((3, 4),), {"axis": 0, "discont": 4.0}, (Domain(-10.0, 10.0),)),
+        Sample(((5,),), {"period": 3.0}, (Domain(-10.0, 10.0),)),
+        Sample(((0,),)),
+    ),
+)
+def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = math.tau) -> Tensor:
+    """Angles without jumps: whole periods are added where neighbours are more than `discont` apart, as ``np.unwrap``.
+
+    What is added is constant piece by piece, so the derivative is 1.
+
+    >>> import tinygraph as tg
+    >>> tg.unwrap([0.0, 3.0, 6.0, 1.0], period=8.0)
+    Tensor([0., 3., 6., 9.], op=add)
+    """
+    x = floating(x)
+    if isinstance(discont, Tensor) or isinstance(period, Tensor):
+        raise UnsupportedError("unwrap takes numbers for discont and period, not tensors; take .item() of them")
+    return add(x, jumps_(x, discont=discont, axis=normalize_axis(axis, x), period=period))
+
+
+@composite(
+    "elementwise",
+    samples=(
+        Sample(((3,), (2, 2))),
+        Sample(((1,), (2,))),
+        Sample(((4,), ())),
+        Sample(((2,), (0,))),
+        Sample(((3, 2), (4, 1))),
+    ),
+)
+def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
+    """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, as ``np.polyval``: the highest power first.
+
+    Coefficients with further axes broadcast with `x`.
+
+    >>> import tinygraph as tg
+    >>> tg.polyval([1.0, 0.0, -1.0], [2.0, 3.0]).data.tolist()
+    [3.0, 8.0]
+    """
+    p, x = as_tensor(p), as_tensor(x)
+    if not p.ndim:
+        raise ShapeError("polyval takes a vector of coefficients, not one number")
+    y = constant(np.zeros(x.shape, x.dtype))
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
+
+
+@composite(
+    "elementwise",
+    samples=(
+        Sample(((3,),)),
+        Sample(((3,),), {"N": 4, "increasing": True}),
+        Sample(((2,),), {"N": 1}),
+        Sample(((0,),), {"N": 2}),
+        Sample(((2,),), {"N": 0}),
+    ),
+)
+def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Tensor:
+    """The powers of a vector `x` as a matrix, a row for each element, from the `N` − 1st down to 0, or `increasing`.
+
+    As ``np.vander``; float32 stays float32.
+
+    >>> import tinygraph as tg
+    >>> tg.vander([2.0, 3.0], 3).data.tolist()
+    [[4.0, 2.0, 1.0], [9.0, 3.0, 1.0]]
+    """
+    x = as_tensor(x)
+    if x.ndim != 1:
+        raise ShapeError(f"vander takes a vector, not an array of shape {x.shape}")
+    powers = np.arange(x.size if N is None else index(N), dtype=x.dtype if x.dtype.kind == "f" else int)
+    return pow(reshape(x, (-1, 1)), powers if increasing else powers[::-1])

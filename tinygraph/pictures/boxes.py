@@ -1,0 +1,309 @@
+"""What a picture shows: which nodes get a box, what stands in it, and how boxes are joined and grouped."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..equations.results import Derivation, Equation
+from ..errors import ArgumentError, GraphError
+from ..graph.tensor import Tensor, toposort
+from ..writing.names import names_of, readers_of
+from ..writing.notation import Span, Spans, Writer, counted, sources, symbol, with_symbols
+from .arrays import LARGEST_GRADIENT, shape_text, summary_text, value_text
+
+_LONGEST_EQUATION = 64  # characters
+MOST_NODES = 50_000
+_MOST_LEAVES = 8  # of a graph that is too large
+_MOST_BOXES = 80  # with equations
+
+
+@dataclass(eq=False)
+class Box:
+    """A node of the picture."""
+
+    node: Tensor
+    role: str
+    """parameter, input, target, operation, loss, group of what is folded, or outside, where the graph goes on; misfit,
+    of an operand that does not fit, and failed, where this stops the forward pass."""
+    title: Spans
+    value: str
+    gradient: Spans | None
+    """Its equation, if it has one, and its value."""
+    widest_gradient: int
+    """How many characters any gradient of this shape takes."""
+    scope: tuple[str, ...]
+    inner: Drawing | None = None
+    """What is folded into it; None also where there would be too many such drawings."""
+    count: int = 1
+    """How many such blocks it stands for."""
+    mark: Spans | None = None
+    """What a check has found here."""
+    begins: bool = False
+    """Whether what the mark says begins here."""
+
+
+@dataclass(eq=False)
+class Edge:
+    """A way forward, from a box to one that reads it."""
+
+    source: Box
+    target: Box
+    label: str
+    differentiable: bool
+    """Whether a gradient may come back."""
+    backward: bool
+    """Whether one has."""
+    step: Spans | None = None
+    """The equation of what comes back, where the box that gets it says less."""
+    carried: bool = False
+    """Whether it leads from one copy of what repeats to the next."""
+
+
+@dataclass
+class Drawing:
+    """All boxes, in topological order, and all edges."""
+
+    boxes: list[Box] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    caption: str = ""
+    """Which convention the gradients follow."""
+    names: Mapping[Tensor, str] = field(default_factory=dict)
+    derivations: tuple[Derivation | None, Derivation | None] = (None, None)
+    """The equations of the gradients; and with nothing merged, a step of the chain rule for each box."""
+    repeated: set[tuple[str, ...]] = field(default_factory=set)
+    """Which scopes stand for several copies."""
+    checked: str = ""
+    """What a check has found in all."""
+    shown_by: Mapping[Tensor, Tensor] = field(default_factory=dict)
+    """For each node the one whose box shows it, where some have a box only in the first of several copies."""
+
+
+class Maker:
+    """Makes boxes: writes what a node is, its value and its gradient."""
+
+    def __init__(
+        self,
+        order: Sequence[Tensor],
+        names: Mapping[Tensor, str],
+        boxed: set[Tensor],
+        derivations: tuple[Derivation | None, Derivation | None] = (None, None),
+    ) -> None:
+        self.names = names
+        self.readers = readers_of(order)
+        self._derivations = merged, apart = derivations
+        self.caption = merged.heading if merged is not None and merged.scaled else ""
+        self._writer = Writer(names, lambda x: x not in boxed)
+        self._roles = _roles(order, boxed)
+        self._scales = merged.scales if merged is not None else {}
+        self._equations = by_tensor(merged)
+        self._steps = by_tensor(apart)
+        self._unknown = _without_box(self._equations, boxed) | _without_box(self._steps, boxed)
+
+    def drawing(self, caption: str) -> Drawing:
+        """A drawing, still without boxes."""
+        return Drawing(caption=caption, names=self.names, derivations=self._derivations)
+
+    def box(self, node: Tensor) -> Box:
+        """The box of a node."""
+        title = symbol(self.names[node])
+        if node.op is not None:
+            title = [*title, Span(" = "), *self._writer.expression(node)]
+        return Box(
+            node,
+            self._roles[node],
+            title,
+            value_text(as_read(node, self.readers)),
+            self.gradient(node, self.names[node]),
+            2 + 10 * node.size if node.size <= LARGEST_GRADIENT else 14,
+            _scope(node, self.readers),
+        )
+
+    def gradient(self, node: Tensor, name: str, brief: bool = False) -> Spans | None:
+        """The gradient's line: its equation, unless it has to be brief, and its value."""
+        equation, step = self._equations.get(node), self._steps.get(node)
+        scale = equation.scale if equation else step.scale if step else self._scales.get(node, 1.0)
+        return gradient_line(node, name, None if brief else equation, scale, self._unknown)
+
+    def add_steps(self, edges: Sequence[Edge]) -> None:
+        """Say on the way back what comes back, where all of it comes this way and the box says less."""
+        ways = Counter(edge.source for edge in edges)
+        for edge in edges:
+            x = edge.source.node
+            equation, step = self._equations.get(x), self._steps.get(x)
+            if ways[edge.source] == 1 and step is not None and (equation is None or step.text != equation.text):
+                edge.step = _short(step, self._unknown)
+
+
+def drawing_of(
+    output: Tensor,
+    frame: FrameType | None,
+    detail: str = "names",
+    convention: str = "lecture",
+    symbols: Sequence[Tensor] = (),
+) -> Drawing:
+    """The drawing of everything that `output` was computed from; `symbols` have boxes also where they have no name."""
+    order = toposort(output)
+    names = names_of(order, frame)
+    if len(order) > MOST_NODES:
+        return overview(order, names)
+    boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
+    maker = Maker(order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
+    drawing = maker.drawing(maker.caption)
+    box_of: dict[Tensor, Box] = {}
+    for node in order:
+        if node in boxed:
+            box_of[node] = maker.box(node)
+            drawing.boxes.append(box_of[node])
+            for x in sources(node, boxed):
+                label = shape_text(x.shape) if x.shape else ""
+                drawing.edges.append(Edge(box_of[x], box_of[node], label, *ways_back(x, node)))
+    maker.add_steps(drawing.edges)
+    return drawing
+
+
+def ways_back(x: Tensor, reader: Tensor) -> tuple[bool, bool]:
+    """Whether a gradient may come back from a reader, and whether one has."""
+    differentiable = x.requires_grad and reader.requires_grad
+    return differentiable, differentiable and x.grad is not None and reader.grad is not None
+
+
+def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
+    """Of a graph that is too large: what it begins with, how many operations there are of each kind, where it ends."""
+    leaves = [node for node in order if node.op is None]
+    leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
+    shown, output = leaves[:_MOST_LEAVES], order[-1]
+    kinds = counted(Counter(node.op.name for node in order if node.op is not None))
+    left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
+    caption = f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table"
+    drawing = Drawing(caption=caption, names=names)
+    roles = _roles(order, {*shown, output})
+    for node in [*shown, output]:
+        name = names.get(node, "…")
+        title = symbol(name) if node is not output else [*symbol(name), Span(" = "), Span(kinds)]
+        gradient = gradient_line(node, name)
+        box = Box(node, roles[node], title, value_text(np.asarray(node._seen)), gradient, 14, ())
+        if node is output:
+            for x in drawing.boxes:
+                drawing.edges.append(Edge(x, box, shape_text(x.node.shape), *ways_back(x.node, node)))
+        drawing.boxes.append(box)
+    return drawing
+
+
+def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
+    """What each box is. A target is a constant that meets what the network has computed, and then no parameter."""
+    output = order[-1]
+    is_loss = output.op is not None and output.shape == () and output.requires_grad
+    meets_parameter: defaultdict[Tensor, bool] = defaultdict(bool)
+    meets_network: defaultdict[Tensor, bool] = defaultdict(bool)
+    for node in reversed(order):
+        inputs = [x for x in node.inputs if isinstance(x, Tensor)]
+        parameter = meets_parameter[node] or any(x.op is None and x.requires_grad for x in inputs)
+        network = meets_network[node] or any(x.op is not None and x.requires_grad for x in inputs)
+        for x in inputs:
+            meets_parameter[x] |= parameter
+            meets_network[x] |= network
+    roles = {}
+    for node in boxed:
+        if node is output and is_loss:
+            role = "loss"
+        elif node.op is not None:
+            role = "operation"
+        elif node.requires_grad:
+            role = "parameter"
+        elif is_loss and meets_network[node] and not meets_parameter[node]:
+            role = "target"
+        else:
+            role = "input"
+        roles[node] = role
+    return roles
+
+
+def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]:
+    """The scope of a box; a parameter made outside all scopes belongs to the one in which it is read."""
+    if node.op is None and node.requires_grad and not node.scope:
+        scopes = {reader.scope for reader in readers.get(node, ())}
+        return scopes.pop() if len(scopes) == 1 else ()
+    return node.scope
+
+
+def as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
+    """The value that the graph has read: the data of a leaf may have changed since."""
+    for reader in readers.get(node, ()):
+        return np.asarray(next(a for x, a in zip(reader.inputs, reader._args, strict=True) if x is node))
+    return np.asarray(node._seen)
+
+
+def equations_of(
+    output: Tensor, frame: FrameType | None, detail: str, convention: str, boxes: int
+) -> tuple[Derivation | None, Derivation | None]:
+    """The equations of the gradients, and the same without anything merged; none where there are none to be had."""
+    if output.shape != () or not output.requires_grad or output.op is None or boxes > _MOST_BOXES:
+        return None, None
+    from ..equations.derivation import Work  # here, since importing what it takes is slow
+
+    leaves = {x for x in toposort(output) if x.op is None and x.requires_grad}
+    try:
+        merged, apart = (
+            Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(
+                convention == "lecture"
+            )
+            for expand in (False, True)
+        )
+        if merged.scaled != apart.scaled:
+            merged, apart = (
+                Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(lecture=False)
+                for expand in (False, True)
+            )
+    except (GraphError, ArgumentError):  # a leaf has changed between two uses; an equation has no end
+        return None, None
+    return merged, apart
+
+
+def by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
+    """The equations of the gradients."""
+    return {equation.tensor: equation for equation in derivation or () if equation.steps}
+
+
+def _without_box(equations: Mapping[Tensor, Equation], boxed: set[Tensor]) -> set[str]:
+    """The names of gradients that the picture does not show."""
+    return {equation.name for tensor, equation in equations.items() if tensor not in boxed}
+
+
+def _short(equation: Equation | None, unknown: Set[str]) -> Spans | None:
+    """An equation as spans, if it is not too long for a picture and names nothing that has no box."""
+    if equation is None or len(equation.text) > _LONGEST_EQUATION or unknown & set(re.findall(r"\w+", equation.text)):
+        return None
+    return equation.spans
+
+
+def gradient_line(
+    node: Tensor,
+    name: str,
+    equation: Equation | None = None,
+    scale: float = 1.0,
+    unknown: Set[str] = frozenset(),
+) -> Spans | None:
+    """The gradient's line: a dash where no backward has run, which is not the same as 0."""
+    if not node.requires_grad:
+        return None
+    grad = node.grad
+    text = _short(equation, unknown) or [*symbol(name, "d"), *([Span(" = …")] if equation else [])]
+    if grad is None:
+        return [*text, Span("   "), Span("–")]
+    value = grad if scale == 1 else grad * scale
+    if equation and _differ(value, equation.value):
+        text = [*symbol(name, "d"), Span(" added up")]
+    return [*text, Span("   "), Span(summary_text(value, norm=True))]
+
+
+def _differ(gradient: Any, of_equation: Any) -> bool:
+    """Whether a gradient is not that of its equation, as where two graphs have added up; NaN may be in either."""
+    both = np.isfinite(gradient) & np.isfinite(of_equation)
+    return not np.allclose(np.where(both, gradient, 0.0), np.where(both, of_equation, 0.0), rtol=1e-3, atol=1e-9)

@@ -1,0 +1,141 @@
+"""Marks in a picture: what is wrong with values and gradients, and where it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+from ..diagnosis.findings import Examination, Finding
+from ..graph.tensor import Tensor
+from ..writing.names import readers_of
+from ..writing.notation import Span, Spans, Writer, as_text, number, on_a_line, symbol
+from .boxes import Box, Drawing
+
+# of several things at a box the one that explains the others
+_FIRST = ["nan", "infinite", "gradient nan", "gradient infinite", "dead", "copies", "saturated", "zero"]
+_FIRST += ["exploding", "vanishing"]
+_MOST_NAMES = 4
+_OF_UNITS = ("dead", "saturated", "copies")
+_WHAT = {"nan": "NaN", "infinite": "∞", "gradient nan": "gradient NaN", "gradient infinite": "gradient ∞"}
+_ENDS = {
+    "dead": " is dead",
+    "saturated": " is saturated",
+    "level": " jumps",
+    "times zero": " is 0",
+    "not chosen": " takes none",
+    "not used": " is used without it",
+    "cancels": " adds up to 0",
+    "flat": " is flat here",
+}
+_ELSEWHERE = {"dead", "saturated", "times zero"}  # what is marked at the culprit
+
+
+def mark(drawing: Drawing, output: Tensor) -> None:
+    """Mark the boxes of the drawing of `output` at which something was found, and say how many there are."""
+    seen = Examination(output, output.grad if output.shape != () else None)
+    boxes = _boxes_of(drawing)
+    marks = _Marks(seen, boxes, drawing.shown_by)
+    for box, finding in marks.found.items():
+        box.begins = marks.begins(box, finding)
+        box.mark = [Span("▲ " if box.begins else "△ "), *marks.text(box, finding)]
+    for obstacle in [finding.obstacle for finding in seen.findings if finding.obstacle is not None]:
+        zero = marks.own.get(obstacle.culprit)
+        if zero is not None and obstacle.culprit.op is None and not zero.begins:
+            zero.begins, zero.mark = True, [Span("▲ lets no gradient through: all 0")]
+    for box in reversed(boxes):
+        if box.inner is not None and any(x.mark is not None for x in box.inner.boxes):
+            within = _boxes_of(box.inner)
+            box.begins = any(x.begins for x in within)
+            box.mark = [Span(f"{'▲' if box.begins else '△'} {sum(x.mark is not None for x in within)} within")]
+    begins = [marks.names[box.node] for box in boxes if box.begins]
+    follows = [marks.names[box.node] for box in boxes if box.mark is not None and not box.begins]
+    parts = [
+        f"{what} ({', '.join([*names[:_MOST_NAMES], *(['…'] if len(names) > _MOST_NAMES else [])])})"
+        for what, names in (("▲ where it begins", begins), ("△ where it is felt", follows))
+        if names
+    ]
+    drawing.checked = f"checked: {', '.join(parts) or 'nothing found'}"
+
+
+class _Marks:
+    """What is to be marked, and how it is said by the symbols of the picture."""
+
+    def __init__(self, seen: Examination, boxes: Sequence[Box], shown_by: Mapping[Tensor, Tensor]) -> None:
+        self.own = {box.node: box for box in boxes if box.role not in ("group", "outside")}
+        self.names = {box.node: as_text([*takewhile(lambda span: span.text != " = ", box.title)]) for box in boxes}
+        self._writer = Writer(self.names, lambda x: x not in self.own)
+        self._around = _shown(shown_by, self.own) if shown_by else _within(seen.order, self.own)
+        self.found: dict[Box, Finding] = {}
+        for finding in sorted(seen.findings, key=_importance):
+            # of what a box computes on the way no gradient is shown, but those of its copies are its own
+            inside = bool(shown_by) or finding.key in _OF_UNITS or finding.begins is finding.tensor
+            box = (self._around if inside else self.own).get(finding.tensor)
+            if box is not None and (finding.key != "saturated" or finding.tensor in seen.hidden):
+                self.found.setdefault(box, finding)
+
+    def begins(self, box: Box, finding: Finding) -> bool:
+        """Whether what was found begins in the box."""
+        if finding.obstacle is not None:
+            return finding.obstacle.target is finding.tensor and finding.obstacle.reason not in _ELSEWHERE
+        return finding.key in (*_OF_UNITS, "vanishing", "exploding") or self._around.get(finding.begins) is box
+
+    def text(self, box: Box, finding: Finding) -> Spans:
+        """What was found, in few words."""
+        key = finding.key
+        if key in _WHAT:
+            what, tensor = _WHAT[key], finding.begins
+            if not self.begins(box, finding):
+                return [Span(f"{what}, from "), *self._called(tensor, "d" if key.startswith("gradient") else "")]
+            return [
+                Span(f"{what} begins here"),
+                *([] if tensor in self.own else [Span(", in "), *self._called(tensor)]),
+            ]
+        if key == "zero":
+            if finding.obstacle is None:
+                return [Span("gradient 0")]
+            return [Span("gradient 0: "), *self._called(finding.begins), Span(_ENDS[finding.obstacle.reason])]
+        if key in _OF_UNITS:
+            some = f"all {finding.whole}" if finding.part == finding.whole else f"{finding.part} of {finding.whole}"
+            where = [] if finding.tensor is box.node else [Span(", in "), *self._called(finding.tensor)]
+            return [Span(f"{'equal' if key == 'copies' else key} {finding.what}: {some}"), *where]
+        return [Span(f"{key}: {number(float(f'{finding.ratio:.2g}'))} of "), *self._called(finding.begins, "d")]
+
+    def _called(self, x: Tensor, prefix: str = "") -> Spans:
+        """The symbol of a tensor, or what it is computed by; its gradient's is that of the box around it."""
+        if prefix and x not in self.own and x in self._around:
+            x = self._around[x].node
+        if x in self.own:
+            return symbol(self.names[x], prefix)
+        written = on_a_line(x, {node: self.names[node] for node in self.own})
+        return self._writer.expression(x) if written is not None else [Span(f"{x.op.name} there" if x.op else "it")]
+
+
+def _importance(finding: Finding) -> tuple[int, float]:
+    """What explains the others comes first, and of one kind the worst."""
+    return _FIRST.index(finding.key), finding.ratio if finding.key == "vanishing" else -finding.ratio
+
+
+def _shown(shown_by: Mapping[Tensor, Tensor], own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
+    return {node: own[shown] for node, shown in shown_by.items() if shown in own}
+
+
+def _within(order: Sequence[Tensor], own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
+    """The box in whose expression a node stands."""
+    readers = readers_of(order)
+    around = dict(own)
+    for node in reversed(order):
+        reader = next(iter(readers.get(node, ())), None)
+        if node not in around and reader in around:
+            around[node] = around[reader]
+    return around
+
+
+def _boxes_of(drawing: Drawing) -> list[Box]:
+    """All boxes, also those that are folded into others; outer before inner."""
+    boxes, drawings = [], [drawing]
+    while drawings:
+        for box in drawings.pop().boxes:
+            boxes.append(box)
+            if box.inner is not None:
+                drawings.append(box.inner)
+    return boxes

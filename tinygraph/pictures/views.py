@@ -1,0 +1,150 @@
+"""What a picture shows of a graph: all of it, large ones folded; a scope; or the neighbourhood of a node."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+from ..errors import ArgumentError
+from ..graph.tensor import Tensor, describe, toposort
+from ..writing.names import clean, names_of, readers_of, shown_inputs
+from ..writing.notation import Span, as_text, symbol, with_symbols
+from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
+from .folded import MOST_BOXES, MOST_INSIDE, Folded
+from .groups import Group, Item, Structure
+
+_PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_MOST_SUGGESTED = 6
+_NEAREST = 3_000  # nodes of a graph that is too large to look at as a whole
+
+
+def view(
+    output: Tensor,
+    frame: FrameType | None,
+    detail: str = "names",
+    convention: str = "lecture",
+    depth: int | None = None,
+    focus: Tensor | str | None = None,
+    radius: int = 2,
+) -> Drawing:
+    """The drawing of the graph of `output`, folded where it is large, or of what is around `focus`."""
+    order = toposort(output)
+    names = names_of(order, frame)
+    every_op = detail == "ops"
+    found = _found(focus, output, order, names) if focus is not None else None
+    part: Sequence[Tensor] = order
+    if isinstance(found, Tensor):
+        part = _near(found, order)
+        order = [*part, output] if part[-1] is not output else part  # what is far away plays no part
+    elif found is not None:
+        part = _within(found, order)
+    if len(part) > MOST_NODES:
+        return overview(order, names)
+    boxes = len(with_symbols(order, names, every_op, _from_outside(order))[0])
+    if found is None and depth is None and boxes <= MOST_BOXES:
+        return drawing_of(output, frame, detail, convention)
+    structure = Structure(part, readers_of(part), grouped=not isinstance(found, Tensor))
+    readers = readers_of(order)
+    first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
+    boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers))
+    equations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, boxes)
+    maker = Maker(order, symbols, boxed, equations)
+    folded = Folded(part, structure, maker, boxed, names)
+    if isinstance(found, Tensor):
+        centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
+        items: Sequence[Item] = folded.neighbourhood(centre, radius)
+        what = as_text([Span("around "), *symbol(symbols[centre])])
+    elif found is not None:
+        items = folded.fitting(_inside(found, structure.items), MOST_INSIDE)
+        what = f"inside {clean('/'.join(found))}"
+    else:
+        items, what = folded.fitting(structure.items), f"{sum(x.op is not None for x in order):,} operations, folded"
+    caption = f"{what}; {maker.caption}" if maker.caption else what
+    return folded.drawing(items, depth, MOST_BOXES if found is None else MOST_INSIDE, caption)
+
+
+def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
+    """What the groups of a scope, and of those around it, are made of."""
+    for name in scope:
+        items = [x for item in items for x in (item.items if isinstance(item, Group) and item.name == name else [item])]
+    return items
+
+
+def _from_outside(part: Sequence[Tensor]) -> list[Tensor]:
+    """What a part of a graph reads from the rest of it, in order."""
+    within = set(part)
+    read = {x for node in part for x in shown_inputs(node) if isinstance(x, Tensor) and x not in within}
+    shown = [x for x in read if x.op is not None or x.name or x.shape or x.requires_grad]
+    return sorted(shown, key=lambda x: x.age)
+
+
+def _across_borders(
+    part: Sequence[Tensor], structure: Structure, readers: Mapping[Tensor, Sequence[Tensor]]
+) -> list[Tensor]:
+    """What needs a symbol, since it is read in another group than it is made in; and the last node of all."""
+    within = set(part)
+    found = {part[-1], structure.first(part[-1])}
+    for x in part:
+        if x.op is not None and any(
+            reader not in within or structure.chain(reader) != structure.chain(x) for reader in readers.get(x, ())
+        ):
+            found |= {x, structure.first(x)}
+    return sorted({*found, *_from_outside(part)}, key=lambda x: x.age)
+
+
+def _within(scope: tuple[str, ...], order: Sequence[Tensor]) -> list[Tensor]:
+    """What was made in a scope, and the parameters that are read nowhere else."""
+    readers = readers_of(order)
+    made = {node for node in order if node.scope[: len(scope)] == scope}
+    own = [x for x in order if x.op is None and x.requires_grad and made.issuperset(readers.get(x, ()))]
+    return [node for node in order if node in made or node in set(own)]
+
+
+def _near(focus: Tensor, order: Sequence[Tensor]) -> list[Tensor]:
+    """The nodes that are nearest to one; all of them, unless the graph is too large to look at as a whole."""
+    if len(order) <= MOST_NODES:
+        return list(order)
+    readers = readers_of(order)
+    found = dict.fromkeys([focus])
+    queue = deque([focus])
+    while queue and len(found) < _NEAREST:
+        node = queue.popleft()
+        around = [*(x for x in shown_inputs(node) if isinstance(x, Tensor)), *readers.get(node, ())[:_NEAREST]]
+        new = [x for x in dict.fromkeys(around) if x not in found]
+        found |= dict.fromkeys(new)
+        queue += new
+    return sorted(found, key=lambda node: node.age)
+
+
+def _found(
+    focus: Tensor | str, output: Tensor, order: Sequence[Tensor], names: Mapping[Tensor, str]
+) -> Tensor | tuple[str, ...]:
+    """The node that is meant, or the scope."""
+    if isinstance(focus, Tensor):
+        if focus not in set(order):
+            raise ArgumentError(f"{describe(focus)} is not among the tensors that {describe(output)} was computed from")
+        return focus
+    wanted = focus.translate(_PLAIN)
+    called = {name.translate(_PLAIN): node for node, name in names.items()}
+    if wanted in called:
+        return called[wanted]
+    alike = [names[node] for node in names if re.sub("[₀-₉]+$", "", names[node]) == focus]
+    if alike:
+        raise ArgumentError(f"{len(alike)} tensors are called {focus}: {_listed(alike)}; say which")
+    scopes = {scope[: i + 1]: None for scope in dict.fromkeys(x.scope for x in order) for i in range(len(scope))}
+    found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
+    if found is None:
+        tensors, parts = list(dict.fromkeys(names.values()))[::-1], list(dict.fromkeys(scope[-1] for scope in scopes))
+        from difflib import get_close_matches  # here, since importing it is slow
+
+        near = get_close_matches(focus, [*tensors, *parts], _MOST_SUGGESTED, 0.5) or [*tensors[:4], *parts[:4], "…"]
+        raise ArgumentError(
+            f"nothing in the graph of {describe(output)} is called {focus!r}; there are {_listed(near)}"
+        )
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_MOST_SUGGESTED], *(["…"] if len(names) > _MOST_SUGGESTED else [])])

@@ -1,0 +1,1 @@
+"""Programs: a function is traced, its graph optimised, and the result written as NumPy source."""

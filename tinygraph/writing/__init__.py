@@ -1,0 +1,1 @@
+"""How a graph is written: the names of its nodes, mathematics as text and LaTeX, and NumPy source."""

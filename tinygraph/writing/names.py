@@ -1,0 +1,224 @@
+"""What the nodes of a graph are called, for pictures and equations.
+
+In this order: ``name=``; the variable, attribute or key that the node was stored in; what the asking frame calls it;
+for a leaf, the text of the operand where it was first used. Nodes are told apart by identity: two of one name become
+Z₁ and Z₂. A name that was bound anew to what was computed from it alone, as in ``z = w @ x; z = z + b``, is the last
+one's only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType, ModuleType
+from typing import Any
+
+from ..graph.records import COMPOSITES
+from ..graph.tensor import Tensor
+
+_LONGEST_NAME = 60
+_SPACES = "\n\r\t\u2028\u2029"
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Tensor, str]:
+    """The names of the nodes that have one; `order` is their topological order, `frame` the one that asks."""
+    asked = variables_of(frame) if frame is not None else {}
+    found: dict[Tensor, str] = {}
+    for node in order:
+        name = _visible(node.name) or asked.get(node)
+        if name:
+            found[node] = name
+    readers = readers_of(order)
+    for node in order:
+        if node not in found and node.op is None and (name := first_operand(node, readers.get(node, ()))):
+            found[node] = name
+    for node in order:
+        if node.op is not None and node in found and _rebound(node, found, readers):
+            del found[node]
+    return _told_apart({node: found[node] for node in order if node in found})
+
+
+def readers_of(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
+    """For each node the nodes that read it, each once."""
+    readers: dict[Tensor, list[Tensor]] = {}
+    for node in order:
+        for x in dict.fromkeys(x for x in shown_inputs(node) if isinstance(x, Tensor)):
+            readers.setdefault(x, []).append(node)
+    return readers
+
+
+def shown_inputs(node: Tensor) -> tuple[Any, ...]:
+    """The inputs as the user wrote them: without those that stand in for one whose gradient is aside."""
+    if node.op is None or not node.op.aside:
+        return node.inputs
+    hidden = set(node.op.aside.values())
+    return tuple(x for i, x in enumerate(node.inputs) if i not in hidden)
+
+
+def literal_name(node: Tensor, position: int) -> str | None:
+    """What the source calls a number among the operands, such as the m in ``loss / m``."""
+    name = _operand_name(node, position)
+    if name is None or name == node.name:  # as in J += loss, where J was the number 0
+        return None
+    # the 1 in reciprocal(x) = 1 / x, where the source has x as its first operand
+    return None if any(isinstance(x, Tensor) and x.name == name for x in node.inputs) else name
+
+
+def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
+    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over.
+
+    A number that stands in the graph for something else too, by itself or as a reciprocal, keeps no name.
+    """
+    found: dict[float, str] = {}
+    taken = set(taken)
+
+    def name_it(value: float, name: str) -> None:
+        if name not in taken and value not in found:
+            found[value] = name
+            taken.add(name)
+
+    plain: set[float] = set()  # numbers in the source that have no name there
+    factors: dict[Tensor, set[float]] = {}  # the numbers by which a result is multiplied or divided at once
+    for node in order:
+        for i, x in enumerate(node.inputs):
+            if isinstance(x, Tensor) or abs(x) in (0, 1, 2):
+                continue
+            if name := literal_name(node, i):
+                name_it(x, name)
+            elif node.op is not None and node.op.name in ("multiply", "divide"):
+                of = _unsigned(node.inputs[1 - i])
+                if node.shape == ():
+                    factors.setdefault(of, set()).add(abs(x))
+                else:
+                    plain |= {abs(x), 1 / abs(x)}
+            else:
+                plain |= {abs(x), abs(x - 1), abs(x - 2)}
+            if name and node.op is not None and node.op.name in ("multiply", "divide"):
+                factors.setdefault(_unsigned(node.inputs[1 - i]), set()).add(abs(x))
+    for node in order:
+        kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
+        if node.op is None or node.op.kind not in kinds:
+            continue
+        counted = node.inputs[0]
+        assert isinstance(counted, Tensor)
+        lengths = [n for n in counted.shape if n != 1]
+        if len(lengths) == 1 and lengths[0] > 2:
+            (m,) = lengths
+            divided = {k * n for k in (1, 2, 0.5) for n in (m, 1 / m)} & factors.get(node, set())
+            if divided or "mean" in (node.op.name, node.params.get("reduction")):
+                name_it(m, "m")
+    return {
+        value: name
+        for value, name in found.items()
+        if not {k * v for k in (1, 2, 0.5) for v in (abs(value), 1 / abs(value))} & plain
+    }
+
+
+def _unsigned(x: Any) -> Any:
+    """What a sign stands before."""
+    while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
+        x = x.inputs[0]
+    return x
+
+
+def clean(text: str) -> str:
+    """Text that is safe to show anywhere: without control, format and unassigned characters, and not too long."""
+    visible = "".join(
+        " " if character in _SPACES else character
+        for character in text
+        if character in _SPACES or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    return visible if len(visible) <= _LONGEST_NAME else visible[: _LONGEST_NAME - 1] + "…"
+
+
+def _visible(name: str | None) -> str | None:
+    return name if name and clean(name).strip() else None
+
+
+def variables_of(frame: FrameType) -> dict[Tensor, str]:
+    """What a frame calls tensors: by its variables, and their items and attributes one level deep."""
+    return dict(_called(_variables(frame)))
+
+
+def _variables(frame: FrameType) -> dict[str, Any]:
+    snapshot = frame.f_locals
+    variables = dict(snapshot)
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        # the snapshot stays with the frame, and would keep the graph alive until the function returns
+        for name, value in variables.items():
+            if isinstance(value, Tensor):
+                del snapshot[name]
+    return variables
+
+
+def _called(variables: Mapping[str, Any]) -> Iterator[tuple[Tensor, str]]:
+    """The tensors. The outermost name counts."""
+    inner: list[tuple[Tensor, str]] = []
+    outer: list[tuple[Tensor, str]] = []
+    for name, value in variables.items():
+        if name.startswith("_") or not name.isidentifier():  # pytest stores parts of an assert as @py_assert1
+            continue
+        if isinstance(value, Tensor):
+            outer.append((value, name))
+            continue
+        inside = value if isinstance(value, dict) else getattr(value, "__dict__", None)
+        if isinstance(inside, dict) and not isinstance(value, ModuleType):
+            for key, item in inside.items():
+                if isinstance(item, Tensor) and isinstance(key, str) and key.isidentifier() and key[0] != "_":
+                    inner.append((item, key))
+    # of several names for one tensor the first stays; later entries of a dict overwrite, so the first comes last
+    return iter([*reversed(inner), *reversed(outer)])
+
+
+def first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
+    """What the source calls a leaf where it is first used, if that is a name."""
+    for reader in readers[:1]:
+        for i, x in enumerate(reader.inputs):
+            if x is leaf:
+                keyword = (
+                    reader.op.forward.__code__.co_varnames[1 + i] if reader.op and not reader.op.variadic else None
+                )
+                return _operand_name(reader, i, keyword)
+    return None
+
+
+def _operand_name(node: Tensor, position: int, keyword: str | None = None) -> str | None:
+    """What the source calls an operand, where it may be known which that is.
+
+    Of a function that is composed of ops, such as layer_norm, the last op has other operands than the call.
+    """
+    if node.site.anonymous or node.op is None:
+        return None
+    name, count = node.site.call or ("", 0)
+    if name in COMPOSITES and not node.op.name.startswith(name) and count != len(shown_inputs(node)):
+        return None
+    return node.site.operand(position, keyword)[1]
+
+
+def _rebound(node: Tensor, found: Mapping[Tensor, str], readers: Mapping[Tensor, Sequence[Tensor]]) -> bool:
+    """Whether the name now belongs to what was computed from this node, its only reader, in the same function."""
+    reading = readers.get(node, ())
+    return (
+        len(reading) == 1
+        and node._name is None
+        and found.get(reading[0]) == found[node]
+        and reading[0].site.code is node.site.code
+        and (reading[0].site.line != node.site.line or node.site.folds)
+    )
+
+
+def _told_apart(found: Mapping[Tensor, str]) -> dict[Tensor, str]:
+    count = Counter(found.values())
+    seen: Counter[str] = Counter()
+    names = {}
+    for node, name in found.items():
+        numbered = name
+        while count[name] > 1 and (numbered == name or numbered in count):
+            seen[name] += 1
+            numbered = name + str(seen[name]).translate(_SUBSCRIPTS)
+        names[node] = numbered
+    return names

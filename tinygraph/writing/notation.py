@@ -1,0 +1,527 @@
+"""How nodes are written in mathematics.
+
+An expression is a list of spans, text with a style, so that one walk over the graph serves every form of output. Names
+follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from itertools import groupby, pairwise
+from typing import Any, NamedTuple
+from unicodedata import lookup
+
+import numpy as np
+
+from ..graph.records import BIG_SUM, COMPARISON, INDEX, MATRIX_PRODUCT, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
+from ..graph.tensor import Tensor
+from .names import clean, literal_name, readers_of, shown_inputs
+
+
+class Span(NamedTuple):
+    """A stretch of text in one style."""
+
+    text: str
+    italic: bool = False
+    level: int = 0
+    """1 is a superscript, −1 a subscript."""
+
+
+Spans = list[Span]
+
+_LAYERED = re.compile(r"(d?[WbZAwza])([0-9]+)")
+_SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
+_LAYER = re.compile(r"\[[0-9l+−]+\]")
+_NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
+_PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
+_ASSOCIATIVE = {"add", "multiply", "matmul"}
+_MOST_OPERANDS = 8  # of a function that takes any number
+# an expression that is longer is cut into parts that get symbols of their own
+_LONGEST_EXPRESSION = 48  # characters
+_MOST_OPS = 10
+_MOST_KINDS = 4  # of operations that are counted
+
+
+def symbol(name: str, prefix: str = "") -> Spans:
+    """A name as a symbol: ``W1`` as W^[1], ``x12`` as x₁₂; with the prefix d it is the gradient's."""
+    name = clean(name)
+    if match := _LAYERED.fullmatch(name):
+        return [Span(prefix + match[1], True), Span(f"[{match[2]}]", False, 1)]
+    if match := _NUMBERED.fullmatch(name):
+        return [Span(prefix + match[1], True), Span(match[2], False, -1)]
+    if match := _SUBSCRIPTED.fullmatch(name):
+        return [Span(prefix + match[1], True), Span(match[2])]
+    return [Span(prefix + name, len(name) == 1 or name.isidentifier())]
+
+
+def number(value: Any) -> str:
+    """A number in few digits."""
+    text = f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
+    return text.replace("-", "−")
+
+
+class Writer:
+    """Writes the expressions of nodes; `names` says which nodes are written as symbols."""
+
+    def __init__(
+        self,
+        names: Mapping[Tensor, str],
+        inline: Callable[[Tensor], bool],
+        axes: bool = True,
+        literals: Mapping[float, str] | None = None,
+    ) -> None:
+        self._names = names
+        self._inline = inline
+        self._literals = literals or {}  # names of numbers
+        self._axes = axes  # whether sums say along which
+        self._known: dict[Tensor, Spans] = {}  # within one expression, which asks for some of its parts several times
+        self._depth = 0
+
+    def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
+        """One operand of `reader`, and how tightly it binds."""
+        if not isinstance(x, Tensor):
+            name = literal_name(reader, position) or self._literals.get(x)
+            return (symbol(name), TIGHTEST) if name else _number(x)
+        if not self._inline(x):
+            return symbol(self._names[x]), TIGHTEST
+        if x.op is None:
+            return _constant(x)
+        if x.op.notation == "{0}":
+            return self.operand(x.inputs[0], x, 0)
+        written = self.expression(x)
+        if _is_reciprocal(x):
+            return written, PRODUCT
+        if x.op.name == "negative":  # −a ∗ b is (−a) ∗ b
+            return written, min(x.op.binding, self.operand(x.inputs[0], x, 0)[1])
+        return written, BIG_SUM if self._factor(x) is not None and _ends_in_sum(written) else x.op.binding
+
+    def _factor(self, node: Tensor) -> Tensor | None:
+        """The scalar quotient that a product begins with, which is written as in (1/m) x."""
+        if node.op is None or node.op.name != "multiply":
+            return None
+        x = node.inputs[0]
+        if isinstance(x, Tensor) and x.op is not None and x.op.name == "divide" and x.shape == () and self._inline(x):
+            return x
+        return None
+
+    def _key(self, node: Tensor, operands: Sequence[Spans]) -> Spans:
+        """The key of an index, with the arrays in their places, but for constants that have no name."""
+        parts = [[Span(_index(part))] for part in node.params["key"]]
+        places = [i for i, (part,) in enumerate(parts) if part.text == _PLACE]
+        first = len(operands) - len(places)
+        for i, x, spans in zip(places, node.inputs[first:], operands[first:], strict=True):
+            while isinstance(x, Tensor) and x.op is not None and x.op.notation == "{0}":
+                (x,) = x.inputs
+            if not isinstance(x, Tensor) or x.op is not None or _NUMBER.fullmatch(self._names.get(x, "t0")) is None:
+                parts[i] = spans
+        return [span for i, part in enumerate(parts) for span in ([Span(", "), *part] if i else part)]
+
+    def _is_column(self, x: Any) -> bool:
+        """Whether an operand is a vector that is not written as a row already, as xᵀ A is."""
+        row = self._inline(x) and x.op is not None and x.op.name == "matmul" and self._is_column(x.inputs[0])
+        return x.ndim == 1 and not row
+
+    def right_hand_side(self, x: Any) -> Spans:
+        """What stands to the right of an equals sign: an expression, a symbol or a number."""
+        if not isinstance(x, Tensor):
+            return _number(x)[0]
+        if not self._inline(x):
+            return symbol(self._names[x])
+        return self.expression(x) if x.op is not None else _constant(x)[0]
+
+    def expression(self, node: Tensor) -> Spans:
+        """The right-hand side of a node's equation."""
+        if node not in self._known:
+            self._depth += 1
+            try:
+                self._known[node] = self._expression(node)
+            finally:
+                self._depth -= 1
+        written = self._known[node]
+        if not self._depth:  # names may be others by the next one
+            self._known.clear()
+        return written
+
+    def _expression(self, node: Tensor) -> Spans:
+        op = node.op
+        assert op is not None
+        operands = [self.operand(x, node, i) for i, x in enumerate(node.inputs)]
+        template = op.notation
+        if (factor := self._factor(node)) is not None:
+            above, below = (self.operand(x, factor, i) for i, x in enumerate(factor.inputs))
+            rest, binding = operands[1]
+            if binding < BIG_SUM or (binding < PRODUCT and not _begins_with_sum(rest)):
+                rest = [Span("("), *rest, Span(")")]
+            numerator = above[0] if above[1] >= PRODUCT else [Span("("), *above[0], Span(")")]
+            return [Span("("), *numerator, Span("/"), *_grouped(*below), Span(") "), *rest]
+        if (
+            op.name == "negative"
+            and isinstance(x := node.inputs[0], Tensor)
+            and self._inline(x)
+            and self._factor(x) is not None
+        ):
+            return [Span("−"), *self.expression(x)]
+        if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
+            if x.op is not None and x.op.name == "inv":
+                return [*operands[0][0][:-1], Span("−T", False, 1)]
+        if _is_reciprocal(node):  # not to be taken for the inverse of a matrix
+            inner, binding = operands[0]
+            return [Span("1 / "), *(inner if binding > PRODUCT + 2 else [Span("("), *inner, Span(")")])]
+        if op.name == "matmul":  # a vector is a column, and a row where it is transposed
+            left, right = node.inputs
+            row = isinstance(right, Tensor) and right.ndim == 1 and not self._is_column(right)
+            template = f"{{0}}{'^T' if self._is_column(left) else ''} {{1}}{'^T' if row else ''}"
+        if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
+            template = "{0} · {1}"
+        spans: Spans = []
+        end = 0
+        for match in _PLACEHOLDER.finditer(template):
+            spans.append(Span(template[end : match.start()]))
+            end = match.end()
+            level = {"^": 1, "_": -1, None: 0}[match[1]]
+            if match[3]:
+                spans.append(Span(match[3], False, 1))
+            elif match[2] == "*":
+                spans += _joined([spans_of for spans_of, _ in operands[: len(shown_inputs(node))]])
+            elif match[2].isdigit():
+                i = int(match[2])
+                inner, binding = operands[i]
+                needed = _needed(op, i, node.inputs[i])
+                if f"{{{i}}}^" in template and i in (0, op.name == "matmul"):  # a power of one would read otherwise
+                    needed = POWER + 1
+                if binding < needed or _begins_with_sign(op, i, inner):
+                    inner = [Span("("), *inner, Span(")")]
+                spans += _raised(inner) if level else inner
+            else:
+                hidden = not self._axes and match[2] == "axis" and op.name in ("sum", "mean")
+                parameter = [] if hidden else _parameter(match[2], node.params.get(match[2]), level)
+                if match[2] == "key":
+                    parameter = self._key(node, [spans_of for spans_of, _ in operands])
+                if not parameter and spans[-1].text == ", ":
+                    spans.pop()
+                spans += parameter
+        spans.append(Span(template[end:]))
+        return [span for span in spans if span.text]
+
+
+def _is_reciprocal(node: Tensor) -> bool:
+    power = node.inputs[1] if node.op is not None and node.op.name == "pow" else None
+    return node.ndim > 1 and isinstance(power, (int, float)) and power == -1
+
+
+def _needed(op: Op, position: int, x: Any) -> int:
+    """How tightly an operand must bind to stand without parentheses."""
+    if op.binding == TIGHTEST:
+        return 0
+    if op.name == "negative":
+        return BIG_SUM
+    if position == 0:  # a comparison of one would read from the right
+        return op.binding + (op.binding == COMPARISON)
+    if "^{1}" in op.notation:
+        return INDEX if not isinstance(x, (int, float)) else 0
+    applied = isinstance(x, Tensor) and x.op is not None
+    if op.binding == MATRIX_PRODUCT:  # side by side, a sign would read as a difference
+        return MATRIX_PRODUCT if applied and x.op.binding == MATRIX_PRODUCT else SIGN + 1
+    if op.notation == "{0} / {1}":
+        return MATRIX_PRODUCT + 1
+    return op.binding + (not applied or op.name not in _ASSOCIATIVE)
+
+
+def _grouped(spans: Spans, binding: int) -> Spans:
+    return spans if binding >= POWER else [Span("("), *spans, Span(")")]
+
+
+def _begins_with_sum(spans: Spans) -> bool:
+    return spans[0].text.startswith("Σ")
+
+
+def _ends_in_sum(spans: Spans) -> bool:
+    """Whether a Σ stands at the top level of a product, and so reaches to its end."""
+    return any(span.text.startswith("Σ") for span in spans)
+
+
+def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
+    """Whether an operand would put its sign right after another, or where it would read as a difference."""
+    after_sign = op.name == "negative" or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
+    return after_sign and operand[0].text.startswith("−")
+
+
+def _constant(x: Tensor) -> tuple[Spans, int]:
+    """A leaf that has no name."""
+    if x.shape == ():
+        return _number(x.item())
+    return [
+        Span("I", True) if x.ndim > 1 and np.array_equal(x._value, np.eye(x.shape[-2], x.shape[-1])) else Span("…")
+    ], TIGHTEST
+
+
+def _number(value: Any) -> tuple[Spans, int]:
+    return [Span(number(value))], SUM if value < 0 else TIGHTEST
+
+
+def _raised(exponent: Spans) -> Spans:
+    """An exponent; superscripts within it are written as in the source, since levels do not nest."""
+    if any(span.level for span in exponent):
+        return [Span(as_text(exponent), True, 1)]
+    return [Span(text, italic, 1) for text, italic, _ in exponent]
+
+
+_PLACE = "·"
+"""Stands in a key for an array."""
+_NUMBER = re.compile(r"t\d+")  # what has no name of its own
+
+
+def _parameter(name: str, value: Any, level: int) -> Spans:
+    if value is None or (name in ("offset", "k") and value == 0):
+        return []
+    if name == "ord":
+        return [Span(number(value), False, level)]
+    text = str(value).replace("->", " → ").replace("-", "−")
+    return [Span(f"{name} {text}" if level else text, False, level)]
+
+
+def _index(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
+        return ":".join([*ends, str(part.step)] if part.step is not None else ends)
+    return "…" if part is Ellipsis else str(part)
+
+
+def _joined(parts: list[Spans]) -> Spans:
+    if len(parts) > _MOST_OPERANDS:
+        parts = [*parts[:3], [Span("…")], parts[-1]]
+    spans: Spans = []
+    for i, part in enumerate(parts):
+        spans += [Span(", "), *part] if i else part
+    return spans
+
+
+def counted(ops: Mapping[str, int]) -> str:
+    """Operations by kind, the commonest first: ``12 matmul, 12 add, 3 tanh, 1 log, 4 others``."""
+    common = Counter(ops).most_common()
+    others = sum(count for _, count in common[_MOST_KINDS:])
+    kinds = [f"{count:,} {name}" for name, count in common[:_MOST_KINDS]]
+    return ", ".join([*kinds, *([f"{others:,} others"] if others else [])])
+
+
+def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
+    """The expression of a node over what has a name, as text; None where it is too long for one line."""
+    within = [node]
+    for part in within:  # which grows meanwhile
+        within += [x for x in shown_inputs(part) if isinstance(x, Tensor) and x.op is not None and x not in names]
+        if len(within) > _MOST_OPS:
+            return None
+    text = as_text(Writer(names, lambda x: x not in names).expression(node))
+    return text if len(text) <= _LONGEST_EXPRESSION else None
+
+
+def with_symbols(
+    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False, symbols: Sequence[Tensor] = ()
+) -> tuple[set[Tensor], dict[Tensor, str]]:
+    """The nodes that stand as symbols, and the names of all.
+
+    These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
+    expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
+    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed.
+    """
+    readers = readers_of(order)
+    names = dict(names)
+    taken = set(names.values())
+    shown: set[Tensor] = set()
+    writer = Writer(names, lambda x: x not in shown)
+    ops: dict[Tensor, int] = {}  # in the expression of each node
+    count = 0
+
+    def show(node: Tensor) -> None:
+        nonlocal count
+        shown.add(node)
+        while node not in names:
+            count += 1
+            if f"t{count}" not in taken:
+                names[node] = f"t{count}"
+
+    for node in symbols:
+        show(node)
+    for node in order:
+        if node.op is None:
+            if node in names or node.shape or node.requires_grad or node is order[-1]:
+                show(node)
+            continue
+        if node in names or node is order[-1] or every_op or len(readers.get(node, ())) > 1:
+            show(node)
+        parts = {x for x in shown_inputs(node) if isinstance(x, Tensor) and x.op is not None and x not in shown}
+        ops[node] = 1 + sum(ops[x] for x in parts)
+        by_length: list[Tensor] = []
+        while parts and (ops[node] > _MOST_OPS or len(as_text(writer.expression(node))) > _LONGEST_EXPRESSION):
+            by_length = by_length or sorted(parts, key=lambda x: (len(as_text(writer.expression(x))), x.age))
+            longest = by_length.pop()
+            parts.remove(longest)
+            show(longest)
+            ops[node] -= ops[longest]
+    return shown, names
+
+
+def sources(node: Tensor, shown: Set[Tensor]) -> list[Tensor]:
+    """The symbols that stand in the expression of a node, each once, in reading order."""
+    found: dict[Tensor, None] = {}
+    stack = list(reversed(shown_inputs(node)))
+    while stack:
+        x = stack.pop()
+        if not isinstance(x, Tensor):
+            continue
+        if x in shown:
+            found[x] = None
+        else:
+            stack.extend(reversed(shown_inputs(x)))
+    return list(found)
+
+
+def within(node: Tensor, shown: Set[Tensor]) -> Iterator[Tensor]:
+    """A node, and the results that stand in its expression."""
+    stack = [node]
+    while stack:
+        x = stack.pop()
+        yield x
+        stack += [y for y in shown_inputs(x) if isinstance(y, Tensor) and y.op is not None and y not in shown]
+
+
+def backward_order(order: Sequence[Tensor], shown: Set[Tensor]) -> Iterator[Tensor]:
+    """The nodes as the lecture comes back to them: after a result the parameters in it."""
+    parts = {node: sources(node, shown) for node in order if node in shown and node.op is not None}
+    waiting = Counter(x for inputs in parts.values() for x in inputs)
+    for node in reversed(parts):
+        yield from within(node, shown)
+        for x in parts[node]:
+            waiting[x] -= 1
+            if x.op is None and not waiting[x]:
+                yield x
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789+-−()nTi", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿᵀⁱ")
+
+
+def as_text(spans: Spans) -> str:
+    """Spans as one line of Unicode text, in which names stand as in the source: ``Z1 = W1 X + b1``."""
+    out = []
+    for level, group in groupby(spans, key=_level):
+        stretch = list(group)
+        text = "".join(span.text for span in stretch)
+        if level > 1:
+            out.append(text[1:-1] if text[1:-1].isdigit() else text)
+        elif level > 0:
+            raised = text.translate(_SUPERSCRIPTS)
+            plain = not any(span.italic for span in stretch) and not set(raised) & set(text)
+            out.append(raised if plain else f"^{text}")
+        elif level < 0 and not text.isdigit():
+            out.append(f"[{text}]")
+        else:
+            out.append(text)
+    return "".join(out)
+
+
+def _level(span: Span) -> int:
+    """The level, where the [1] of a layer is one of its own."""
+    return 2 if span.level > 0 and _LAYER.fullmatch(span.text) else span.level
+
+
+def apart(spans: Spans) -> Spans:
+    """With a thin space between the [1] of a layer and the exponent after it, which else reads as one number."""
+    found = list(spans)
+    for i, (span, after) in enumerate(pairwise(spans)):
+        if _level(span) == 2 and after.level > 0:
+            found[i] = span._replace(text=f"{span.text}\u2009")
+    return found
+
+
+_LATEX = {
+    "\u2009": r"\,",
+    "∗": r"\ast ",
+    "·": r"\cdot ",
+    "×": r"\times ",
+    "→": r"\to ",
+    "Σ": r"\sum ",
+    "−": "-",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "…": r"\ldots ",
+    "′": "'",
+    "‖": r"\| ",
+    "←": r"\leftarrow ",
+    "⟨": r"\langle ",
+    "⟩": r"\rangle ",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "∧": r"\wedge ",
+    "∨": r"\vee ",
+    "⊕": r"\oplus ",
+    "¬": r"\neg ",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "\\": r"\backslash ",
+    "^": r"\hat{}",
+    "~": r"\sim ",
+}
+
+
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
+)
+_LATEX |= {lookup(f"GREEK SMALL LETTER {name}"): rf"\{name.replace('lamda', 'lambda')} " for name in _GREEK.split()}
+_LATEX |= {
+    lookup(f"GREEK CAPITAL LETTER {name}"): rf"\{name.title()} "
+    for name in ("gamma", "delta", "theta", "xi", "pi", "upsilon", "phi", "psi", "omega")
+}
+_LATEX |= {"φ": r"\varphi ", "Λ": r"\Lambda "}
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
+def as_latex(spans: Spans) -> str:
+    """Spans in LaTeX, for mathematics mode."""
+    if any("√" in span.text for span in spans):  # in a notation, a sign may stand in one text with its parenthesis
+        spans = [span._replace(text=text) for span in spans for text in re.findall("[√()]|[^√()]+", span.text)]
+    if (root := next((i for i, span in enumerate(spans) if span.text == "√"), None)) is not None:
+        before, after = spans[:root], spans[root + 1 :]
+        end = _end_of_operand(after)
+        inside = after[1 : end - 1] if after[0].text == "(" else after[:end]
+        return rf"{as_latex(before)}\sqrt{{{as_latex(inside)}}}{as_latex(after[end:])}"
+    out: list[str] = []
+    for level, group in groupby(apart(spans), key=lambda span: span.level):
+        text = "".join(_latex(span) for span in group)  # two superscripts in a row are one
+        out.append(f"^{{{text}}}" if level > 0 else f"_{{{text}}}" if level < 0 else text)
+    return "".join(out)
+
+
+def _end_of_operand(spans: Spans) -> int:
+    """Where what follows a sign ends: a symbol with its superscripts, or what is in parentheses."""
+    depth = 0
+    for i, span in enumerate(spans):
+        depth += span.text.count("(") - span.text.count(")")
+        if depth == 0 and not (i + 1 < len(spans) and spans[i + 1].level):
+            return i + 1
+    return len(spans)
+
+
+def _latex(span: Span) -> str:
+    if span.text in (" ", ") "):  # between factors
+        return span.text.strip() + r"\,"
+    style = "mathit" if span.italic else "mathrm"
+    subscript = re.sub("[₀-₉]+", lambda m: f"_{{{m[0].translate(_DIGITS)}}}", span.text)
+    if subscript != span.text:
+        return subscript
+    parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
+    for i, part in enumerate(parts):
+        escaped = "".join(_LATEX.get(character, character) for character in part)
+        if i and i % 2 == 0 and part.startswith(" "):  # after a word
+            escaped = rf"\,{escaped[1:]}"
+        parts[i] = rf"\{style}{{{escaped}}}".replace(" ", r"\ ") if i % 2 else escaped
+    return "".join(parts)
