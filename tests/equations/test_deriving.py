@@ -119,17 +119,17 @@ def test_the_source_is_what_one_writes_by_hand(rng):
     assert tg.derive(J).source == SOURCE
 
 
-LOSS = helpers("log_loss_from_logits()")  # exact where A2 is rounded to 0 or 1
+HELPERS = helpers("log_loss_from_logits() sigmoid()")  # which overflow nowhere
 SOURCE = f"""\
 import numpy as np
 
 
-{LOSS}def equations(W1, b1, X, W2, b2, Y):
+{HELPERS}def equations(W1, b1, X, W2, b2, Y):
     m = 6
     Z1 = W1 @ X + b1
     A1 = np.tanh(Z1)
     Z2 = W2 @ A1 + b2
-    A2 = 1 / (1 + np.exp(-Z2))
+    A2 = sigmoid(Z2)
     J = np.mean(log_loss_from_logits(Z2, Y))
     dZ2 = A2 - Y
     dW2 = 1 / m * (dZ2 @ A1.T)
@@ -387,6 +387,22 @@ def test_where_a_has_been_rounded_to_one_dz_is_not_told_through_da():
     L = tg.log_loss(a, y)
     with np.errstate(all="ignore"):
         assert tg.derive(L, expand=True)["dz"].text == "dz = a − y"
+
+
+@pytest.mark.parametrize("size", [1000.0, -1000.0])
+@pytest.mark.parametrize("output", [tg.sigmoid, tg.silu, tg.softplus, lambda z: tg.gelu(z, approximate="tanh")])
+def test_the_source_overflows_nowhere_where_the_graph_does_not(size, output):
+    """Warnings are errors."""
+    X, Y = tg.Tensor([[1.0, -1.0, 0.5]]), tg.Tensor([[1.0, 0.0, 1.0]])
+    w, b = tg.parameter([[size]]), tg.parameter([[0.0]])
+    Z = w @ X + b
+    A = output(Z)
+    J = tg.log_loss(A, Y) if output is tg.sigmoid else tg.mean((A - Y) ** 2)
+    dw, db = tg.gradients(J, [w, b])
+    exec(tg.derive(J).source, variables := {})
+    found = variables["equations"](X.data, Y.data, w.data, b.data)
+    np.testing.assert_allclose(found["dw"], dw.data, rtol=1e-12)
+    np.testing.assert_allclose(found["db"], db.data, rtol=1e-12)
 
 
 def test_exactly_every_gradient_is_that_of_the_output(rng):

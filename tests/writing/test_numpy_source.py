@@ -33,6 +33,19 @@ def test_every_op_is_covered(op):
         np.testing.assert_allclose(value, node.data, rtol=1e-12)
 
 
+@pytest.mark.parametrize("op", [op for op in OPS.values() if op.kind == "elementwise" and len(op.vjps) == 1])
+@np.errstate(over="raise", invalid="raise", divide="ignore", under="ignore")
+def test_source_overflows_nowhere_where_the_op_does_not(op):
+    for size in (30.0, 1000.0):
+        for inputs, params in samples(op):
+            x = tg.Tensor(np.linspace(-size, size, 9).astype(inputs[0].dtype))
+            try:
+                node = APPLY[op.name](x, **params)
+            except (FloatingPointError, tg.TinygraphError):
+                continue
+            np.testing.assert_allclose(run(node, {x: "x"}), node.data, rtol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::tinygraph.BroadcastWarning")
 def test_random_graphs_are_computed_the_same():
     for seed in range(200):
@@ -53,7 +66,7 @@ def test_random_graphs_are_computed_the_same():
         (lambda a, b: (a @ b).T, "(a @ b).T"),
         (lambda a, b: a / (a @ b), "a / (a @ b)"),
         (lambda a, b: tg.sum(a, axis=1, keepdims=True) / 3, "np.sum(a, axis=1, keepdims=True) / 3"),
-        (lambda a, b: tg.sigmoid(a + b), "1 / (1 + np.exp(-(a + b)))"),
+        (lambda a, b: tg.sigmoid(a + b), "sigmoid(a + b)"),
         (lambda a, b: tg.relu(a)[0, 1:], "np.maximum(a, 0)[0, 1:]"),
     ],
 )

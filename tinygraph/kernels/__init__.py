@@ -79,6 +79,7 @@ from .special import (
     gammaln,
     per_square,
     scaled_power,
+    sigmoid,
     sinc_derivative,
     without_zero,
 )
@@ -155,6 +156,7 @@ __all__ = [
     "scatter_add",
     "scatter_along_axis",
     "scatter_diagonal",
+    "sigmoid",
     "sinc_derivative",
     "softmax",
     "softmax_loss",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ...graph.declaring import composite, op
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
@@ -40,25 +41,11 @@ __all__ = [
 _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
 
 
-# Above this e^x would overflow, and long before it e^x / (1 + e^x) has become 1.
-_LARGEST_EXPONENT = {np.dtype(t): float(np.floor(np.log(np.finfo(t).max))) - 1 for t in (np.float16, np.float32)}
-
-
-def _sigmoid(x: Any) -> Any:
-    """e^x / (1 + e^x): precise in both tails, without overflow, in four passes."""
-    e = np.exp(np.minimum(x, _LARGEST_EXPONENT.get(x.dtype, 708.0)))
-    if e.ndim == 0:
-        return e / (1.0 + e)
-    d = e + 1.0
-    return np.divide(e, d, d)
-
-
 @op(
     "elementwise",
     lambda xp, g, y, x: g * (y * (1.0 - y)),
     notation="σ({0})",
-    run=_sigmoid,
-    source="1 / (1 + np.exp(-{0}))",
+    run=kernels.sigmoid,
 )
 def sigmoid(xp: Any, x: ArrayLike) -> Any:
     """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
@@ -66,7 +53,8 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     >>> tg.sigmoid([-1000.0, 0.0, 1000.0])
     Tensor([0. , 0.5, 1. ], op=sigmoid)
     """
-    return xp.exp(xp.minimum(x, 0.0)) / (1.0 + xp.exp(-xp.abs(x)))
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(e, xp.copysign(1.0, x)) / (1.0 + e)  # e^x / (1 + e^x) for x < 0, and 1 / (1 + e⁻ˣ) for others
 
 
 @op(
@@ -240,7 +228,7 @@ def _slope_of_gelu_tanh(xp: Any, g: Any, y: Any, x: Any) -> Any:
     "elementwise",
     _slope_of_gelu_tanh,
     notation="gelu({0})",
-    source="np.maximum({0}, -30) / (1 + np.exp(-np.sqrt(8 / np.pi) * ({0} + 0.044715 * {0} ** 3)))",
+    source="np.maximum({0}, -30) * sigmoid(np.sqrt(8 / np.pi) * ({0} + 0.044715 * {0} ** 3))",
 )
 def gelu_tanh_(xp: Any, x: ArrayLike) -> Any:
     """x ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
@@ -271,7 +259,7 @@ def _slope_of_silu(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return g * (s * (1.0 + xp.finite(x) * (1.0 - s)))
 
 
-@op("elementwise", _slope_of_silu, source="np.maximum({0}, -10000) / (1 + np.exp(-{0}))")
+@op("elementwise", _slope_of_silu, source="np.maximum({0}, -10000) * sigmoid({0})")
 def silu(xp: Any, x: ArrayLike) -> Any:
     """y = x σ(x), elementwise, also called swish, with y′ = σ(x) (1 + x (1 − σ(x))) (Elfwing et al. 2017).
 
