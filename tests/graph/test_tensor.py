@@ -158,7 +158,7 @@ def test_the_update_of_a_training_loop_reuses_two_arrays():
         J.backward()
         w.data -= 0.1 * w.grad
         w.grad = None
-        seen.add(w._lent.__array_interface__["data"][0])
+        seen.add(w._slot.lent.__array_interface__["data"][0])
     assert len(seen) <= 2
 
 

@@ -15,8 +15,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 import numpy as np
 
 from .. import errors
-from ..errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
-from .recording import STATE
+from ..errors import ArgumentError, DTypeError, Misfit, Operand, ShapeError, UnsupportedError
+from .recording import STATE, Ruled
 from .records import APPLY, COMPOSITES, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
 from .sites import Site, locate
 from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
@@ -250,10 +250,35 @@ def _apply_binary(record: Op, operator: bool = False, in_place: bool = False) ->
             raise _explained(error, record, (x, y), _getframe(depth)) from None
         node = make_node(record, (x, y), (a, b), NO_PARAMS, z, differentiable and requires_grad, _getframe(depth))
         if in_place and x._requires_grad and node.op is None:
-            return cast(Tensor, x)._updated(node)
+            return _written(cast(Tensor, x), node)
         return node
 
     return apply
+
+
+def _written(x: Tensor, result: Tensor) -> Tensor:
+    """Return what ``x -= …`` gives within no_grad: the leaf x with new data, or of a computed x the result."""
+    text = result.site.text or "the result"
+    if x.op is not None:
+        return result
+    state = STATE.get()
+    if state.nested or state.within(Ruled):
+        raise UnsupportedError(
+            f"{describe(x)} cannot be changed in place within a function that is differentiated"
+            f" ({result.site.where}); compute a new tensor, as with x = {text}"
+        )
+    if result.shape != x.shape:
+        raise ShapeError(
+            f"{describe(x)} has shape {x.shape}, and {text} has {result.shape} ({result.site.where});"
+            " what changes a tensor in place keeps its shape"
+        )
+    if result.dtype != x.dtype:
+        raise DTypeError(
+            f"{describe(x)} holds {x.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
+            f" a tensor in place keeps its dtype: give the right side as {x.dtype}"
+        )
+    x.data[...] = result._value
+    return x
 
 
 def _apply_general(record: Op) -> Callable[..., Tensor]:

@@ -1,21 +1,11 @@
 """The graph: tensors, its nodes.
 
-A `Tensor` is a node. A leaf holds data that the user gave; any other node holds what its op made of its inputs.
-Nodes know their inputs and never their readers, so a graph is freed as soon as its root is dropped, and an input is
-always older than its readers, so sorting by age is a topological order.
+A `Tensor` is a node. A leaf holds data that the user gave; any other node holds the result of its op. Nodes know their
+inputs and never their readers, so a graph is freed as soon as its root is dropped. An input is always older than its
+readers, so the order of age is a topological order.
 
-Values that a gradient may still need cannot change under it. A node keeps the arrays it has read. What it has read
-from a leaf stays as it was: `leaf.data` hands out an array to write in only after moving the leaf away from any array
-that a node still holds ("lent"), and the next op that reads the leaf takes the lent array back ("settled"), or reads a
-copy while the user still holds it.
-
-Threads may share leaves. A leaf changes in single statements that call nothing, each after a look at whether all is
-still as it was: there the GIL stays with the thread, and no signal handler runs (without the GIL, see `exclusive`).
-Counting references says whether anybody else holds an array, but others may come before the answer is used. A thread
-that asks for `.data` leaves a trace in `_count`. An op that reads a settled array leaves none, so an array that is to
-be lent is first taken out of its reach and counted again; while it is thus "unproven", whoever needs it puts it back.
-A count may be too high, which costs a copy, but is never too low. Only without the GIL may an op have taken a settled
-array that is not counted yet; there a copy is lent instead.
+A node keeps the arrays that it has read, and nothing changes them: `Slot` sees to it that a leaf's data can be written
+to all the same.
 """
 
 from __future__ import annotations
@@ -33,11 +23,12 @@ from numpy.typing import NDArray
 from .. import errors
 from ..errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
 from .methods import _ArrayMethods
-from .recording import NESTED, STATE, Nested, Ruled
+from .recording import NESTED, STATE, Nested
 from .records import FUNCTIONS, OFFERED, Op
 from .sites import ORDINARY, Site, locate
+from .slot import ALONE, Slot
 from .teardown import Guard, Guarded
-from .threads import GIL, exclusive, numbers
+from .threads import exclusive, numbers
 
 Array: TypeAlias = NDArray[Any]
 Literal: TypeAlias = bool | int | float
@@ -94,12 +85,10 @@ class Tensor(_ArrayMethods, Guarded):
         "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it: never written to; None while lent
         "_calls",  # of a variable alone: the calls in which it stands for an argument, and a tensor that this is of
-        "_count",  # [True] while a leaf's array is unproven, a new [] each time that it is given out; or None
         "_grad",  # the gradient as the user has seen it
-        "_lent",  # a leaf's value while the user may write to it
         "_name",
         "_requires_grad",
-        "_spare",  # a leaf's former array, to be written over once no graph holds it
+        "_slot",  # a leaf's storage; None for other nodes
         "_staged",  # the gradient as backward left it, not yet looked at: may share memory
         "_used",  # what a backward that has passed left: a list, not empty if it has used this up
         "age",
@@ -112,13 +101,11 @@ class Tensor(_ArrayMethods, Guarded):
 
     _args: tuple[Any, ...]
     _array: Any
-    _count: list[bool] | None
     _calls: tuple[Nested | Tensor, ...]
     _grad: Array | None
-    _lent: Array | None
     _name: str | None
     _requires_grad: bool
-    _spare: Any
+    _slot: Slot | None
     _staged: Any
     _used: list[None] | None
     age: int
@@ -145,8 +132,7 @@ class Tensor(_ArrayMethods, Guarded):
             raise DTypeError(unusable(array.dtype))
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
-        make_leaf(self, None, _getframe(1), name)
-        self._lent = array
+        make_leaf(self, None, _getframe(1), name, array)
         self.requires_grad = requires_grad
 
     # -- the value ---------------------------------------------------------------------------------------------
@@ -160,8 +146,8 @@ class Tensor(_ArrayMethods, Guarded):
         """
         if NESTED:
             self._refuse_in_trace(".data")
-        if self.op is None:
-            return self._lend()
+        if (slot := self._slot) is not None:
+            return _read_only(self._value) if NESTED and any(variable_of(self)) else slot.lend(self)
         array = self._array
         if type(array) is not np.ndarray:
             array = self._array = np.asarray(array)
@@ -171,7 +157,8 @@ class Tensor(_ArrayMethods, Guarded):
     @data.setter
     @exclusive
     def data(self, value: ArrayLike) -> None:
-        if value is self._lent and self._array is None:  # as after p.data -= …
+        slot = self._slot
+        if slot is not None and value is slot.lent and self._array is None:  # as after p.data -= …
             return
         if NESTED:
             self._refuse_in_trace("setting .data")
@@ -179,94 +166,22 @@ class Tensor(_ArrayMethods, Guarded):
                 raise GraphError(
                     f"{describe(self)} stands for an argument while a function is called; its data is fixed"
                 )
-        if self.op is not None:
+        if slot is None:
             raise GraphError(f"{describe(self)} was computed; only the data of a leaf can be set")
         array = array_of(value, self.dtype)
         if array.shape != self.shape:
             raise ShapeError(f"the data of {describe(self)} has shape {self.shape}; it cannot become {array.shape}")
-        self._lent, self._count, self._array = array, None, None
-
-    @exclusive
-    def _lend(self) -> Array:
-        """Let the user write: to the settled array, or to a copy where a node or a view still holds it.
-
-        In a training loop two arrays take turns, since allocating a large one anew costs more than copying.
-        """
-        while True:
-            if self._count:  # unproven, by another thread or by one that was interrupted
-                self._array, self._count, self._lent = self._lent, None, None
-            if self._array is None:
-                self._count = []
-                return self._lent  # type: ignore[return-value]
-            array, spare = self._array, self._spare
-            if NESTED and any(variable_of(self)):
-                return _read_only(array)
-            if array.ndim == 0 or array.base is not None or not array.flags.writeable:
-                lent = np.array(array)
-            elif GIL and getrefcount(self._array) == _ALONE + 1:
-                unproven = [True]
-                if self._array is array:
-                    self._lent, self._count, self._array = array, unproven, None
-                if getrefcount(self._lent) == _ALONE + 1 and self._count is unproven:
-                    self._count = []
-                    return array
-                continue
-            elif spare is not None and getrefcount(self._spare) == _ALONE + 1:
-                spare[...] = array
-                lent, spare = spare, array
-            else:
-                lent, spare = np.array(array), array
-            if self._array is array:
-                self._lent, self._spare, self._array = lent, spare, None
-                return lent
-
-    @exclusive
-    def _settle(self) -> Any:
-        """Take back the lent array for ops to read, or give them a copy while somebody else could write to it."""
-        while self._array is None:
-            if self._count:
-                self._array, self._count, self._lent = self._lent, None, None
-                break
-            array: Any = self._lent
-            count = self._count
-            held = (getrefcount(self._lent) > _ALONE + 1 or array.base is not None) and _writable(array)
-            read = array[()] if array.ndim == 0 else array  # a NumPy scalar cannot be written to, and is faster
-            if held:
-                return array.copy(order="K") if array.ndim else read
-            if self._lent is array and self._count is count:
-                self._array, self._lent = read, None
-                return read
-        return self._array
-
-    def _updated(self, result: Tensor) -> Tensor:
-        """What ``W -= …`` gives within no_grad: the leaf W with new data; of a computed W the result, a constant."""
-        text = result.site.text or "the result"
-        if self.op is not None:
-            return result
-        state = STATE.get()
-        if state.nested or state.within(Ruled):
-            raise UnsupportedError(
-                f"{describe(self)} cannot be changed in place within a function that is differentiated"
-                f" ({result.site.where}); compute a new tensor, as with x = {text}"
-            )
-        if result.shape != self.shape:
-            raise ShapeError(
-                f"{describe(self)} has shape {self.shape}, and {text} has {result.shape} ({result.site.where});"
-                " what changes a tensor in place keeps its shape"
-            )
-        if result.dtype != self.dtype:
-            raise DTypeError(
-                f"{describe(self)} holds {self.dtype}, and {text} is {result.dtype} ({result.site.where}); what changes"
-                f" a tensor in place keeps its dtype: give the right side as {self.dtype}"
-            )
-        self.data[...] = result._value
-        return self
+        slot.lent, slot.count, self._array = array, None, None
 
     @property
     def _value(self) -> Any:
         """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
         array = self._array
         return array if array is not None else self._settle()
+
+    def _settle(self) -> Any:
+        """Return a leaf's value for ops to read, after its data has been given out."""
+        return self._slot.settle(self)  # type: ignore[union-attr]
 
     @property
     def value(self) -> Any:
@@ -285,7 +200,7 @@ class Tensor(_ArrayMethods, Guarded):
     @property
     def _seen(self) -> Any:
         """The value for a look at it, which does not end a loan."""
-        while (array := self._array) is None and (array := self._lent) is None:
+        while (array := self._array) is None and (array := self._slot.lent) is None:  # type: ignore[union-attr]
             pass  # without the GIL, another thread has just settled it
         return array
 
@@ -443,7 +358,7 @@ class Tensor(_ArrayMethods, Guarded):
         while (staged := self._staged) is not None:
             if callable(staged):
                 own = np.array(staged())
-            elif getrefcount(self._staged) > _ALONE + 1 or staged.base is not None or staged.ndim == 0:
+            elif getrefcount(self._staged) > ALONE + 1 or staged.base is not None or staged.ndim == 0:
                 own = np.array(staged)
             else:
                 own = staged
@@ -696,10 +611,16 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
     return Tensor(data, requires_grad=True, name=name)
 
 
-def make_leaf(tensor: Tensor, array: Any, frame: FrameType, name: str | None = None) -> Tensor:
-    """Set all slots of a new tensor as a leaf's that requires no gradient."""
+def make_leaf(
+    tensor: Tensor, array: Any, frame: FrameType, name: str | None = None, lent: Array | None = None
+) -> Tensor:
+    """Set all slots of a new tensor as those of a leaf that requires no gradient.
+
+    Its value is `array`, which nobody else writes to, or else `lent`, which others may hold.
+    """
     tensor._array = array
-    tensor._lent = tensor._spare = tensor._count = tensor._grad = tensor._staged = tensor._used = tensor.op = None
+    tensor._slot = Slot(lent)
+    tensor._grad = tensor._staged = tensor._used = tensor.op = None
     tensor._name = name
     tensor._requires_grad = False
     tensor.age = next(_counter)
@@ -733,7 +654,7 @@ def make_node(
                 )
             return make_leaf(tensor, value, frame)
     tensor._array = value
-    tensor._lent = tensor._grad = tensor._staged = tensor._used = tensor._name = None
+    tensor._slot = tensor._grad = tensor._staged = tensor._used = tensor._name = None
     tensor._requires_grad = requires_grad
     tensor.op = record
     tensor.inputs = inputs
@@ -759,7 +680,7 @@ def _guard(tensor: Tensor) -> None:
 def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
     """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
     node = make_leaf(_new(Tensor), value, _getframe(1))
-    node.op, node.inputs, node._args, node.params = op, inputs, args, params
+    node.op, node._slot, node.inputs, node._args, node.params = op, None, inputs, args, params
     return node
 
 
@@ -767,16 +688,6 @@ def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | N
     tensor = Tensor(data, requires_grad, name, copy=False)
     tensor.grad = grad
     return tensor
-
-
-def _writable(array: Array) -> bool:
-    """Whether anybody can write to the memory of `array`, be it through what it is a view of."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
-            return True
-        owner = owner.base
-    return owner is not None
 
 
 def variable_of(x: Tensor) -> Iterator[Nested]:
@@ -871,19 +782,6 @@ def unusable(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
-
-
-# How many references getrefcount sees to an array that only its tensor holds; it depends on the interpreter.
-_probe = Tensor([0.0, 0.0])
-_probe._array, _probe._lent = np.zeros(2), None
-_ALONE = getrefcount(_probe._array)
-del _probe
-
-
-# Each step of a training loop frees a whole graph at once. glibc would give that memory back to the system and fetch it
-# again page by page in the next step, which can double its time; having once freed a block of this size, it keeps as
-# much.
-np.empty(31 << 20, np.uint8)
 
 
 def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
