@@ -1,4 +1,4 @@
-"""The methods that a tensor has because NumPy's arrays have them, and what it has instead of writing in place."""
+"""The methods of a tensor that NumPy's arrays have too, and ``.at``, which replaces writing in place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ METHODS = {"flatten": "ravel"}
 METHODS |= {name: name for name in ("all", "any", "argmax", "argmin", "argsort", "choose", "clip", "conj", "conjugate")}
 METHODS |= {name: name for name in ("copy", "cumprod", "cumsum", "diagonal", "dot", "nonzero", "prod", "ravel")}
 METHODS |= {name: name for name in ("repeat", "round", "squeeze", "std", "swapaxes", "take", "trace", "var")}
-"""The methods of NumPy's arrays that are a function of NumPy with the array as its first argument, and its name.
+"""The methods of NumPy's arrays that call a function of NumPy with the array as its first argument, and its name.
 
-On a tensor NumPy's functions record, so that a method takes the arguments that NumPy's takes.
+NumPy's functions record when they get a tensor, so each method takes the arguments that NumPy's method takes.
 """
 
 IN_PLACE = {
@@ -30,7 +30,7 @@ IN_PLACE = {
     "resize": "np.resize(x, shape)",
     "sort": "np.sort(x)",
 }
-"""The methods of NumPy's arrays that change them, and what gives a new tensor."""
+"""The methods of NumPy's arrays that change the array, and an expression that returns a new tensor instead."""
 
 
 class _ArrayMethods:
@@ -75,17 +75,17 @@ class _ArrayMethods:
 
     @property
     def at(self) -> At[Self]:
-        """``x.at[key].set(values)`` and ``x.at[key].add(values)``: a new tensor, changed at the places of a key."""
+        """``x.at[key].set(values)`` and ``x.at[key].add(values)`` return a tensor that differs where the key says."""
         return At(self)
 
     @property
     def real(self) -> Self:
-        """The real part: a copy, as the elements are real."""
+        """A copy, since the elements are real."""
         return FUNCTIONS["astype"](self, self.dtype)  # type: ignore[attr-defined]
 
     @property
     def imag(self) -> Self:
-        """The imaginary part: zeros, as the elements are real."""
+        """Zeros, since the elements are real."""
         return FUNCTIONS["zeros_like"](self)
 
 
@@ -114,9 +114,9 @@ for _name, _instead in IN_PLACE.items():
 
 
 class Missing:
-    """What is no attribute of a tensor, as it is in PyTorch or a function here: says what to write.
+    """An attribute that PyTorch's tensors have, or a function here: its error says what to write instead.
 
-    With ``__getattr__`` every attribute would take longer.
+    A ``__getattr__`` would do the same, but it would make every attribute slower.
     """
 
     def __init__(self, instead: str) -> None:
@@ -134,7 +134,7 @@ class Missing:
 
 
 def add_missing(kind: type) -> None:
-    """Say of the names in PyTorch, and of all functions, what to write in their place."""
+    """Give a class the names of PyTorch's methods and of all functions as attributes that say what to write."""
     for name, instead in ({name: f"tg.{name}(x)" for name in FUNCTIONS} | PYTORCH_METHODS).items():
         if not hasattr(kind, name):
             missing = Missing(instead)
@@ -143,7 +143,7 @@ def add_missing(kind: type) -> None:
 
 
 class At(Generic[T]):
-    """The places of a tensor that a key names, to be written to in a copy: ``x.at[key].set(values)``.
+    """The elements of a tensor that a key selects; its methods return copies that differ there: ``x.at[key].set(0)``.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([1.0, 2.0, 3.0])

@@ -42,7 +42,7 @@ _IN_A_TRACE = {
     ".grad": "take it outside, and give it as an argument; ",
     **dict.fromkeys(("Tensor", "parameter"), "use the tensor itself, of which nothing is written to; "),
 }
-"""What to do within a function that is compiled, before what to do in general."""
+"""The advice to someone who asks for a value within a function that is compiled; `_BY_VALUE` follows."""
 
 LITERALS = frozenset({bool, int, float})
 NO_PARAMS: Params = MappingProxyType({})
@@ -50,23 +50,23 @@ _next_guarded = 0
 _counter = numbers()
 
 CHANGES = [0]
-"""How often gradients have been set, or left by a backward."""
+"""The number of times that somebody has set a gradient or a backward has left some."""
 
 
 @final
 class Tensor(_ArrayMethods, Guarded):
     """A node of the graph: a value, and how it was made.
 
-    ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. `data` may be anything that
-    NumPy makes a boolean, integer or real floating array of; its dtype and shape are kept. With ``copy=False`` the
+    ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. NumPy must be able to make a
+    boolean, integer or real floating array of `data`; the tensor keeps its dtype and shape. With ``copy=False`` the
     tensor shares the array with you, and ops read copies of it for as long as somebody else could write to it.
 
     Operators, methods and NumPy's functions on a tensor record new tensors. ``==`` compares element by element;
     hashing is by identity.
 
-    Numbers leave the graph by `.data`, `.item()`, `.tolist()`, `.detach()`, text and pickles, and under `no_grad`. All
-    other ways, such as ``float(x)``, ``np.asarray(x)`` and ``Tensor(x)``, are refused where a gradient would be lost.
-    In a function that is compiled no tensor gives its numbers away: they would be those of the first call.
+    Numbers leave the graph through `.data`, `.item()`, `.tolist()`, `.detach()`, text and pickles, and under `no_grad`.
+    All other ways out, such as ``float(x)``, ``np.asarray(x)`` and ``Tensor(x)``, are refused where a gradient would be
+    lost. In a function that is compiled, no tensor gives its numbers away: they would be those of the first call.
 
     Raises `DTypeError` (a `TypeError`) for complex, object and text data, and for integers that require a gradient;
     `UnsupportedError` for a tensor that requires one, while operations are recorded.
@@ -83,14 +83,14 @@ class Tensor(_ArrayMethods, Guarded):
     __slots__ = (
         "__weakref__",
         "_args",  # the arrays and literals that the op read
-        "_array",  # the value as ops read it: never written to; None while lent
-        "_calls",  # of a variable alone: the calls in which it stands for an argument, and a tensor that this is of
-        "_grad",  # the gradient as the user has seen it
+        "_array",  # the value as ops read it, which nobody writes to; None while it is lent
+        "_calls",  # of a variable: the calls in which it stands for an argument, or for another tensor
+        "_grad",  # the gradient, once the user has looked at it
         "_name",
         "_requires_grad",
         "_slot",  # a leaf's storage; None for other nodes
-        "_staged",  # the gradient as backward left it, not yet looked at: may share memory
-        "_used",  # what a backward that has passed left: a list, not empty if it has used this up
+        "_staged",  # the gradient as backward left it, until the user looks at it; it may share memory
+        "_used",  # the mark of a backward that has passed: a list, not empty once that backward has used up the node
         "age",
         "inputs",
         "op",
@@ -109,17 +109,17 @@ class Tensor(_ArrayMethods, Guarded):
     _staged: Any
     _used: list[None] | None
     age: int
-    """Nodes are numbered as they are made."""
+    """The number of the node; each new node gets the next one."""
     inputs: tuple[Tensor | Literal, ...]
-    """The operands: tensors, and Python numbers as they were written."""
+    """The operands: tensors, and Python numbers as the user wrote them."""
     op: Op | None
-    """The record of the op that made this node; None for a leaf."""
+    """The record of the op that made this node, or None for a leaf."""
     params: Params
     """The static parameters of the op, such as ``axis``."""
     scope: tuple[str, ...]
-    """The names of the `scope` blocks around it, outermost first."""
+    """The names of the `scope` blocks in which it was made, the outermost first."""
     site: Site
-    """Where it was made."""
+    """The place in the source where it was made."""
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, name: str | None = None, *, copy: bool = True
@@ -139,10 +139,10 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def data(self) -> Array:
-        """The value, a NumPy array. A leaf's may be written to (``p.data -= lr * p.grad``); other nodes' are read-only.
+        """The value, a NumPy array. You may write to that of a leaf (``p.data -= lr * p.grad``); others are read-only.
 
-        An op that reads a leaf sees what was written before, never after: while you hold a reference to the array,
-        ops read copies of it.
+        An op that reads a leaf sees the numbers of that moment and no later ones: while you hold a reference to the
+        array, ops read copies of it.
         """
         if NESTED:
             self._refuse_in_trace(".data")
@@ -175,7 +175,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def _value(self) -> Any:
-        """The value for ops to read: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        """The value for ops to read, not to write to: an array, or a NumPy scalar where it has no axes."""
         array = self._array
         return array if array is not None else self._settle()
 
@@ -185,7 +185,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def value(self) -> Any:
-        """The value as ops read it: an array, or a NumPy scalar where it has no axes; not to be written to."""
+        """The value as ops read it: an array, or a NumPy scalar where it has no axes. Do not write to it."""
         if NESTED:
             self._refuse_in_trace(".value")
         return self._value
@@ -199,7 +199,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def _seen(self) -> Any:
-        """The value for a look at it, which does not end a loan."""
+        """The value, for a look at it that does not take a lent array back."""
         while (array := self._array) is None and (array := self._slot.lent) is None:  # type: ignore[union-attr]
             pass  # without the GIL, another thread has just settled it
         return array
@@ -235,19 +235,19 @@ class Tensor(_ArrayMethods, Guarded):
         return self.size * self.itemsize
 
     def item(self) -> Any:
-        """The only element, as a Python number: the way out of the graph for ``J.item()``."""
+        """Return the only element as a Python number, which leaves the graph."""
         if NESTED:
             self._refuse_in_trace(".item()")
         return self._seen.item()
 
     def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers, out of the graph."""
+        """Return the elements as nested lists of Python numbers, which leave the graph."""
         if NESTED:
             self._refuse_in_trace(".tolist()")
         return self._seen.tolist()
 
     def detach(self) -> Tensor:
-        """A leaf with the same value that requires no gradient."""
+        """Return a leaf with the same value that does not require a gradient."""
         if NESTED:
             self._refuse_in_trace(".detach()")
         return make_leaf(_new(Tensor), self._value, _getframe(1))
@@ -282,7 +282,7 @@ class Tensor(_ArrayMethods, Guarded):
         return index(self._seen)
 
     def _refuse_in_trace(self, how: str) -> None:
-        """Refuse to give a value where it is not known, or is that of the first call: in a trace, and after it."""
+        """Refuse to give a value that is not known in a trace, or that was known only during a trace that is over."""
         trace = trace_of(self)
         if trace is None:
             return
@@ -305,7 +305,7 @@ class Tensor(_ArrayMethods, Guarded):
             )
 
     def __format__(self, spec: str) -> str:
-        """``f"{J:.4f}"`` writes the number, as NumPy does."""
+        """Return the number as text: ``f"{J:.4f}"``."""
         return format(self.item(), spec) if spec else str(self)
 
     def __bool__(self) -> bool:
@@ -332,7 +332,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether `backward` computes a gradient here. May be set on leaves with floating data."""
+        """Whether `backward` computes a gradient for this tensor. You may set it on leaves with floating data."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -349,9 +349,9 @@ class Tensor(_ArrayMethods, Guarded):
     @property
     @exclusive
     def grad(self) -> Array | None:
-        """The gradient that `backward` left, of the shape and dtype of `data`; None where none has run.
+        """The gradient that `backward` left, with the shape and dtype of `data`, or None where none has run.
 
-        The array is yours alone. Setting it to None starts the accumulation anew.
+        The array is yours alone. Set it to None to start the accumulation anew.
         """
         if NESTED:
             self._refuse_in_trace(".grad")
@@ -378,13 +378,13 @@ class Tensor(_ArrayMethods, Guarded):
     def backward(self, grad: ArrayLike | None = None, *, retain_graph: bool = False, retain_grads: bool = True) -> None:
         """Compute the gradient of this tensor, and leave it in ``.grad`` of every node on the way that requires one.
 
-        `grad` is the cotangent of this tensor, of exactly its shape; a scalar has 1. Nodes that do not require a
-        gradient, such as the input X, get none, and nothing is computed for them. ``retain_grads=False`` fills
-        ``.grad`` of leaves only. Leaves add up over separate graphs. A graph can be used once, unless
-        ``retain_graph=True``.
+        `grad` is the cotangent of this tensor and has exactly its shape; the cotangent of a scalar is 1 by default.
+        Nodes that do not require a gradient, such as the input X, get none, and nothing is computed for them. With
+        ``retain_grads=False`` only leaves get a ``.grad``. Leaves add up the gradients of separate graphs. A graph can
+        be used once, unless you say ``retain_graph=True``.
 
-        Gradients appear all at once at the end: an exception on the way leaves every ``.grad`` as it was. Threads may
-        run it at the same time on graphs that share leaves; of those that try to use the same graph one succeeds.
+        All gradients appear at once at the end: an exception on the way leaves every ``.grad`` as it was. Threads may
+        call it at the same time on graphs that share leaves; if several use the same graph, one of them succeeds.
 
         Raises `GraphError` if an earlier backward has used a part of the graph, `ShapeError` for a `grad` of the wrong
         shape or a missing one, `UnsupportedError` if nothing requires a gradient.
@@ -402,7 +402,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     @property
     def name(self) -> str | None:
-        """The name given with ``name=`` or by assignment in the source; None where it has none."""
+        """The name from ``name=`` or from the assignment in the source, or None."""
         return self._name if self._name is not None else self.site.name
 
     @name.setter
@@ -412,7 +412,7 @@ class Tensor(_ArrayMethods, Guarded):
         self._name = name
 
     def __repr__(self) -> str:
-        """Shows the value, or in a trace, where it is not known, the shape and dtype."""
+        """Return the value as text, or the shape and dtype in a trace, where the value is not known."""
         known = not NESTED or trace_of(self) is None
         value = np.array2string(
             np.asarray(self._seen), separator=", ", prefix="Tensor(", threshold=50, edgeitems=2, precision=4
@@ -433,8 +433,8 @@ class Tensor(_ArrayMethods, Guarded):
     def __copy__(self) -> Tensor:
         """Return a leaf with the data, `grad`, `name` and `requires_grad` of a leaf of your own.
 
-        Within a function that is differentiated or compiled the copy is recorded, as that of ``x.copy()`` is.
-        Elsewhere the copy of a computed tensor would lose its gradient: it is refused where one is wanted.
+        Within a function that is differentiated or compiled, the copy is recorded, like that of ``x.copy()``.
+        Elsewhere the copy of a computed tensor would lose its gradient, and is refused if the tensor requires one.
         """
         if STATE.get().nested is not None or any(calls_of(self)):
             return self.copy()
@@ -450,7 +450,7 @@ class Tensor(_ArrayMethods, Guarded):
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles are leaves with data of their own; the graph stays behind, and a result is cut off."""
+        """Return a pickle, which is a leaf with data of its own: the graph stays behind."""
         refuse_within(self, "a pickle")
         leaf = self.op is None
         return _rebuilt, (np.array(self._seen), leaf and self._requires_grad, self._name, self.grad if leaf else None)
@@ -554,7 +554,7 @@ class Tensor(_ArrayMethods, Guarded):
         return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: int | tuple[int, ...]) -> Tensor:
-        """See `tinygraph.permute_dims`; without axes, `T`."""
+        """See `tinygraph.permute_dims`; without axes, it returns `T`."""
         return FUNCTIONS["permute_dims"](self, axes[0] if len(axes) == 1 else axes or None)
 
     def astype(self, dtype: Any) -> Tensor:
@@ -570,7 +570,7 @@ _INSTEAD = {
 
 
 def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "a copy") -> Array:
-    """An array of what may stand for one, checked; `asked` is what the user called for it."""
+    """Return an array of the data, checked; `asked` is the function or method that the user called."""
     if isinstance(data, Tensor):
         data._refuse_exit(asked)
         data = cast(Array, data._seen)
@@ -590,16 +590,16 @@ def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked
 
 
 def _is_masked(data: Any, depth: int = 64) -> bool:  # as many axes as NumPy's arrays may have
-    """Whether an array, or one in nested lists, has masked elements."""
+    """Return whether an array, or an array in nested lists, has masked elements."""
     if type(data) in (list, tuple):
         plain = set(map(type, data)) <= {float, int, bool}
         return not plain and depth > 0 and any(_is_masked(x, depth - 1) for x in data)
-    mask = getattr(data, "mask", None)  # that of pandas is a method
+    mask = getattr(data, "mask", None)  # in pandas it is a method
     return isinstance(mask, (np.ndarray, np.bool_)) and bool(mask.any())
 
 
 def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
-    """A leaf that requires a gradient: ``Tensor(data, requires_grad=True)``.
+    """Return a leaf that requires a gradient: ``Tensor(data, requires_grad=True)``.
 
     >>> import tinygraph as tg
     >>> W1 = tg.parameter([[1.0, 2.0]])
@@ -640,7 +640,7 @@ def make_node(
     requires_grad: bool,
     frame: FrameType,
 ) -> Tensor:
-    """The node that an op has computed; a constant where nothing is recorded. `frame` is the code that applied it."""
+    """Return the node that an op has computed, or a constant where nothing is recorded; `frame` applied the op."""
     plain, recording, scope, _, _, check, _, _, _ = STATE.get()
     tensor = _new(Tensor)
     if not plain:
@@ -671,14 +671,14 @@ def make_node(
 
 
 def _guard(tensor: Tensor) -> None:
-    """Give a node a guard, and choose the next one: at distances so irregular that no loop makes a chain of others."""
+    """Give a node a guard, and choose the next node to get one, so irregularly that no loop always skips it."""
     global _next_guarded
     _next_guarded = tensor.age + 32 + (tensor.age * 0x9E3779B1 >> 16) % 64
     tensor._guard = Guard((tensor.inputs, tensor.params))
 
 
 def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params: Params, value: Any) -> Tensor:
-    """A node whose value is given, for readings that ask what would be: nothing is computed, checked or warned of."""
+    """Return a node whose value is given, for readings of what could be: it computes, checks and warns of nothing."""
     node = make_leaf(_new(Tensor), value, _getframe(1))
     node.op, node._slot, node.inputs, node._args, node.params = op, None, inputs, args, params
     return node
@@ -691,8 +691,8 @@ def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | N
 
 
 def variable_of(x: Tensor) -> Iterator[Nested]:
-    """The calls in which a tensor stands for an argument, or for what was computed from one."""
-    for origin in getattr(x, "_calls", ()):  # the slot of what is not a variable is empty
+    """Yield the calls in which a tensor stands for an argument, or for a tensor that was computed from one."""
+    for origin in getattr(x, "_calls", ()):  # the attribute is not set on other tensors
         if isinstance(origin, Tensor):
             yield from calls_of(origin)
         else:
@@ -700,13 +700,13 @@ def variable_of(x: Tensor) -> Iterator[Nested]:
 
 
 def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
-    """The calls with variables that a tensor was computed from; with `smoothly` only those it has a derivative by."""
+    """Yield the calls from whose variables a tensor was computed; with `smoothly`, only through derivatives."""
     for node in toposort(x, stop=_ROUGH if smoothly else ()):
         yield from variable_of(node)
 
 
 class _Rough:
-    """All tensors through which no derivative goes."""
+    """The set of all tensors through which no derivative goes."""
 
     def __contains__(self, x: object) -> bool:
         return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
@@ -720,13 +720,13 @@ def _all_calls() -> list[Nested]:
 
 
 def trace_of(x: Any) -> Nested | None:
-    """The trace that a tensor belongs to; None where it belongs to none.
+    """Return the trace that a tensor belongs to, or None.
 
-    While a function is traced, all that its thread sees does. Another thread does not know that it works for a trace,
-    and a tensor may be kept until after it, so there the graph is asked.
+    While a thread traces a function, every tensor that it sees belongs to the trace. Another thread does not know that
+    it works for a trace, and a tensor may outlive its trace: then the graph tells.
     """
     around = STATE.get().nested
-    if STATE.get().tracing and around is not None and not around.over:  # it may be that of a task that was left behind
+    if STATE.get().tracing and around is not None and not around.over:  # it may be over in a task that was left behind
         return around
     if type(x) is Tensor and any(call.tracing for call in _all_calls()):
         return next((call for call in calls_of(x) if call.tracing), None)
@@ -734,14 +734,14 @@ def trace_of(x: Any) -> Nested | None:
 
 
 def loses_gradient(x: Tensor) -> bool:
-    """Whether a gradient may be wanted through this tensor, so that its numbers must not leave the graph in silence."""
+    """Return whether a gradient may be wanted through this tensor, so that its numbers must not leave in silence."""
     if not STATE.get().recording:
         return False
     return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
 
 
 def refuse_within(x: Tensor, what: str) -> None:
-    """Refuse a way out that is open elsewhere to what belongs to a function that is compiled or differentiated."""
+    """Refuse a way out, `what`, to a tensor of a function that is compiled or differentiated."""
     if NESTED:
         x._refuse_in_trace(what)
         if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
@@ -755,7 +755,7 @@ _LEFT = "it comes from an argument of a call that is over ({}), and has the numb
 
 
 def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
-    """Refuse outputs that depend on a variable of a call that is over, other than through `variables`."""
+    """Raise `GraphError` if outputs depend on a variable of a call that is over, other than through `variables`."""
     if not NESTED or not any(call.over for call in _all_calls()):
         return
     for node in toposort(*outputs, stop=variables):
@@ -772,23 +772,23 @@ def _read_only(array: Any) -> Array:
 
 
 def ask(x: Tensor, what: str) -> None:
-    """Refuse to show the values of a tensor in a program, or to decide by them: it is made before they come."""
+    """Refuse `what`, which shows or uses the value of a tensor, where a function is compiled before it is known."""
     if NESTED:
         x._refuse_in_trace(what)
 
 
 def unusable(dtype: np.dtype[Any]) -> str:
-    """Why a tensor cannot hold this dtype."""
+    """Return the reason why a tensor cannot hold this dtype."""
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
 
 
 def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
-    """All nodes that `outputs` were computed from, and themselves; inputs before their readers.
+    """Return `outputs` and all nodes that they were computed from, with inputs before their readers.
 
-    The order is the order in which they were made, so it is the same on every run. What the nodes in `stop` were
-    computed from is left out.
+    The order is that in which they were made, so it is the same on every run. The inputs of the nodes in `stop` are
+    left out.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter(2.0)
@@ -813,7 +813,7 @@ _age = attrgetter("age")
 
 
 def origin(x: Tensor) -> str:
-    """Where a tensor came from: ``A1 = tanh(Z1), net.py:20``."""
+    """Return where a tensor came from: ``A1 = tanh(Z1), net.py:20``."""
     if x.op is None and x.site.anonymous:
         return "a plain array"
     text = x.site.text or (x.op.name if x.op is not None else "")
@@ -822,7 +822,7 @@ def origin(x: Tensor) -> str:
 
 
 def describe(x: Any) -> str:
-    """A tensor in a sentence: its name, or what it is."""
+    """Return the words for a tensor in a sentence: its name, or its op and inputs."""
     if not isinstance(x, Tensor):
         return repr(x)
     if x.name or x.op is None:
@@ -832,7 +832,7 @@ def describe(x: Any) -> str:
 
 
 def gradient_shape_message(x: Tensor, shape: tuple[int, ...]) -> str:
-    """Why a gradient of this shape is not one of `x`: foo and dfoo always have the same shape."""
+    """Return the message that a gradient of this shape cannot be that of `x`: foo and dfoo have the same shape."""
     name = describe(x)
     gradient = f"d{name}" if name.isidentifier() else "its gradient"
     hints = []
