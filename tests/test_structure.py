@@ -1,4 +1,4 @@
-"""The plan of the house: imports point one way, every name has one room, and facts stand where they belong."""
+"""The package keeps to its layout: imports point one way, names have one room, and tests mirror the source files."""
 
 import ast
 import configparser
@@ -53,7 +53,7 @@ def room_of(module: str) -> str:
 
 
 def imports(module: str) -> set[str]:
-    """The modules of tinygraph that a module imports, wherever in it, for types or at run time."""
+    """Return the modules of tinygraph that a module imports anywhere, for types or at run time."""
     path, found = MODULES[module], set()
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -71,7 +71,7 @@ IMPORTS = {module: imports(module) for module in MODULES}
 
 
 def below(room: str) -> set[str]:
-    """The rooms that a room may import."""
+    """Return the rooms that a room may import."""
     return ROOMS[room].union(*(below(lower) for lower in ROOMS[room]))
 
 
@@ -99,7 +99,7 @@ def test_no_module_waits_for_itself():
 
 
 def test_packages_that_are_imported_late_import_nothing_of_their_own():
-    """Or two threads could wait for each other: one imports the package, the other one of its files first."""
+    """Otherwise two threads could wait for each other: one imports the package, the other one of its files first."""
     early = output(
         python("import sys, tinygraph; print(*(name for name in sys.modules if 'tinygraph' in name))")
     ).split()
@@ -130,7 +130,7 @@ def test_only_the_graph_binds_attributes_of_the_tensor():
 
 
 def test_rules_do_not_import_the_tensor():
-    """A rule works on any namespace: the only op files that know Tensor are those with a public function around."""
+    """A rule works on any namespace; only the public function around a rule may know Tensor."""
     for path in (PACKAGE / "ops").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Lambda):
@@ -139,7 +139,7 @@ def test_rules_do_not_import_the_tensor():
 
 
 def test_nobody_takes_the_cached_property_that_locks():
-    """That of `functools` has one lock for all objects of a class in Python 3.11, so that two threads can deadlock."""
+    """In Python 3.11 that of `functools` has one lock for all objects of a class, so two threads can deadlock."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "functools":

@@ -4,6 +4,7 @@ import dataclasses
 
 
 def grad_of(*tensors):
+    """Return the gradient of each tensor as a list, or None where it has no gradient."""
     return [None if x.grad is None else x.grad.tolist() for x in tensors]
 
 

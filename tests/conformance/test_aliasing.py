@@ -167,7 +167,7 @@ def lists(shape=(2, 2)):
 
 
 def shared(base):
-    """Tensors that share memory with the array `base`, in all ways that it may be handed over."""
+    """Return objects that share memory with the array `base`, by the way in which they were made."""
     read_only = base[:]
     read_only.flags.writeable = False
     return {

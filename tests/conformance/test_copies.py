@@ -63,7 +63,7 @@ def test_p17_pickles_keep_data_dtype_and_whether_a_gradient_is_required(protocol
     assert np.array_equal(y.data, x.data)
     assert y.requires_grad
     assert y.grad is None
-    y.data[...] = 0.0  # one's own, and writable
+    y.data[...] = 0.0  # it is a writable array of its own
 
 
 def test_p17_the_graph_is_not_pickled():

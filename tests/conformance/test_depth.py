@@ -20,7 +20,7 @@ def test_p12_a_million_nodes_in_a_thread_with_a_small_stack():
         import gc, sys, threading
         import tinygraph as tg
 
-        gc.disable()  # it would visit the million nodes again and again
+        gc.disable()  # the collector would visit the million nodes again and again
 
         def chain():
             limit = sys.getrecursionlimit()
@@ -169,7 +169,7 @@ def deep():
 )
 def test_p13_tools_on_a_deep_graph_need_no_recursion(deep, tool):
     limit = sys.getrecursionlimit()
-    with contextlib.suppress(tg.TinygraphError):  # clean, should one be refused
+    with contextlib.suppress(tg.TinygraphError):  # a refusal is fine
         tool(deep)
     assert sys.getrecursionlimit() == limit
 

@@ -36,7 +36,7 @@ def test_p10_an_exception_in_backward_changes_no_gradient():
 
 
 def network():
-    """A graph with a shared leaf, a gradient that stays aside, and gradients from an earlier one."""
+    """Return a loss and its nodes, with a shared leaf, a gradient that stays aside, and earlier gradients."""
     W, b = tg.parameter([[0.5, -0.25]], "W"), tg.parameter([[0.1]], "b")
     A = tg.sigmoid(W @ np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]]) + b)
     J = tg.log_loss(A, np.array([[1.0, 0.0, 1.0]])) + (W * W).sum()
@@ -89,9 +89,9 @@ def instructions(code):
 
 
 def interrupted_at(point, function):
-    """Call `function` with Ctrl-C at one of the points where CPython looks for it; whether it came to that.
+    """Call `function` with Ctrl-C at the given point; return whether it has so many points.
 
-    These are after a call, at the start of a function and at the end of a round of a loop.
+    CPython looks for signals after a call, at the start of a function and at the end of a round of a loop.
     """
     points, came, last = 0, False, {}
     files = {inspect.getsourcefile(module) for module in (traversal, tensor)}

@@ -15,7 +15,7 @@ import tinygraph as tg
 
 @contextlib.contextmanager
 def without_garbage_collection():
-    """Only reference counting frees: a cycle would show as memory that stays."""
+    """Leave only reference counting to free memory, so that a cycle shows as memory that stays."""
     gc.collect()
     gc.disable()
     try:
@@ -105,7 +105,7 @@ def test_p14_a_program_keeps_no_graph_alive():
     gc.collect()
     before = sum(type(x) is tg.Tensor and x.op is not None for x in gc.get_objects())
     step, w = ran()
-    with without_garbage_collection():  # collected once: tracing may leave cycles behind, as `ast` does
+    with without_garbage_collection():  # collects once, since tracing may leave cycles behind, as `ast` does
         assert sum(type(x) is tg.Tensor and x.op is not None for x in gc.get_objects()) <= before
         gone = weakref.ref(w)
         del step, w

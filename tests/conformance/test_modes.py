@@ -165,7 +165,7 @@ def test_p09_every_mode_is_that_of_its_thread_task_and_generator_alone(mode, is_
 
 
 async def coroutine():
-    """Whether any mode is on where none has been entered."""
+    """Return whether any mode is on although none has been entered."""
     await asyncio.sleep(0)
     return any(is_on() for _, is_on in MODES.values())
 

@@ -6,7 +6,7 @@ import tinygraph as tg
 
 
 def message(attempt):
-    """The text of our own refusal, which is a TypeError."""
+    """Return the text of the refusal that an attempt raises, which must be our own TypeError."""
     with pytest.raises(tg.UnsupportedError) as caught:
         attempt()
     assert isinstance(caught.value, TypeError)
@@ -14,7 +14,7 @@ def message(attempt):
 
 
 def fallen_out(result):
-    """Whether a result has lost the gradient: comparisons and the like, which have none, are recorded as well."""
+    """Return whether a result has lost its gradient; recorded comparisons have none to lose."""
     if isinstance(result, (tuple, list)):
         return any(map(fallen_out, result))
     if not isinstance(result, tg.Tensor):

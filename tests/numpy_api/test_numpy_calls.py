@@ -21,11 +21,11 @@ ABOUT_THE_SHAPE_OR_THE_TYPE = WORDS("""
     min_scalar_type iscomplexobj isrealobj zeros_like ones_like full_like diag_indices_from tril_indices_from
     triu_indices_from
 """)
-# Each result is of one argument alone.
+# Each of their results depends on one argument only.
 OF_EACH_ARGUMENT = WORDS("atleast_1d atleast_2d atleast_3d broadcast_arrays meshgrid ix_")
 AS_TEXT = ["str_"]
 RETURNS_NOTHING = ["bmat"]
-# What stands second is only asked for its dtype, or whether it is true.
+# They ask their second argument only for its dtype or its truth.
 DTYPE_SECOND = WORDS("""
     array asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix astype empty empty_like
     frombuffer fromiter identity matrix ndarray ones ones_like recarray require zeros zeros_like
@@ -37,7 +37,7 @@ FLAG_OR_TOLERANCE_SECOND = WORDS("""
 BOOLEAN = ["array_equal", "array_equiv"]
 CONDITION_FIRST = WORDS("compress extract")
 HARMLESS_ALONE = {*ABOUT_THE_SHAPE_OR_THE_TYPE, *AS_TEXT, *RETURNS_NOTHING}
-OF_THE_FIRST_ALONE = {"lstsq"}  # among whose results are the singular values of the first matrix
+OF_THE_FIRST_ALONE = {"lstsq"}  # its results include the singular values of the first matrix
 HARMLESS = {*HARMLESS_ALONE, *DTYPE_SECOND, *FLAG_OR_TOLERANCE_SECOND, *BOOLEAN, *OF_THE_FIRST_ALONE}
 CONSTANT_FOR_ZERO = {"norm", "matrix_power"}  # the number of elements that are not 0, and the identity
 FORMS = {

@@ -15,7 +15,7 @@ X = np.array([[0.5, 1.5], [1.2, 0.3]])
 
 
 class Subclass(np.ndarray):
-    """An array with a class of its own."""
+    """A subclass of NumPy's array."""
 
 
 OPERANDS = {
@@ -133,7 +133,7 @@ def test_equality_with_what_is_no_number_is_false_everywhere_as_in_numpy(other, 
 
 
 class Unit:
-    """Somebody else's class, which tells NumPy that it knows how to be multiplied with arrays."""
+    """A foreign class that tells NumPy that it handles multiplication with arrays itself."""
 
     __array_ufunc__ = None
 

@@ -20,7 +20,7 @@ SCALARS = [
 
 
 def unwidened(result, *operands):
-    """What NumPy gives, but that integers do not widen floating numbers."""
+    """Return NumPy's result in the dtype that it has when integers do not widen floating numbers."""
     floats = [x.dtype for x in operands if x.dtype.kind == "f"]
     integers = any(x.dtype.kind in "iu" for x in operands)
     return result.astype(np.result_type(*floats)) if floats and integers and result.dtype.kind == "f" else result
@@ -32,9 +32,9 @@ def unwidened(result, *operands):
 def test_numbers_of_every_type_promote_as_numpy_does_but_for_integers(apply, shape):
     compared = 0
     for dtype in ("f2", "f4", "f8", "i1", "i4", "i8", "u1", "?"):
-        x = np.ones(shape, dtype)[()]  # without axes, a scalar of NumPy's: for booleans ** differs from arrays
+        x = np.ones(shape, dtype)[()]  # a scalar where there are no axes, since ** of booleans differs from arrays
         for scalar in SCALARS:
-            # with other numbers than Python's own, ** of NumPy 2.1 has other dtypes
+            # ** of NumPy 2.1 has other dtypes for numbers that are not Python's own
             builtin = type(scalar) in (int, float, bool)
             numpys = np.power if apply is operator.pow and not builtin else apply
             for way, plain in (

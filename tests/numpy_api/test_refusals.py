@@ -160,7 +160,7 @@ def test_what_an_argument_of_numpy_is_refused_for_can_be_done_otherwise(attempt,
 
 
 def suggestion(attempt):
-    """What a refusal names as the nearest thing; None where it names nothing, or nothing is refused any more."""
+    """Return the name that a refusal suggests, or None where it suggests nothing or nothing is refused."""
     try:
         attempt()
     except tg.UnsupportedError as error:

@@ -1,4 +1,4 @@
-"""Every op in the table, by every law."""
+"""Every op in the table keeps every law."""
 
 import pytest
 
