@@ -1,8 +1,9 @@
-"""What all tests share."""
+"""Fixtures and hooks for all tests."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import builtins
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 
 import numpy as np
@@ -18,6 +19,19 @@ def doctest_names(doctest_namespace: dict[str, object]) -> None:
     doctest_namespace.update(tg=tinygraph, np=np)
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """Forget the ops that a test declares, and the last result that a doctest shows as ``_``."""
+    tables = (records.OPS, records.APPLY, vars(records.NUMBERS))
+    before = [dict(table) for table in tables]
+    yield
+    for table, known in zip(tables, before, strict=True):
+        if table != known:
+            table.clear()
+            table.update(known)
+    vars(builtins).pop("_", None)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
@@ -25,7 +39,7 @@ def rng() -> np.random.Generator:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
-    """Where SciPy is missing, what needs it is skipped."""
+    """Skip a test that needs SciPy where SciPy is missing."""
     from tinygraph import DependencyError
 
     try:
@@ -38,7 +52,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 @pytest.fixture
 def wrongly():
-    """The exponential function with a wrong gradient at 2."""
+    """Return the exponential function with a wrong gradient at 2, which is not in the op table."""
 
     @declaring.op("elementwise", lambda xp, g, y, x: g * xp.where(x == 2.0, 3.0, y))
     def wrongly(xp, x):

@@ -1,9 +1,10 @@
-"""Random programs against every second opinion there is: ``python tests/fuzz.py --seconds 1200 --seed 0``.
+"""Compare random programs with every second opinion: ``python tests/fuzz.py --seconds 1200 --seed 0``.
 
-A program is a few leaves and a list of steps, each a function of the tables on earlier results. Programs of one step
-try every function on special values, those of two reuse leaves, long ones compose at random. Where two opinions differ
-the program is made as small as it still shows it, and printed so that it can be run. New functions come in by
-themselves. With PyTorch installed it is asked too.
+A program is a few leaves and a list of steps; each step applies a function of the op table to earlier results.
+Programs of one step try every function on special values, programs of two steps reuse leaves, and long programs compose
+functions at random. Where two opinions differ, the program is shrunk as far as they still differ, and printed as code
+that runs.
+New functions are included automatically. PyTorch is one of the opinions where it is installed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Random arithmetic in every dtype, eager against compiled: ``python tests/fuzz_dtypes.py --seconds 1200 --seed 0``.
+"""Compare eager and compiled arithmetic in every dtype: ``python tests/fuzz_dtypes.py --seconds 1200 --seed 0``.
 
-A function is drawn as source text over arrays of mixed dtypes and numbers. It is compiled on one set
-of numbers and compared on others as well, since a program must hold for all arrays of its shapes and dtypes. Values,
-gradients, dtypes and errors must be those of the function itself. Where they differ the text is made as short as it
-still shows it, and printed.
+A function is drawn at random as source text over arrays of mixed dtypes and numbers. It is compiled on one set of
+numbers and compared on others as well, since a program must hold for all arrays of its shapes and dtypes. Values,
+gradients, dtypes and errors must be those of the function itself. Where they differ, the text is shortened as far as
+the difference remains, and printed.
 """
 
 from __future__ import annotations

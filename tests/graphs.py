@@ -1,4 +1,4 @@
-"""Random graphs for tests."""
+"""Random graphs."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ BINARY = [
 
 
 def random_graph(seed: int) -> tg.Tensor:
-    """A scalar computed by up to a dozen random ops, some of them named, from three parameters and a constant."""
+    """Return a scalar that up to a dozen random ops, some of them named, compute from parameters and a constant."""
     rng = np.random.default_rng(seed)
     pool = [tg.parameter(rng.normal(size=SHAPES[rng.integers(len(SHAPES))])) for _ in range(3)]
     pool.append(tg.Tensor(rng.normal(size=(3, 3))))

@@ -1,4 +1,4 @@
-"""Ctrl-C, or another thread, at every moment: run something again and again, each time with that one step later."""
+"""Run an action again and again, interrupted by Ctrl-C or by another thread one step later each time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGE = str(Path(tg.__file__).parent)
 
 
 def environment() -> dict[str, str]:
-    """What a process needs to find tinygraph where the tests have found it."""
+    """Return the environment in which a process finds the same tinygraph as the tests."""
     found = os.pathsep.join(map(str, (Path(PACKAGE).parent, Path(__file__).parent)))
     return {**os.environ, "PYTHONPATH": found, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -30,10 +30,11 @@ def environment() -> dict[str, str]:
 def interruptions(
     action: Callable[..., Any], setup: Callable[[], tuple[Any, ...]] = tuple, everywhere: bool = False
 ) -> Iterator[tuple[Any, ...]]:
-    """Run `action` on what `setup` makes until it is no longer interrupted; after each interruption look at that.
+    """Run `action` on the result of `setup` until nothing interrupts it; yield that result after each interruption.
 
-    CPython runs signal handlers after calls, on entering a function, and where a loop jumps back. An interruption is
-    at the k-th such moment of `action` or of tinygraph; with `everywhere`, before the k-th instruction of tinygraph.
+    CPython runs signal handlers after calls, on entering a function, and where a loop jumps back. The k-th interruption
+    comes at the k-th such moment of `action` or of tinygraph; with `everywhere`, before the k-th instruction of
+    tinygraph.
     """
     for k in itertools.count():
         case = setup()
@@ -46,10 +47,10 @@ def interruptions(
 def interleavings(
     action: Callable[..., Any], other: Callable[..., Any], setup: Callable[[], tuple[Any, ...]]
 ) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
-    """Run `action`, and at its k-th moment `other` in another thread; then look at what both had, and what they gave.
+    """Run `action`, and at its k-th moment `other` in another thread; yield the arguments and the results of both.
 
-    The moments are those at which CPython lets another thread have its turn. Where the other one has to wait for a
-    lock, it goes on when it can.
+    At these moments CPython lets another thread run. Where the other thread has to wait for a lock, it continues as
+    soon as it can.
     """
     for k in itertools.count():
         case = setup()
@@ -75,7 +76,7 @@ def _interrupt() -> None:
 def _comes_to(
     action: Callable[..., Any], case: tuple[Any, ...], k: int, event: Callable[[], None], everywhere: bool
 ) -> bool:
-    """Run `action` with an event at its k-th moment; whether it has that many."""
+    """Run `action` with an event at its k-th moment; return whether it has that many moments."""
     left, thread = k, get_ident()
 
     def look(code: CodeType, offset: int) -> None:
@@ -127,7 +128,7 @@ def _each_instruction(look: Callable[[CodeType, int], None]) -> Iterator[None]:
 
 @cache
 def _moments(code: CodeType) -> frozenset[int]:
-    """The instructions before which CPython looks for signals."""
+    """Return the instructions before which CPython looks for signals."""
     instructions = [i for i in dis.get_instructions(code) if i.opname != "CACHE"]
     after = {
         i.offset for earlier, i in itertools.pairwise(instructions) if earlier.opname.startswith(("CALL", "RESUME"))

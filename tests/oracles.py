@@ -1,4 +1,4 @@
-"""PyTorch's function for each of ours, as the files in `ops/torch_oracle` give them in a dictionary ``ORACLE``."""
+"""PyTorch's functions of the same meaning as ours, as each file in `ops/torch_oracle` gives them in its ``ORACLE``."""
 
 import runpy
 from pathlib import Path
@@ -9,12 +9,12 @@ FILES = sorted((Path(__file__).parent / "ops" / "torch_oracle").glob("*.py"))
 
 
 def torch_functions():
-    """What is called on PyTorch's tensors with our inputs and parameters, by the names of our functions."""
+    """Return, by the names of our functions, the functions that take our inputs and parameters as PyTorch's tensors."""
     return {name: function for file in FILES for name, function in runpy.run_path(str(file))["ORACLE"].items()}
 
 
 def as_one(torch, result):
-    """Several results as one tensor, those of the first's kind, as `tinygraph.testing.laws.applied` gives them."""
+    """Return one tensor that joins all results of the same kind as the first, like `tinygraph.testing.laws.applied`."""
     if not isinstance(result, (tuple, list)):
         return result
     alike = [y for y in result if y.is_floating_point() == result[0].is_floating_point()]
@@ -22,5 +22,5 @@ def as_one(torch, result):
 
 
 def is_public(record):
-    """Whether a record is of the function that has its name; some have an op of the same name within."""
+    """Return whether a record belongs to the public function of its name; some functions contain an op of that name."""
     return isinstance(record, Composite) or record.name not in COMPOSITES

@@ -1,4 +1,4 @@
-"""Interpreters of their own: a test may crash them, and what they print does not depend on the machine's settings."""
+"""Separate interpreters, which a test may crash, and whose output does not depend on the machine's settings."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ FOUND = os.pathsep.join(map(str, (TESTS.parent, TESTS)))  # tinygraph, and what 
 
 
 def python(script, *args, cwd=None, **environment):
-    """Start the text of a script, or a file, in an interpreter that treats warnings as errors."""
+    """Start an interpreter that runs the text of a script, or a file, and treats warnings as errors."""
     code = [str(script)] if isinstance(script, Path) else ["-c", textwrap.dedent(script)]
     return subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-W", "error", *code, *args],
@@ -24,7 +24,7 @@ def python(script, *args, cwd=None, **environment):
 
 
 def output(process):
-    """What a process printed, once it has ended well."""
+    """Wait until a process has ended without an error, and return the text that it printed."""
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, f"exit code {process.returncode}\n{err[-2000:]}"
     return out

@@ -1,4 +1,4 @@
-"""Each demo runs, says what it should, and leaves its pictures."""
+"""Each demo runs, prints the expected text, and writes its pictures."""
 
 import re
 from pathlib import Path

@@ -21,7 +21,7 @@ MODULES = ["tinygraph", *(m.name for m in pkgutil.walk_packages(tg.__path__, "ti
 
 
 def documented(module):
-    """The functions and classes that a module defines, also those that the op decorator has wrapped."""
+    """Yield the functions and classes that a module defines, including those that the op decorator has wrapped."""
     yield module.__name__, module
     for name, value in vars(module).items():
         if getattr(value, "__module__", None) == module.__name__ and callable(value):
@@ -69,7 +69,7 @@ def test_code_block_of_the_readme(code, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("page", ["where.md"])
 def test_the_examples_of_a_page(page):
-    """In which one follows from another."""
+    """Each example may use the names of the examples before it."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     assert examples.count(">>>") > 30
@@ -99,7 +99,7 @@ def test_every_public_name_stands_in_the_overview(name):
 
 
 def found(name):
-    """Whether NumPy has a function."""
+    """Return whether NumPy has a function."""
     try:
         operator.attrgetter(name)(np)
     except AttributeError:
@@ -121,7 +121,7 @@ def test_the_page_of_all_functions_is_up_to_date(monkeypatch):
 
 
 def test_every_function_has_a_record_for_the_laws():
-    """But for x itself, and the derivatives of the digamma function, whose op has one."""
+    """The exceptions are x itself, and the derivatives of the digamma function, whose op has a record."""
     assert FUNCTIONS.keys() - {"positive", "polygamma"} <= OPS.keys() | COMPOSITES.keys()
 
 

@@ -1,4 +1,4 @@
-"""Shape errors that teach: in the user's names, with both shapes, where each came from, and what would fit."""
+"""Shape errors show the user's names, both shapes, where each came from, and what would fit."""
 
 import copy
 import pickle

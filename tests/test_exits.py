@@ -1,8 +1,9 @@
-"""Every way in which the numbers of a tensor could leave a graph or a trace, and what each of them does.
+"""The numbers of a tensor leave a graph or a trace only by the documented exits.
 
-A row of the table records, so that the gradient is right, and right again when the compiled program runs with other
-numbers; or it refuses in our words; or it is one of the documented ways out, whose result is a constant. In a trace
-nothing is a constant that the next call would find unchanged. Private names (``x._array``) are out of scope.
+The table lists every way in which they could leave. A row either records, so that the gradient is right, and remains
+right when the compiled program runs with other numbers; or it is refused with our own message; or it is a documented
+exit, whose result is a constant. In a trace no number becomes a constant that the next call would find unchanged.
+Private names (``x._array``) are out of scope.
 """
 
 import array
@@ -42,7 +43,7 @@ RECORDS, REFUSES, CONSTANT, SILENT = "records", "refuses", "constant", "silent"
 
 
 class Row(NamedTuple):
-    """A way out: a function of a vector of two, and one that computes the same with recorded operations."""
+    """A possible exit: a function of a vector of two, and one that computes the same with recorded operations."""
 
     name: str
     leave: Any
@@ -81,7 +82,7 @@ def tied(x):
 
 
 def read(text):
-    """The first number in the text of a tensor, if it shows any."""
+    """Return the first number in the text of a tensor, if it shows any."""
     if "shape=" in text:
         raise tg.UnsupportedError("there are no numbers to read")
     return float(re.findall(r"[-\d.]+", text)[0])
@@ -98,7 +99,7 @@ def saved(write):
 
 
 def into(change):
-    """An array that something has written to."""
+    """Return a function that makes an array and writes its argument into it by `change`."""
 
     def leave(x):
         result = np.zeros(2)
@@ -507,7 +508,7 @@ TRACES = {
 
 
 def program(name, f):
-    """The compiled program of a place among TRACES."""
+    """Return the compiled program of a place among TRACES."""
     if name == "for_scipy":
         return tg.for_scipy(f, FIRST).fun
     return tg.compile(f if name == "value" else TRACES[name](f))
@@ -526,7 +527,7 @@ def leaves_of(result):
 
 
 def in_thread(function):
-    """The same function, which runs in a thread of its own."""
+    """Return a function that does the same in a thread of its own."""
 
     def run(*args):
         with ThreadPoolExecutor(1) as pool:
@@ -536,7 +537,7 @@ def in_thread(function):
 
 
 def outcome(row, place, threaded):
-    """What a row does in a place, found by its results for two vectors."""
+    """Return what a row does in a place, as its results for two vectors show."""
     kind, name = place
     leave = in_thread(row.leave) if threaded else row.leave
 

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, the same each time; `python tests/fuzz.py --seconds 1200` by hand is a long one."""
+"""The fuzzer finds nothing in a short run with fixed seeds; `tests/fuzz.py` says how to start a long run."""
 
 import dataclasses
 import re

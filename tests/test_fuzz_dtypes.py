@@ -1,4 +1,4 @@
-"""A short run of the fuzzer of dtypes, the same each time; `python tests/fuzz_dtypes.py` by hand is a long one."""
+"""The fuzzer of dtypes finds nothing in a short run; `tests/fuzz_dtypes.py` says how to start a long run."""
 
 import fuzz_dtypes
 import numpy as np

@@ -1,9 +1,11 @@
-"""What importing tinygraph costs and brings."""
+"""Importing tinygraph imports no extra, changes nothing in the process, and works in any order."""
 
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 from processes import output, python
 
 import tinygraph
@@ -17,6 +19,33 @@ def test_importing_tinygraph_imports_no_extra():
     script = f"import sys, tinygraph; print([m for m in {OPTIONAL} if m in sys.modules])"
     already = script.replace("tinygraph", "inspect, numpy")  # `inspect` brings `dis`
     assert output(python(script)) == output(python(already))
+
+
+@pytest.mark.parametrize(("namespace", "function"), [("fft", "rfft"), ("linalg", "solve")])
+def test_a_namespace_is_a_module_that_can_be_imported_first(namespace, function):
+    script = f"""
+        import tinygraph.{namespace}
+        from tinygraph.{namespace} import {function}
+
+        import tinygraph as tg
+
+        print(tg.{namespace} is tinygraph.{namespace}, tg.{namespace}.{function} is {function})
+    """
+    assert output(python(script)) == "True True\n"
+
+
+@pytest.mark.parametrize("namespace", [tinygraph.fft, tinygraph.linalg], ids=["fft", "linalg"])
+def test_a_namespace_shows_its_public_functions_and_classes_only(namespace):
+    assert dir(namespace) == sorted(namespace.__all__)
+    for name in namespace.__all__:
+        assert not name.startswith("_")
+        assert callable(getattr(namespace, name))
+
+
+def test_the_only_public_modules_are_the_namespaces():
+    modules = {name for name in tinygraph.__all__ if isinstance(getattr(tinygraph, name), ModuleType)}
+    assert modules == {"fft", "init", "linalg", "nn", "ops"}
+    assert dir(tinygraph) == sorted(tinygraph.__all__)
 
 
 STATE_OF_THE_PROCESS = """

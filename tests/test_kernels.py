@@ -1,4 +1,4 @@
-"""Kernels: erf and erfc against those of the C library, adding at places against NumPy's own."""
+"""Kernels compute the same numbers as the C library, NumPy, or a loop over single steps."""
 
 import math
 
@@ -108,7 +108,7 @@ SPECIAL = {
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("special", SPECIAL.values(), ids=SPECIAL)
 def test_a_long_recurrence_is_the_one_of_single_steps(special, reverse, axis, dtype, rng):
-    """In blocks; infinite, NaN or 0 only where the single steps are."""
+    """It runs in blocks, and is infinite, NaN or 0 only where the single steps are."""
     x, b, y = rng.normal(size=(1000, 2)), rng.normal(size=(1000, 2)), np.zeros((1000, 2), dtype)
     b[100:140] *= 1e-150
     x[list(special), 1] = list(special.values())
@@ -129,7 +129,7 @@ def test_a_long_recurrence_is_the_one_of_single_steps(special, reverse, axis, dt
 @pytest.mark.parametrize("padding", [(0, 0), (1, 2), (4, 0)], ids="{0[0]}-{0[1]}".format)
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_convolutions_are_transposes_of_each_other(channels, groups, stride, padding, dilation, rng):
-    """y · conv(x, w) is x · conv_transpose(y, w) and w · conv_kernel(x, y), also of more than fits into one part."""
+    """y · conv(x, w) equals x · conv_transpose(y, w) and w · conv_kernel(x, y), even when it takes several parts."""
     inward, outward = channels
     x, w = rng.normal(size=(3, groups * inward, 40, 9)), rng.normal(size=(groups * outward, inward, 3, 2))
     x = np.concatenate([x] * 20) if stride == dilation == 1 else x

@@ -1,4 +1,4 @@
-"""The lecture, in its own notation: the engine against the closed forms.
+"""The engine agrees with the closed forms of the lecture, written in its own notation.
 
 For one example, the chain rule from the loss L(a, y) = −(y log a + (1 − y) log(1 − a)) backwards:
 
@@ -13,8 +13,8 @@ Two layers, z1 = W1 x + b1, a1 = g1(z1), z2 = W2 a1 + b2, a2 = σ(z2):
     da1 = W2ᵀ dz2       dz1 = da1 ∗ g1′(z1)
     dW1 = dz1 xᵀ        db1 = dz1
 
-For m examples as columns, J = (1/m) Σ L. There dZ2 below is the derivative of each example's loss, as the lecture
-writes it, and 1/m enters with the parameters; the engine's gradient of an activation is 1/m of it.
+For m examples as columns, J = (1/m) Σ L. In that case dZ2 is the derivative of each example's loss, as the lecture
+writes it, and the factor 1/m enters with the parameters; the engine's gradient of an activation is 1/m times that.
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
-"""The plan of the house: imports point one way, every name has one room, and facts stand where they belong."""
+"""The package keeps to its layout: imports point one way, names have one room, and tests mirror the source files."""
 
 import ast
+import configparser
 import importlib
 import inspect
 from graphlib import TopologicalSorter
@@ -52,7 +53,7 @@ def room_of(module: str) -> str:
 
 
 def imports(module: str) -> set[str]:
-    """The modules of tinygraph that a module imports, wherever in it, for types or at run time."""
+    """Return the modules of tinygraph that a module imports anywhere, for types or at run time."""
     path, found = MODULES[module], set()
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -70,7 +71,7 @@ IMPORTS = {module: imports(module) for module in MODULES}
 
 
 def below(room: str) -> set[str]:
-    """The rooms that a room may import."""
+    """Return the rooms that a room may import."""
     return ROOMS[room].union(*(below(lower) for lower in ROOMS[room]))
 
 
@@ -98,7 +99,7 @@ def test_no_module_waits_for_itself():
 
 
 def test_packages_that_are_imported_late_import_nothing_of_their_own():
-    """Or two threads could wait for each other: one imports the package, the other one of its files first."""
+    """Otherwise two threads could wait for each other: one imports the package, the other one of its files first."""
     early = output(
         python("import sys, tinygraph; print(*(name for name in sys.modules if 'tinygraph' in name))")
     ).split()
@@ -129,7 +130,7 @@ def test_only_the_graph_binds_attributes_of_the_tensor():
 
 
 def test_rules_do_not_import_the_tensor():
-    """A rule works on any namespace: the only op files that know Tensor are those with a public function around."""
+    """A rule works on any namespace; only the public function around a rule may know Tensor."""
     for path in (PACKAGE / "ops").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Lambda):
@@ -138,10 +139,78 @@ def test_rules_do_not_import_the_tensor():
 
 
 def test_nobody_takes_the_cached_property_that_locks():
-    """That of `functools` has one lock for all objects of a class in Python 3.11, so that two threads can deadlock."""
+    """In Python 3.11 that of `functools` has one lock for all objects of a class, so two threads can deadlock."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module == "functools":
                 assert "cached_property" not in {alias.name for alias in node.names}, path
             for decorator in getattr(node, "decorator_list", ()):
                 assert ast.unparse(decorator) != "functools.cached_property", path
+
+
+TESTS = Path(__file__).parent
+
+# The tests that mirror no source file, because their subject spans several of them.
+SUBJECTS = {
+    "conformance/test_aliasing.py": "a part of protocol.json",
+    "conformance/test_cases.py": "cases.json",
+    "conformance/test_copies.py": "a part of protocol.json",
+    "conformance/test_depth.py": "a part of protocol.json",
+    "conformance/test_identity.py": "a part of protocol.json",
+    "conformance/test_interruptions.py": "a part of protocol.json",
+    "conformance/test_memory.py": "a part of protocol.json",
+    "conformance/test_modes.py": "a part of protocol.json",
+    "conformance/test_protocol.py": "protocol.json as a whole",
+    "conformance/test_refused.py": "a part of protocol.json",
+    "conformance/test_runs.py": "a part of protocol.json",
+    "equations/test_sympy.py": "a second opinion on equations",
+    "numpy_api/test_conversions.py": "tensors that become plain numbers and arrays",
+    "numpy_api/test_numpy_calls.py": "every function of NumPy, in several forms of call",
+    "numpy_api/test_numpy_walk.py": "every function of NumPy, place by place of its signature",
+    "numpy_api/test_operators.py": "operators with anything on either side",
+    "numpy_api/test_promotion.py": "dtypes of results",
+    "numpy_api/test_python_protocols.py": "tensors in the hands of Python itself",
+    "ops/test_array_api.py": "every op on another array namespace",
+    "ops/test_conventions.py": "docs/conventions.md",
+    "ops/test_every_op.py": "every op, by every law",
+    "ops/test_limits.py": "every op at its singular points",
+    "ops/test_tails.py": "every elementwise op on its whole domain",
+    "ops/test_torch.py": "a second opinion on every op",
+    "pictures/test_browser.py": "a page in a browser",
+    "pictures/test_pictures.py": "the package itself",
+    "test_demos.py": "demos/",
+    "test_docs.py": "docs/, README.md and docstrings",
+    "test_exits.py": "every way in which numbers could leave a graph",
+    "test_fuzz.py": "tests/fuzz.py",
+    "test_fuzz_dtypes.py": "tests/fuzz_dtypes.py",
+    "test_import.py": "importing the package",
+    "test_lecture.py": "the formulas of the lecture",
+    "test_public.py": "every public function, with wrong arguments",
+    "test_structure.py": "the layout of the package",
+}
+
+
+def test_tests_mirror_the_source_files_except_for_those_about_a_subject():
+    mirrors_nothing = set()
+    for path in TESTS.rglob("test_*.py"):
+        test = path.relative_to(TESTS)
+        source = PACKAGE / test.parent / test.stem.removeprefix("test_")
+        if not source.with_suffix(".py").exists() and not (source / "__init__.py").exists():
+            mirrors_nothing.add(test.as_posix())
+    assert mirrors_nothing == SUBJECTS.keys()
+
+
+def test_a_wheel_contains_every_file_of_the_package():
+    """Setuptools takes the folders that have an `__init__`, and the other files that setup.cfg names."""
+    config = configparser.ConfigParser()
+    config.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    patterns = {
+        package: [pattern.strip() for pattern in line.split(",")]
+        for package, line in config["options.package_data"].items()
+    }
+    for path in PACKAGE.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            folder = path.parent
+            assert (folder / "__init__.py").exists(), path
+            package = ".".join(folder.relative_to(PACKAGE.parent).parts)
+            assert path.suffix == ".py" or any(map(path.match, patterns[package])), path

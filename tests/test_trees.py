@@ -1,4 +1,4 @@
-"""Nested containers of arrays go apart and together again."""
+"""Nested containers of arrays can be flattened and built again."""
 
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 

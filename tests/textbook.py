@@ -1,4 +1,4 @@
-"""Models of the textbooks, each a function that builds it; their equations stand in docs/textbook.md."""
+"""Functions that build the models of the textbooks; docs/textbook.md has their equations."""
 
 import numpy as np
 

@@ -11,3 +11,7 @@ from .ops.signals import fourier as _fourier
 from .ops.signals.fourier import *
 
 __all__ = _fourier.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -165,17 +165,7 @@ def test_it_is_not_asked_where_nothing_is_to_be_differentiated():
 
 
 @pytest.fixture
-def declared():
-    """Forget the ops that a test declares."""
-    before = [(registry, dict(registry)) for registry in (records.OPS, records.APPLY, vars(records.NUMBERS))]
-    yield
-    for registry, known in before:
-        registry.clear()
-        registry.update(known)
-
-
-@pytest.fixture
-def bessel(declared):
+def bessel():
     """J₀ and J₁ by their integrals, which no function of ours knows; each is in the other's derivative."""
     t = (np.arange(400) + 0.5) * math.pi / 400
 
@@ -214,7 +204,7 @@ def test_an_op_of_ones_own_keeps_the_laws_draws_derives_and_compiles(bessel):
     assert ops.j0(w).op is records.OPS["j0"]
 
 
-def test_an_op_with_numpy_source_is_written_with_that(declared):
+def test_an_op_with_numpy_source_is_written_with_that():
     @tg.op(
         "elementwise",
         lambda xp, g, y, x, slope: g * xp.where(x > 0, 1.0, slope),
@@ -231,7 +221,7 @@ def test_an_op_with_numpy_source_is_written_with_that(declared):
     np.testing.assert_allclose(without(np.array([1.0, -1.0])), [1.0, -0.1])
 
 
-def test_an_op_does_not_take_a_name_or_numpys_function_by_accident(declared):
+def test_an_op_does_not_take_a_name_or_numpys_function_by_accident():
     def tanh(xp, x):
         return x
 
@@ -251,7 +241,7 @@ def test_an_op_does_not_take_a_name_or_numpys_function_by_accident(declared):
         tg.op("elementwise", None, None)(one)
 
 
-def test_a_wrong_shape_from_a_rule_is_an_error(declared):
+def test_a_wrong_shape_from_a_rule_is_an_error():
     @tg.op("reduction", lambda xp, g, y, x: g * 1.0)
     def total(xp, x):
         return xp.sum(x)

@@ -1,4 +1,4 @@
-"""The expressions of cases.json, which have broken autograd engines, against what PyTorch, JAX and NumPy agree on."""
+"""The expressions of cases.json, which have broken autograd engines, agree with PyTorch, JAX and NumPy."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ FINITE = {
 
 
 def numbers(data):
-    """Nested lists in which numbers that JSON lacks are strings."""
+    """Return nested lists with numbers in place of the strings for numbers that JSON lacks."""
     if isinstance(data, list):
         return [numbers(x) for x in data]
     if isinstance(data, str):
@@ -56,7 +56,7 @@ def arranged(spec):
 
 
 class Run:
-    """A case, carried out as far as it says."""
+    """A case that has been run as far as it asks for."""
 
     def __init__(self, case):
         self.case = case
@@ -81,7 +81,7 @@ class Run:
 
 
 def ours(case, name):
-    """The gradient of a case: as recorded, but for a number in place of NaN where that is listed above."""
+    """Return the recorded gradient of a case, with a number in place of NaN where the table above lists one."""
     recorded = case["grads"][name]
     if case["id"] not in FINITE:
         return recorded

@@ -1,7 +1,7 @@
-"""A tensor in each place of each public function of NumPy: it is recorded, or refused in our own words.
+"""A tensor as any argument of any public function of NumPy is either recorded or refused with our own message.
 
-The places come from the signatures. The others are filled with arrays, numbers and what the names of the parameters
-ask for, until NumPy takes plain arrays in all of them; then one of these, with floats in it, becomes a tensor.
+The parameters come from the signatures. They are filled with arrays, numbers and values that their names suggest, until
+NumPy accepts plain arrays in all of them; then one of the arguments that hold floats becomes a tensor.
 """
 
 import inspect
@@ -40,7 +40,7 @@ LEFT_OUT = re.findall(
     set_bit_generator default_rng get_state
     """,
 )
-# Whatever they raise, since they ask a tensor for nothing that it could refuse.
+# They may raise any error, since they ask a tensor for nothing that it could refuse.
 NUMPYS_OWN_ERRORS = {
     "np.frombuffer": "reads memory",
     "np.ndarray": "reads memory",
@@ -54,7 +54,7 @@ NO_RESULT_OR_TEXT = {
 }
 # They treat an x that is not an ndarray as a number, and so match the axes of x with those of the coefficients.
 ASKING_FOR_THE_CLASS = [f"np.polynomial.polynomial.poly{name}" for name in ("val", "grid2d", "grid3d", "valfromroots")]
-# What others have built on arrays: it is enough that nothing falls out of the graph.
+# These modules are built on arrays; it is enough that nothing falls out of the graph.
 LENIENT = ("np.ma.", "np.rec.", "np.polynomial.", "np.strings.")
 
 MATRIX = np.array([[2.0, 0.5], [0.5, 1.5]])
@@ -74,7 +74,7 @@ PLAIN = [MATRIX, VECTOR, 1, 0.5, [MATRIX, MATRIX], [VECTOR, VECTOR]]
 
 
 def by_name(name):
-    """What a parameter takes that is no array of floats."""
+    """Return the values that a parameter of this name takes besides arrays of floats."""
     known = {
         "axis": [0],
         "axes": [(0, 1), (1, 0)],
@@ -144,7 +144,7 @@ def functions():
 
 
 def places(function):
-    """Its parameters, those that must be given first."""
+    """Return the required parameters of a function and its optional parameters."""
     try:
         parameters = [*inspect.signature(function).parameters.values()]
     except ValueError:
@@ -173,7 +173,7 @@ def copied(values):
 
 
 def accepted(function, place, required):
-    """Parameters, and values for them that NumPy takes, floats in `place`; and what it gives."""
+    """Return parameters, values that NumPy accepts for them, with floats in `place`, and the result of the call."""
     parameters = required if place in required else [*required, place]
     candidates = [FLOATS if p is place else by_name(p.name) for p in parameters]
     for values in itertools.islice(itertools.product(*candidates), MOST_TRIES):
@@ -188,14 +188,14 @@ MOST_TRIES = 400
 
 
 def replaced(values, i, change):
-    """The values with another in one place: of a list, the first item is changed."""
+    """Return the values with one of them changed; of a list, the first item is changed."""
     values = copied(values)
     values[i] = [change(values[i][0]), *values[i][1:]] if isinstance(values[i], list) else change(values[i])
     return values
 
 
 def numbers(result):
-    """All numbers of a result in one row; None where there are others things in it."""
+    """Return all numbers of a result in one row, or None where it holds anything else."""
     if isinstance(result, (tuple, list)):
         parts = [numbers(part) for part in result]
         return None if any(part is None for part in parts) else np.concatenate([np.zeros(0), *parts])
@@ -213,7 +213,7 @@ def tensors_in(result):
 
 
 def dependence(function, parameters, values, i, plain):
-    """Whether NumPy's result depends on the value in a place at all, and whether smoothly."""
+    """Return whether NumPy's result depends on the value in a place, and whether it does so smoothly."""
     here = numbers(plain)
     found = []
     for change in (lambda x: np.asarray(x) * 1.5 + 0.25, lambda x: np.asarray(x) * (1 + 1e-6)):
@@ -229,7 +229,7 @@ def dependence(function, parameters, values, i, plain):
 
 
 def is_ours(error):
-    """Whether an error is our own refusal, or NumPy's because of it."""
+    """Return whether an error is our own refusal, or an error of NumPy that our refusal has caused."""
     while error is not None:
         if isinstance(error, tg.TinygraphError) and isinstance(error, TypeError):
             return len(str(error)) > 30
@@ -238,7 +238,7 @@ def is_ours(error):
 
 
 def fault(name, function, place, required):
-    """What is wrong with a tensor in a place, if anything."""
+    """Return in words what is wrong with a tensor in a place, or None."""
     found = accepted(function, place, required)
     if found is None:
         return None
@@ -291,7 +291,7 @@ def test_a_tensor_in_each_place_is_recorded_or_refused(name, function, tmp_path,
         warnings.simplefilter("ignore")
         np.random.seed(0)
         for place in [*required, *optional]:
-            if isinstance(place.default, bool):  # a flag, of which the truth is taken
+            if isinstance(place.default, bool):  # a flag, which is asked for its truth
                 continue
             if problem := fault(name, function, place, required):
                 faults[place.name] = problem

@@ -113,7 +113,7 @@ def places_of(record, inputs):
     """The special points of a function: the input that is moved there, the name of the place, and the point."""
     for place, x in enumerate(inputs):
         for name, change in PLACES.items() if x.dtype.kind == "f" and x.size else ():
-            # elementwise, the tails are tried number by number in test_laws; here those that are sums of two powers
+            # The laws try most elementwise ops at infinity, number by number; these two are sums of two powers.
             if "inf" not in name or record.kind != "elementwise" or record.name in ("logaddexp", "logaddexp2"):
                 yield place, name, change(x, 0)
 

@@ -1,6 +1,5 @@
-"""Every op in the table, by every law."""
+"""Every op in the table keeps every law."""
 
-import numpy as np
 import pytest
 
 from tinygraph.graph.records import OPS
@@ -30,28 +29,3 @@ def test_every_op_has_samples_with_an_axis_of_length_zero_or_one(name):
     assert shapes or OPS[name].kind == "control"  # those are made, and tested, with functions of the user's
     if OPS[name].kind in ("elementwise", "contraction") and not OPS[name].params:
         assert any(0 in shape for shape in shapes)
-
-
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        (lambda xp, g, y, x: g * (1.0 + y * y), "central differences"),
-        (lambda xp, g, y, x: xp.stop_gradient(g) * (1.0 - y * y), "differentiated by the cotangent"),
-        (lambda xp, g, y, x: xp.where(g > 0, g, 1.5 * g) * (1.0 - y * y), "central differences|not linear"),
-    ],
-    ids=["its slope", "its derivative by g", "it is not linear in g"],
-)
-def test_a_wrong_rule_breaks_a_law(rule, said):
-    import dataclasses
-
-    right = OPS["tanh"]
-    wrong = dataclasses.replace(right, vjps=(rule,))
-    applied = laws.APPLY["tanh"]
-    try:
-        from tinygraph.graph.declaring import _apply_unary
-
-        laws.APPLY["tanh"] = _apply_unary(wrong)
-        with pytest.raises(laws.LawError, match=said):
-            laws.law_gradient(wrong, [np.array([0.5, 1.0])], {})
-    finally:
-        laws.APPLY["tanh"] = applied
