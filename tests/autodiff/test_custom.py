@@ -8,6 +8,7 @@ import pytest
 import tinygraph as tg
 from tinygraph import ops
 from tinygraph.graph import records
+from tinygraph.graph.declaring import composite
 from tinygraph.graph.evaluating import evaluate
 from tinygraph.testing import laws
 
@@ -249,6 +250,16 @@ def test_an_op_does_not_take_a_name_or_numpys_function_by_accident(declared):
 
     with pytest.raises(tg.ArgumentError, match=r"one has 2 gradient rules for the inputs \(x\) after xp"):
         tg.op("elementwise", None, None)(one)
+
+
+@pytest.mark.parametrize("declare", [tg.op, lambda kind: composite(kind, samples=())])
+def test_a_kind_that_does_not_exist_is_refused(declare):
+    with pytest.raises(
+        tg.ArgumentError, match=r"one of elementwise, .*, not 'elementwize'; did you mean 'elementwise'"
+    ):
+        declare("elementwize")
+    with pytest.raises(tg.ArgumentError, match=r"loss, control, other, not 'magic'$"):
+        declare("magic")
 
 
 def test_a_wrong_shape_from_a_rule_is_an_error(declared):

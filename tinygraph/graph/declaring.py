@@ -17,7 +17,7 @@ import numpy as np
 from .. import errors
 from ..errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
 from .recording import STATE
-from .records import APPLY, COMPOSITES, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
+from .records import APPLY, COMPOSITES, KINDS, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
 from .sites import Site, locate
 from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .threads import cached_property
@@ -56,12 +56,15 @@ def op(
 
     Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
     tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
-    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` says whether it
-    broadcasts ("elementwise"). With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
+    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` is one of
+    elementwise, reduction, shape, indexing, contraction, convolution, normalisation, loss, control and other; only
+    elementwise ops broadcast. With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
     programs compute it in place of calling `run`.
 
-    Raises `ArgumentError` for a name that another op has, and where there are more rules than inputs.
+    Raises `ArgumentError` for a kind that does not exist, for a name that another op has, and where there are more
+    rules than inputs.
     """
+    _need_kind(kind)
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         if not isinstance(forward, FunctionType):
@@ -114,6 +117,17 @@ def op(
     return declare
 
 
+def _need_kind(kind: str) -> None:
+    """Raise `ArgumentError` where there is no such kind of op."""
+    if kind in KINDS:
+        return
+    from difflib import get_close_matches  # here, since importing it is slow
+
+    near = get_close_matches(str(kind), KINDS, 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(f"the kind of an op is one of {', '.join(KINDS)}, not {kind!r}{meant}")
+
+
 def _giving_arrays(run: Rule) -> Rule:
     """A forward of the user's, whose results are arrays or NumPy's numbers whatever it makes."""
 
@@ -148,7 +162,10 @@ def composite(
 
     `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
     arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
+
+    Raises `ArgumentError` for a kind that does not exist.
     """
+    _need_kind(kind)
     if sequence:
         called = _of_list
 

@@ -16,6 +16,20 @@ PACKAGE = __name__.partition(".")[0]
 OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
 
+KINDS = {
+    "elementwise": "Each number of the result is made of the numbers in its place. Only these ops broadcast.",
+    "reduction": "Numbers along axes are summed up, or otherwise taken together; running sums belong here too.",
+    "shape": "The same numbers stand in another arrangement.",
+    "indexing": "Numbers are taken from, or put in, places that other inputs or the parameters name.",
+    "contraction": "The result is a product of matrices, or something else of linear algebra or of Fourier's.",
+    "convolution": "A window moves over the input.",
+    "normalisation": "Numbers along axes are put in relation to each other.",
+    "loss": "Predictions are compared with labels.",
+    "control": "The op is made with a function of the user's.",
+    "other": "None of the above, such as an op of the user's own.",
+}
+"""The kinds of ops and of functions that are composed of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
@@ -28,8 +42,7 @@ class Op:
     name: str
     """The name in the Array API standard, or in PyTorch where the standard has none."""
     kind: str
-    """elementwise, reduction, shape, indexing, contraction or loss; control where it is made with a function of
-    the user's. Only elementwise ops broadcast."""
+    """One of `KINDS`."""
     forward: Rule
     """``forward(xp, *inputs, **params)``"""
     run: Rule
