@@ -67,6 +67,10 @@ class Op:
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = ()
     """The inputs in which it is linear: groups of those that have to be multiplied by a number for the output to be.
     "each" says that every input is such a group, "together" that all are one."""
+    batch: Rule | None = None
+    """How a new first axis passes through: ``batch(xp, moving, shape, *inputs, **params)`` gives the result, of this
+    shape, of inputs of which those that are `moving` have the new axis, or None where it cannot. Without a rule an op
+    is applied to one after the other; elementwise ops need none."""
     jumps: bool = False
     """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
     floating: bool = False
@@ -80,6 +84,11 @@ class Op:
     """Whether any input has a gradient rule."""
     propagating: tuple[Rule | None, ...] = field(init=False)
     """The rules without those whose result stays aside."""
+
+    @property
+    def apply(self) -> Rule:
+        """The function that applies it to operands and records a node."""
+        return APPLY[self.name]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "differentiable", any(self.vjps))

@@ -24,7 +24,7 @@ from ...graph.records import MATRIX_PRODUCT, NUMBERS, PRODUCT
 from ...graph.samples import Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, normalize_axes
-from ..arithmetic.broadcasting import Shape, unbroadcast
+from ..arithmetic.broadcasting import Shape, aligned, unbroadcast
 from ..arithmetic.elementwise import multiply
 from ..arrays.shapes import permute_dims, reshape
 
@@ -78,6 +78,23 @@ def row(xp: Any, x: Any) -> Any:
     return xp.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
+def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any) -> Any:
+    """As one product of two matrices where the other operand is a matrix."""
+    x_moves, y_moves = moving
+    x_ndim, y_ndim = x.ndim - x_moves, y.ndim - y_moves
+    if x_moves and not y_moves and y_ndim <= 2:
+        return xp.reshape(xp.matmul(xp.reshape(x, (-1, x.shape[-1])), y), shape) if x.size else None
+    if y_moves and not x_moves and y_ndim == 1 and x_ndim == 2:
+        return xp.matmul(y, xp.matrix_transpose(x))
+    if x_ndim == 1:
+        x = row(xp, x)
+    if y_ndim == 1:
+        y = column(xp, y)
+    ndim = max(x_ndim, y_ndim, 2)
+    x, y = (aligned(xp, z, ndim) if moves else z for z, moves in ((x, x_moves), (y, y_moves)))
+    return xp.reshape(xp.matmul(x, y), shape)
+
+
 @op(
     "contraction",
     _matmul_left,
@@ -107,6 +124,7 @@ def row(xp: Any, x: Any) -> Any:
     ),
     source="{0} @ {1}",
     linear="each",
+    batch=_batched_matmul,
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
@@ -128,6 +146,7 @@ def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=np.linalg.outer,
     samples=tuple(map(Sample, (((2,), (3,)), ((1,), (1,)), ((0,), (3,))))),
     linear="each",
+    batch=lambda xp, moving, shape, x, y: xp.reshape(x, (*x.shape, 1)) * row(xp, y),
 )
 def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x yᵀ, the outer product of two vectors.
@@ -163,6 +182,13 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     return xp.trace(x, offset=offset)
 
 
+def _batched_vdot(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any) -> Any:
+    if all(moving) or not (x.size and y.size):
+        return None
+    x, y = (xp.reshape(z, (shape[0], -1) if moves else (-1,)) for z, moves in zip((x, y), moving, strict=True))
+    return xp.matmul(x, y) if moving[0] else xp.matmul(y, x)
+
+
 @op(
     "contraction",
     lambda xp, g, z, x, y: xp.reshape(g * y, x.shape),
@@ -170,6 +196,7 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     notation="⟨{0}, {1}⟩",
     samples=tuple(map(Sample, (((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (6,)), ((), ()), ((0,), (0, 2))))),
     linear="each",
+    batch=_batched_vdot,
 )
 def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.

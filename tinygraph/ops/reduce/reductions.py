@@ -6,6 +6,7 @@ the gradient 0. The extremes that skip NaN are primitives: a number in place of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError
 from ...graph.declaring import composite, op
-from ...graph.records import BIG_SUM
+from ...graph.records import BIG_SUM, Rule
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor
@@ -110,6 +111,18 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.true_divide(_add(x, axis, None, None, keepdims), reduced_count(x.shape, axis))
 
 
+def _batched(name: str) -> Rule:
+    """Return the batching rule of a reduction: the same one over axes that are counted from the second."""
+
+    def rule(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, axis: Axis, keepdims: bool) -> Any:
+        if x.ndim == 1:
+            return x
+        axes = tuple(i + 1 for i in reduced_axes(x.ndim - 1, axis))
+        return getattr(xp, name)(x, axis=axes, keepdims=keepdims)
+
+    return rule
+
+
 @op(
     "reduction",
     lambda xp, g, y, x, axis, keepdims: spread(xp, g, x.shape, axis, keepdims),
@@ -118,6 +131,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     run=_sum,
     samples=_with_empty,
     linear="together",
+    batch=_batched("sum"),
 )
 def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements along `axis`.
@@ -135,6 +149,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     run=_mean,
     samples=_samples,
     linear="together",
+    batch=_batched("mean"),
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.
