@@ -71,6 +71,11 @@ class Op:
     """How a new first axis passes through: ``batch(xp, moving, shape, *inputs, **params)`` gives the result, of this
     shape, of inputs of which those that are `moving` have the new axis, or None where it cannot. Without a rule an op
     is applied to one after the other; elementwise ops need none."""
+    flops: float | Rule | None = None
+    """How many floating-point operations it takes: so many for each element of the first input, or
+    ``flops(shape, *shapes, **params)``, a function of the shapes of the result and the inputs. Without it, an
+    elementwise op takes one for each element of the result, a reduction one for each of its input, shapes and indices
+    take none; see `tinygraph.diagnosis.flops` for the convention."""
     jumps: bool = False
     """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
     floating: bool = False

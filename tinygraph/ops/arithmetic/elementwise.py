@@ -768,6 +768,7 @@ def _conversion(node: Any) -> str:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
     source=_conversion,
+    flops=0,
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
@@ -781,6 +782,7 @@ def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.int64}),),
     source=_conversion,
+    flops=0,
 )
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""

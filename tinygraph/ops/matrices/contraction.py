@@ -125,6 +125,7 @@ def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: An
     source="{0} @ {1}",
     linear="each",
     batch=_batched_matmul,
+    flops=lambda z, x, y: 2 * math.prod(z) * x[-1],
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
@@ -147,6 +148,7 @@ def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     samples=tuple(map(Sample, (((2,), (3,)), ((1,), (1,)), ((0,), (3,))))),
     linear="each",
     batch=lambda xp, moving, shape, x, y: xp.reshape(x, (*x.shape, 1)) * row(xp, y),
+    flops=lambda z, x, y: math.prod(z),
 )
 def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x yᵀ, the outer product of two vectors.
@@ -170,6 +172,7 @@ def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     ),
     source="np.linalg.trace({0}, offset={offset})",
     linear="together",
+    flops=lambda y, x, offset: math.prod(y) * min(x[-2:]),
 )
 def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.
@@ -197,6 +200,7 @@ def _batched_vdot(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any)
     samples=tuple(map(Sample, (((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (6,)), ((), ()), ((0,), (0, 2))))),
     linear="each",
     batch=_batched_vdot,
+    flops=2,
 )
 def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.
@@ -272,6 +276,7 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
         Sample(((0,),), {"subscripts": "iii->i", "shape": (0, 0, 0)}),
     ),
     linear="together",
+    flops=0,
 )
 def scatter_diagonal_(xp: Any, x: ArrayLike, subscripts: str, shape: Shape) -> Any:
     """Zeros of `shape`, with `x` where the labels that are equal have equal indices: the transpose of a diagonal."""
@@ -398,6 +403,25 @@ _einsums = (
 )
 
 
+def _flops_of_einsum(z: Shape, *xs: Shape, subscripts: str) -> float:
+    """Two operands at a time; a product, and a sum where a label goes, for each combination of indices."""
+    operands, _, result = subscripts.partition("->")
+    terms = operands.split(",")
+    lengths = dict.fromkeys(operands.replace(",", ""), 1)
+    for term, shape in zip(terms, xs, strict=True):
+        lengths |= {label: max(n, lengths[label]) if n else 0 for label, n in zip(term, shape, strict=True)}
+    arrays = [np.broadcast_to(0.0, shape) for shape in xs]
+    pairs = np.einsum_path(subscripts, *arrays, optimize="greedy")[0][1:] if len(xs) > 2 else [range(len(xs))]
+    total = 0
+    for pair in pairs:
+        members = [terms.pop(i) for i in sorted(pair, reverse=True)]
+        labels = set("".join(members))
+        kept = labels & {*result, *"".join(terms)}
+        terms.append("".join(kept))
+        total += (len(members) - 1 + (kept != labels)) * math.prod(lengths[label] for label in labels)
+    return total
+
+
 @op(
     "contraction",
     lambda xp, g, z, *xs, subscripts: [partial(_of_operand, i) for i in range(len(xs))],
@@ -407,6 +431,7 @@ _einsums = (
     samples=tuple(Sample(shapes, {"subscripts": subscripts}) for shapes, subscripts in _einsums),
     source="np.einsum({subscripts}, {*})",
     linear="each",
+    flops=_flops_of_einsum,
 )
 def einsum_(xp: Any, *xs: ArrayLike, subscripts: str) -> Any:
     """With labels for all axes, and after the arrow those of the result."""
@@ -693,6 +718,7 @@ def kron(x: ArrayLike, y: ArrayLike) -> Tensor:
     binding=PRODUCT,
     samples=_of_shapes((3,), (3,), (2, 3), (3,), (2, 1, 3), (4, 3), (0, 3), (3,)),
     linear="each",
+    flops=lambda z, x, y: 3 * math.prod(z),
 )
 def cross_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """Along the last axis, of length three."""

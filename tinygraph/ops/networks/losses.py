@@ -19,7 +19,7 @@ from ...graph.records import NUMBERS, PRODUCT, SUM
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, given_name, misfit, need_one_of, normalize_axis
-from ..arithmetic.broadcasting import broadcasts_to, kept
+from ..arithmetic.broadcasting import Shape, broadcasts_to, kept
 from ..arithmetic.comparisons import maximum, not_equal, where
 from ..arithmetic.elementwise import abs, astype, divide, floating, sqrt
 from ..arrays.shapes import broadcast_to, reshape
@@ -74,6 +74,11 @@ def _reduced_source(losses: str) -> Callable[[Tensor], str]:
     return lambda node: losses if node.params["reduction"] == "none" else f"np.{node.params['reduction']}({losses})"
 
 
+def _flops_of_log_loss(y: Shape, a: Shape, *_: Shape, reduction: str) -> float:
+    """−(y log a + (1 − y) log(1 − a)), and their sum."""
+    return (8 + (reduction != "none")) * math.prod(a)
+
+
 @op(
     "loss",
     _of_probability,
@@ -81,6 +86,7 @@ def _reduced_source(losses: str) -> Callable[[Tensor], str]:
     notation="log loss({0}, {1})",
     samples=_samples,
     source=_reduced_source("log_loss({0}, {1})"),
+    flops=_flops_of_log_loss,
 )
 def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
@@ -101,6 +107,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
     source="1 / (1 + np.exp({1}))",
+    flops=1,
 )
 def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""
@@ -115,6 +122,7 @@ def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
     source="{1}",
+    flops=0,
 )
 def logit_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """z as a function of a = σ(z)."""
@@ -158,6 +166,7 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
         Sample((*sample.shapes, sample.shapes[0]), sample.params, (*sample.domains, None)) for sample in _samples
     ),
     source=_reduced_source("log_loss_from_logits({2}, {1})"),
+    flops=_flops_of_log_loss,
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""
@@ -309,6 +318,7 @@ def log_loss_from_logits(
         Sample(((2, 2),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
         Sample(((),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
     ),
+    flops=0,
 )
 def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
     """Whether each class, along a new axis, is that of y."""
@@ -328,6 +338,7 @@ def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
         Sample(((3,), (3,)), {"axis": 0}, (None, _probability)),
         Sample(((0, 3), (0, 3)), {"axis": 1}),
     ),
+    flops=6,
 )
 def softmax_loss_(xp: Any, z: ArrayLike, y: ArrayLike, axis: int) -> Any:
     """log Σ eᶻ − Σ y z along an axis, with dz = softmax(z) − y: the cross-entropy of y that add up to 1."""

@@ -240,6 +240,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
         Sample(((2, 3), ()), {"axis": None}, (None, Domain(computed="logsumexp"))),
         Sample(((1, 3), ()), {"axis": -1}, (None, Domain(computed="logsumexp"))),
     ),
+    flops=2,
 )
 def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
     """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
@@ -261,6 +262,7 @@ def _of_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -
     floating=True,
     binding=BIG_SUM,
     samples=_samples,
+    flops=4,
 )
 def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """log Σ eˣ along `axis`, whose derivative is the softmax. Never overflows.
@@ -288,6 +290,7 @@ def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) 
         Sample(((2, 3, 4),), {"axis": (0, 2)}),
         Sample(((2, 3),), {"axis": None}),
     ),
+    flops=5,
 )
 def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     """eˣ / Σ eˣ along `axis`: probabilities that add up to 1. Never overflows.
@@ -314,6 +317,7 @@ def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
         Sample(((2, 3, 4),), {"axis": (0, 2)}),
         Sample(((2, 3),), {"axis": None}),
     ),
+    flops=5,
 )
 def log_softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     """x − log Σ eˣ along `axis`: the logarithms of probabilities, precise where the probability would be 0 or 1.
