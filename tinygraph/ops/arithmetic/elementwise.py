@@ -389,7 +389,7 @@ def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.pow(x, y)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER, source="{0} ** 2")
+@op("elementwise", slope=lambda y, x: 2 * x, notation="{0}^2", binding=POWER, source="{0} ** 2")
 def square(xp: Any, x: ArrayLike) -> Any:
     """y = x², elementwise.
 
@@ -433,9 +433,11 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y, r: g * (xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r))),
-    lambda xp, g, z, x, y, r: -(g * (z * (xp.direction(y, x, r) / xp.without_zero(r)))),
-    None,
+    slope=(
+        lambda xp, z, x, y, r: xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r)),
+        lambda xp, z, x, y, r: -(z * (xp.direction(y, x, r) / xp.without_zero(r))),
+        None,
+    ),
     notation="{0} / {2}",
     binding=PRODUCT,
     run=kernels.direction,
@@ -498,8 +500,7 @@ def sign(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * (xp.sign(x) * xp.copysign(1.0, y)),
-    lambda xp, g, z, x, y: g * 0.0,
+    slope=(lambda xp, z, x, y: xp.sign(x) * xp.copysign(1.0, y), lambda z, x, y: 0.0),
     samples=(_not_flat, _not_flat),
 )
 def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
