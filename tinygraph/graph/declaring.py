@@ -44,6 +44,7 @@ def op(
     floating: bool = False,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
+    **facts: Any,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
     """Declare an op: the decorated function is its forward rule, the arguments are the rest of its record.
 
@@ -67,7 +68,7 @@ def op(
     derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` is one of
     elementwise, reduction, shape, indexing, contraction, convolution, normalisation, loss, control and other; only
     elementwise ops broadcast. With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
-    programs compute it in place of calling `run`.
+    programs compute it in place of calling `run`. Any other fact of `tinygraph.graph.records.Op` is given by its name.
 
     Raises `ArgumentError` for a kind that does not exist, for a name that another op has, where there are more rules
     or slopes than inputs, where a slope does not take the result, the inputs and the parameters, and where slopes
@@ -113,6 +114,7 @@ def op(
             floating=floating,
             check=check,
             samples=samples,
+            **facts,
         )
         if record.params or variadic or count > 2:
             apply = _apply_general(record)
@@ -455,7 +457,7 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     if not isinstance(error, ValueError) or fits or numeric:
         error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
-    if record.name == "matmul":
+    if record.is_matrix_product:
         return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
     if record.kind == "elementwise":
         return shape_error(record.name, inputs, site, errors.broadcast_mismatch)

@@ -57,7 +57,12 @@ _not_flat = Domain(0.1, 2.0, signs=True)
 # -- exponentials and logarithms -----------------------------------------------------------------------------------
 
 
-@op("elementwise", slope=lambda y, x: y, notation="exp({0})")
+@op(
+    "elementwise",
+    slope=lambda y, x: y,
+    notation="exp({0})",
+    advice="tg.sigmoid, tg.softplus, tg.softmax or tg.logsumexp, which do not overflow; or subtract the maximum first",
+)
 def exp(xp: Any, x: ArrayLike) -> Any:
     """y = eˣ, elementwise.
 
@@ -77,7 +82,15 @@ def expm1(xp: Any, x: ArrayLike) -> Any:
     return xp.expm1(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / x, notation="log({0})", samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / x,
+    notation="log({0})",
+    samples=(_positive,),
+    pole="log of 0",
+    advice="tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument above 0,"
+    " as in tg.log(tg.maximum(x, 1e-12))",
+)
 def log(xp: Any, x: ArrayLike) -> Any:
     """y = log x, the natural logarithm, elementwise.
 
@@ -87,7 +100,12 @@ def log(xp: Any, x: ArrayLike) -> Any:
     return xp.log(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (1.0 + x), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (1.0 + x),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log1p(xp: Any, x: ArrayLike) -> Any:
     """y = log(1 + x), elementwise, precise near 0.
 
@@ -107,7 +125,12 @@ def exp2(xp: Any, x: ArrayLike) -> Any:
     return xp.exp2(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (x * math.log(2)), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (x * math.log(2)),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log2(xp: Any, x: ArrayLike) -> Any:
     """y = log₂ x, elementwise, with y′ = 1/(x log 2).
 
@@ -117,7 +140,12 @@ def log2(xp: Any, x: ArrayLike) -> Any:
     return xp.log2(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (x * math.log(10)), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (x * math.log(10)),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log10(xp: Any, x: ArrayLike) -> Any:
     """y = log₁₀ x, elementwise, with y′ = 1/(x log 10).
 
@@ -363,7 +391,13 @@ def sinh(xp: Any, x: ArrayLike) -> Any:
     return xp.sinh(x)
 
 
-@op("elementwise", slope=lambda y, x: 1.0 - y * y, notation="tanh({0})")
+@op(
+    "elementwise",
+    slope=lambda y, x: 1.0 - y * y,
+    notation="tanh({0})",
+    steepness=lambda y, x: 1 - y * y,
+    misremembered={"1 − {0}": lambda y: 1 - y, "1 + {0}²": lambda y: 1 + y * y},
+)
 def tanh(xp: Any, x: ArrayLike) -> Any:
     """y = tanh x, elementwise, with y′ = 1 − y².
 

@@ -112,6 +112,7 @@ def _batched_scatter_add(
     source=lambda node: f"{{0}}[{subscript(node)}]",
     linear=((0,),),
     batch=_batched_getitem,
+    chooses=True,
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return x[filled(key, arrays)]  # type: ignore[index, call-overload]

@@ -129,6 +129,7 @@ _with_eigh = tuple(
     run=kernels.eigh_packed,
     samples=_eigh_samples,
     flops=for_each_matrix(lambda n, _: 9 * n**3),
+    function="eigh",
 )
 def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
     """The eigenvalues of a symmetric matrix as a row, and its eigenvectors below."""
@@ -299,6 +300,7 @@ def flops_of_svd(y: Shape, x: Shape, full: bool) -> float:
     run=kernels.svd_packed,
     samples=tuple(Sample((shape,), {"full": full}) for shape in _svd_shapes for full in (False, True)),
     flops=flops_of_svd,
+    function="svd",
 )
 def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
     """The left singular vectors as columns, below these the right ones, and below as a row the singular values."""
@@ -451,6 +453,7 @@ def _flops_of_qr(y: Shape, x: Shape, mode: str) -> float:
         for shape in ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (2, 2, 3), (0, 2, 2))
     ),
     flops=_flops_of_qr,
+    function="qr",
 )
 def qr_packed_(xp: Any, x: ArrayLike, mode: str = "reduced") -> Any:
     """Q, and below it Rᵀ."""

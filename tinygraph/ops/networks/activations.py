@@ -59,6 +59,8 @@ def _sigmoid(x: Any) -> Any:
     notation="σ({0})",
     run=_sigmoid,
     source="1 / (1 + np.exp(-{0}))",
+    steepness=lambda y, x: 4 * y * (1 - y),
+    misremembered={"1 − {0}": lambda y: 1 - y, "{0} (1 + {0})": lambda y: y * (1 + y)},
 )
 def sigmoid(xp: Any, x: ArrayLike) -> Any:
     """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
@@ -75,6 +77,7 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     notation="relu({0})",
     samples=(_not_flat,),
     source="np.maximum({0}, 0)",
+    steepness=lambda y, x: y > 0,
 )
 def relu(xp: Any, x: ArrayLike) -> Any:
     """y = max(x, 0), elementwise; the derivative at 0 is 0.
@@ -120,6 +123,7 @@ def _clip(x: Any, min_val: float, max_val: float) -> Any:
         for shape in ((2, 3), (), (0,))
     ),
     source="np.clip({0}, {min_val}, {max_val})",
+    steepness=lambda y, x, min_val, max_val: (y > min_val) & (y < max_val),
 )
 def hardtanh(xp: Any, x: ArrayLike, min_val: float = -1, max_val: float = 1) -> Any:
     """y = min(max(x, `min_val`), `max_val`), elementwise; the derivative on the bounds is 0, unlike that of `clip`.
@@ -241,6 +245,7 @@ def _slope_of_gelu_tanh(xp: Any, y: Any, x: Any) -> Any:
     slope=_slope_of_gelu_tanh,
     notation="gelu({0})",
     source="np.maximum({0}, -30) / (1 + np.exp(-np.sqrt(8 / np.pi) * ({0} + 0.044715 * {0} ** 3)))",
+    function="gelu",
 )
 def gelu_tanh_(xp: Any, x: ArrayLike) -> Any:
     """x ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))."""

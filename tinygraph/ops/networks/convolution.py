@@ -102,6 +102,7 @@ def col2im_(xp: Any, x: ArrayLike, size: Shape, kernel: Shape, stride: Shape, pa
     ),
     linear="each",
     flops=lambda z, x, w, **how: 2 * math.prod(z) * math.prod(w[1:]),
+    channels=1,
 )
 def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
     """y[n, o, i] = Σ w[o, c, k] x[n, c, i s + k d − p] over c and k, in each group of channels."""
@@ -170,6 +171,7 @@ def _flops_per_window(z: Shape, x: Shape, *_: Shape, kernel: Shape, **params: An
     run=kernels.max_pool,
     samples=_pools,
     flops=_flops_per_window,
+    chooses=True,
 )
 def max_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.max_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)

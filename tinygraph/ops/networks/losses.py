@@ -15,7 +15,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, Operand, label_mismatch
 from ...graph.declaring import composite, constant, op
-from ...graph.records import NUMBERS, PRODUCT, SUM
+from ...graph.records import NUMBERS, OPS, PRODUCT, SUM
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, given_name, misfit, need_one_of, normalize_axis
@@ -74,6 +74,10 @@ def _reduced_source(losses: str) -> Callable[[Tensor], str]:
     return lambda node: losses if node.params["reduction"] == "none" else f"np.{node.params['reduction']}({losses})"
 
 
+def _log_losses(xp: Any, a: Any, y: Any) -> Any:
+    return -(y * xp.log(a) + (1 - y) * xp.log(1 - a))
+
+
 def _flops_of_log_loss(y: Shape, a: Shape, *_: Shape, reduction: str) -> float:
     """−(y log a + (1 − y) log(1 − a)), and their sum."""
     return (8 + (reduction != "none")) * math.prod(a)
@@ -87,6 +91,7 @@ def _flops_of_log_loss(y: Shape, a: Shape, *_: Shape, reduction: str) -> float:
     samples=_samples,
     source=_reduced_source("log_loss({0}, {1})"),
     flops=_flops_of_log_loss,
+    written_out=_log_losses,
 )
 def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
@@ -167,10 +172,15 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
     ),
     source=_reduced_source("log_loss_from_logits({2}, {1})"),
     flops=_flops_of_log_loss,
+    written_out=_log_losses,
+    function="log_loss",
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""
     return _reduced(xp, _losses_of_logit(xp, y, z), reduction)
+
+
+_SIGMOID = OPS["sigmoid"]
 
 
 @composite("loss", samples=_samples)
@@ -204,7 +214,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         _check_labels(y)
     if labels.dtype is not probabilities.dtype:
         y = _as_wide_as(a, y)
-    if a.op is not None and a.op.name == "sigmoid" and probabilities.dtype.kind == "f":
+    if a.op is _SIGMOID and probabilities.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a._args[0] or np.array_equal(z._seen, a._args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)

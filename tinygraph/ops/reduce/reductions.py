@@ -150,6 +150,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     samples=_samples,
     linear="together",
     batch=_batched("mean"),
+    averages=True,
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.
@@ -202,6 +203,7 @@ def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
     notation="max_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _maximum(x, axis, None, None, keepdims),
     samples=_samples,
+    chooses=True,
 )
 def max(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest element along `axis`. Elements that tie share the gradient equally.
@@ -218,6 +220,7 @@ def max(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     notation="min_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _minimum(x, axis, None, None, keepdims),
     samples=_samples,
+    chooses=True,
 )
 def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The smallest element along `axis`. Elements that tie share the gradient equally.
