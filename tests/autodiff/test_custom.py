@@ -8,6 +8,7 @@ import pytest
 import tinygraph as tg
 from tinygraph import ops
 from tinygraph.graph import records
+from tinygraph.graph.declaring import composite
 from tinygraph.graph.evaluating import evaluate
 from tinygraph.testing import laws
 
@@ -239,6 +240,62 @@ def test_an_op_does_not_take_a_name_or_numpys_function_by_accident():
 
     with pytest.raises(tg.ArgumentError, match=r"one has 2 gradient rules for the inputs \(x\) after xp"):
         tg.op("elementwise", None, None)(one)
+
+
+def test_the_rule_of_an_elementwise_op_follows_from_its_slope():
+    @tg.op("elementwise", slope=lambda y, x: 2.0 * y)
+    def squared_exponential(xp, x):
+        return xp.exp(2.0 * x)
+
+    @tg.op("elementwise", slope=(lambda xp, z, x, y: xp.cos(x) * y, lambda xp, z, x, y: xp.sin(x)))
+    def wave(xp, x, y):
+        return xp.sin(x) * y
+
+    @tg.op("elementwise", slope=(lambda z, x, y: y, None))
+    def scaled(xp, x, y):
+        return x * y
+
+    @tg.op("elementwise", slope=lambda xp, y, x, rate: -rate * y)
+    def decayed(xp, x, rate=1.0):
+        return xp.exp(-rate * x)
+
+    @tg.op("elementwise", slope=lambda y, x: 3.0)
+    def tripled(xp, x):
+        return 3.0 * x
+
+    x, y = np.array([0.5, 1.5]), np.array([2.0, -1.0])
+    for function in (squared_exponential, decayed, tripled, lambda x: decayed(x, rate=0.5), lambda x: scaled(x, y)):
+        tg.check_grads(function, x, order=2)
+    tg.check_grads(wave, x, y, order=2)
+    assert records.OPS["scaled"].vjps[1] is None
+
+
+def test_slopes_that_do_not_fit_are_refused():
+    def one(xp, x):
+        return x
+
+    for declaration, message in (
+        (lambda: tg.op("reduction", slope=lambda y, x: y), "elementwise op; this one has the kind 'reduction'"),
+        (lambda: tg.op("elementwise", None, slope=lambda y, x: y), "this one has gradient rules beside it"),
+        (lambda: tg.op("elementwise", slope=(abs, abs))(one), r"one has 2 slopes for the inputs \(x\) after xp"),
+        (
+            lambda: tg.op("elementwise", slope=lambda xp, g, y, x: y)(one),
+            r"of one takes .*\(x\).*; .* takes \(xp, g, y, x\)",
+        ),
+        (lambda: tg.op("elementwise", slope=lambda y: y)(one), r"this one takes \(y\)"),
+    ):
+        with pytest.raises(tg.ArgumentError, match=message):
+            declaration()
+
+
+@pytest.mark.parametrize("declare", [tg.op, lambda kind: composite(kind, samples=())])
+def test_a_kind_that_does_not_exist_is_refused(declare):
+    with pytest.raises(
+        tg.ArgumentError, match=r"one of elementwise, .*, not 'elementwize'; did you mean 'elementwise'"
+    ):
+        declare("elementwize")
+    with pytest.raises(tg.ArgumentError, match=r"loss, control, other, not 'magic'$"):
+        declare("magic")
 
 
 def test_a_wrong_shape_from_a_rule_is_an_error():

@@ -9,7 +9,7 @@ import pytest
 from graphs import random_graph
 
 import tinygraph as tg
-from tinygraph.diagnosis.flops import FORMULAS, flops_of, forward_flops
+from tinygraph.diagnosis.flops import flops_of, forward_flops
 from tinygraph.graph.records import OPS
 from tinygraph.testing import laws
 
@@ -163,8 +163,8 @@ def test_fourier_transforms():
 
 def test_every_op_that_is_not_counted_by_its_elements_has_a_formula():
     for op in OPS.values():
-        assert op.name in FORMULAS or op.kind in ("elementwise", "reduction", "shape", "indexing", "control"), op.name
-    assert FORMULAS.keys() <= OPS.keys()
+        known = op.kind in ("elementwise", "reduction", "shape", "indexing", "control")
+        assert op.flops is not None or known, op.name
 
 
 CASES = [

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import GraphError
 from ..graph.declaring import op
 from ..graph.recording import STATE, Nested, enable_grad
-from ..graph.records import APPLY, NUMBERS, OPS, Op
+from ..graph.records import NUMBERS, OPS, Op
 from ..graph.tensor import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
 from ..ops import astype
 from ..trees import flatten, unflatten
@@ -153,7 +153,7 @@ class Recipe:
         numbers = xp is NUMBERS
         with enable_grad():
             variables = [_leaf(x) if numbers else astype(x, x.dtype) for x in inputs]
-            result = self.followed(variables, lambda record, *xs, **params: APPLY[record.name](*xs, **params))
+            result = self.followed(variables, lambda record, *xs, **params: record.apply(*xs, **params))
             floats = [x for x in variables if x.dtype.kind == "f"]
             found = iter(pulled_back([result], [g], floats, numbers=numbers))
         return [next(found) if x.dtype.kind == "f" else None for x in variables]

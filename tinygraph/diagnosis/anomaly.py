@@ -97,7 +97,7 @@ class Anomaly(NamedTuple):
     """Which elements."""
     given: Mapping[Operand, Any]
     site: Site
-    hint: str | None = None
+    hint: str = ""
     pointwise: bool = False
     """Whether each element was made of the elements in its place."""
     hidden: str = ""
@@ -181,7 +181,7 @@ def anomaly_in_gradient(
                     given, bad = summed, ~np.isfinite(summed)
                 if bad is None:
                     continue
-                return Anomaly(text, given, bad, operands, site, _BACKWARD.get(record.name), pointwise)
+                return Anomaly(text, given, bad, operands, site, record.gradient_advice, pointwise)
     if sent and all(map(_is_finite, sent)):
         through = {Operand(f"through {describe(y)}", x.shape): g for (y, _), g in zip(readers, sent, strict=True)}
         text = f"the sum of the gradients of {describe(x)}"
@@ -242,7 +242,7 @@ def _origin(node: Tensor, position: int) -> tuple[Tensor, int, bool]:
 
 
 def _is_divisor(node: Tensor, position: int) -> bool:
-    return node.op is not None and node.op.name == "divide" and position == 1
+    return node.op is not None and node.op.divisor == position
 
 
 def _is_at_infinity(bad: Any, x: Tensor) -> bool:
@@ -257,9 +257,9 @@ def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor
         x = ways.popleft()
         for reader in further.get(x, ()):
             assert reader.op is not None
-            if reader.op.name == "where" and x is not reader.inputs[0]:
-                condition = np.asarray(reader._args[0])
-                if not (condition if x is reader.inputs[1] else ~condition).all():
+            if (place := reader.op.condition) is not None and x is not reader.inputs[place]:
+                condition = np.asarray(reader._args[place])
+                if not (condition if x is reader.inputs[place + 1] else ~condition).all():
                     return reader
             if reader not in seen:
                 seen.add(reader)
@@ -272,7 +272,7 @@ def _comes_second(chooser: Tensor, node: Tensor, further: Mapping[Tensor, Sequen
     ways, seen = [node], {node}
     while ways:
         x = ways.pop()
-        if x is chooser.inputs[2]:
+        if x is chooser.inputs[-1]:
             return True
         new = [reader for reader in further.get(x, ()) if reader not in seen and reader is not chooser]
         seen.update(new)
@@ -316,7 +316,7 @@ def _made(value: Any, record: Op, given: Sequence[Any], sound: Callable[[Any], A
 def _in_value(record: Op, inputs: Sequence[Any], args: Sequence[Any], value: Any, bad: Any, site: Site) -> Anomaly:
     given = _given(inputs, args, site)
     pointwise = record.kind == "elementwise"
-    return Anomaly(_text(record, inputs, site), value, bad, given, site, _FORWARD.get(record.name), pointwise)
+    return Anomaly(_text(record, inputs, site), value, bad, given, site, record.advice, pointwise)
 
 
 def _text(record: Op, inputs: Sequence[Any], site: Site) -> str:
@@ -326,23 +326,6 @@ def _text(record: Op, inputs: Sequence[Any], site: Site) -> str:
 
 _LARGE = "smaller numbers: a smaller learning rate, smaller weights to begin with, or data of mean 0 and variance 1"
 _NARROW = "float64, whose largest number is 1.8e308"
-
-# What to try where an op makes what is not finite.
-_FORWARD = {
-    "log": "tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument above 0,"
-    " as in tg.log(tg.maximum(x, 1e-12))",
-    "sqrt": "tg.maximum(x, 0.0) first, if the argument is negative by rounding only",
-    "divide": "keep the divisor away from 0, as in x / (y + 1e-12); where it may be 0 choose it first, as in"
-    " x / tg.where(y == 0, 1.0, y)",
-    "pow": "a positive base, as in tg.abs(x) ** y, or an exponent that is a whole number",
-    "exp": "tg.sigmoid, tg.softplus, tg.softmax or tg.logsumexp, which do not overflow; or subtract the maximum first",
-}
-_FORWARD["reciprocal"] = _FORWARD["divide"]
-
-_BACKWARD = _FORWARD | {
-    "sqrt": "keep the argument away from 0, where the slope is infinite, as in tg.sqrt(x + 1e-12)",
-    "pow": "keep the base away from 0, where the slope is infinite, as in (x + 1e-12) ** y",
-}
 
 
 def _given(inputs: Sequence[Any], args: Sequence[Any], site: Site) -> dict[Operand, Any]:

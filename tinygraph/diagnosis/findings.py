@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff.traversal import numbers_back, propagated
+from ..graph.records import Op
 from ..graph.tensor import ArrayLike, Tensor, toposort
 from ..ops.arithmetic.elementwise import level
 from .anomaly import Anomaly, anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
@@ -155,7 +156,7 @@ class Examination:
             if weight.op is not None or weight.ndim != 2 or not 0 < self.norms[weight] < math.inf:
                 continue
             for reader in self.readers.get(weight, ()):
-                if reader.op is None or reader.op.name != "matmul":
+                if reader.op is None or not reader.op.is_matrix_product:
                     continue
                 turn = np.asarray if reader.inputs[0] is weight else np.transpose
                 w, dw = turn(self.values[weight]), turn(np.asarray(g))
@@ -236,12 +237,13 @@ class Examination:
         """Why nothing arrives at `x` from `readers`, to which something does."""
         reader = readers[0]
         op: Any = reader.op
-        name, arrived = op.name, np.asarray(self.cotangents[reader] != 0)
+        arrived = np.asarray(self.cotangents[reader] != 0)
         position = next(i for i, y in enumerate(reader.inputs) if y is x)
         key, slope = slope_of(reader)
         given = [g for r in readers for i, g in propagated_to_inputs(r, self.cotangents[r]) if r.inputs[i] is x]
         others = [y for i, y in enumerate(reader.inputs) if i != position and type(y) is Tensor]
-        zeros = [y for y in (*others, x) if not _meets(self.values[y], arrived, name)]
+        factors = [y for y in (*others, x) if op.linear == "each" or any(reader.inputs[i] is y for i in op.factors)]
+        zeros = [y for y in factors if not _meets(self.values[y], arrived, op)]
         culprit = reader
         if any(np.any(g != 0) for g in given):
             reason = "cancels"
@@ -251,9 +253,10 @@ class Examination:
             reason = "level"
         elif slope is not None and not slope[arrived].any():
             reason = key
-        elif name == "where" or name in _CHOOSING:
-            reason, culprit = "not chosen", others[0] if name == "where" and others else reader
-        elif name in _MULTIPLYING and zeros:
+        elif op.chooses:
+            condition = None if op.condition is None else reader.inputs[op.condition]
+            reason, culprit = "not chosen", condition if type(condition) is Tensor else reader
+        elif zeros:
             reason, culprit = "times zero", zeros[0]
         else:
             reason = "flat"
@@ -272,14 +275,9 @@ def _inherited(leaf: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Find
     return None
 
 
-_CHOOSING = {"maximum", "minimum", "fmax", "fmin", "at_least", "at_most", "max", "min", "getitem", "take_along_axis"}
-_CHOOSING |= {"sort", "tril", "triu", "max_pool", "diagonal"}
-_MULTIPLYING = {"multiply", "divide", "matmul", "outer", "vdot", "einsum", "conv", "convolve", "square", "pow"}
-
-
-def _meets(value: Any, arrived: Any, name: str) -> bool:
+def _meets(value: Any, arrived: Any, op: Op) -> bool:
     """Whether an operand is other than 0 where it is multiplied with what has arrived."""
-    if name in ("multiply", "divide", "square", "pow"):
+    if op.kind == "elementwise":
         return bool(np.any((value != 0) & arrived))
     return bool(np.any(value))
 
@@ -308,16 +306,10 @@ def slope_of(node: Tensor) -> tuple[str, Any]:
 
     None of an op that is not flat on a whole half-line.
     """
-    name, y = node.op.name if node.op is not None else "", np.asarray(node._seen)
-    if name == "relu" or (name == "maximum" and any(x == 0 for x in node.inputs if type(x) in (int, float))):
-        return "dead", y > 0
-    if name == "hardtanh":
-        return "dead", (y > node.params["min_val"]) & (y < node.params["max_val"])
-    if name == "sigmoid":
-        return "saturated", 4 * y * (1 - y)
-    if name == "tanh":
-        return "saturated", 1 - y * y
-    return "", None
+    if node.op is None or node.op.steepness is None:
+        return "", None
+    slope = node.op.steepness(np.asarray(node._seen), *node._args, **node.params)
+    return "" if slope is None else "dead" if slope.dtype == bool else "saturated", slope
 
 
 def _senders(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
@@ -339,19 +331,19 @@ def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor,
     They are those of the data that weights are multiplied with, and those along which a bias broadcasts.
     """
     assert node.op is not None
-    kind, name, axes = node.op.kind, node.op.name, range(node.ndim)
-    if name == "matmul" and node.ndim > 1:
+    op, axes = node.op, range(node.ndim)
+    if op.is_matrix_product and node.ndim > 1:
         left, right = (x in weights for x in node.inputs)
         if left != right:
             return (node.ndim - 1,) if left else tuple(axes[:-1])
-    if name == "conv":
-        return (0, *axes[2:])
+    if op.channels is not None:
+        return tuple(i for i in axes if i != op.channels)
     inputs = [x for x in node.inputs if type(x) is Tensor]
-    if kind in ("elementwise", "reduction"):
+    if op.kind in ("elementwise", "reduction"):
         for x in inputs:
             if x.shape == node.shape and x in examples:
                 return examples[x]
-    if name == "add":
+    if op.kind == "elementwise" and op.linear == "together":
         for x in inputs:
             if x in weights:
                 shape = (1,) * (node.ndim - x.ndim) + x.shape

@@ -102,7 +102,7 @@ def _derivation(
         )
     assume = [assume] if isinstance(assume, Tensor) else assume
     for fact in assume:
-        if not isinstance(fact, Tensor) or fact.op is None or fact.op.name != "equal":
+        if not isinstance(fact, Tensor) or fact.op is None or fact.op.notation != "{0} = {1}":
             raise ArgumentError("an assumption is an equation between tensors, such as tg.sum(Y, axis=0) == 1")
         if not np.allclose(*fact._args):
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")

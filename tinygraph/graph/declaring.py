@@ -17,7 +17,7 @@ import numpy as np
 from .. import errors
 from ..errors import ArgumentError, DTypeError, Misfit, Operand, ShapeError, UnsupportedError
 from .recording import STATE, Ruled
-from .records import APPLY, COMPOSITES, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
+from .records import APPLY, COMPOSITES, KINDS, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
 from .sites import Site, locate
 from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .threads import cached_property
@@ -29,6 +29,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def op(
     kind: str,
     *vjps: Rule | None,
+    slope: Rule | tuple[Rule | None, ...] | None = None,
     notation: str = "",
     binding: int = TIGHTEST,
     source: str | Callable[[Tensor], str] = "",
@@ -37,31 +38,48 @@ def op(
     operators: Sequence[str] = (),
     aside: Mapping[int, int] | None = None,
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
+    batch: Rule | None = None,
+    flops: float | Rule | None = None,
     jumps: bool | None = None,
     floating: bool = False,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
+    **facts: Any,
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
     """Declare an op: the decorated function is its forward rule, the arguments are the rest of its record.
 
     The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters.
+    Of an elementwise op it is enough to give the `slope`, its derivative in terms of the result and the inputs, as in
+    ``slope=lambda y, x: 1 - y**2``; the gradient rule is g times it. A slope that needs other functions takes them
+    from ``xp``, its first parameter then: ``slope=lambda xp, y, x: xp.cos(x)``. An op of several inputs has a tuple of
+    slopes, one for each, with None for an input without a gradient.
+
     `operators` are the special methods of `Tensor` that apply it, the reflected one second; one that has both can
     stand before ``=``, as in ``-=``. `run` is the forward for
     numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers. An op may
     be of your own, too; then `run` may do what it likes, with SciPy for one, and NumPy's names mean nothing:
 
-        @tg.op("elementwise", lambda xp, g, y, x: g * (1 - 2 * x * y), run=scipy.special.dawsn, notation="D({0})")
+        @tg.op("elementwise", slope=lambda y, x: 1 - 2 * x * y, run=scipy.special.dawsn, notation="D({0})")
         def dawsn(xp, x):
             return xp.dawsn(x)
 
     Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
     tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
-    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` says whether it
-    broadcasts ("elementwise"). With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
-    programs compute it in place of calling `run`.
+    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` is one of
+    elementwise, reduction, shape, indexing, contraction, convolution, normalisation, loss, control and other; only
+    elementwise ops broadcast. With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
+    programs compute it in place of calling `run`. Any other fact of `tinygraph.graph.records.Op` is given by its name.
 
-    Raises `ArgumentError` for a name that another op has, and where there are more rules than inputs.
+    Raises `ArgumentError` for a kind that does not exist, for a name that another op has, where there are more rules
+    or slopes than inputs, where a slope does not take the result, the inputs and the parameters, and where slopes
+    stand beside rules or belong to an op that is not elementwise.
     """
+    _need_kind(kind)
+    if slope is not None and (vjps or kind != "elementwise"):
+        other = "gradient rules beside it" if vjps else f"the kind {kind!r}"
+        raise ArgumentError(f"a slope gives the whole gradient rule of an elementwise op; this one has {other}")
+    slopes = slope if isinstance(slope, tuple) else (slope,)
+    count = len(vjps) if slope is None else len(slopes)
 
     def declare(forward: Callable[Concatenate[Any, P], Any]) -> Callable[P, Tensor]:
         if not isinstance(forward, FunctionType):
@@ -71,40 +89,45 @@ def op(
         names = code.co_varnames[code.co_argcount if variadic else 1 : code.co_argcount + code.co_kwonlyargcount]
         if name in OPS and OPS[name].forward.__module__ != forward.__module__:
             raise ArgumentError(f"there is an op {name} already: give yours another name")
-        if not variadic and len(vjps) > len(names):
-            raise ArgumentError(f"{name} has {len(vjps)} gradient rules for the inputs ({', '.join(names)}) after xp")
+        if not variadic and count > len(names):
+            given = "gradient rules" if slope is None else "slopes"
+            raise ArgumentError(f"{name} has {count} {given} for the inputs ({', '.join(names)}) after xp")
         ours = forward.__module__.partition(".")[0] == PACKAGE
         number = run or (getattr(np, name, None) if ours else None) or partial(forward, NUMBERS)
+        rules = vjps if slope is None else tuple(one and _rule_of(one, name, names, count) for one in slopes)
         record = Op(
             name=name,
             kind=kind,
             forward=forward,
             run=number if ours else _giving_arrays(number),
-            vjps=vjps if ours else tuple(rule and _giving_tensors(rule) for rule in vjps),
+            vjps=rules if ours or slope is not None else tuple(rule and _giving_tensors(rule) for rule in rules),
             variadic=variadic,
-            params=names if variadic else names[len(vjps) :],
-            notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(len(vjps)))})",
+            params=names if variadic else names[count:],
+            notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(count))})",
             binding=binding,
             source=source,
             aside=aside or {},
             linear="together" if kind == "shape" else linear,
-            jumps=kind != "shape" and not any(vjps) if jumps is None else jumps,
+            batch=batch,
+            flops=flops,
+            jumps=kind != "shape" and not any(rules) if jumps is None else jumps,
             floating=floating,
             check=check,
             samples=samples,
+            **facts,
         )
-        if record.params or variadic or len(vjps) > 2:
+        if record.params or variadic or count > 2:
             apply = _apply_general(record)
         else:
-            apply = (_apply_unary if len(vjps) == 1 else _apply_binary)(record)
+            apply = (_apply_unary if count == 1 else _apply_binary)(record)
         apply.__name__ = apply.__qualname__ = forward.__name__
         apply.__doc__, apply.__module__ = forward.__doc__, forward.__module__
-        apply.__wrapped__ = _Public(forward, len(vjps))  # type: ignore[attr-defined]
+        apply.__wrapped__ = _Public(forward, count)  # type: ignore[attr-defined]
         OPS[name], APPLY[name] = record, apply
         # a namespace takes the operands of a variadic function as one sequence, as NumPy does
         setattr(NUMBERS, name, getattr(np, name, record.run) if variadic and ours else record.run)
         if operators:
-            operator = _apply_binary(record, operator=True) if len(vjps) == 2 else apply
+            operator = _apply_binary(record, operator=True) if count == 2 else apply
             for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
                 setattr(Tensor, special, function)
             if len(operators) == 2:  # which can stand before `=`
@@ -112,6 +135,40 @@ def op(
         return cast(Callable[P, "Tensor"], apply)
 
     return declare
+
+
+def _need_kind(kind: str) -> None:
+    """Raise `ArgumentError` where there is no such kind of op."""
+    if kind in KINDS:
+        return
+    from difflib import get_close_matches  # here, since importing it is slow
+
+    near = get_close_matches(str(kind), KINDS, 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(f"the kind of an op is one of {', '.join(KINDS)}, not {kind!r}{meant}")
+
+
+def _rule_of(slope: Rule, name: str, names: Sequence[str], count: int) -> Rule:
+    """Return the gradient rule ``g * slope``, with no more arguments than it needs, since it is called often.
+
+    `names` are those of all inputs and parameters of the op, `count` is how many inputs there are.
+    """
+    taken = list(inspect.signature(slope).parameters)
+    namespace = taken[:1] == ["xp"]
+    if len(taken) - namespace != 1 + len(names):
+        raise ArgumentError(
+            f"the slope of {name} takes the result and ({', '.join(names)}), after xp if it needs it;"
+            f" this one takes ({', '.join(taken)})"
+        )
+    if len(names) == 1:
+        return (lambda xp, g, y, x: g * slope(xp, y, x)) if namespace else lambda xp, g, y, x: g * slope(y, x)
+    if len(names) == count == 2:
+        if namespace:
+            return lambda xp, g, z, x, y: g * slope(xp, z, x, y)
+        return lambda xp, g, z, x, y: g * slope(z, x, y)
+    if namespace:
+        return lambda xp, g, *args, **params: g * slope(xp, *args, **params)
+    return lambda xp, g, *args, **params: g * slope(*args, **params)
 
 
 def _giving_arrays(run: Rule) -> Rule:
@@ -148,7 +205,10 @@ def composite(
 
     `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
     arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
+
+    Raises `ArgumentError` for a kind that does not exist.
     """
+    _need_kind(kind)
     if sequence:
         called = _of_list
 
@@ -422,7 +482,7 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
     if not isinstance(error, ValueError) or fits or numeric:
         error.add_note(f"in {expression_text(record.name, inputs, site)}, {site.where}")
         return error
-    if record.name == "matmul":
+    if record.is_matrix_product:
         return shape_error(record.name, inputs, site, lambda operands: errors.matmul_mismatch(*operands))
     if record.kind == "elementwise":
         return shape_error(record.name, inputs, site, errors.broadcast_mismatch)

@@ -16,6 +16,20 @@ PACKAGE = __name__.partition(".")[0]
 OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
 
+KINDS = {
+    "elementwise": "Each number of the result is made of the numbers in its place. Only these ops broadcast.",
+    "reduction": "Numbers along axes are summed up, or otherwise taken together; running sums belong here too.",
+    "shape": "The same numbers stand in another arrangement.",
+    "indexing": "Numbers are taken from, or put in, places that other inputs or the parameters name.",
+    "contraction": "The result is a product of matrices, or something else of linear algebra or of Fourier's.",
+    "convolution": "A window moves over the input.",
+    "normalisation": "Numbers along axes are put in relation to each other.",
+    "loss": "Predictions are compared with labels.",
+    "control": "The op is made with a function of the user's.",
+    "other": "None of the above, such as an op of the user's own.",
+}
+"""The kinds of ops and of functions that are composed of them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
@@ -28,8 +42,7 @@ class Op:
     name: str
     """The name in the Array API standard, or in PyTorch where the standard has none."""
     kind: str
-    """elementwise, reduction, shape, indexing, contraction or loss; control where it is made with a function of
-    the user's. Only elementwise ops broadcast."""
+    """One of `KINDS`."""
     forward: Rule
     """``forward(xp, *inputs, **params)``"""
     run: Rule
@@ -54,8 +67,51 @@ class Op:
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = ()
     """The inputs in which it is linear: groups of those that have to be multiplied by a number for the output to be.
     "each" says that every input is such a group, "together" that all are one."""
+    batch: Rule | None = None
+    """How a new first axis passes through: ``batch(xp, moving, shape, *inputs, **params)`` gives the result, of this
+    shape, of inputs of which those that are `moving` have the new axis, or None where it cannot. Without a rule an op
+    is applied to one after the other; elementwise ops need none."""
+    flops: float | Rule | None = None
+    """How many floating-point operations it takes: so many for each element of the first input, or
+    ``flops(shape, *shapes, **params)``, a function of the shapes of the result and the inputs. Without it, an
+    elementwise op takes one for each element of the result, a reduction one for each of its input, shapes and indices
+    take none; see `tinygraph.diagnosis.flops` for the convention."""
     jumps: bool = False
     """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
+    associative: bool = False
+    """Whether (a b) c is a (b c), so that three operands need no parentheses."""
+    factors: tuple[int, ...] = ()
+    """The inputs that its derivatives are multiplied by, as x in 2 x: where one of them is 0, so is a gradient. Where
+    it is linear in each input, all of them are factors, and this need not say so."""
+    divisor: int | None = None
+    """The input that it divides by."""
+    exponent: int | None = None
+    """The input that is the exponent of the one before it: as a plain number it makes a function of its own."""
+    chooses: bool = False
+    """Whether each number of the result is one of the numbers of the inputs; the others get no gradient."""
+    condition: int | None = None
+    """The input of truth values that decides which of the next two inputs is taken, element by element."""
+    averages: bool = False
+    """Whether it divides a sum by the number of its elements."""
+    channels: int | None = None
+    """The axis of the result that holds channels, where all others hold examples and places."""
+    steepness: Rule | None = None
+    """How steep a function is that is flat on a whole half-line: ``steepness(y, *inputs, **params)`` gives for each
+    element a number from 0 to 1, or a truth value where it is flat or has one slope. Where the numbers are small the
+    element is called saturated, where the truth value is False it is called dead. None where that is not so for these
+    inputs."""
+    pole: str = ""
+    """What a value is called that is infinite though the inputs are not large: ``"log of 0"``, ``"division by 0"``."""
+    advice: str = ""
+    """What to try where it makes NaN or an infinity of finite numbers."""
+    gradient_advice: str = ""
+    """The same where its gradient rule does; by default `advice`."""
+    misremembered: Mapping[str, Rule] = field(default_factory=dict)
+    """Derivatives that look like its own, by how they are written with the result, each as a function of the result."""
+    written_out: Rule | None = None
+    """A loss that has a name of its own in terms of other ops, ``written_out(xp, *inputs)``, before its reduction."""
+    function: str = ""
+    """The public function whose first arguments are its inputs; by default that of its own name."""
     floating: bool = False
     """Whether integers are taken as float64 before it is computed, in several steps that would wrap around."""
     check: Callable[[Any, Any, FrameType], None] | None = None
@@ -68,7 +124,29 @@ class Op:
     propagating: tuple[Rule | None, ...] = field(init=False)
     """The rules without those whose result stays aside."""
 
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies its inputs element by element."""
+        return self.kind == "elementwise" and self.linear == "each"
+
+    @property
+    def is_matrix_product(self) -> bool:
+        """Whether it multiplies the rows of its first input by the columns of the second."""
+        return self.binding == MATRIX_PRODUCT and self.associative
+
+    @property
+    def is_negation(self) -> bool:
+        """Whether it puts a sign before its input."""
+        return self.binding == SIGN and self.linear == "together"
+
+    @property
+    def apply(self) -> Rule:
+        """The function that applies it to operands and records a node."""
+        return APPLY[self.name]
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "function", self.function or self.name)
+        object.__setattr__(self, "gradient_advice", self.gradient_advice or self.advice)
         object.__setattr__(self, "differentiable", any(self.vjps))
         object.__setattr__(
             self, "propagating", tuple(None if i in self.aside else rule for i, rule in enumerate(self.vjps))

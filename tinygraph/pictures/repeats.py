@@ -55,15 +55,15 @@ def label(node: Tensor) -> Hashable:
     """What has to be the same for two operations to be alike: op, parameters, and shapes of result and operands."""
     op = node.op
     assert op is not None
-    params = _without_places(node.params.get("key")) if op.name == "getitem" else tuple(map(repr, node.params.values()))
-    operands = tuple(_operand(x, op.name) for x in shown_inputs(node))
-    return op.name, params, node.shape, node.dtype.str, node.requires_grad, operands
+    params = tuple(_without_places(value) if name == "key" else repr(value) for name, value in node.params.items())
+    operands = tuple(_operand(x, i == op.exponent) for i, x in enumerate(shown_inputs(node)))
+    return op, params, node.shape, node.dtype.str, node.requires_grad, operands
 
 
-def _operand(x: Any, op: str) -> Any:
+def _operand(x: Any, is_exponent: bool) -> Any:
     if isinstance(x, Tensor):
         return x.shape, x.dtype.str
-    return x if op == "pow" else type(x)  # x² and x³ are different functions, x + 1 and x + 2 are alike
+    return x if is_exponent else type(x)  # x² and x³ are different functions, x + 1 and x + 2 are alike
 
 
 def _without_places(key: Any) -> Any:

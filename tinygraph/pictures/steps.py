@@ -24,7 +24,7 @@ from ..errors import TinygraphError
 from ..graph.records import POWER, SUM, TIGHTEST
 from ..graph.tensor import Tensor, toposort
 from ..ops.arithmetic.broadcasting import unbroadcast
-from ..writing.names import readers_of
+from ..writing.names import averages, readers_of, shown_inputs
 from ..writing.notation import Span, Spans, Writer, as_text, number, sources, symbol
 from .arrays import in_full, shape_text, summary_text, value_text
 from .boxes import Box, Drawing, as_read, by_tensor
@@ -73,12 +73,6 @@ class Step:
     """Which contribution it is, and of how many."""
     so_far: str = ""
     """The sum of these up to this one."""
-
-
-_WRITTEN_OUT = dict.fromkeys(
-    ("log_loss", "log_loss_of_sigmoid"), lambda a, y: -(y * ops.log(a) + (1 - y) * ops.log(1 - a))
-)
-"""Losses that have a name of their own, by what they mean."""
 
 
 class Story:
@@ -198,17 +192,17 @@ class Story:
         with_numbers = _Numbers(self.names, lambda x: x not in self._shown)
         numbers = as_text(with_numbers.expression(node))
         equations = [box.title, *self._written_out(node)]
-        why += self._known(equations, "mean" in (node.op.name, node.params.get("reduction")))
+        why += self._known(equations, averages(node))
         return Step(box, False, self.symbol(node), edges, equations, numbers, value_text(self.value(box)), why)
 
     def _written_out(self, node: Tensor) -> list[Spans]:
         """What a loss is that has a name of its own."""
         assert node.op is not None
-        losses = _WRITTEN_OUT.get(node.op.name)
+        losses = node.op.written_out
         if losses is None:
             return []
         with np.errstate(all="ignore"):
-            total = losses(*node.inputs[:2])
+            total = losses(ops, *shown_inputs(node))
             total = {"mean": ops.mean, "sum": ops.sum}.get(node.params["reduction"], ops.positive)(total)
         return [[*self.symbol(node), Span(" = "), *self._writer.right_hand_side(total)]]
 

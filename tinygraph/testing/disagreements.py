@@ -303,4 +303,4 @@ def _place(node: Tensor) -> str:
 
 
 def _is_custom(node: Tensor) -> bool:
-    return node.op is not None and node.op.name == "custom_gradient"
+    return "rule" in node.params

@@ -95,7 +95,7 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
 
 def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
     """What the function gives; of several results one tensor that has all of the first's kind."""
-    result: Any = (APPLY[op.name] if isinstance(op, Op) else op.apply)(*inputs, **params)
+    result: Any = op.apply(*inputs, **params)
     if isinstance(result, Tensor):
         return result
     if len(result) == 1:
@@ -143,7 +143,7 @@ def law_forward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
         value: Any = op.run(*inputs, **params)
         _require(_same(op.forward(NUMBERS, *inputs, **params), value), op, "the rule and run differ", inputs, params)
         _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
-        if op.variadic or op.name == "astype":
+        if op.variadic:
             return
     theirs = _numpys(op)
     if theirs is not None:
@@ -248,7 +248,7 @@ def law_integers(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     narrow, it is not asked; nor where numbers such as probabilities are no integers.
     """
     floats = [i for i, x in enumerate(inputs) if x.dtype.kind == "f"]
-    trusts = isinstance(op, Op) and FUNCTIONS.get(op.name) is not APPLY[op.name]
+    trusts = isinstance(op, Op) and op.apply not in FUNCTIONS.values()
     if trusts or not floats or "dtype" in params:
         return
     given = itertools.chain.from_iterable(s.domains if isinstance(s, Sample) else [s] for s in op.samples or ())

@@ -89,7 +89,7 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
                 continue
             if name := literal_name(node, i):
                 name_it(x, name)
-            elif node.op is not None and node.op.name in ("multiply", "divide"):
+            elif _scales(node):
                 of = _unsigned(node.inputs[1 - i])
                 if node.shape == ():
                     factors.setdefault(of, set()).add(abs(x))
@@ -97,7 +97,7 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
                     plain |= {abs(x), 1 / abs(x)}
             else:
                 plain |= {abs(x), abs(x - 1), abs(x - 2)}
-            if name and node.op is not None and node.op.name in ("multiply", "divide"):
+            if name and _scales(node):
                 factors.setdefault(_unsigned(node.inputs[1 - i]), set()).add(abs(x))
     for node in order:
         kinds = ("reduction", "loss", "contraction") if node.shape == () else ("reduction", "loss")
@@ -109,7 +109,7 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
         if len(lengths) == 1 and lengths[0] > 2:
             (m,) = lengths
             divided = {k * n for k in (1, 2, 0.5) for n in (m, 1 / m)} & factors.get(node, set())
-            if divided or "mean" in (node.op.name, node.params.get("reduction")):
+            if divided or averages(node):
                 name_it(m, "m")
     return {
         value: name
@@ -118,9 +118,19 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
     }
 
 
+def _scales(node: Tensor) -> bool:
+    """Whether a node is a product or a quotient, element by element."""
+    return node.op is not None and (node.op.is_product or node.op.divisor == 1)
+
+
+def averages(node: Tensor) -> bool:
+    """Whether a node is a mean, or a loss that takes the mean over its elements."""
+    return node.op is not None and (node.op.averages or node.params.get("reduction") == "mean")
+
+
 def _unsigned(x: Any) -> Any:
     """What a sign stands before."""
-    while isinstance(x, Tensor) and x.op is not None and x.op.name == "negative":
+    while isinstance(x, Tensor) and x.op is not None and x.op.is_negation:
         x = x.inputs[0]
     return x
 
@@ -194,7 +204,7 @@ def _operand_name(node: Tensor, position: int, keyword: str | None = None) -> st
     if node.site.anonymous or node.op is None:
         return None
     name, count = node.site.call or ("", 0)
-    if name in COMPOSITES and not node.op.name.startswith(name) and count != len(shown_inputs(node)):
+    if name in COMPOSITES and node.op.function != name and count != len(shown_inputs(node)):
         return None
     return node.site.operand(position, keyword)[1]
 

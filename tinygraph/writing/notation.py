@@ -36,7 +36,7 @@ _SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
 _LAYER = re.compile(r"\[[0-9l+−]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
-_ASSOCIATIVE = {"add", "multiply", "matmul"}
+TRANSPOSED, _INVERSE = "{0}^T", "{0}^−1"
 _MOST_OPERANDS = 8  # of a function that takes any number
 # an expression that is longer is cut into parts that get symbols of their own
 _LONGEST_EXPRESSION = 48  # characters
@@ -93,16 +93,16 @@ class Writer:
         written = self.expression(x)
         if _is_reciprocal(x):
             return written, PRODUCT
-        if x.op.name == "negative":  # −a ∗ b is (−a) ∗ b
+        if x.op.is_negation:  # −a ∗ b is (−a) ∗ b
             return written, min(x.op.binding, self.operand(x.inputs[0], x, 0)[1])
         return written, BIG_SUM if self._factor(x) is not None and _ends_in_sum(written) else x.op.binding
 
     def _factor(self, node: Tensor) -> Tensor | None:
         """The scalar quotient that a product begins with, which is written as in (1/m) x."""
-        if node.op is None or node.op.name != "multiply":
+        if node.op is None or not node.op.is_product:
             return None
         x = node.inputs[0]
-        if isinstance(x, Tensor) and x.op is not None and x.op.name == "divide" and x.shape == () and self._inline(x):
+        if isinstance(x, Tensor) and x.op is not None and x.op.divisor == 1 and x.shape == () and self._inline(x):
             return x
         return None
 
@@ -120,7 +120,7 @@ class Writer:
 
     def _is_column(self, x: Any) -> bool:
         """Whether an operand is a vector that is not written as a row already, as xᵀ A is."""
-        row = self._inline(x) and x.op is not None and x.op.name == "matmul" and self._is_column(x.inputs[0])
+        row = self._inline(x) and x.op is not None and x.op.is_matrix_product and self._is_column(x.inputs[0])
         return x.ndim == 1 and not row
 
     def right_hand_side(self, x: Any) -> Spans:
@@ -157,23 +157,23 @@ class Writer:
             numerator = above[0] if above[1] >= PRODUCT else [Span("("), *above[0], Span(")")]
             return [Span("("), *numerator, Span("/"), *_grouped(*below), Span(") "), *rest]
         if (
-            op.name == "negative"
+            op.is_negation
             and isinstance(x := node.inputs[0], Tensor)
             and self._inline(x)
             and self._factor(x) is not None
         ):
             return [Span("−"), *self.expression(x)]
-        if op.name == "matrix_transpose" and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
-            if x.op is not None and x.op.name == "inv":
+        if op.notation == TRANSPOSED and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
+            if x.op is not None and x.op.notation == _INVERSE:
                 return [*operands[0][0][:-1], Span("−T", False, 1)]
         if _is_reciprocal(node):  # not to be taken for the inverse of a matrix
             inner, binding = operands[0]
             return [Span("1 / "), *(inner if binding > PRODUCT + 2 else [Span("("), *inner, Span(")")])]
-        if op.name == "matmul":  # a vector is a column, and a row where it is transposed
+        if op.is_matrix_product:  # a vector is a column, and a row where it is transposed
             left, right = node.inputs
             row = isinstance(right, Tensor) and right.ndim == 1 and not self._is_column(right)
             template = f"{{0}}{'^T' if self._is_column(left) else ''} {{1}}{'^T' if row else ''}"
-        if op.name == "multiply" and any(getattr(x, "shape", ()) == () for x in node.inputs):
+        if op.is_product and any(getattr(x, "shape", ()) == () for x in node.inputs):
             template = "{0} · {1}"
         spans: Spans = []
         end = 0
@@ -189,13 +189,13 @@ class Writer:
                 i = int(match[2])
                 inner, binding = operands[i]
                 needed = _needed(op, i, node.inputs[i])
-                if f"{{{i}}}^" in template and i in (0, op.name == "matmul"):  # a power of one would read otherwise
+                if f"{{{i}}}^" in template and i in (0, op.is_matrix_product):  # a power of one would read otherwise
                     needed = POWER + 1
                 if binding < needed or _begins_with_sign(op, i, inner):
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
-                hidden = not self._axes and match[2] == "axis" and op.name in ("sum", "mean")
+                hidden = not self._axes and match[2] == "axis" and op.kind == "reduction" and bool(op.linear)
                 parameter = [] if hidden else _parameter(match[2], node.params.get(match[2]), level)
                 if match[2] == "key":
                     parameter = self._key(node, [spans_of for spans_of, _ in operands])
@@ -207,7 +207,7 @@ class Writer:
 
 
 def _is_reciprocal(node: Tensor) -> bool:
-    power = node.inputs[1] if node.op is not None and node.op.name == "pow" else None
+    power = node.inputs[1] if node.op is not None and node.op.exponent == 1 else None
     return node.ndim > 1 and isinstance(power, (int, float)) and power == -1
 
 
@@ -215,7 +215,7 @@ def _needed(op: Op, position: int, x: Any) -> int:
     """How tightly an operand must bind to stand without parentheses."""
     if op.binding == TIGHTEST:
         return 0
-    if op.name == "negative":
+    if op.is_negation:
         return BIG_SUM
     if position == 0:  # a comparison of one would read from the right
         return op.binding + (op.binding == COMPARISON)
@@ -226,7 +226,7 @@ def _needed(op: Op, position: int, x: Any) -> int:
         return MATRIX_PRODUCT if applied and x.op.binding == MATRIX_PRODUCT else SIGN + 1
     if op.notation == "{0} / {1}":
         return MATRIX_PRODUCT + 1
-    return op.binding + (not applied or op.name not in _ASSOCIATIVE)
+    return op.binding + (not applied or not op.associative)
 
 
 def _grouped(spans: Spans, binding: int) -> Spans:
@@ -244,7 +244,7 @@ def _ends_in_sum(spans: Spans) -> bool:
 
 def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
     """Whether an operand would put its sign right after another, or where it would read as a difference."""
-    after_sign = op.name == "negative" or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
+    after_sign = op.is_negation or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
     return after_sign and operand[0].text.startswith("−")
 
 

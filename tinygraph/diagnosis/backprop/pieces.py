@@ -134,8 +134,8 @@ def _rough(op: Op, part: Callable[[tuple[int, ...]], Any]) -> Op:
     if op.variadic:
         return op
     rules: list[Any] = list(op.vjps)
-    if op.name == "log_loss_of_sigmoid":  # which has 1 − a from z
-        rules[0] = lambda xp, g, loss, a, y, z, **params: _OF_PROBABILITY(xp, g, loss, a, y, **params)
+    for i in op.aside:  # where 1 − a for one comes from z
+        rules[i] = _without_carriers(OPS[op.function], i)
     derivative = op.kind == "elementwise" and not op.linear and len(rules) == 1
 
     def rough(rule: Any) -> Any:
@@ -149,7 +149,11 @@ def _rough(op: Op, part: Callable[[tuple[int, ...]], Any]) -> Op:
     return replace(op, vjps=tuple(map(rough, rules)))
 
 
-_OF_PROBABILITY: Any = OPS["log_loss"].vjps[0]
+def _without_carriers(op: Op, position: int) -> Any:
+    """Return a gradient rule of an op, for a node that has further inputs."""
+    rule: Any = op.vjps[position]
+    count = len(op.vjps)
+    return lambda xp, g, y, *inputs, **params: rule(xp, g, y, *inputs[:count], **params)
 
 
 def _again(node: Tensor, op: Op, stand_ins: Mapping[Tensor, Tensor], args: tuple[Any, ...], value: Any) -> Tensor:

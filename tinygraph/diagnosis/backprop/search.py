@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph.records import Op
 from ...graph.tensor import Tensor, describe
-from ...writing.notation import number
+from ...writing.notation import TRANSPOSED, number
 from .pieces import Pieces, steps_to, without_shortcut
 from .slips import FACTORS, LAST, NO_SLIP, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
 
@@ -132,7 +132,7 @@ class Search:
             return number(x)
         if x in self._check.names:
             return self._check.names[x]  # type: ignore[no-any-return]
-        if x.op is not None and x.op.name == "matrix_transpose":
+        if x.op is not None and x.op.notation == TRANSPOSED:
             return transposed(self._label(x.inputs[0]))
         text = "" if x.site.anonymous else x.site.text
         return text if text and len(text) <= _LONGEST_OPERAND else describe(x)

@@ -22,13 +22,8 @@ Texts: TypeAlias = Mapping[str, str]
 Slipped: TypeAlias = Iterable[tuple[Any, Texts]]
 """Values that a slip may lead to, each with what its sentence has in braces."""
 
-# whose derivatives are taken for one another
-_ALMOST: dict[str, dict[str, Any]] = {
-    "tanh": {"1 − {0}": lambda a: 1 - a, "1 + {0}²": lambda a: 1 + a * a},
-    "sigmoid": {"1 − {0}": lambda a: 1 - a, "{0} (1 + {0})": lambda a: a * (1 + a)},
-}
-"""Derivatives that look like the right ones, as they are written with the result."""
 _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus")
+"""Ops whose derivatives are taken for one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +110,7 @@ class Step:
     @property
     def is_product(self) -> bool:
         """Whether it is the product of two matrices."""
-        return self.op.name == "matmul" and all(np.ndim(a) == 2 for a in self.node._args)
+        return self.op.is_matrix_product and all(np.ndim(a) == 2 for a in self.node._args)
 
     @property
     def factors(self) -> tuple[tuple[Any, str], tuple[Any, str]]:
@@ -253,7 +248,7 @@ def _function_for_derivative(step: Step) -> Slipped:
 
 
 def _derivative_misremembered(step: Step) -> Slipped:
-    for wrong, slope in _ALMOST.get(step.op.name, {}).items():
+    for wrong, slope in step.op.misremembered.items():
         yield step.g * slope(step.node._value), {"wrong": wrong.format(step.result), "right": step.derivative}
 
 
@@ -361,7 +356,7 @@ def _matrix_product(step: Step) -> Slipped:
 
 
 def _factor_forgotten(step: Step) -> Slipped:
-    if step.op.name in ("multiply", "divide"):
+    if step.op.is_product or step.op.divisor == 1:
         yield step.summed(step.g), {"right": step.operands[1 - step.position]}
 
 

@@ -150,7 +150,7 @@ def _end(case: Case, node: Tensor, x: Tensor) -> Cause:
     """Why no gradient goes from a node on to one of its inputs, whatever their values."""
     op: Any = node.op
     label, of = sentence(case.label(node)), case.label(x)
-    if op.name == "stop_gradient":
+    if op.kind == "shape":  # which has the same numbers, and so a derivative
         return Cause("stop_gradient", node, f"{label} lets no gradient through to {of}: stop_gradient ends it.")
     holds = f" holds {node.dtype}: it" if node.dtype.kind != "f" else ""
     say = f"{label}{holds} changes in jumps with {of}, by {op.name}, and has no derivative."

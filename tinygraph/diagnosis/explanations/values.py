@@ -76,7 +76,7 @@ def _is_number(x: Any) -> Any:
 def _birth(case: Case, node: Tensor, anomaly: Anomaly | None, value: Any) -> Cause:
     if anomaly is not None:
         key = _kind(node, anomaly)
-        return Cause(key, node, f"{where(anomaly)} {_KINDS[key]}{advice(anomaly)}")
+        return Cause(key, node, f"{where(anomaly)} {_KINDS.get(key, f'This is a {key}.')}{advice(anomaly)}")
     label, what = sentence(case.label(node)), amount(value)
     if node.op is not None:
         return Cause("literal", node, f"{label} is {what}: an infinity stands in the source.")
@@ -89,10 +89,12 @@ def _birth(case: Case, node: Tensor, anomaly: Anomaly | None, value: Any) -> Cau
 def _kind(node: Tensor, anomaly: Anomaly) -> str:
     assert node.op is not None
     undefined = bool(np.isnan(np.asarray(anomaly.value)[anomaly.bad]).any())
-    if node.op.name in ("log", "log2", "log10", "log1p") and not undefined:
-        return "log of 0"
-    if node.op.name == "divide" and np.any((np.asarray(node._args[1]) == 0) & anomaly.bad):
-        return "division by 0"
+    if node.op.divisor is not None:
+        at_pole = bool(np.any((np.asarray(node._args[node.op.divisor]) == 0) & anomaly.bad))
+    else:
+        at_pole = not undefined
+    if node.op.pole and at_pole:
+        return node.op.pole
     return "undefined" if undefined else "overflow"
 
 

@@ -33,6 +33,12 @@ def broadcasts_to(shape: Shape, target: Shape) -> bool:
     )
 
 
+def aligned(xp: Any, x: Any, ndim: int) -> Any:
+    """Return `x` with axes of length 1 after its first, so that the rest broadcasts as in an array of `ndim` axes."""
+    missing = ndim + 1 - x.ndim
+    return xp.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])) if missing > 0 else x
+
+
 def kept(shape: Shape, axis: Axis) -> Shape:
     """The shape of a reduction over `axis` with the reduced axes kept as ones."""
     if axis is None or not shape:  # NumPy lets a number have an axis 0

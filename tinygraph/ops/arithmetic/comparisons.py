@@ -14,7 +14,7 @@ import numpy as np
 from ...graph.declaring import op
 from ...graph.records import AND, COMPARISON, OR, SIGN
 from ...graph.samples import Domain, Sample
-from ...graph.tensor import ArrayLike
+from ...graph.tensor import LITERALS, ArrayLike
 
 __all__ = [
     "allclose",
@@ -56,11 +56,18 @@ def _larger(xp: Any, g: Any, x: Any, y: Any) -> Any:
     return xp.where(x == y, g / 2, xp.where(x < y, 0.0, g))
 
 
+def _steepness_above_0(z: Any, x: Any, y: Any) -> Any:
+    """max(x, 0) is flat where it is 0; of two arrays none is flat."""
+    return z > 0 if any(type(a) in LITERALS and a == 0 for a in (x, y)) else None
+
+
 @op(
     "elementwise",
     lambda xp, g, z, x, y: _larger(xp, g, x, y),
     lambda xp, g, z, x, y: _larger(xp, g, y, x),
     notation="max({0}, {1})",
+    chooses=True,
+    steepness=_steepness_above_0,
 )
 def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = max(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
@@ -76,6 +83,7 @@ def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, x, y: _larger(xp, g, y, x),
     lambda xp, g, z, x, y: _larger(xp, g, x, y),
     notation="min({0}, {1})",
+    chooses=True,
 )
 def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = min(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
@@ -94,7 +102,11 @@ def _chosen(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 _OF_CHOSEN = (lambda xp, g, z, x, y: _chosen(xp, g, z, x, y), lambda xp, g, z, x, y: _chosen(xp, g, z, y, x))
 
 
-@op("elementwise", *_OF_CHOSEN)
+@op(
+    "elementwise",
+    *_OF_CHOSEN,
+    chooses=True,
+)
 def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = max(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
 
@@ -104,7 +116,11 @@ def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.fmax(x, y)
 
 
-@op("elementwise", *_OF_CHOSEN)
+@op(
+    "elementwise",
+    *_OF_CHOSEN,
+    chooses=True,
+)
 def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = min(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
 
@@ -121,6 +137,8 @@ def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, condition, x, y: xp.where(condition, 0.0, g),
     samples=(Domain(boolean=True), None, None),
     linear=((1, 2),),
+    chooses=True,
+    condition=0,
 )
 def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x where the condition holds, else y; elementwise.

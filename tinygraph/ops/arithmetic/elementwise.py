@@ -122,7 +122,7 @@ def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
 
 def _is_weight_times_columns(product: Tensor) -> bool:
     """Whether this is W @ X with W a parameter: then examples are columns. In X @ W they are rows."""
-    if product.op is None or product.op.name != "matmul":
+    if product.op is None or not product.op.is_matrix_product:
         return False
     return [type(x) is Tensor and x.op is None and x.requires_grad for x in product.inputs] == [True, False]
 
@@ -138,6 +138,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     check=_warn_of_spreading,
     source="{0} + {1}",
     linear="together",
+    associative=True,
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -179,6 +180,7 @@ def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__mul__", "__rmul__"),
     source="{0} * {1}",
     linear="each",
+    associative=True,
 )
 def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
@@ -200,6 +202,11 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     samples=(_nonzero, _nonzero),
     source="{0} / {1}",
     linear=((0,),),
+    factors=(0,),
+    divisor=1,
+    pole="division by 0",
+    advice="keep the divisor away from 0, as in x / (y + 1e-12); where it may be 0 choose it first, as in"
+    " x / tg.where(y == 0, 1.0, y)",
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x / y, elementwise; integers give floats.
@@ -363,6 +370,7 @@ def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
     binding=PRODUCT,
     run=kernels.scaled_power,
     samples=(_positive, _positive, Domain()),
+    exponent=2,
 )
 def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
@@ -379,6 +387,10 @@ def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__pow__", "__rpow__"),
     samples=(_positive, None),
     source="{0} ** {1}",
+    factors=(0, 1),
+    exponent=1,
+    advice="a positive base, as in tg.abs(x) ** y, or an exponent that is a whole number",
+    gradient_advice="keep the base away from 0, where the slope is infinite, as in (x + 1e-12) ** y",
 )
 def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
@@ -389,7 +401,14 @@ def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.pow(x, y)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER, source="{0} ** 2")
+@op(
+    "elementwise",
+    slope=lambda y, x: 2 * x,
+    notation="{0}^2",
+    binding=POWER,
+    source="{0} ** 2",
+    factors=(0,),
+)
 def square(xp: Any, x: ArrayLike) -> Any:
     """y = x², elementwise.
 
@@ -399,7 +418,15 @@ def square(xp: Any, x: ArrayLike) -> Any:
     return xp.square(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (2 * y), notation="√{0}", binding=SIGN, samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (2 * y),
+    notation="√{0}",
+    binding=SIGN,
+    samples=(_positive,),
+    advice="tg.maximum(x, 0.0) first, if the argument is negative by rounding only",
+    gradient_advice="keep the argument away from 0, where the slope is infinite, as in tg.sqrt(x + 1e-12)",
+)
 def sqrt(xp: Any, x: ArrayLike) -> Any:
     """y = √x, elementwise; the derivative at 0 is inf.
 
@@ -433,9 +460,11 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y, r: g * (xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r))),
-    lambda xp, g, z, x, y, r: -(g * (z * (xp.direction(y, x, r) / xp.without_zero(r)))),
-    None,
+    slope=(
+        lambda xp, z, x, y, r: xp.direction(y, x, r) * (xp.direction(y, x, r) / xp.without_zero(r)),
+        lambda xp, z, x, y, r: -(z * (xp.direction(y, x, r) / xp.without_zero(r))),
+        None,
+    ),
     notation="{0} / {2}",
     binding=PRODUCT,
     run=kernels.direction,
@@ -498,8 +527,7 @@ def sign(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * (xp.sign(x) * xp.copysign(1.0, y)),
-    lambda xp, g, z, x, y: g * 0.0,
+    slope=(lambda xp, z, x, y: xp.sign(x) * xp.copysign(1.0, y), lambda z, x, y: 0.0),
     samples=(_not_flat, _not_flat),
 )
 def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
@@ -625,6 +653,7 @@ def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, x, y: xp.where(x < y, g, 0.0),
     notation="max({0}, {1})",
     source="np.maximum({0}, {1})",
+    chooses=True,
 )
 def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """max(x, y), where x has the whole gradient at a tie."""
@@ -637,6 +666,7 @@ def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, x, y: xp.where(x > y, g, 0.0),
     notation="min({0}, {1})",
     source="np.minimum({0}, {1})",
+    chooses=True,
 )
 def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """min(x, y), where x has the whole gradient at a tie."""
@@ -768,6 +798,7 @@ def _conversion(node: Any) -> str:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
     source=_conversion,
+    flops=0,
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
@@ -781,6 +812,7 @@ def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.int64}),),
     source=_conversion,
+    flops=0,
 )
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""

@@ -29,7 +29,7 @@ def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
         return 0.0
     if type(g) is not Tensor or g.op is None or g.op.kind != "elementwise" or not depth:
         return None
-    if g.op.name == "pow" and g.inputs[0] is y and type(n := g.inputs[1]) in LITERALS and n >= 2:
+    if g.op.exponent == 1 and g.inputs[0] is y and type(n := g.inputs[1]) in LITERALS and n >= 2:
         return y if n == 2 else y ** (n - 1)
     places = range(len(g.inputs))
     linear = g.op.linear
@@ -39,6 +39,6 @@ def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
             others = [x for i, x in enumerate(g.inputs) if i not in quotients]
             if linear == "each" and len(others) == 1 and quotients[group[0]] is _ONE:
                 return others[0]
-            rest = APPLY[g.op.name](*(quotients.get(i, x) for i, x in enumerate(g.inputs)), **g.params)
+            rest = g.op.apply(*(quotients.get(i, x) for i, x in enumerate(g.inputs)), **g.params)
             return rest if rest.dtype == g.dtype else APPLY["astype"](rest, g.dtype)
     return None

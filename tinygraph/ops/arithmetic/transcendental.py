@@ -57,7 +57,12 @@ _not_flat = Domain(0.1, 2.0, signs=True)
 # -- exponentials and logarithms -----------------------------------------------------------------------------------
 
 
-@op("elementwise", lambda xp, g, y, x: g * y, notation="exp({0})")
+@op(
+    "elementwise",
+    slope=lambda y, x: y,
+    notation="exp({0})",
+    advice="tg.sigmoid, tg.softplus, tg.softmax or tg.logsumexp, which do not overflow; or subtract the maximum first",
+)
 def exp(xp: Any, x: ArrayLike) -> Any:
     """y = eˣ, elementwise.
 
@@ -67,7 +72,7 @@ def exp(xp: Any, x: ArrayLike) -> Any:
     return xp.exp(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.exp(x))
+@op("elementwise", slope=lambda xp, y, x: xp.exp(x))
 def expm1(xp: Any, x: ArrayLike) -> Any:
     """y = eˣ − 1, elementwise, precise near 0, with y′ = eˣ, which y + 1 would lose far below 0.
 
@@ -77,7 +82,15 @@ def expm1(xp: Any, x: ArrayLike) -> Any:
     return xp.expm1(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / x, notation="log({0})", samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / x,
+    notation="log({0})",
+    samples=(_positive,),
+    pole="log of 0",
+    advice="tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument above 0,"
+    " as in tg.log(tg.maximum(x, 1e-12))",
+)
 def log(xp: Any, x: ArrayLike) -> Any:
     """y = log x, the natural logarithm, elementwise.
 
@@ -87,7 +100,12 @@ def log(xp: Any, x: ArrayLike) -> Any:
     return xp.log(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (1.0 + x), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (1.0 + x),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log1p(xp: Any, x: ArrayLike) -> Any:
     """y = log(1 + x), elementwise, precise near 0.
 
@@ -97,7 +115,7 @@ def log1p(xp: Any, x: ArrayLike) -> Any:
     return xp.log1p(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (y * math.log(2)), notation="2^{0}", binding=POWER)
+@op("elementwise", slope=lambda y, x: y * math.log(2), notation="2^{0}", binding=POWER)
 def exp2(xp: Any, x: ArrayLike) -> Any:
     """y = 2ˣ, elementwise, with y′ = y log 2.
 
@@ -107,7 +125,12 @@ def exp2(xp: Any, x: ArrayLike) -> Any:
     return xp.exp2(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (x * math.log(2)), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (x * math.log(2)),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log2(xp: Any, x: ArrayLike) -> Any:
     """y = log₂ x, elementwise, with y′ = 1/(x log 2).
 
@@ -117,7 +140,12 @@ def log2(xp: Any, x: ArrayLike) -> Any:
     return xp.log2(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g / (x * math.log(10)), samples=(_positive,))
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g / (x * math.log(10)),
+    samples=(_positive,),
+    pole="log of 0",
+)
 def log10(xp: Any, x: ArrayLike) -> Any:
     """y = log₁₀ x, elementwise, with y′ = 1/(x log 10).
 
@@ -143,8 +171,7 @@ def difference_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * xp.sigmoid(xp.difference(x, y)),
-    lambda xp, g, z, x, y: g * xp.sigmoid(xp.difference(y, x)),
+    slope=(lambda xp, z, x, y: xp.sigmoid(xp.difference(x, y)), lambda xp, z, x, y: xp.sigmoid(xp.difference(y, x))),
 )
 def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = log(eˣ + eʸ), elementwise, without overflow; the derivatives are σ(x − y) and σ(y − x).
@@ -159,8 +186,10 @@ def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * xp.difference(x, y)),
-    lambda xp, g, z, x, y: g * xp.sigmoid(math.log(2) * xp.difference(y, x)),
+    slope=(
+        lambda xp, z, x, y: xp.sigmoid(math.log(2) * xp.difference(x, y)),
+        lambda xp, z, x, y: xp.sigmoid(math.log(2) * xp.difference(y, x)),
+    ),
 )
 def logaddexp2(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = log₂(2ˣ + 2ʸ), elementwise, without overflow.
@@ -174,7 +203,7 @@ def logaddexp2(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 # -- trigonometric functions ---------------------------------------------------------------------------------------
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.cos(x))
+@op("elementwise", slope=lambda xp, y, x: xp.cos(x))
 def sin(xp: Any, x: ArrayLike) -> Any:
     """y = sin x, elementwise, with y′ = cos x.
 
@@ -184,7 +213,7 @@ def sin(xp: Any, x: ArrayLike) -> Any:
     return xp.sin(x)
 
 
-@op("elementwise", lambda xp, g, y, x: -(g * xp.sin(x)))
+@op("elementwise", slope=lambda xp, y, x: -xp.sin(x))
 def cos(xp: Any, x: ArrayLike) -> Any:
     """y = cos x, elementwise, with y′ = −sin x.
 
@@ -194,7 +223,7 @@ def cos(xp: Any, x: ArrayLike) -> Any:
     return xp.cos(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (1.0 + y**2), samples=(Domain(-1.2, 1.2),))
+@op("elementwise", slope=lambda y, x: 1.0 + y**2, samples=(Domain(-1.2, 1.2),))
 def tan(xp: Any, x: ArrayLike) -> Any:
     """y = tan x, elementwise, with y′ = 1 + y².
 
@@ -206,7 +235,7 @@ def tan(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: -2.0 * (g * x),
+    slope=lambda y, x: -2.0 * x,
     notation="1 − {0}^2",
     binding=SUM,
     samples=(_inside,),
@@ -274,22 +303,20 @@ def per_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
     return xp.per_square(x, r)
 
 
-def _inversion_by_x(xp: Any, g: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
+def _inversion_by_x(xp: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
     """(y² − x²) / r⁴"""
     cos, sin = xp.direction(x, y, r), xp.direction(y, x, r)
-    return g * xp.per_square((sin - cos) * (sin + cos), r)
+    return xp.per_square((sin - cos) * (sin + cos), r)
 
 
-def _inversion_by_y(xp: Any, g: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
+def _inversion_by_y(xp: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
     """−2 x y / r⁴"""
-    return -2.0 * (g * xp.per_square(xp.direction(x, y, r) * xp.direction(y, x, r), r))
+    return -2.0 * xp.per_square(xp.direction(x, y, r) * xp.direction(y, x, r), r)
 
 
 @op(
     "elementwise",
-    _inversion_by_x,
-    _inversion_by_y,
-    None,
+    slope=(_inversion_by_x, _inversion_by_y, None),
     notation="{0} / {2}^2",
     binding=PRODUCT,
     samples=(_not_flat, _not_flat, Domain(computed="hypot")),
@@ -302,8 +329,10 @@ def inversion_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, z, y, x: g * xp.inversion(x, y, xp.hypot(x, y)),
-    lambda xp, g, z, y, x: -(g * xp.inversion(y, x, xp.hypot(x, y))),
+    slope=(
+        lambda xp, z, y, x: xp.inversion(x, y, xp.hypot(x, y)),
+        lambda xp, z, y, x: -xp.inversion(y, x, xp.hypot(x, y)),
+    ),
     samples=(_not_flat, _not_flat),
 )
 def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
@@ -319,7 +348,7 @@ def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, order: g * xp.sinc_derivative(x, order=order + 1),
+    slope=lambda xp, y, x, order: xp.sinc_derivative(x, order=order + 1),
     notation="sinc derivative({0}, {order})",
     run=kernels.sinc_derivative,
     samples=tuple(Sample((shape,), {"order": n}) for shape in ((2, 3), (), (0,)) for n in (1, 2)),
@@ -329,7 +358,7 @@ def sinc_derivative_(xp: Any, x: ArrayLike, order: int) -> Any:
     return xp.sinc_derivative(x, order=order)
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.sinc_derivative(x, order=1))
+@op("elementwise", slope=lambda xp, y, x: xp.sinc_derivative(x, order=1))
 def sinc(xp: Any, x: ArrayLike) -> Any:
     """y = sin(π x)/(π x), and 1 at 0, elementwise; its derivatives of any order are exact there too.
 
@@ -342,7 +371,7 @@ def sinc(xp: Any, x: ArrayLike) -> Any:
 # -- hyperbolic functions --------------------------------------------------------------------------------------------
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.sinh(x))
+@op("elementwise", slope=lambda xp, y, x: xp.sinh(x))
 def cosh(xp: Any, x: ArrayLike) -> Any:
     """y = cosh x = (eˣ + e⁻ˣ) / 2, elementwise, with y′ = sinh x.
 
@@ -352,7 +381,7 @@ def cosh(xp: Any, x: ArrayLike) -> Any:
     return xp.cosh(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.cosh(x))
+@op("elementwise", slope=lambda xp, y, x: xp.cosh(x))
 def sinh(xp: Any, x: ArrayLike) -> Any:
     """y = sinh x = (eˣ − e⁻ˣ) / 2, elementwise, with y′ = cosh x.
 
@@ -362,7 +391,13 @@ def sinh(xp: Any, x: ArrayLike) -> Any:
     return xp.sinh(x)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (1.0 - y * y), notation="tanh({0})")
+@op(
+    "elementwise",
+    slope=lambda y, x: 1.0 - y * y,
+    notation="tanh({0})",
+    steepness=lambda y, x: 1 - y * y,
+    misremembered={"1 − {0}": lambda y: 1 - y, "1 + {0}²": lambda y: 1 + y * y},
+)
 def tanh(xp: Any, x: ArrayLike) -> Any:
     """y = tanh x, elementwise, with y′ = 1 − y².
 
@@ -377,7 +412,7 @@ _SAME_ROOT = 1e18  # above it, √(1 + x²) is |x|
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * (x / y),
+    slope=lambda y, x: x / y,
     notation="√(1 + {0}^2)",
     binding=SIGN,
     source="np.hypot(1, {0})",
@@ -389,7 +424,7 @@ def root_of_one_plus_square_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * (x / y),
+    slope=lambda y, x: x / y,
     notation="√({0}^2 − 1)",
     binding=SIGN,
     samples=(Domain(1.2, 3.0),),
@@ -440,7 +475,7 @@ def _ndtr(x: Any) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: -2.0 * (g * (xp.finite(x) * y)),
+    slope=lambda xp, y, x: -2.0 * (xp.finite(x) * y),
     notation="exp(−{0}^2)",
     source="np.exp(-({0} ** 2))",
 )
@@ -449,7 +484,7 @@ def gaussian_(xp: Any, x: ArrayLike) -> Any:
     return xp.exp(-xp.square(x))
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 / math.sqrt(math.pi) * xp.gaussian(x)), run=kernels.erf)
+@op("elementwise", slope=lambda xp, y, x: 2 / math.sqrt(math.pi) * xp.gaussian(x), run=kernels.erf)
 def erf(xp: Any, x: ArrayLike) -> Any:
     """The error function y = 2/√π ∫₀ˣ exp(−t²) dt, elementwise.
 
@@ -459,7 +494,7 @@ def erf(xp: Any, x: ArrayLike) -> Any:
     return xp.erf(x)
 
 
-@op("elementwise", lambda xp, g, y, x: -(g * (2 / math.sqrt(math.pi) * xp.gaussian(x))), run=kernels.erfc)
+@op("elementwise", slope=lambda xp, y, x: -(2 / math.sqrt(math.pi) * xp.gaussian(x)), run=kernels.erfc)
 def erfc(xp: Any, x: ArrayLike) -> Any:
     """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
 
@@ -471,7 +506,7 @@ def erfc(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: -(g * (xp.finite(x) * y)),
+    slope=lambda xp, y, x: -(xp.finite(x) * y),
     notation="φ({0})",
     source="np.exp(-0.5 * {0} ** 2) / np.sqrt(2 * np.pi)",
 )
@@ -482,7 +517,7 @@ def normal_density_(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * xp.normal_density(x),
+    slope=lambda xp, y, x: xp.normal_density(x),
     notation="Φ({0})",
     run=_ndtr,
     floating=True,
@@ -509,7 +544,7 @@ def _scipy(name: str, *args: Any) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * xp.digamma(x),
+    slope=lambda xp, y, x: xp.digamma(x),
     notation="log Γ({0})",
     run=lambda x: _scipy("gammaln", x),
     samples=(_positive,),
@@ -528,7 +563,7 @@ def gammaln(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * xp.digamma_derivative(x, order=1),
+    slope=lambda xp, y, x: xp.digamma_derivative(x, order=1),
     notation="ψ({0})",
     run=lambda x: _scipy("digamma", x),
     samples=(_positive,),
@@ -547,7 +582,7 @@ def digamma(xp: Any, x: ArrayLike) -> Any:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x, order: g * xp.digamma_derivative(x, order=order + 1),
+    slope=lambda xp, y, x, order: xp.digamma_derivative(x, order=order + 1),
     notation="polygamma({order}, {0})",
     run=lambda x, order: _scipy("digamma_derivative", x, order),
     samples=tuple(Sample((shape,), {"order": n}, (_positive,)) for shape in ((2, 3), (), (0,)) for n in (1, 2)),

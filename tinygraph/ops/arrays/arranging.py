@@ -414,6 +414,7 @@ def _of_matrix(function: Any) -> Any:
     run=_of_matrix(np.tril),
     samples=_triangles,
     source="np.tril({0}, {k})",
+    chooses=True,
 )
 def tril(xp: Any, x: ArrayLike, k: int = 0) -> Any:
     """The lower triangle of a matrix, or of each in a stack, with zeros above the k-th diagonal.
@@ -432,6 +433,7 @@ def tril(xp: Any, x: ArrayLike, k: int = 0) -> Any:
     run=_of_matrix(np.triu),
     samples=_triangles,
     source="np.triu({0}, {k})",
+    chooses=True,
 )
 def triu(xp: Any, x: ArrayLike, k: int = 0) -> Any:
     """The upper triangle of a matrix, or of each in a stack, with zeros below the k-th diagonal.
@@ -454,6 +456,7 @@ def triu(xp: Any, x: ArrayLike, k: int = 0) -> Any:
         Sample(((0, 2),)),
     ),
     source="np.linalg.diagonal({0}, offset={offset})",
+    chooses=True,
 )
 def diagonal(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     """The diagonal of a matrix, or of each in a stack; with `offset` one above or below it.

@@ -82,6 +82,25 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     return x[filled(key, arrays)]
 
 
+def _batched_key(moving: Sequence[bool], key: Key) -> Key | None:
+    """Return a key with a slice for a new first axis, or None where index arrays would then put theirs elsewhere."""
+    chosen = [i for i, part in enumerate(key) if part is SLOT or isinstance(part, int)]
+    apart = any(part is SLOT for part in key) and chosen != list(range(chosen[0], chosen[-1] + 1))
+    return None if apart or any(moving[1:]) else (slice(None), *key)
+
+
+def _batched_getitem(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, *arrays: Any, key: Key) -> Any:
+    batched = _batched_key(moving, key)
+    return None if batched is None else x[filled(batched, arrays)]
+
+
+def _batched_scatter_add(
+    xp: Any, moving: Sequence[bool], result: Shape, x: Any, *arrays: Any, key: Key, shape: Shape
+) -> Any:
+    batched = _batched_key(moving, key)
+    return None if batched is None else xp.scatter_add(x, *arrays, key=batched, shape=result)
+
+
 @op(
     "indexing",
     lambda xp, g, y, x, *arrays, key: (xp.scatter_add(g, *arrays, key=key, shape=x.shape), *(None for _ in arrays)),
@@ -92,6 +111,8 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
     samples=_samples,
     source=lambda node: f"{{0}}[{subscript(node)}]",
     linear=((0,),),
+    batch=_batched_getitem,
+    chooses=True,
 )
 def getitem_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key) -> Any:
     return x[filled(key, arrays)]  # type: ignore[index, call-overload]
@@ -117,6 +138,7 @@ def _scatter_add(g: Any, *arrays: Any, key: Key, shape: Shape) -> Any:
     ),
     source=lambda node: f"scatter_add({{0}}, np.s_[{subscript(node)}], {{shape}})",
     linear=((0,),),
+    batch=_batched_scatter_add,
 )
 def scatter_add_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of `x` added at the places that `key` names: the transpose of indexing.

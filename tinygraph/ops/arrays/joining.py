@@ -12,9 +12,11 @@ import numpy as np
 
 from ...errors import ArgumentError, UnsupportedError
 from ...graph.declaring import composite, op
+from ...graph.records import Rule
 from ...graph.samples import Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, need_axes, normalize_axis
+from ..arithmetic.broadcasting import Shape
 from .keys import along
 from .shapes import atleast_1d, atleast_2d, atleast_3d, broadcast_to, in_row, moveaxis, reshape
 
@@ -48,6 +50,18 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
     return [xp.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)] if axis is None else parts
 
 
+def _batched(name: str) -> Rule:
+    """Return the batching rule of a function that joins arrays: all of them get the new axis."""
+
+    def rule(xp: Any, moving: Sequence[bool], shape: Shape, *xs: Any, axis: int | None) -> Any:
+        if axis is None:
+            return None
+        full = [x if moves else xp.broadcast_to(x, (shape[0], *x.shape)) for x, moves in zip(xs, moving, strict=True)]
+        return getattr(xp, name)(full, axis=axis + 1 if axis >= 0 else axis)
+
+    return rule
+
+
 @op(
     "shape",
     _parts,
@@ -62,6 +76,7 @@ def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
         Sample(((0, 3), (2, 3)), {"axis": 0}),
     ),
     source="np.concat([{*}], axis={axis})",
+    batch=_batched("concat"),
 )
 def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
     return xp.concat(xs, axis=axis)
@@ -90,6 +105,7 @@ def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
         Sample(((0,), (0,)), {"axis": 1}),
     ),
     source="np.stack([{*}], axis={axis})",
+    batch=_batched("stack"),
 )
 def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
     return xp.stack(xs, axis=axis)

@@ -16,7 +16,7 @@ from ...graph.records import POWER
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor, describe
 from ..arguments import as_tensor, misfit, need_one_of, normalize_axes, normalize_axis
-from ..arithmetic.broadcasting import Axis, Shape, unbroadcast
+from ..arithmetic.broadcasting import Axis, Shape, aligned, unbroadcast
 
 __all__ = [
     "atleast_1d",
@@ -63,6 +63,7 @@ def _listed(numbers: int | Shape) -> str:
         Sample(((0, 3),), {"shape": (3, 0)}),
     ),
     source=lambda node: f"{{0}}.reshape({_listed(node.params['shape'])})",
+    batch=lambda xp, moving, result, x, shape: xp.reshape(x, result),
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
@@ -72,6 +73,11 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
             [3., 4.]], op=reshape)
     """
     return xp.reshape(x, (shape,) if isinstance(shape, int) else shape)
+
+
+def _batched_permute(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, axes: Shape | None) -> Any:
+    ndim = x.ndim - 1
+    return xp.permute_dims(x, (0, *(i % ndim + 1 for i in (range(ndim)[::-1] if axes is None else axes))))
 
 
 @op(
@@ -90,6 +96,7 @@ def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
         Sample(((0, 2),), {"axes": (1, 0)}),
     ),
     source=lambda node: f"{{0}}.transpose({'' if node.params['axes'] is None else _listed(node.params['axes'])})",
+    batch=_batched_permute,
 )
 def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     """The axes in another order; without `axes` in reverse, as in ``np.transpose``.
@@ -108,6 +115,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
     source=lambda node: "{0}.T" if node.ndim == 2 else "{0}.mT",
+    batch=lambda xp, moving, shape, x: xp.matrix_transpose(x),
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.
@@ -140,6 +148,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
         Sample(((1, 3),), {"shape": (0, 3)}),
     ),
     source="np.broadcast_to({0}, {shape})",
+    batch=lambda xp, moving, result, x, shape: xp.broadcast_to(aligned(xp, x, len(shape)), result),
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     """`x` repeated along axes of length one, and along new leading axes, up to `shape`.

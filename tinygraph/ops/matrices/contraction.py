@@ -24,7 +24,7 @@ from ...graph.records import MATRIX_PRODUCT, NUMBERS, PRODUCT
 from ...graph.samples import Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, normalize_axes
-from ..arithmetic.broadcasting import Shape, unbroadcast
+from ..arithmetic.broadcasting import Shape, aligned, unbroadcast
 from ..arithmetic.elementwise import multiply
 from ..arrays.shapes import permute_dims, reshape
 
@@ -78,6 +78,23 @@ def row(xp: Any, x: Any) -> Any:
     return xp.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
+def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any) -> Any:
+    """As one product of two matrices where the other operand is a matrix."""
+    x_moves, y_moves = moving
+    x_ndim, y_ndim = x.ndim - x_moves, y.ndim - y_moves
+    if x_moves and not y_moves and y_ndim <= 2:
+        return xp.reshape(xp.matmul(xp.reshape(x, (-1, x.shape[-1])), y), shape) if x.size else None
+    if y_moves and not x_moves and y_ndim == 1 and x_ndim == 2:
+        return xp.matmul(y, xp.matrix_transpose(x))
+    if x_ndim == 1:
+        x = row(xp, x)
+    if y_ndim == 1:
+        y = column(xp, y)
+    ndim = max(x_ndim, y_ndim, 2)
+    x, y = (aligned(xp, z, ndim) if moves else z for z, moves in ((x, x_moves), (y, y_moves)))
+    return xp.reshape(xp.matmul(x, y), shape)
+
+
 @op(
     "contraction",
     _matmul_left,
@@ -107,6 +124,9 @@ def row(xp: Any, x: Any) -> Any:
     ),
     source="{0} @ {1}",
     linear="each",
+    batch=_batched_matmul,
+    flops=lambda z, x, y: 2 * math.prod(z) * x[-1],
+    associative=True,
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
@@ -128,6 +148,8 @@ def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     run=np.linalg.outer,
     samples=tuple(map(Sample, (((2,), (3,)), ((1,), (1,)), ((0,), (3,))))),
     linear="each",
+    batch=lambda xp, moving, shape, x, y: xp.reshape(x, (*x.shape, 1)) * row(xp, y),
+    flops=lambda z, x, y: math.prod(z),
 )
 def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x yᵀ, the outer product of two vectors.
@@ -151,6 +173,7 @@ def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     ),
     source="np.linalg.trace({0}, offset={offset})",
     linear="together",
+    flops=lambda y, x, offset: math.prod(y) * min(x[-2:]),
 )
 def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.
@@ -163,6 +186,13 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     return xp.trace(x, offset=offset)
 
 
+def _batched_vdot(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any) -> Any:
+    if all(moving) or not (x.size and y.size):
+        return None
+    x, y = (xp.reshape(z, (shape[0], -1) if moves else (-1,)) for z, moves in zip((x, y), moving, strict=True))
+    return xp.matmul(x, y) if moving[0] else xp.matmul(y, x)
+
+
 @op(
     "contraction",
     lambda xp, g, z, x, y: xp.reshape(g * y, x.shape),
@@ -170,6 +200,8 @@ def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
     notation="⟨{0}, {1}⟩",
     samples=tuple(map(Sample, (((3,), (3,)), ((2, 3), (2, 3)), ((2, 3), (6,)), ((), ()), ((0,), (0, 2))))),
     linear="each",
+    batch=_batched_vdot,
+    flops=2,
 )
 def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.
@@ -245,6 +277,7 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
         Sample(((0,),), {"subscripts": "iii->i", "shape": (0, 0, 0)}),
     ),
     linear="together",
+    flops=0,
 )
 def scatter_diagonal_(xp: Any, x: ArrayLike, subscripts: str, shape: Shape) -> Any:
     """Zeros of `shape`, with `x` where the labels that are equal have equal indices: the transpose of a diagonal."""
@@ -371,6 +404,25 @@ _einsums = (
 )
 
 
+def _flops_of_einsum(z: Shape, *xs: Shape, subscripts: str) -> float:
+    """Two operands at a time; a product, and a sum where a label goes, for each combination of indices."""
+    operands, _, result = subscripts.partition("->")
+    terms = operands.split(",")
+    lengths = dict.fromkeys(operands.replace(",", ""), 1)
+    for term, shape in zip(terms, xs, strict=True):
+        lengths |= {label: max(n, lengths[label]) if n else 0 for label, n in zip(term, shape, strict=True)}
+    arrays = [np.broadcast_to(0.0, shape) for shape in xs]
+    pairs = np.einsum_path(subscripts, *arrays, optimize="greedy")[0][1:] if len(xs) > 2 else [range(len(xs))]
+    total = 0
+    for pair in pairs:
+        members = [terms.pop(i) for i in sorted(pair, reverse=True)]
+        labels = set("".join(members))
+        kept = labels & {*result, *"".join(terms)}
+        terms.append("".join(kept))
+        total += (len(members) - 1 + (kept != labels)) * math.prod(lengths[label] for label in labels)
+    return total
+
+
 @op(
     "contraction",
     lambda xp, g, z, *xs, subscripts: [partial(_of_operand, i) for i in range(len(xs))],
@@ -380,6 +432,7 @@ _einsums = (
     samples=tuple(Sample(shapes, {"subscripts": subscripts}) for shapes, subscripts in _einsums),
     source="np.einsum({subscripts}, {*})",
     linear="each",
+    flops=_flops_of_einsum,
 )
 def einsum_(xp: Any, *xs: ArrayLike, subscripts: str) -> Any:
     """With labels for all axes, and after the arrow those of the result."""
@@ -666,6 +719,7 @@ def kron(x: ArrayLike, y: ArrayLike) -> Tensor:
     binding=PRODUCT,
     samples=_of_shapes((3,), (3,), (2, 3), (3,), (2, 1, 3), (4, 3), (0, 3), (3,)),
     linear="each",
+    flops=lambda z, x, y: 3 * math.prod(z),
 )
 def cross_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """Along the last axis, of length three."""

@@ -7,6 +7,8 @@ alone have gradients also where some are equal.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +16,11 @@ import numpy as np
 from ... import kernels
 from ...errors import UnsupportedError
 from ...graph.declaring import composite, op
+from ...graph.records import Rule
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import matrices, need_one_of
+from ..arithmetic.broadcasting import Shape
 from ..arrays.shapes import matrix_transpose
 from .contraction import column, row
 
@@ -28,6 +32,22 @@ __all__ = [
     "svd",
     "svdvals",
 ]
+
+
+def _matrices_in(x: Shape) -> tuple[int, int, int]:
+    """Return how many matrices an array of a shape holds, and their longer and their shorter side."""
+    *stack, rows, columns = x
+    return math.prod(stack), max(rows, columns), min(rows, columns)
+
+
+def for_each_matrix(formula: Callable[[int, int], float]) -> Rule:
+    """Return a formula of FLOPs that counts so many for each matrix, by its longer and its shorter side."""
+
+    def total(y: Shape, x: Shape, *_: Shape, **params: Any) -> float:
+        count, m, n = _matrices_in(x)
+        return count * formula(m, n)
+
+    return total
 
 
 def _lower(xp: Any, x: Any) -> Any:
@@ -57,6 +77,7 @@ _symmetric = Domain(symmetric=True)
         for upper in (False, True)
     ),
     source="np.linalg.cholesky({0}, upper={upper})",
+    flops=for_each_matrix(lambda n, _: n**3 / 3),
 )
 def cholesky(xp: Any, x: ArrayLike, upper: bool = False) -> Any:
     """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or the `upper` one, Lᵀ.
@@ -101,7 +122,15 @@ _with_eigh = tuple(
 )
 
 
-@op("contraction", None, notation="eigh({0})", run=kernels.eigh_packed, samples=_eigh_samples)
+@op(
+    "contraction",
+    None,
+    notation="eigh({0})",
+    run=kernels.eigh_packed,
+    samples=_eigh_samples,
+    flops=for_each_matrix(lambda n, _: 9 * n**3),
+    function="eigh",
+)
 def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
     """The eigenvalues of a symmetric matrix as a row, and its eigenvectors below."""
     return xp.eigh_packed(x, UPLO=UPLO)
@@ -115,6 +144,7 @@ def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
     run=lambda x, packed: packed[..., 0, :],
     samples=_with_eigh,
     source="{1}[..., 0, :]",
+    flops=0,
 )
 def eigenvalues_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
     """The eigenvalues of `x`, once they are computed."""
@@ -129,6 +159,7 @@ def eigenvalues_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
     run=lambda x, packed: packed[..., 1:, :],
     samples=_with_eigh,
     source="{1}[..., 1:, :]",
+    flops=0,
 )
 def eigenvectors_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
     """The eigenvectors of `x`, once they are computed."""
@@ -180,6 +211,7 @@ def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
     run=_eigvalsh,
     samples=_eigh_samples,
     source="np.linalg.eigvalsh({0}, UPLO={UPLO})",
+    flops=for_each_matrix(lambda n, _: 4 / 3 * n**3),
 )
 def eigvalsh(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
     """The eigenvalues of a symmetric matrix, or of each in a stack, ascending: dx = V diag(dλ) Vᵀ; see `eigh`.
@@ -252,12 +284,23 @@ def _with_svd(*names: str) -> tuple[Sample, ...]:
     return tuple(found)
 
 
+FLOPS_OF_SINGULAR_VALUES = for_each_matrix(lambda m, n: 4 * m * n**2 - 4 / 3 * n**3)
+
+
+def flops_of_svd(y: Shape, x: Shape, full: bool) -> float:
+    """Return the FLOPs of a decomposition into singular values and vectors."""
+    count, m, n = _matrices_in(x)
+    return count * (4 * m**2 * n + 8 * m * n**2 + 9 * n**3 if full else 14 * m * n**2 + 8 * n**3)
+
+
 @op(
     "contraction",
     None,
     notation="svd({0})",
     run=kernels.svd_packed,
     samples=tuple(Sample((shape,), {"full": full}) for shape in _svd_shapes for full in (False, True)),
+    flops=flops_of_svd,
+    function="svd",
 )
 def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
     """The left singular vectors as columns, below these the right ones, and below as a row the singular values."""
@@ -272,6 +315,7 @@ def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
     run=lambda x, packed, count: packed[..., -1, :count],
     samples=_with_svd("count"),
     source="{1}[..., -1, :{count}]",
+    flops=0,
 )
 def singular_values_(xp: Any, x: ArrayLike, packed: ArrayLike, count: int) -> Any:
     """The singular values of `x`, once they are computed."""
@@ -286,6 +330,7 @@ def singular_values_(xp: Any, x: ArrayLike, packed: ArrayLike, count: int) -> An
     run=lambda x, packed, rows, columns: packed[..., :rows, :columns],
     samples=_with_svd("rows", "columns"),
     source="{1}[..., :{rows}, :{columns}]",
+    flops=0,
 )
 def left_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
     """The left singular vectors of `x`, once they are computed."""
@@ -300,6 +345,7 @@ def left_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: 
     run=lambda x, packed, rows, columns: packed[..., rows:-1, :columns],
     samples=_with_svd("rows", "columns"),
     source="{1}[..., {rows}:-1, :{columns}]",
+    flops=0,
 )
 def right_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
     """The right singular vectors of `x`, as columns, once they are computed."""
@@ -355,6 +401,7 @@ def _of_svdvals(xp: Any, g: Any, y: Any, x: Any) -> Any:
     notation="σ({0})",
     run=kernels.svdvals,
     samples=tuple(Sample((shape,)) for shape in _svd_shapes),
+    flops=FLOPS_OF_SINGULAR_VALUES,
 )
 def svdvals(xp: Any, x: ArrayLike) -> Any:
     """The singular values of a matrix, or of each in a stack, descending: dx = U diag(dσ) Vᵀ; see `svd`.
@@ -387,6 +434,15 @@ def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
     return xp.concat([of_first, of_rest], axis=-1) if rows < columns else of_first
 
 
+def _flops_of_qr(y: Shape, x: Shape, mode: str) -> float:
+    """Householder's reflections for R, and the same ones for Q."""
+    count, m, n = _matrices_in(x)
+    rows = x[-2]
+    triangle = 2 * m * n**2 - 2 / 3 * n**3
+    thin = 2 * rows * n**2 - 2 / 3 * n**3
+    return count * (triangle + (4 * (rows**2 * n - rows * n**2 + n**3 / 3) if mode == "complete" else thin))
+
+
 @op(
     "contraction",
     _of_qr,
@@ -396,6 +452,8 @@ def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
         Sample((shape,), {"mode": "reduced"}, (Domain(diagonal=2.0),))
         for shape in ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (2, 2, 3), (0, 2, 2))
     ),
+    flops=_flops_of_qr,
+    function="qr",
 )
 def qr_packed_(xp: Any, x: ArrayLike, mode: str = "reduced") -> Any:
     """Q, and below it Rᵀ."""

@@ -20,13 +20,13 @@ from ...graph.records import MATRIX_PRODUCT, POWER
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, matrices, normalize_axes
-from ..arithmetic.broadcasting import unbroadcast
+from ..arithmetic.broadcasting import Shape, unbroadcast
 from ..arithmetic.elementwise import floating
 from ..arrays.shapes import permute_dims, reshape
 from ..reduce import reductions
 from ..reduce.norms import matrix_norm
 from .contraction import column, matmul
-from .decompositions import svdvals
+from .decompositions import FLOPS_OF_SINGULAR_VALUES, flops_of_svd, for_each_matrix, svdvals
 
 __all__ = [
     "cond",
@@ -54,6 +54,7 @@ _invertible = tuple(Sample((shape,), {}, (Domain(diagonal=4.0),)) for shape in (
     run=np.linalg.inv,
     samples=_invertible,
     source="np.linalg.inv({0})",
+    flops=for_each_matrix(lambda n, _: 2 * n**3),
 )
 def inv(xp: Any, x: ArrayLike) -> Any:
     """y = x⁻¹, the inverse of a matrix, or of each in a stack: dx = −y⁻ᵀ dy y⁻ᵀ with y⁻ᵀ = (x⁻¹)ᵀ.
@@ -82,6 +83,15 @@ def _of_cofactors(i: int, xp: Any, g: Any, y: Any, x: Any, *directions: Any) -> 
     return xp.cofactors(x, *directions[: i - 1], *directions[i:], g) if i else xp.cofactors(x, *directions, g)
 
 
+_FLOPS_OF_LU = for_each_matrix(lambda n, _: 2 / 3 * n**3)
+
+
+def _flops_of_cofactors(y: Shape, x: Shape, *directions: Shape) -> float:
+    """A decomposition into singular values, and the way there and back for each direction."""
+    *stack, n, _ = x
+    return flops_of_svd(y, x, full=False) + 4 * (1 + len(directions)) * math.prod(stack) * n**3
+
+
 @op(
     "contraction",
     lambda xp, g, y, x, *directions: [partial(_of_cofactors, i) for i in range(1 + len(directions))],
@@ -90,6 +100,7 @@ def _of_cofactors(i: int, xp: Any, g: Any, y: Any, x: Any, *directions: Any) -> 
     run=kernels.cofactors,
     samples=(*_square, *(Sample(((n, n), (n, n))) for n in (1, 2, 3)), Sample(((2, 3, 3), (2, 3, 3), (2, 3, 3)))),
     source="cofactors({*})",
+    flops=_flops_of_cofactors,
 )
 def cofactors_(xp: Any, x: ArrayLike, *directions: ArrayLike) -> Any:
     """The cofactors of a matrix, the derivative of its determinant; with directions their derivative along these."""
@@ -103,6 +114,7 @@ def cofactors_(xp: Any, x: ArrayLike, *directions: ArrayLike) -> Any:
     run=np.linalg.det,
     samples=_square,
     source="np.linalg.det({0})",
+    flops=_FLOPS_OF_LU,
 )
 def det(xp: Any, x: ArrayLike) -> Any:
     """The determinant of a matrix, or of each in a stack: its derivative is the matrix of cofactors.
@@ -125,6 +137,7 @@ def det(xp: Any, x: ArrayLike) -> Any:
     run=lambda x: np.linalg.slogdet(x).sign,
     samples=_invertible,
     source="np.linalg.slogdet({0}).sign",
+    flops=_FLOPS_OF_LU,
 )
 def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     """The sign of the determinant."""
@@ -138,6 +151,7 @@ def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     run=lambda x: np.linalg.slogdet(x).logabsdet,
     samples=_invertible,
     source="np.linalg.slogdet({0}).logabsdet",
+    flops=_FLOPS_OF_LU,
 )
 def logabsdet_(xp: Any, x: ArrayLike) -> Any:
     """The logarithm of the absolute value of the determinant."""
@@ -187,6 +201,12 @@ def _of_left_side(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 _well = Domain(diagonal=4.0)
 
 
+def _flops_of_solve(z: Shape, x: Shape, y: Shape) -> float:
+    """A decomposition into triangles, and two of these solved for each column."""
+    *stack, n, _ = x
+    return math.prod(stack) * 2 / 3 * n**3 + 2 * n * math.prod(z)
+
+
 @op(
     "contraction",
     _of_left_side,
@@ -211,6 +231,7 @@ _well = Domain(diagonal=4.0)
     ),
     source="np.linalg.solve({0}, {1})",
     linear=((1,),),
+    flops=_flops_of_solve,
 )
 def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z with x z = y, without forming the inverse: dy = x⁻ᵀ dz and dx = −dy zᵀ.
@@ -237,6 +258,7 @@ _of_any_shape = tuple(
     notation="pinv({0})",
     run=kernels.pinv,
     samples=_of_any_shape,
+    flops=lambda y, x, rtol: flops_of_svd(y, x, full=False) + 2 * math.prod(x) * min(x[-2:]),
 )
 def pinv_(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     """Of floating numbers."""
@@ -306,6 +328,7 @@ def cond(x: ArrayLike, p: Any = None) -> Tensor:
         *(Sample((shape,), {"rtol": None}) for shape in ((3, 2), (2, 3, 3), (0, 2, 2))),
         Sample(((3, 3),), {"rtol": 0.5}),
     ),
+    flops=FLOPS_OF_SINGULAR_VALUES,
 )
 def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     """How many singular values are larger than `rtol` times the largest: an integer, which has no gradient.

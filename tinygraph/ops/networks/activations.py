@@ -43,9 +43,11 @@ _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * (y * (1.0 - y)),
+    slope=lambda y, x: y * (1.0 - y),
     notation="σ({0})",
     run=kernels.sigmoid,
+    steepness=lambda y, x: 4 * y * (1 - y),
+    misremembered={"1 − {0}": lambda y: 1 - y, "{0} (1 + {0})": lambda y: y * (1 + y)},
 )
 def sigmoid(xp: Any, x: ArrayLike) -> Any:
     """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
@@ -63,6 +65,7 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     notation="relu({0})",
     samples=(_not_flat,),
     source="np.maximum({0}, 0)",
+    steepness=lambda y, x: y > 0,
 )
 def relu(xp: Any, x: ArrayLike) -> Any:
     """y = max(x, 0), elementwise; the derivative at 0 is 0.
@@ -108,6 +111,7 @@ def _clip(x: Any, min_val: float, max_val: float) -> Any:
         for shape in ((2, 3), (), (0,))
     ),
     source="np.clip({0}, {min_val}, {max_val})",
+    steepness=lambda y, x, min_val, max_val: (y > min_val) & (y < max_val),
 )
 def hardtanh(xp: Any, x: ArrayLike, min_val: float = -1, max_val: float = 1) -> Any:
     """y = min(max(x, `min_val`), `max_val`), elementwise; the derivative on the bounds is 0, unlike that of `clip`.
@@ -201,7 +205,7 @@ def selu(x: ArrayLike) -> Tensor:
 
 @op(
     "elementwise",
-    lambda xp, g, y, x: g * (xp.ndtr(x) + xp.finite(x) * xp.normal_density(x)),
+    slope=lambda xp, y, x: xp.ndtr(x) + xp.finite(x) * xp.normal_density(x),
     floating=True,
     source="0.5 * np.maximum({0}, -10000) * erfc(-{0} / np.sqrt(2))",
 )
@@ -219,16 +223,17 @@ def _of_gelu_tanh(xp: Any, x: Any) -> Any:
     return xp.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
-def _slope_of_gelu_tanh(xp: Any, g: Any, y: Any, x: Any) -> Any:
+def _slope_of_gelu_tanh(xp: Any, y: Any, x: Any) -> Any:
     s, z = _of_gelu_tanh(xp, x), xp.finite(x, largest=30.0)
-    return g * (s + s * (1.0 - s) * z * (2 * math.sqrt(2 / math.pi) * (1.0 + 3 * 0.044715 * z**2)))
+    return s + s * (1.0 - s) * z * (2 * math.sqrt(2 / math.pi) * (1.0 + 3 * 0.044715 * z**2))
 
 
 @op(
     "elementwise",
-    _slope_of_gelu_tanh,
+    slope=_slope_of_gelu_tanh,
     notation="gelu({0})",
     source="np.maximum({0}, -30) * sigmoid(np.sqrt(8 / np.pi) * ({0} + 0.044715 * {0} ** 3))",
+    function="gelu",
 )
 def gelu_tanh_(xp: Any, x: ArrayLike) -> Any:
     """x ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
@@ -254,12 +259,12 @@ def gelu(x: ArrayLike, approximate: str = "none") -> Tensor:
     return (gelu_ if approximate == "none" else gelu_tanh_)(x)
 
 
-def _slope_of_silu(xp: Any, g: Any, y: Any, x: Any) -> Any:
+def _slope_of_silu(xp: Any, y: Any, x: Any) -> Any:
     s = xp.sigmoid(x)
-    return g * (s * (1.0 + xp.finite(x) * (1.0 - s)))
+    return s * (1.0 + xp.finite(x) * (1.0 - s))
 
 
-@op("elementwise", _slope_of_silu, source="np.maximum({0}, -10000) * sigmoid({0})")
+@op("elementwise", slope=_slope_of_silu, source="np.maximum({0}, -10000) * sigmoid({0})")
 def silu(xp: Any, x: ArrayLike) -> Any:
     """y = x σ(x), elementwise, also called swish, with y′ = σ(x) (1 + x (1 − σ(x))) (Elfwing et al. 2017).
 
@@ -269,12 +274,14 @@ def silu(xp: Any, x: ArrayLike) -> Any:
     return xp.maximum(x, _LOWEST) * xp.sigmoid(x)
 
 
-def _slope_of_mish(xp: Any, g: Any, y: Any, x: Any) -> Any:
+def _slope_of_mish(xp: Any, y: Any, x: Any) -> Any:
     w = xp.tanh(xp.softplus(x))
-    return g * (w + xp.finite(x, largest=-_LOWEST) * xp.sigmoid(x) * (1.0 - w**2))
+    return w + xp.finite(x, largest=-_LOWEST) * xp.sigmoid(x) * (1.0 - w**2)
 
 
-@op("elementwise", _slope_of_mish, floating=True, source="np.maximum({0}, -10000) * np.tanh(np.logaddexp({0}, 0))")
+@op(
+    "elementwise", slope=_slope_of_mish, floating=True, source="np.maximum({0}, -10000) * np.tanh(np.logaddexp({0}, 0))"
+)
 def mish(xp: Any, x: ArrayLike) -> Any:
     """y = x w where w = tanh(softplus(x)), elementwise, with y′ = w + x σ(x) (1 − w²) (Misra 2019).
 
@@ -284,14 +291,14 @@ def mish(xp: Any, x: ArrayLike) -> Any:
     return xp.maximum(x, _LOWEST) * xp.tanh(xp.softplus(x))
 
 
-def _slope_of_softsign(xp: Any, g: Any, y: Any, x: Any) -> Any:
+def _of_softsign(xp: Any, g: Any, y: Any, x: Any) -> Any:
     divisor = 1.0 + xp.abs(x)
     return g / divisor / divisor
 
 
 @op(
     "elementwise",
-    _slope_of_softsign,
+    _of_softsign,
     samples=(_not_flat,),
     source="finite({0}) / (1 + np.abs(finite({0})))",
 )
@@ -304,7 +311,7 @@ def softsign(xp: Any, x: ArrayLike) -> Any:
     return xp.finite(x) / (1.0 + xp.abs(xp.finite(x)))
 
 
-@op("elementwise", lambda xp, g, y, x: g * xp.sigmoid(x), floating=True, source="np.logaddexp({0}, 0)")
+@op("elementwise", slope=lambda xp, y, x: xp.sigmoid(x), floating=True, source="np.logaddexp({0}, 0)")
 def softplus(xp: Any, x: ArrayLike) -> Any:
     """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
 

@@ -65,6 +65,7 @@ _plane: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "dilati
         Sample(((0, 1, 5, 4),), {"kernel": (2, 3), **_plane}),
     ),
     linear="together",
+    flops=0,
 )
 def im2col_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.im2col(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -79,6 +80,7 @@ def im2col_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs,
         Sample(((2, 6, 6),), {"size": (5, 4), "kernel": (2, 3), **_plane}),
     ),
     linear="together",
+    flops=1,
 )
 def col2im_(xp: Any, x: ArrayLike, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.col2im(x, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -99,6 +101,8 @@ def col2im_(xp: Any, x: ArrayLike, size: Shape, kernel: Shape, stride: Shape, pa
         Sample(((0, 2, 4), (1, 2, 2)), {**_line, "groups": 1}),
     ),
     linear="each",
+    flops=lambda z, x, w, **how: 2 * math.prod(z) * math.prod(w[1:]),
+    channels=1,
 )
 def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, dilation: Shape, groups: int) -> Any:
     """y[n, o, i] = Σ w[o, c, k] x[n, c, i s + k d − p] over c and k, in each group of channels."""
@@ -116,6 +120,7 @@ def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, di
         Sample(((1, 2, 3, 6), (2, 2, 2, 1)), {"size": (5, 4), **_plane, "groups": 2}),
     ),
     linear="each",
+    flops=lambda x, y, w, **how: 2 * math.prod(y) * math.prod(w[1:]),
 )
 def conv_transpose_(
     xp: Any, y: ArrayLike, w: ArrayLike, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
@@ -135,6 +140,7 @@ def conv_transpose_(
         Sample(((1, 4, 5, 4), (1, 2, 3, 6)), {"kernel": (2, 1), **_plane, "groups": 2}),
     ),
     linear="each",
+    flops=lambda w, x, y, **how: 2 * math.prod(y) * math.prod(w[1:]),
 )
 def conv_kernel_(
     xp: Any, x: ArrayLike, y: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
@@ -154,18 +160,31 @@ _pools = (
 )
 
 
+def _flops_per_window(z: Shape, x: Shape, *_: Shape, kernel: Shape, **params: Any) -> float:
+    return math.prod(z) * math.prod(kernel)
+
+
 @op(
     "convolution",
     lambda xp, g, y, x, **windows: xp.max_unpool(g, xp.max_pool_places(x, **windows), shape=x.shape),
     notation="max pool({0})",
     run=kernels.max_pool,
     samples=_pools,
+    flops=_flops_per_window,
+    chooses=True,
 )
 def max_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.max_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-@op("convolution", None, notation="argmax pool({0})", run=kernels.max_pool_places, samples=_pools)
+@op(
+    "convolution",
+    None,
+    notation="argmax pool({0})",
+    run=kernels.max_pool_places,
+    samples=_pools,
+    flops=_flops_per_window,
+)
 def max_pool_places_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     """Where in the flattened x the elements are that `max_pool_` picks."""
     return xp.max_pool_places(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -181,6 +200,7 @@ _place = Domain(integer=True, low=0, high=8)
     notation="unpool({0}, {1})",
     run=kernels.max_unpool,
     samples=tuple(Sample((shape, shape), {"shape": (2, 1, 4)}, (None, _place)) for shape in ((2, 1, 3), (0, 1, 2))),
+    flops=0,
 )
 def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
     """Zeros of `shape`, with the elements of y added at places of the flattened array."""
@@ -194,6 +214,7 @@ def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
     run=kernels.avg_pool,
     samples=_pools,
     linear="together",
+    flops=_flops_per_window,
 )
 def avg_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
     return xp.avg_pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -208,6 +229,7 @@ def avg_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pair
         Sample(((2, 2, 3),), {"size": (4,), **_windows_of[1]}),
         Sample(((2, 2, 3, 4),), {"size": (5, 4), **_windows_of[2]}),
     ),
+    flops=lambda z, x, kernel, **params: math.prod(x) * math.prod(kernel),
 )
 def avg_unpool_(
     xp: Any, y: ArrayLike, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape

@@ -15,11 +15,11 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, Operand, label_mismatch
 from ...graph.declaring import composite, constant, op
-from ...graph.records import NUMBERS, PRODUCT, SUM
+from ...graph.records import NUMBERS, OPS, PRODUCT, SUM
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, given_name, misfit, need_one_of, normalize_axis
-from ..arithmetic.broadcasting import broadcasts_to, kept
+from ..arithmetic.broadcasting import Shape, broadcasts_to, kept
 from ..arithmetic.comparisons import maximum, not_equal, where
 from ..arithmetic.elementwise import abs, astype, divide, floating, sqrt
 from ..arrays.shapes import broadcast_to, reshape
@@ -74,6 +74,15 @@ def _reduced_source(losses: str) -> Callable[[Tensor], str]:
     return lambda node: losses if node.params["reduction"] == "none" else f"np.{node.params['reduction']}({losses})"
 
 
+def _log_losses(xp: Any, a: Any, y: Any) -> Any:
+    return -(y * xp.log(a) + (1 - y) * xp.log(1 - a))
+
+
+def _flops_of_log_loss(y: Shape, a: Shape, *_: Shape, reduction: str) -> float:
+    """−(y log a + (1 − y) log(1 − a)), and their sum."""
+    return (8 + (reduction != "none")) * math.prod(a)
+
+
 @op(
     "loss",
     _of_probability,
@@ -81,6 +90,8 @@ def _reduced_source(losses: str) -> Callable[[Tensor], str]:
     notation="log loss({0}, {1})",
     samples=_samples,
     source=_reduced_source("log_loss({0}, {1})"),
+    flops=_flops_of_log_loss,
+    written_out=_log_losses,
 )
 def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
@@ -101,6 +112,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
     source="sigmoid(-{1})",
+    flops=1,
 )
 def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""
@@ -115,6 +127,7 @@ def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     aside={0: 1},
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
     source="{1}",
+    flops=0,
 )
 def logit_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """z as a function of a = σ(z)."""
@@ -158,10 +171,16 @@ def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
         Sample((*sample.shapes, sample.shapes[0]), sample.params, (*sample.domains, None)) for sample in _samples
     ),
     source=_reduced_source("log_loss_from_logits({2}, {1})"),
+    flops=_flops_of_log_loss,
+    written_out=_log_losses,
+    function="log_loss",
 )
 def log_loss_of_sigmoid_(xp: Any, a: ArrayLike, y: ArrayLike, z: ArrayLike, reduction: str) -> Any:
     """The log loss of a = σ(z), computed from z, with dz = a − y."""
     return _reduced(xp, _losses_of_logit(xp, y, z), reduction)
+
+
+_SIGMOID = OPS["sigmoid"]
 
 
 @composite("loss", samples=_samples)
@@ -195,7 +214,7 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         _check_labels(y)
     if labels.dtype is not probabilities.dtype:
         y = _as_wide_as(a, y)
-    if a.op is not None and a.op.name == "sigmoid" and probabilities.dtype.kind == "f":
+    if a.op is _SIGMOID and probabilities.dtype.kind == "f":
         z: Any = a.inputs[0]
         if z._array is a._args[0] or np.array_equal(z._seen, a._args[0], equal_nan=True):  # else it has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
@@ -309,6 +328,7 @@ def log_loss_from_logits(
         Sample(((2, 2),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
         Sample(((),), {"classes": 2, "axis": 0}, (Domain(integer=True, low=0, high=2),)),
     ),
+    flops=0,
 )
 def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
     """Whether each class, along a new axis, is that of y."""
@@ -328,6 +348,7 @@ def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
         Sample(((3,), (3,)), {"axis": 0}, (None, _probability)),
         Sample(((0, 3), (0, 3)), {"axis": 1}),
     ),
+    flops=6,
 )
 def softmax_loss_(xp: Any, z: ArrayLike, y: ArrayLike, axis: int) -> Any:
     """log Σ eᶻ − Σ y z along an axis, with dz = softmax(z) − y: the cross-entropy of y that add up to 1."""

@@ -88,6 +88,7 @@ def prod_after_(xp: Any, x: ArrayLike, axis: int) -> Any:
     notation="recurrence_{axis}({0}, {1})",
     run=kernels.recurrence,
     samples=_pairs,
+    flops=2,
 )
 def recurrence_(xp: Any, x: ArrayLike, b: ArrayLike, axis: int, reverse: bool) -> Any:
     """y_k = x_k−1 y_k−1 + b_k−1 with y_0 = 0, that is y_i = Σ b_k Π x_j over k < j < i; in reverse from the end."""
@@ -108,6 +109,7 @@ def _of_two_products(xp: Any, g: Any, x: Any, before: Any, after: Any, axis: int
     notation="prod others_{axis}({0})",
     run=kernels.prod_others,
     samples=_samples,
+    flops=3,
 )
 def prod_others_(xp: Any, x: ArrayLike, axis: int) -> Any:
     """y_i = Π x_j over j ≠ i."""
@@ -123,6 +125,7 @@ def prod_others_(xp: Any, x: ArrayLike, axis: int) -> Any:
     notation="cumprod′_{axis}({0}, {1})",
     run=kernels.cumprod_gradient,
     samples=tuple(Sample((shape, shape), params) for (shape,), params, _ in _samples),
+    flops=5,
 )
 def cumprod_gradient_(xp: Any, x: ArrayLike, c: ArrayLike, axis: int) -> Any:
     """y_k = Σ c_i Π x_j over i ≥ k and j ≤ i, j ≠ k: what the cotangents c of running products give their elements."""

@@ -73,7 +73,14 @@ _norms = (
 )
 
 
-@op("reduction", _of_norm, notation="‖{0}‖_{ord}", run=kernels.vector_norm, samples=_norms)
+@op(
+    "reduction",
+    _of_norm,
+    notation="‖{0}‖_{ord}",
+    run=kernels.vector_norm,
+    samples=_norms,
+    flops=2,
+)
 def vector_norm_(xp: Any, x: ArrayLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
     """(Σ |x|ᵖ)^(1/p) for a finite p that is not 0."""
     return xp.vector_norm(x, ord=ord, axis=axis, keepdims=keepdims)

@@ -6,6 +6,7 @@ the gradient 0. The extremes that skip NaN are primitives: a number in place of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError
 from ...graph.declaring import composite, op
-from ...graph.records import BIG_SUM
+from ...graph.records import BIG_SUM, Rule
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor
@@ -110,6 +111,18 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return np.true_divide(_add(x, axis, None, None, keepdims), reduced_count(x.shape, axis))
 
 
+def _batched(name: str) -> Rule:
+    """Return the batching rule of a reduction: the same one over axes that are counted from the second."""
+
+    def rule(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, axis: Axis, keepdims: bool) -> Any:
+        if x.ndim == 1:
+            return x
+        axes = tuple(i + 1 for i in reduced_axes(x.ndim - 1, axis))
+        return getattr(xp, name)(x, axis=axes, keepdims=keepdims)
+
+    return rule
+
+
 @op(
     "reduction",
     lambda xp, g, y, x, axis, keepdims: spread(xp, g, x.shape, axis, keepdims),
@@ -118,6 +131,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     run=_sum,
     samples=_with_empty,
     linear="together",
+    batch=_batched("sum"),
 )
 def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements along `axis`.
@@ -135,6 +149,8 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     run=_mean,
     samples=_samples,
     linear="together",
+    batch=_batched("mean"),
+    averages=True,
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.
@@ -187,6 +203,7 @@ def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
     notation="max_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _maximum(x, axis, None, None, keepdims),
     samples=_samples,
+    chooses=True,
 )
 def max(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest element along `axis`. Elements that tie share the gradient equally.
@@ -203,6 +220,7 @@ def max(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     notation="min_{axis}({0})",
     run=lambda x, axis=None, keepdims=False: _minimum(x, axis, None, None, keepdims),
     samples=_samples,
+    chooses=True,
 )
 def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The smallest element along `axis`. Elements that tie share the gradient equally.
@@ -225,6 +243,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
         Sample(((2, 3), ()), {"axis": None}, (None, Domain(computed="logsumexp"))),
         Sample(((1, 3), ()), {"axis": -1}, (None, Domain(computed="logsumexp"))),
     ),
+    flops=2,
 )
 def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
     """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
@@ -246,6 +265,7 @@ def _of_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -
     floating=True,
     binding=BIG_SUM,
     samples=_samples,
+    flops=4,
 )
 def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """log Σ eˣ along `axis`, whose derivative is the softmax. Never overflows.
@@ -273,6 +293,7 @@ def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) 
         Sample(((2, 3, 4),), {"axis": (0, 2)}),
         Sample(((2, 3),), {"axis": None}),
     ),
+    flops=5,
 )
 def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     """eˣ / Σ eˣ along `axis`: probabilities that add up to 1. Never overflows.
@@ -299,6 +320,7 @@ def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
         Sample(((2, 3, 4),), {"axis": (0, 2)}),
         Sample(((2, 3),), {"axis": None}),
     ),
+    flops=5,
 )
 def log_softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     """x − log Σ eˣ along `axis`: the logarithms of probabilities, precise where the probability would be 0 or 1.

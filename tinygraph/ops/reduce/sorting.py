@@ -53,6 +53,7 @@ _chosen = (
     notation="{0}[{1}]",
     run=np.take_along_axis,
     samples=_chosen,
+    chooses=True,
 )
 def take_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int) -> Any:
     """The elements that indices of the same shape, but for the axis, name along it."""
@@ -150,6 +151,7 @@ def argsort_(xp: Any, x: ArrayLike, axis: int) -> Any:
     run=np.sort,
     samples=_sorted,
     source="np.sort({0}, axis={axis})",
+    chooses=True,
 )
 def sort_(xp: Any, x: ArrayLike, axis: int) -> Any:
     """The elements in ascending order."""

@@ -77,6 +77,7 @@ _varying = tuple(Sample(*sample[:2]) for sample in _corrected if 1 not in sample
     binding=SUM,
     samples=tuple(Sample(s.shapes, {"axis": s.params.get("axis")}) for s in _samples),
     source="{0} - np.mean({0}, axis={axis}, keepdims=True)",
+    flops=2,
 )
 def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
     """x less its mean along `axis`."""
@@ -107,6 +108,7 @@ def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: boo
     run=_var,
     samples=_corrected,
     source="np.var({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
+    flops=4,
 )
 def var(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """y = Σ (x − mean(x))² / (n − correction) along `axis`, with ∂y/∂x = 2 (x − mean(x)) / (n − correction).
@@ -135,6 +137,7 @@ def _std_slope(xp: Any, g: Any, y: Any, x: Any, axis: Axis, correction: float, k
     run=lambda x, axis=None, correction=0, keepdims=False: np.sqrt(_var(x, axis, correction, keepdims)),
     samples=_varying,
     source="np.std({0}, axis={axis}, ddof={correction}, keepdims={keepdims})",
+    flops=4,
 )
 def std(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """y = √var(x) along `axis`, with ∂y/∂x = (x − mean(x)) / (y (n − correction)), and 0 where nothing varies.

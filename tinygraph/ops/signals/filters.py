@@ -57,6 +57,10 @@ def _turned(x: Any) -> Any:
     return x[::-1]
 
 
+def _flops_of_convolve(z: Shape, x: Shape, y: Shape, mode: str) -> float:
+    return 2 * (math.prod(x) * math.prod(y) if mode == "full" else math.prod(z) * min(math.prod(x), math.prod(y)))
+
+
 @op(
     "contraction",
     lambda xp, g, z, x, y, mode: xp.convolve(g, _turned(y), mode="valid" if mode == "full" else "full"),
@@ -72,6 +76,7 @@ def _turned(x: Any) -> Any:
         Sample(((3,), (3,)), {"mode": "valid"}),
         Sample(((4,), (1,)), {"mode": "valid"}),
     ),
+    flops=_flops_of_convolve,
 )
 def convolve_(xp: Any, x: ArrayLike, y: ArrayLike, mode: str) -> Any:
     """The whole convolution, or the part of it where y overlaps x, which is not shorter, altogether."""

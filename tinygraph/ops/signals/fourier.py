@@ -10,6 +10,7 @@ Of real numbers nothing is transformed twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...graph.declaring import composite, op
+from ...graph.records import Rule
 from ...graph.samples import Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, need_one_of, normalize_axes
@@ -151,12 +153,24 @@ def _samples(*params: str, packed: bool = True, half: bool = False) -> tuple[Sam
     return tuple(samples)
 
 
+def _flops_of_fourier(share: float) -> Rule:
+    """5 n log₂ n for n complex numbers; of real ones a half."""
+
+    def total(y: Shape, x: Shape, axes: Shape, norm: str, n: int | None = None) -> float:
+        real = x if len(x) < len(y) else y[1:] if n is None else y
+        length = math.prod(real[axis] for axis in axes)
+        return share * 5 * math.prod(real) * math.log2(max(length, 1))
+
+    return total
+
+
 @op(
     "contraction",
     lambda xp, g, y, z, axes, norm: xp.idft(g, axes=axes, norm=_TRANSPOSED[norm]),
     notation="F_{axes}({0})",
     run=kernels.dft,
     samples=_samples("axes", "norm"),
+    flops=_flops_of_fourier(1),
 )
 def dft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     """y_k = Σ_j z_j e^(−2πijk/n) along axes, for the parts z of complex numbers."""
@@ -169,6 +183,7 @@ def dft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     notation="F^−1_{axes}({0})",
     run=kernels.idft,
     samples=_samples("axes", "norm"),
+    flops=_flops_of_fourier(1),
 )
 def idft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     """y_j = 1/n Σ_k z_k e^(2πijk/n) along axes, for the parts z of complex numbers."""
@@ -183,6 +198,7 @@ def idft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     notation="F_{axes}({0})",
     run=kernels.rdft,
     samples=_samples("axes", "norm", packed=False),
+    flops=_flops_of_fourier(1 / 2),
 )
 def rdft_(xp: Any, x: ArrayLike, axes: Shape, norm: str) -> Any:
     """The same for real numbers, where k goes up to n/2 along the last of the axes."""
@@ -195,6 +211,7 @@ def rdft_(xp: Any, x: ArrayLike, axes: Shape, norm: str) -> Any:
     notation="F^−1_{axes}({0})",
     run=kernels.irdft,
     samples=_samples("n", "axes", "norm", half=True),
+    flops=_flops_of_fourier(1 / 2),
 )
 def irdft_(xp: Any, z: ArrayLike, n: int, axes: Shape, norm: str) -> Any:
     """The n real numbers that have this half of a spectrum."""
@@ -207,6 +224,7 @@ def irdft_(xp: Any, z: ArrayLike, n: int, axes: Shape, norm: str) -> Any:
     notation="mirror_{axes}({0})",
     run=kernels.mirror_spectrum,
     samples=_samples("n", "axes", half=True),
+    flops=0,
 )
 def mirror_spectrum_(xp: Any, z: ArrayLike, n: int, axes: Shape) -> Any:
     """The whole spectrum of real numbers, of its half."""
@@ -219,6 +237,7 @@ def mirror_spectrum_(xp: Any, z: ArrayLike, n: int, axes: Shape) -> Any:
     notation="mirror^T_{axes}({0})",
     run=kernels.fold_spectrum,
     samples=_samples("axes"),
+    flops=lambda y, x, axes: math.prod(x) - math.prod(y),
 )
 def fold_spectrum_(xp: Any, z: ArrayLike, axes: Shape) -> Any:
     """The transpose of `mirror_spectrum`."""
