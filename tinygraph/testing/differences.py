@@ -1,4 +1,4 @@
-"""Differentiating numerically: slopes from differences, how far they may be off, and where there are none."""
+"""Numerical differentiation: slopes from differences, how far they may be off, and where there are none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 EPSILON = float_info.epsilon
-STEP = 6e-6  # the cube root of epsilon, where the errors of rounding and of truncation meet
+STEP = 6e-6  # the cube root of epsilon, at which the errors of rounding and of truncation are alike
 ROUNDING = 32 * EPSILON
-OFF = 1e-4  # by how much two slopes differ that are not the same
+OFF = 1e-4  # two slopes that differ by more than this part are different
 
 
 class Estimate(NamedTuple):
@@ -20,11 +20,11 @@ class Estimate(NamedTuple):
     slope: float
     error: float
     size: float
-    """Of what the function adds up where it has moved furthest, for a step of the size of the number."""
+    """The size of the terms that the function adds up at its furthest point, for a step as large as the number."""
 
 
 def along(function: Callable[[Any], Any], x: Any, at: tuple[int, ...]) -> Callable[[float], Any]:
-    """The function, of how far one element of x has moved."""
+    """Return the function of the distance by which one element of x has moved."""
 
     def moved(step: float) -> Any:
         y = x.copy()
@@ -37,18 +37,19 @@ def along(function: Callable[[Any], Any], x: Any, at: tuple[int, ...]) -> Callab
 def difference(
     function: Callable[[float], Any], step: float, moving: Any = False, epsilon: float = EPSILON
 ) -> tuple[float, float, Any]:
-    """The slope at 0, what it owes to rounding, and which terms move, besides those that are known to."""
-    with np.errstate(all="ignore"):  # a step may lead to where the function is not defined
+    """Return the slope at 0, the part of it that may be rounding, and the terms that move, beside the known ones."""
+    with np.errstate(all="ignore"):  # a step may leave the domain of the function
         above, below = function(step), function(-step)
         moving = moving | (above != below)
-        size = np.abs(above[moving]).sum()  # what does not move rounds the same
+        size = np.abs(above[moving]).sum()  # a term that does not move is rounded in the same way
         return float((above - below).sum()) / (2 * step), 10 * epsilon * float(size) / step, moving
 
 
 def extrapolated(function: Callable[[float], Any], size: float, epsilon: float = EPSILON) -> Estimate:
-    """The slope at 0, from central differences with ever smaller steps; the best of several starts.
+    """Return the slope at 0 from central differences with ever smaller steps: the best of several starts.
 
-    One does not count where the slope is another one nearer to 0: its steps have jumped over a bump, or over a pole.
+    A start does not count where a start with smaller steps finds another slope: its own steps have jumped over a bump
+    or a pole.
     """
     with np.errstate(all="ignore"):
         here = function(0.0)
@@ -80,7 +81,7 @@ def extrapolated(function: Callable[[float], Any], size: float, epsilon: float =
 
 
 def _is_another_nearer(function: Callable[[float], Any], slope: float, start: float, epsilon: float) -> bool:
-    """Whether two much smaller steps tell one slope, and it is another."""
+    """Return whether two much smaller steps agree on a slope that differs from this one."""
     (one, noise, moving), (other, more_noise, also) = (
         difference(function, start / 2**i, False, epsilon) for i in (24, 27)
     )
@@ -93,13 +94,13 @@ def _error(estimate: Estimate) -> float:
 
 
 def is_settled(estimate: Estimate, found: float, atol: float = 0.0) -> bool:
-    """Whether the differences tell the slope."""
+    """Return whether the differences determine the slope."""
     near = 4 * estimate.error <= 1e-2 * max(abs(estimate.slope), abs(found)) + atol
     return near or estimate.error <= 1e-6 * estimate.size
 
 
 def is_steady(function: Callable[[float], Any], estimate: Estimate, size: float, rounding: float = 0.0) -> bool:
-    """Whether small steps give the same slope, but for rounding: then it is not that of a quick oscillation."""
+    """Return whether small steps give the same slope but for rounding, which a quick oscillation would not."""
     for step in (2.0**-20 * size, 2.0**-27 * size):
         slope, noise, _ = difference(function, step, True)
         if not abs(slope - estimate.slope) <= 0.1 * abs(estimate.slope) + noise + rounding / step:
@@ -116,7 +117,7 @@ class Sides(NamedTuple):
 
 
 def sides_of(function: Callable[[float], Any], size: float) -> Sides:
-    """One-sided slopes, extrapolated as the central ones; infinitely far off where the terms jump."""
+    """Return one-sided slopes, extrapolated like the central ones, with an infinite error where the terms jump."""
     with np.errstate(all="ignore"):
         here = function(0.0)
         found = [_one_sided(function, here, side, size) for side in (-1.0, 1.0)]
@@ -142,13 +143,13 @@ def _one_sided(function: Callable[[float], Any], here: Any, side: float, size: f
 
 
 def agree(one: Any, other: Any) -> bool:
-    """Whether terms are the same but for rounding."""
+    """Return whether terms are the same but for rounding."""
     largest = np.abs(one[np.isfinite(one)]).max(initial=0.0)
     return one.shape == other.shape and np.allclose(one, other, 0.0, ROUNDING * largest, equal_nan=True)
 
 
 def corner(function: Callable[[float], Any], size: float, rounding: float) -> str:
-    """How a function is not smooth at 0, in words; nothing where it is, or where this cannot be told."""
+    """Return in words how a function is not smooth at 0, or nothing if it is smooth or that cannot be told."""
     with np.errstate(all="ignore"):
         here = function(0.0)
         if not np.isfinite(here).all():

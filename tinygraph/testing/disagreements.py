@@ -1,4 +1,4 @@
-"""Why a gradient and central differences disagree: an op, what has left the graph, the function, or rounding."""
+"""Why a gradient and central differences disagree: an op, a value that left the graph, the function, or rounding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .differences import (
     sides_of,
 )
 
-FACTORS = (-1.0, 2.0**10, 2.0**-10)  # of a cotangent; by powers of 2 whatever is linear changes without rounding
+FACTORS = (-1.0, 2.0**10, 2.0**-10)  # of a cotangent: a factor of 2 changes linear terms without rounding
 _NO_SUSPECT = "every op on the way agrees with its own differences"
 
 
@@ -50,7 +50,7 @@ def reason(
     variable: Tensor,
     variables: Sequence[Tensor],
 ) -> str:
-    """A problem, and what it comes from; rather one that says what is wrong than one that cannot be helped."""
+    """Return a problem and its cause. A cause that somebody can mend comes before one that nobody can."""
     worst = problems[0]
     accused, kinked = _judged(output, set(variables))
     moves = [along(lambda y: {variable: y}, x, problem.at) for problem in problems[:8]]
@@ -84,9 +84,9 @@ def reason(
 
 
 def _has_left(called: Callable[[float], Any], recorded: Callable[[float], Any], size: float) -> bool:
-    """Whether the recorded graph gives other values than the function where an element has moved, on both sides.
+    """Return whether the recorded graph gives other values than the function when an element moves to either side.
 
-    On one side only, the function has chosen another branch there.
+    Where it does so on one side only, the function has taken another branch there.
     """
     differs = False
     with np.errstate(all="ignore"):
@@ -94,7 +94,7 @@ def _has_left(called: Callable[[float], Any], recorded: Callable[[float], Any], 
         for step in (1e-3 * max(size, 1.0), 1e-5 * max(size, 1.0)):
             for side in (-step, step):
                 there = called(side)
-                if not np.isfinite(there).all():  # where the function itself refuses to go
+                if not np.isfinite(there).all():  # the function itself refuses this argument
                     return False
                 try:
                     if not agree(there, recorded(side)):
@@ -107,7 +107,7 @@ def _has_left(called: Callable[[float], Any], recorded: Callable[[float], Any], 
 
 
 def _rounding(output: Tensor) -> tuple[float, str]:
-    """How much the rounding of all numbers on the way may change the output, and where most of that comes from."""
+    """Return how much the rounding of all numbers on the way may change the output, and where most of it occurs."""
     total = largest = 0.0
     found = ""
     with np.errstate(all="ignore"):
@@ -125,7 +125,7 @@ def _finite(x: Any) -> Any:
 
 
 def _stopped(problem: Problem, x: Any, recorded: Callable[..., Any], output: Tensor, variable: Tensor) -> str:
-    """The op that lets no gradient through, where that is what the gradient lacks: with its value kept it has it."""
+    """Return the op that lets no gradient through, if the gradient is right once that op's value is kept constant."""
     step = STEP * max(1.0, abs(float(x[problem.at])))
     found = problem.found
     kept: dict[Tensor, Any] = {}
@@ -137,7 +137,7 @@ def _stopped(problem: Problem, x: Any, recorded: Callable[..., Any], output: Ten
         frozen = partial(recorded, frozen={**kept, node: node._value})
         try:
             slope, _, _ = difference(along(frozen, x, problem.at), step)
-        except TinygraphError:  # what is read through another
+        except TinygraphError:  # an input that is read through another
             continue
         if abs(slope - found) < 0.5 * missing:
             kept[node], missing = node._value, abs(slope - found)
@@ -146,7 +146,9 @@ def _stopped(problem: Problem, x: Any, recorded: Callable[..., Any], output: Ten
 
 
 def suspect(output: Tensor, variables: set[Tensor]) -> str:
-    """The op in a graph whose own gradient disagrees most with differences of its own, or that there is none."""
+    """Return words for the op in a graph whose own gradient disagrees most with its differences, or for there being
+    none.
+    """
     rng = np.random.default_rng(0)
     directions = {x: rng.uniform(0.5, 1.0, x.shape) * np.where(x._value == 0, 1.0, x._value) for x in variables}
 
@@ -174,9 +176,9 @@ def _accusation(off: float, node: Tensor, i: int) -> str:
 
 
 def _judged(output: Tensor, variables: set[Tensor]) -> tuple[list[tuple[float, Tensor, int]], str]:
-    """The ops whose own gradients disagree with differences of their own, the worst first; and one that is at a kink.
+    """Return the ops whose own gradients disagree with their differences, the worst first, and one at a kink.
 
-    By how much they are off, with the node and the input.
+    Each comes with its node, the input, and the part by which it is off.
     """
     accused, kinked = [], ""
     for node, moving in _reached(output, variables):
@@ -192,9 +194,9 @@ def _judged(output: Tensor, variables: set[Tensor]) -> tuple[list[tuple[float, T
 
 
 def _is_off(node: Tensor, move: Callable[[float], dict[Tensor, Any]]) -> bool:
-    """Whether the gradients of a node disagree with differences as all of its inputs move together.
+    """Return whether the gradients of a node disagree with differences when all of its inputs move together.
 
-    Some ops rely on how they do, as where a matrix stays symmetric.
+    Some ops rely on how their inputs move, as those do whose matrix stays symmetric.
     """
     assert node.op is not None
     inputs = [x for x in node.inputs if isinstance(x, Tensor)]
@@ -221,23 +223,23 @@ def _is_off(node: Tensor, move: Callable[[float], dict[Tensor, Any]]) -> bool:
             parts = pulled_back([again], [seed], tensors, numbers=True)
             slopes.append(sum(float((g * dx).sum()) for g, dx in zip(parts, changes[1:], strict=True)) / factor)
         bend = float(np.abs((above[0] - here[0] - (here[0] - below[0])) * weights).sum())
-        if bend > 0.01 * float(np.abs(changes[0] * weights).sum()) + rounding:  # not smooth
+        if bend > 0.01 * float(np.abs(changes[0] * weights).sum()) + rounding:  # it is not smooth here
             wanted = slopes[0]
         allowed = max(OFF, 50 * epsilon ** (2 / 3)) * max(abs(wanted), *map(abs, slopes)) + rounding
         return not all(abs(slope - wanted) <= allowed for slope in slopes)
 
 
 def _disagreement(node: Tensor, i: int) -> float:
-    """By what part the gradient of a node by one of its inputs is off, along a random direction; NaN at a kink.
+    """Return by what part a node's gradient by one input is off along a random direction, or NaN at a kink.
 
-    It is not off at a kink, where it is a slope between those on both sides.
+    At a kink, a gradient is right if it is a slope between those on both sides.
     """
     op = node.op
     assert op is not None
     if node.dtype.kind != "f" or not op.differentiable:
         return 0.0
     inputs = [z for z in node.inputs if isinstance(z, Tensor)]
-    customised = _is_custom(node)  # whose value is its first input
+    customised = _is_custom(node)  # its value is its first input
     if customised and (i == 0 or inputs[i] not in set(toposort(inputs[0]))):
         return 0.0
     args = [np.asarray(a, float)[()] if np.asarray(a).dtype.kind == "f" else a for a in node._args]
@@ -272,7 +274,7 @@ def _disagreement(node: Tensor, i: int) -> float:
         rounding = 10 * epsilon * float(np.abs(y * weights).sum())
         estimate = extrapolated(moved, 1.0, epsilon)
         steady = is_steady(moved, estimate, 1.0, rounding)
-    except Exception:  # a rule that fails elsewhere than on the way here is not what is looked for
+    except Exception:  # a rule that fails off the way is not the suspect
         return 0.0
     slope = max(slopes, key=lambda slope: abs(slope - estimate.slope))
     largest = max(abs(slope), abs(estimate.slope), 1e-300)
@@ -290,7 +292,7 @@ def _disagreement(node: Tensor, i: int) -> float:
 
 
 def _reached(output: Tensor, variables: set[Tensor]) -> Iterator[tuple[Tensor, set[Tensor]]]:
-    """The nodes that depend on the variables, each with those that do before it."""
+    """Return the nodes that depend on the variables, each with those of its inputs that do."""
     moving = set(variables)
     for node in toposort(output):
         if node.op is not None and any(isinstance(x, Tensor) and x in moving for x in node.inputs):

@@ -1,4 +1,4 @@
-"""Checking derivatives against central differences."""
+"""The comparison of derivatives with central differences."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .differences import extrapolated as _extrapolated
 from .disagreements import FACTORS, Problem, reason
 from .disagreements import suspect as _suspect
 
-_NEGLIGIBLE = 1e-3  # a part of the tolerance, of the largest element
+_NEGLIGIBLE = 1e-3  # this part of the largest element is tolerated
 
 
 class LawError(AssertionError):
-    """An op, or a function, that breaks a law; the message says which, and on what."""
+    """The error of an op or a function that breaks a law; its message says which law, and on which input."""
 
 
 def check_grads(
@@ -33,20 +33,21 @@ def check_grads(
 ) -> None:
     """Check the derivatives of `function` at `args` against central differences, up to `order`, in float64.
 
-    Arguments and results are arrays, or nested dicts, lists and tuples of them; what is not floating, and arguments by
-    keyword, is passed on as it is. Derivatives are compared element by element, through a random cotangent for the
-    results, so that each entry of the Jacobian counts. Where an element disagrees, its difference is taken again with
-    many steps, from a tenth of the size of the number down, and extrapolated to 0 (C. J. F. Ridders, 1982), so numbers
-    and gradients may be of any size; it counts as wrong where it is off by more than `rtol` of itself and `atol`, by
-    more than the function's own rounding, and by more than 1e-8 of the largest element, beside which rounding hides it.
+    Arguments and results are arrays, or nested dicts, lists and tuples of them. Integers, booleans and arguments given
+    by keyword are passed on as they are. Derivatives are compared element by element, through a random cotangent for
+    the results, so that each entry of the Jacobian counts. Where an element disagrees, its difference is taken again
+    with many steps, from a tenth of the size of the number down, and extrapolated to 0 (C. J. F. Ridders, 1982), so
+    numbers and gradients may be of any size. An element is wrong if it is off by more than `rtol` of itself and `atol`,
+    by more than the function's own rounding, and by more than 1e-8 of the largest element, beside which rounding hides
+    it.
 
     Each order differentiates the gradient as a function of the arguments and of the cotangent, in which it must be
     linear. `order` is 1 or more; each one takes several times as long as the one before.
 
     Raises `LawError`, an AssertionError, with the worst element, its index, both numbers, and the reason: the op in the
-    graph whose own gradient is wrong, with the line of your source that it is on; or that something has left the graph;
-    that the function is not smooth there; that it gives other values when it is called again; or that rounding hides
-    its slope. Raises `DTypeError` where there is nothing floating to differentiate, or to differentiate by.
+    graph whose own gradient is wrong, with its line in your source; a value that has left the graph; a function that is
+    not smooth there or that gives other values when it is called again; or rounding that hides its slope. Raises
+    `DTypeError` if there is nothing floating to differentiate.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.check_grads(lambda p, x: tg.tanh(p["w"] @ x), {"w": np.array([[0.1, 0.2]])}, np.array([1.0, -2.0]))
@@ -110,14 +111,14 @@ def _check(
     weights = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
 
     def terms(values: Sequence[Any]) -> Any:
-        """What `_total` adds up."""
+        """Return the terms that `_total` adds up."""
         parts = [np.ravel(np.asarray(y, float) * w) for y, w in zip(values, weights, strict=True)]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def called(i: int, x: Any) -> Any:
         try:
             return terms([y._value for y in function(*map(parameter, [*arrays[:i], x, *arrays[i + 1 :]]))])
-        except (TinygraphError, ValueError, ArithmeticError):  # x has left where the function is defined
+        except (TinygraphError, ValueError, ArithmeticError):  # x has left the domain of the function
             return np.full(sum(y.size for y in outputs), np.nan)
 
     def recorded(i: int, x: Any, frozen: Mapping[Tensor, Any] | None = None) -> Any:
@@ -127,7 +128,7 @@ def _check(
     found = [np.asarray(x._value) for x in gradients(output, variables)]
     moving = [np.zeros(y.shape) if y.op is None and not y.requires_grad else y._value for y in outputs]
     size = max(size, float(np.abs(terms(moving)).sum()))
-    sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # those of the gradients
+    sizes = [size / (float(np.abs(x).max(initial=0.0)) or 1.0) for x in arrays]  # the cotangents of the gradients
     by = f"{whose} and by" if ", differentiated" in whose else f"{whose}, differentiated by"
     what = [f"{by} {label}" if whose else f"the gradient of {label}" for label in labels]
     if not agree(terms([y._value for y in outputs]), called(0, arrays[0])):
@@ -163,7 +164,7 @@ def _check(
 
             _check(
                 derivative,
-                [*arrays, *weights],  # a rule may be right, and its derivative by the cotangent wrong
+                [*arrays, *weights],  # a rule may be right, and its derivative by the cotangent wrong nevertheless
                 [*labels, *cotangents],
                 order - 1,
                 rtol * 10,
@@ -174,18 +175,18 @@ def _check(
 
 
 def _total(outputs: Sequence[Tensor], cotangents: Sequence[Any]) -> Tensor:
-    """The sum of the outputs, weighed by cotangents."""
+    """Return the sum of the outputs, weighed by cotangents."""
     parts = [ops.sum(y * w) for y, w in zip(outputs, cotangents, strict=True)]
     return sum(parts[1:], start=parts[0])
 
 
 def _negligible(rtol: float, gradient: Any) -> float:
-    """How far off an element of a gradient may be, for the largest one."""
+    """Return how far off an element of a gradient may be, for the largest one."""
     return _NEGLIGIBLE * rtol * float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0))
 
 
 def _compared(gradient: Any, x: Any, function: Callable[[Any], Any], rtol: float, atol: float) -> Iterator[Problem]:
-    """What is wrong with a gradient at x, the worst first; nothing where it is right."""
+    """Yield the elements of a gradient that are wrong, the worst first."""
     quick = np.zeros(x.shape)
     noise = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
@@ -221,7 +222,7 @@ def _problem(x: Any, at: tuple[int, ...], found: float, estimate: Estimate, off:
 
 
 def _hidden(gradient: Any, x: Any, function: Callable[[Any], Any], still: Any, negligible: float) -> Iterator[Problem]:
-    """Those of the elements that seem to move nothing, where larger steps do, and show a slope: rounding hides it."""
+    """Return those elements that seem to move nothing until larger steps show a slope: rounding hides it."""
     with np.errstate(all="ignore"):
         before, after = function(x), function(x + 1e-3 * still * np.maximum(1.0, np.abs(x)))
     if not (np.isfinite(after) & (after != before)).any():

@@ -1,4 +1,4 @@
-"""The laws that every op in the table must pass, and on what."""
+"""The laws that every op in the table must keep, and the inputs to test them on."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
 
 
 def records() -> list[Record]:
-    """All that the laws are for: the ops, and the functions composed of them."""
+    """Return all records that the laws are for: the ops, and the functions that are composed of them."""
     return [*OPS.values(), *COMPOSITES.values()]
 
 
 def samples(op: Record) -> Iterator[tuple[list[Any], dict[str, Any]]]:
-    """Inputs and parameters to test an op on; the same on every run."""
+    """Yield inputs and parameters to test an op on, which are the same on every run."""
     given: Sequence[Any] = op.samples or ()
     if op.samples is None or (given and isinstance(given[0], Domain)):
         domains = tuple(given)
@@ -58,12 +58,12 @@ def samples(op: Record) -> Iterator[tuple[list[Any], dict[str, Any]]]:
 
 
 def _has_samples(op: Record) -> bool:
-    """Whether it says more than where the numbers come from."""
+    """Return whether a record has samples of its own, and not only domains of its inputs."""
     return bool(op.samples) and not isinstance(op.samples[0], Domain)
 
 
 def _count(op: Record) -> int:
-    """Of the inputs of an elementwise function."""
+    """Return the number of inputs of an elementwise function."""
     return len(op.vjps) if isinstance(op, Op) else len(op.samples)
 
 
@@ -94,7 +94,7 @@ def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
 
 
 def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """What the function gives; of several results one tensor that has all of the first's kind."""
+    """Return the result of a function; of several results, one tensor of all those that have the first one's kind."""
     result: Any = op.apply(*inputs, **params)
     if isinstance(result, Tensor):
         return result
@@ -104,7 +104,7 @@ def applied(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> Tensor
 
 
 def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
-    """What NumPy's function gives, in the same way."""
+    """Return the result of NumPy's function, put together in the same way."""
     result = function(*inputs, **params)
     if not isinstance(result, (tuple, list)):
         return result
@@ -112,7 +112,7 @@ def _value(function: Any, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
 
 
 def _alike(results: Sequence[Any]) -> list[Any]:
-    """Those that are floating numbers as the first is, without a rank or places beside them."""
+    """Return those results that hold floating numbers if the first one does, without a rank or places beside them."""
     kinds = [(y if isinstance(y, Tensor) else np.asarray(y)).dtype.kind for y in results]
     return [y for y, kind in zip(results, kinds, strict=True) if kind == kinds[0]]
 
@@ -129,7 +129,7 @@ def _same(x: Any, y: Any, rtol: float = 1e-12) -> bool:
 
 
 def _numpys(op: Record) -> Any:
-    """NumPy's function of the same name, if it has one."""
+    """Return NumPy's function of the same name, or None."""
     if isinstance(op, Composite):
         return op.reference
     return getattr(np.linalg, op.name, None) or getattr(np, op.name, None)
@@ -182,7 +182,7 @@ def law_gradient(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 
 def consistent(op: Record, inputs: list[Any]) -> list[Any]:
-    """Inputs as the op demands: one computed from another, as a = σ(z), and matrices symmetric."""
+    """Return inputs as the op demands them: one computed from another, as in a = σ(z), and symmetric matrices."""
     given = list(inputs)
     for reported, carrier in op.aside.items() if isinstance(op, Op) else ():
         given[reported] = ops.sigmoid(given[carrier])
@@ -196,7 +196,7 @@ def consistent(op: Record, inputs: list[Any]) -> list[Any]:
 
 
 def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """Numbers and nodes give the same gradients, of the shape and dtype of their inputs; nothing is changed."""
+    """Numbers and nodes give the same gradients, with the shape and dtype of their inputs, and change nothing."""
     before = [x.copy() for x in inputs]
     tensors = _tensors(inputs)
     output = applied(op, tensors, params)
@@ -218,13 +218,13 @@ def law_backward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 
 def _with_gradient(op: Record, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The inputs that have a rule and require a gradient."""
+    """Return the inputs that have a gradient rule and require a gradient."""
     rules: Sequence[Any] = [True] * len(tensors) if isinstance(op, Composite) or op.variadic else op.vjps
     return [x for x, rule in zip(tensors, rules, strict=True) if x.requires_grad and rule]
 
 
 def law_float32(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """float32 in, float32 out, and gradients too."""
+    """An op takes float32 to float32, and so do its gradients."""
     if "dtype" in params or not any(x.dtype.kind == "f" for x in inputs):
         return
     tensors = _tensors([x.astype(np.float32) if x.dtype.kind == "f" else x for x in inputs])
@@ -255,7 +255,7 @@ def law_integers(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
     domains = [domain for domain in given if domain is not None]
     if any(domain.high <= 1 or domain.computed or domain.increasing for domain in domains):
         return
-    masks = any(domain.boolean for domain in domains)  # as which booleans mean something else than 0 and 1
+    masks = any(domain.boolean for domain in domains)  # as an index, a boolean means something else than 0 and 1
     for dtype, (low, high) in _WHOLE.items():
         if masks and dtype == "bool":
             continue
@@ -267,20 +267,20 @@ def law_integers(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
         with np.errstate(all="ignore"):
             try:
                 found = applied(op, whole, params).data
-            except (TypeError, ValueError, ArithmeticError, np.linalg.LinAlgError):  # of which it refuses some
+            except (TypeError, ValueError, ArithmeticError, np.linalg.LinAlgError):  # it refuses some of them
                 continue
             expected = applied(op, same, params).data
             if found.dtype.kind != "f" or expected.dtype.kind != "f":
                 continue
             rtol = {"float16": 1e-2, "float32": 1e-5}.get(found.dtype.name, 1e-12)
-            expected = expected.astype(found.dtype)  # which may be too narrow for it
+            expected = expected.astype(found.dtype)  # NumPy's dtype may be too narrow
             size = np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected))
             close = np.allclose(found, expected, rtol=rtol, atol=rtol * float(size), equal_nan=True)
         _require(found.shape == expected.shape and close, op, "integers wrap around", whole, params)
 
 
 def law_layouts(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """Strides, byte order and write protection of the inputs change nothing, also in the gradients."""
+    """Strides, byte order and write protection of the inputs change neither the value nor the gradients."""
     value, gradient = _differentiated(op, inputs, params)
     for layout in (_reversed_strides, _column_major, _every_other, _read_only, _other_byte_order):
         found, slopes = _differentiated(op, [layout(x) for x in inputs], params)
@@ -291,7 +291,7 @@ def law_layouts(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
 
 
 def _differentiated(op: Record, inputs: Sequence[Any], params: dict[str, Any]) -> tuple[Any, list[Any]]:
-    """The value of a function, and the gradients that it gives its inputs."""
+    """Return the value of a function, and the gradients that it gives to its inputs."""
     tensors = _tensors(inputs)
     output = applied(op, tensors, params)
     if output.requires_grad:
@@ -323,7 +323,7 @@ def _other_byte_order(x: Any) -> Any:
 
 
 def law_same_operand_twice(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
-    """One tensor in every place gets the sum of the gradients of all places."""
+    """A tensor that stands in every place gets the sum of the gradients of all places."""
     shapes = {x.shape for x in inputs}
     floats = all(x.dtype.kind == "f" for x in inputs)
     if len(inputs) < 2 or len(shapes) > 1 or not floats or (isinstance(op, Op) and op.aside):
@@ -367,7 +367,7 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e308, -1e30
 
 
 def special_inputs(op: Record) -> list[Any]:
-    """Inputs of an elementwise function that broadcast to all combinations of special values."""
+    """Return inputs of an elementwise function that broadcast to all combinations of special values."""
     inputs = []
     for domain, i in zip(op.samples or [None] * _count(op), reversed(range(_count(op))), strict=True):
         x = np.array(SPECIAL)
@@ -411,11 +411,11 @@ LAWS: tuple[Callable[[Record, list[Any], dict[str, Any]], None], ...] = (
     law_same_operand_twice,
     law_upstream,
 )
-"""The laws on each sample of an op; `law_special_values` is on the op as a whole."""
+"""The laws on each sample of an op. `law_special_values` concerns the op as a whole."""
 
 
 def check_op(name: str) -> None:
-    """Check an op of the table, or a composite, on all its samples by all laws. For whoever adds one.
+    """Check an op of the table, or a composite, on all its samples by all laws, as you do when you add one.
 
     >>> from tinygraph.testing import check_op
     >>> check_op("tanh")

@@ -11,13 +11,13 @@ __all__ = ["Answer", "why"]
 
 
 def why(t: Tensor, of: Tensor | None = None) -> Answer:
-    """Why the gradient of `t` is None, zero, NaN, infinite, tiny or huge, or that it is fine; in sentences.
+    """Explain in sentences why the gradient of `t` is None, zero, NaN, infinite, tiny or huge, or say that it is fine.
 
-    Where the value of `t` itself is NaN or infinite, where that began. `of` is the loss that the gradient is of;
-    without it, that is the youngest scalar among your variables that was computed from `t`. Before `backward` the
-    gradient is computed for the answer, and left nowhere.
+    If the value of `t` itself is NaN or infinite, the answer says where that began. `of` is the loss whose gradient you
+    ask about; by default it is the youngest scalar among your variables that was computed from `t`. Before `backward`
+    the gradient is computed for the answer only, and left nowhere.
 
-    Raises `TypeError` for what is no tensor.
+    Raises `TypeError` if `t` or `of` is not a tensor.
 
     >>> w, x = tg.parameter([[1.0, -1.0]], name="w"), tg.Tensor(np.ones((2, 10)), name="x")
     >>> a = tg.relu(w @ x - 1.0)
@@ -31,6 +31,6 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
     if of is not None and not isinstance(of, Tensor):
         raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
     ask(t, "an explanation")
-    from .questions import answer  # here, since few programs ask
+    from .questions import answer  # imported here, since few programs ask
 
     return answer(t, of, _getframe(1))

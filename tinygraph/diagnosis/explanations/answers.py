@@ -1,4 +1,4 @@
-"""What `why` answers: a heading, and the causes, one by one."""
+"""The answer of `why`: a heading, and the causes one by one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _WIDTH = 100
 
 
 class Cause(NamedTuple):
-    """One reason."""
+    """A reason."""
 
     key: str
-    """What kind of reason it is, in a word or two."""
+    """The kind of reason, in a word or two."""
     tensor: Tensor
-    """Where it lies."""
+    """The tensor where the reason lies."""
     sentence: str
 
 
 class Answer:
-    """What `why` has found: `text` to read, and `causes` one by one; there are none where nothing is wrong."""
+    """The answer of `why`: `text` to read, and the `causes` one by one, of which there are none if nothing is wrong."""
 
     def __init__(self, heading: str, causes: Iterable[Cause] = ()) -> None:
         self.heading = heading
-        """What is asked about."""
+        """What the question was about."""
         self.causes = list(causes)
 
     @property

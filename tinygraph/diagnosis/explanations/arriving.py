@@ -1,4 +1,4 @@
-"""What is wrong with a gradient that arrives: zero, not finite, out of scale, or the same for all units."""
+"""The causes of a gradient that arrives and yet is zero, not finite, out of scale, or the same for all units."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .case import MOST, Case, cut, descendants, sentence
 from .values import advice, of_value, where
 
 _TINY = 1e-9
-"""Of an element, on average: no step of this size changes a weight in float32."""
+"""A limit for the average element: no step of this size changes a weight in float32."""
 _HUGE = 1e3
-"""Of a whole gradient: at any usual learning rate the steps are larger than the weights."""
+"""A limit for the norm of a gradient: beyond it, steps at any usual learning rate are larger than the weights."""
 _ROUNDING = 1e-12
-"""Of the parts of a sum that cancel."""
+"""A sum smaller than this part of its terms has cancelled."""
 _STEEP = 10.0
-"""By how much the ops of a kind must change a gradient together to be named."""
+"""The factor by which the ops of a kind must change a gradient together to be named."""
 _AT_RANDOM = "Draw the weights at random, as with tg.init.xavier."
 
 _ADVICE = {
@@ -35,7 +35,7 @@ _ADVICE = {
 
 
 def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
-    """What is wrong with the gradient that arrives."""
+    """Yield what is wrong with the gradient that arrives."""
     g = case.arrived
     size = norm(g)
     about = {finding.key: finding for finding in case.seen[case.t]}
@@ -62,7 +62,7 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 
 def _cancels(case: Case, size: float) -> bool:
-    """Whether the parts of a gradient are large beside their sum."""
+    """Return whether the parts of a gradient are large beside their sum."""
     readers = [r for r in case.seen.readers.get(case.t, ()) if r in case.seen.cotangents]
     parts = [
         float(np.abs(part).sum())
@@ -102,7 +102,7 @@ def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[C
 
 
 def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
-    """Where the gradient ends, and by what value."""
+    """Yield where the gradient ends, and the value that ends it."""
     if finding.obstacle is None:
         yield Cause("flat", finding.begins, f"What comes to {case.label(finding.begins)} is 0.")
         return
@@ -139,7 +139,7 @@ def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
 
 
 def _zero_value(case: Case, x: Tensor) -> Iterator[Cause]:
-    """Why a value is 0, as far as that is plain."""
+    """Return why a value is 0, as far as that is plain."""
     yield from (_flat(case, f) for f in case.seen[x] if f.key == "dead")
     for node in toposort(x):
         for y in node.inputs if node.op is not None and node.op.kind in ("contraction", "convolution") else ():
@@ -170,7 +170,7 @@ def _copies(case: Case, finding: Finding) -> Cause:
 
 
 def _scale(case: Case, key: str, other: Tensor) -> Cause:
-    """By which ops a gradient has grown or shrunk on its way from `other`."""
+    """Yield the ops by which a gradient has grown or shrunk on its way from `other`."""
     norms, x = case.seen.norms, case.t
     on_the_way = set(toposort(other))
     steps: dict[str, list[tuple[Tensor, float]]] = {}
@@ -197,7 +197,7 @@ def _factor(name: str, logs: Sequence[float]) -> str:
 
 
 def _shown(case: Case, x: Tensor) -> Tensor:
-    """The named tensor that stands for one without a name, if it has the same gradient."""
+    """Return the named tensor that stands for an unnamed one, if it has the same gradient."""
     for reader in case.seen.readers.get(x, ()):
         if (
             not case.names.get(x)

@@ -1,4 +1,4 @@
-"""What is asked about, of which loss, and what things are called in the answer."""
+"""The question: a tensor, the loss whose gradient is meant, and the names for things in the answer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..findings import Examination
 _LONGEST_LABEL = 40
 _LONGEST_PATH = 8
 MOST = 3
-"""How many causes of a kind are named."""
+"""The number of causes of a kind that are named."""
 
 
 class Case:
-    """A tensor, the loss that its gradient is asked of, and the variables of whoever asks."""
+    """A tensor, the loss whose gradient is asked about, and the variables of the asking code."""
 
     seen: Examination
     """The graph of the loss, once it is known that a gradient comes from there."""
@@ -33,20 +33,20 @@ class Case:
         self.t = t
         self.variables = variables_of(frame)
         self.descendants = descendants(t, [x for x in self.variables if x.age > t.age])
-        """What was computed from it, as far as the variables know."""
+        """The tensors that were computed from it, as far as the variables know."""
         self.loss = of if of is not None else self._presumed_loss()
         self.names = names_of(toposort(t, *([self.loss] if self.loss is not None else [])), frame)
         self.names[t] = t.name or self.variables.get(t) or self.names.get(t, "")
 
     def examine(self, loss: Tensor) -> None:
-        """Look at the graph of the loss. An array is asked about with what came to it, or as if it were summed."""
+        """Examine the graph of the loss. For an array, its own gradient is used, or that of its sum."""
         seed = None if loss.shape == () else loss.grad
         self.seen = Examination(loss, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
 
     def _presumed_loss(self) -> Tensor | None:
-        """Of the scalars that led from `t` the youngest that a backward has used, or else the youngest.
+        """Return the youngest scalar computed from `t` that a backward has used, or else the youngest one.
 
-        Where there is none: another scalar, with which something must have gone wrong, or another result.
+        If there is no such scalar, return another one, with which something must have gone wrong, or another result.
         """
         results = [x for x in self.variables if x.dtype.kind == "f" and (x.op is not None or origin(x))]
         scalars = [x for x in results if x.shape == ()]
@@ -61,7 +61,7 @@ class Case:
         return None
 
     def label(self, x: Tensor) -> str:
-        """A name, or the expression in the source."""
+        """Return a name, or the expression in the source."""
         if name := self.names.get(x) or self.variables.get(x) or x.name:
             return name
         text = cut(x.site.text)
@@ -83,12 +83,12 @@ class Case:
 
     @property
     def arrived(self) -> Any:
-        """The gradient that is asked about: the one that is there, or what `backward` would leave."""
+        """Return the gradient that is asked about: the one that is there, or the one that `backward` would leave."""
         with np.errstate(all="ignore"):
             return self.t.grad if self.t.grad is not None else np.asarray(computed(self.seen.gradients[self.t]))
 
     def path(self) -> str:
-        """``J → A2 → Z2 → W2``: a short way back, by what has a name."""
+        """Return a short way back through named tensors: ``J → A2 → Z2 → W2``."""
         readers = readers_of(self.seen.order)
         way, x = [self.t], self.t
         while x is not self.loss:
@@ -102,7 +102,7 @@ class Case:
 
 
 def descendants(t: Tensor, roots: Sequence[Tensor]) -> set[Tensor]:
-    """What was computed from `t` on the way to `roots`, and `t` itself."""
+    """Return `t` and the tensors that were computed from it on the way to `roots`."""
     found = {t}
     for node in toposort(*roots):
         if any(type(x) is Tensor and x in found for x in node.inputs):
@@ -111,7 +111,7 @@ def descendants(t: Tensor, roots: Sequence[Tensor]) -> set[Tensor]:
 
 
 def origin(leaf: Tensor) -> str:
-    """What the source says of a constant: "detach", or "no_grad" where it computes and yet nothing was recorded."""
+    """Return what the source says of a constant: "detach", or "no_grad" if it computes and nothing was recorded."""
     if leaf.op is not None or leaf.requires_grad or leaf.site.anonymous:
         return ""
     match parsed(leaf.site.text):
@@ -126,7 +126,7 @@ def origin(leaf: Tensor) -> str:
 
 
 def parsed(text: str) -> ast.AST | None:
-    """An expression; None where the text is none."""
+    """Return the syntax tree of an expression, or None if the text is not an expression."""
     try:
         return syntax_tree(text, "eval").body  # type: ignore[no-any-return]
     except SyntaxError:
@@ -134,7 +134,7 @@ def parsed(text: str) -> ast.AST | None:
 
 
 def amount(x: Any) -> str:
-    """``NaN``, or ``NaN in 3 of 8 elements, the first at [0, 1]``."""
+    """Return ``NaN``, or ``NaN in 3 of 8 elements, the first at [0, 1]``."""
     x = np.asarray(x)
     nan = np.isnan(x)
     what, bad = ("NaN", nan) if nan.any() else ("infinite", np.isinf(x))
@@ -145,30 +145,30 @@ def amount(x: Any) -> str:
 
 
 def largest(x: Any) -> float:
-    """The largest absolute value."""
+    """Return the largest absolute value."""
     return float(np.abs(x).max(initial=0.0))
 
 
 def elements(count: int) -> str:
-    """``8 elements``."""
+    """Return ``8 elements``."""
     return f"{count} element" if count == 1 else f"{count} elements"
 
 
 def listed(names: Sequence[str]) -> str:
-    """``X, W1 and b1``."""
+    """Return ``X, W1 and b1``."""
     *first, last = names or ["plain numbers"]
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def cut(text: str) -> str:
-    """Source text that is not too long for a sentence."""
+    """Return source text that is not too long for a sentence."""
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
 def _is_name(label: str) -> bool:
-    return label.replace("_", "a").isalnum()  # also of W₂, one of several that are called W
+    return label.replace("_", "a").isalnum()  # also for W₂, one of several tensors called W
 
 
 def sentence(text: str) -> str:
-    """A text as the beginning of a sentence, if it is no name."""
+    """Return a text as the beginning of a sentence, unless it is a name."""
     return f"{text[0].upper()}{text[1:]}" if text.startswith(("the ", "a ")) else text

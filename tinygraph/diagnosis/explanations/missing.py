@@ -1,4 +1,4 @@
-"""Why there is no gradient: by what the tensor is, by what lies on the way, and by what has been done."""
+"""The causes of a missing gradient: the tensor itself, an op on the way, or what was done before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .case import MOST, Case, cut, largest, listed, origin, parsed, sentence
 
 
 def of_constant(case: Case, x: Tensor) -> Iterator[Cause]:
-    """Why a tensor requires no gradient, if it does not."""
+    """Yield why a tensor does not require a gradient, if it does not."""
     label = sentence(case.label(x))
     before = [y for y in x.inputs if type(y) is Tensor and y.requires_grad]
     if before and not x.requires_grad:
@@ -34,7 +34,7 @@ def of_constant(case: Case, x: Tensor) -> Iterator[Cause]:
 
 
 def of_path(case: Case, loss: Tensor) -> Iterator[Cause]:
-    """Why no gradient can come from the loss, if none can."""
+    """Yield why no gradient can come from the loss, if none can."""
     t, label, whole = case.t, case.label(case.t), sentence(case.label(loss))
     order = toposort(loss)
     if t in set(order):
@@ -57,7 +57,7 @@ def of_path(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 
 def of_state(case: Case, loss: Tensor) -> Iterator[Cause]:
-    """What has been done with the gradient, or not."""
+    """Yield what has been done with the gradient, or has not been done."""
     t, g, label, whole = case.t, case.t.grad, case.label(case.t), case.label(loss)
     ran = loss._used is not None if loss.op is not None else loss.grad is not None
     size = norm(case.arrived)
@@ -80,7 +80,7 @@ def of_state(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 
 def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
-    """Whether the gradient of a leaf holds more than that of this loss."""
+    """Return whether the gradient of a leaf holds more than that of this loss."""
     one = np.asarray(case.seen.gradients[case.t])
     if _is_close(g, one):
         return
@@ -107,7 +107,7 @@ def _is_close(a: Any, b: Any) -> bool:
 
 
 def _leaf(case: Case, x: Tensor) -> Cause:
-    """What a leaf is that no gradient goes through."""
+    """Return the words for a leaf that no gradient goes through."""
     label, text, model, made = sentence(case.label(x)), cut(x.site.text), _model(case, x), origin(x)
     if made == "no_grad":
         say = f"{label} is a constant: {text} was computed within no_grad, where nothing is recorded."
@@ -122,7 +122,7 @@ def _leaf(case: Case, x: Tensor) -> Cause:
 
 
 def _model(case: Case, leaf: Tensor) -> Tensor | None:
-    """The tensor whose numbers a constant has, if that is `t` or what was computed from it."""
+    """Return the tensor whose numbers a constant has, if that is `t` or was computed from it."""
     text = parsed(leaf.site.text)
     words = {node.id for node in ast.walk(text) if isinstance(node, ast.Name)} if text is not None else set()
     for x in sorted(case.descendants, key=lambda x: -x.age):
@@ -132,7 +132,7 @@ def _model(case: Case, leaf: Tensor) -> Tensor | None:
 
 
 def _ends(case: Case, loss: Tensor, order: Sequence[Tensor]) -> Iterator[Cause]:
-    """Where all ways from `t` to the loss end, if they do."""
+    """Yield where all ways from `t` to the loss end, if they do."""
     reached, ends = {case.t}, []
     for node in order:
         for i, x in enumerate(node.inputs):
@@ -147,10 +147,10 @@ def _ends(case: Case, loss: Tensor, order: Sequence[Tensor]) -> Iterator[Cause]:
 
 
 def _end(case: Case, node: Tensor, x: Tensor) -> Cause:
-    """Why no gradient goes from a node on to one of its inputs, whatever their values."""
+    """Return why no gradient goes on from a node to one of its inputs, whatever their values."""
     op: Any = node.op
     label, of = sentence(case.label(node)), case.label(x)
-    if op.kind == "shape":  # which has the same numbers, and so a derivative
+    if op.kind == "shape":  # it has the same numbers, and so a derivative
         return Cause("stop_gradient", node, f"{label} lets no gradient through to {of}: stop_gradient ends it.")
     holds = f" holds {node.dtype}: it" if node.dtype.kind != "f" else ""
     say = f"{label}{holds} changes in jumps with {of}, by {op.name}, and has no derivative."

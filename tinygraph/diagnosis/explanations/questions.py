@@ -1,4 +1,4 @@
-"""Which question is asked: about a value, about a gradient that is missing, or about one that arrives."""
+"""The kinds of question: about a value, about a gradient that is missing, or about one that arrives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .values import of_value
 
 
 def answer(t: Tensor, of: Tensor | None, frame: FrameType) -> Answer:
-    """The answer about `t`, for the code that runs in `frame`."""
+    """Return the answer about `t`, for the code that runs in `frame`."""
     case = Case(t, of, frame)
     loss, label = case.loss, sentence(case.label(t))
     if not math.isfinite(norm(t._seen)):
@@ -33,7 +33,7 @@ def answer(t: Tensor, of: Tensor | None, frame: FrameType) -> Answer:
 
 
 def _of_value(case: Case) -> Iterator[Cause]:
-    """Where a value began; of a parameter that an update has spoilt, where the gradient did."""
+    """Yield where a value began, or for a parameter that an update has spoilt, where the gradient did."""
     t, loss = case.t, case.loss
     yield from of_value(case, t)
     spoilt = t.op is None and t.grad is not None and not math.isfinite(norm(t.grad))

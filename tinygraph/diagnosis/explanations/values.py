@@ -1,4 +1,4 @@
-"""Why a value is NaN or infinite."""
+"""The causes of a value that is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .answers import Cause
 from .case import MOST, Case, amount, largest, sentence
 
 _GROWN = 1e6
-"""No initialisation and no sound step makes a weight so large."""
+"""A limit for weights, which no initialisation and no sound step reaches."""
 
 _KINDS = {
     "log of 0": "This is the logarithm of 0.",
@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def of_value(case: Case, x: Tensor) -> Iterator[Cause]:
-    """Where what is not finite in a value began."""
+    """Yield where the elements of a value began that are not finite."""
     values = values_read(toposort(x))
     births, steps = _births(x, values)
     for node, anomaly in births[:MOST]:
@@ -39,19 +39,19 @@ def of_value(case: Case, x: Tensor) -> Iterator[Cause]:
 
 
 def where(anomaly: Anomaly) -> str:
-    """``In log(A2), 1 of 3 elements is -inf, …``."""
+    """Return ``In log(A2), 1 of 3 elements is -inf, …``."""
     return f"In {anomaly.text}, {anomaly.reason}."
 
 
 def advice(anomaly: Anomaly) -> str:
-    """What to try."""
+    """Return what to try."""
     return "".join(f" Try: {hint}." for hint in anomaly.hints)
 
 
 def _births(
     x: Tensor, values: Mapping[Tensor, Any]
 ) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[Tensor, Anomaly]]]:
-    """What made something not finite of finite numbers, or was so from the first; and what made NaN of infinities."""
+    """Yield the nodes that made infinities of finite numbers or NaN of infinities, and leaves that were so at first."""
     births: list[tuple[Tensor, Anomaly | None]] = []
     steps: list[tuple[Tensor, Anomaly]] = []
     seen, stack = {x}, [x]
@@ -99,7 +99,7 @@ def _kind(node: Tensor, anomaly: Anomaly) -> str:
 
 
 def _grown(case: Case, values: Mapping[Tensor, Any]) -> Iterator[Cause]:
-    """Parameters that have grown beyond measure."""
+    """Yield parameters that have grown beyond measure."""
     for node, value in values.items():
         if node.op is None and node.requires_grad and _GROWN < (size := largest(value)) < math.inf:
             say = f"{sentence(case.label(node))} has grown to ±{number(size)}. Try: a smaller learning rate."
