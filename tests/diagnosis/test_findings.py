@@ -6,6 +6,7 @@ from graphs import random_graph
 
 import tinygraph as tg
 from tinygraph.diagnosis.findings import Examination, norm
+from tinygraph.reading import Reading
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +31,13 @@ def net(sizes, activation=tg.tanh, m=200, rows=False, gain=1.0, bias=0.0, seed=0
     return J
 
 
+def examined(J):
+    return Examination(Reading(tg.toposort(J)))
+
+
 def found(J):
     """What was found about named nodes, and where it begins."""
-    return {(f.key, f.tensor.name): f.begins.name for f in Examination(J).findings if f.tensor.name}
+    return {(f.key, f.tensor.name): f.begins.name for f in examined(J).findings if f.tensor.name}
 
 
 @pytest.mark.parametrize("rows", [False, True])
@@ -50,7 +55,7 @@ def test_a_unit_that_is_off_for_all_examples_is_dead(rows):
     W1, W2, X = (next(x for x in tg.toposort(J) if x.name == name) for name in ("W1", "W2", "X"))
     A1 = tg.relu(X @ W1 + b1 if rows else W1 @ X + b1)
     J = tg.mean(A1 @ W2 if rows else W2 @ A1)
-    (finding,) = Examination(J).findings
+    (finding,) = examined(J).findings
     assert (finding.key, finding.tensor, finding.part, finding.whole, finding.what) == ("dead", A1, 2, 4, "units")
 
 
@@ -62,17 +67,17 @@ def test_a_few_examples_do_not_make_a_unit_dead():
 def test_where_it_is_not_known_which_axis_is_which_elements_are_counted():
     x = tg.parameter(np.linspace(-30, 30, 60))
     y = tg.tanh(x)
-    (finding,) = Examination(tg.sum(y)).findings
+    (finding,) = examined(tg.sum(y)).findings
     assert (finding.key, finding.tensor, finding.what, finding.whole) == ("saturated", y, "elements", 60)
-    assert Examination(tg.sum(tg.relu(x))).findings == []
-    assert [f.key for f in Examination(tg.sum(tg.relu(x - 40.0))).findings if f.tensor is not x] == ["dead", "zero"]
+    assert examined(tg.sum(tg.relu(x))).findings == []
+    assert [f.key for f in examined(tg.sum(tg.relu(x - 40.0))).findings if f.tensor is not x] == ["dead", "zero"]
 
 
 def test_channels_of_a_convolution_are_units(rng):
     x, w = tg.Tensor(rng.normal(size=(4, 2, 8, 8))), tg.parameter(rng.normal(size=(3, 2, 3, 3)))
     b = tg.parameter(np.array([0.0, -90.0, 0.0]))
     y = tg.relu(tg.conv2d(x, w, b))
-    (finding,) = Examination(tg.mean(y)).findings
+    (finding,) = examined(tg.mean(y)).findings
     assert (finding.key, finding.part, finding.whole) == ("dead", 1, 3)
 
 
@@ -89,7 +94,7 @@ def test_weights_that_are_read_at_each_step_vanish_only_if_they_do_at_all_steps(
     for _ in range(10):
         h = W @ h + U @ x
     V = tg.parameter(np.ones((1, 3)))
-    seen = Examination(tg.mean(V @ h))
+    seen = examined(tg.mean(V @ h))
     assert {f.key for f in seen.findings if f.tensor.op is not None} == {"vanishing"}
     assert [f for f in seen.findings if f.tensor is U] == []
 
@@ -105,7 +110,7 @@ def test_zero_gradients_name_what_they_end_at():
         (tg.sum(tg.square(w * 0.0)), "times zero", None),
     ]
     for J, reason, name in cases:
-        first = next(f for f in Examination(J).findings if f.key == "zero")
+        first = next(f for f in examined(J).findings if f.key == "zero")
         assert first.obstacle is not None
         assert (first.obstacle.reason, first.begins.name) == (reason, name)
 
@@ -114,7 +119,7 @@ def test_a_zero_behind_is_that_of_the_node_before():
     J = net([3, 4, 4, 1])
     (W3,) = [x for x in tg.toposort(J) if x.name == "W3"]
     Z3 = (0.0 * W3) @ next(x for x in tg.toposort(J) if x.name == "A2")
-    assert {f.begins for f in Examination(tg.mean(Z3)).findings if f.tensor.name in ("W1", "Z1", "A1", "b2")} == {
+    assert {f.begins for f in examined(tg.mean(Z3)).findings if f.tensor.name in ("W1", "Z1", "A1", "b2")} == {
         Z3.inputs[0]
     }
 
@@ -127,7 +132,7 @@ def test_equal_units_stay_copies(rng):
         W1, W2 = tg.parameter(same.T), tg.parameter(W2.data.T)
         rows = tg.mean(tg.square(tg.tanh(X.T @ W1) @ W2))
         for J in columns, rows:
-            facts = [(f.key, f.part, f.whole) for f in Examination(J).findings]
+            facts = [(f.key, f.part, f.whole) for f in examined(J).findings]
             assert facts == ([("copies", 2, 2), ("copies", 4, 4)] if copies else [])
 
 
@@ -136,21 +141,21 @@ def test_nan_is_traced_to_where_it_began():
     y = tg.log(x)
     z = y - y
     J = tg.sum(z)
-    facts = {(f.key, f.tensor): f.begins for f in Examination(J).findings}
+    facts = {(f.key, f.tensor): f.begins for f in examined(J).findings}
     assert facts["infinite", y] is facts["nan", z] is facts["nan", J] is y
 
 
 def test_a_harmless_infinity_is_left_alone():
     scores = tg.parameter(np.zeros((3, 3)))
     J = tg.sum(tg.softmax(tg.where(np.tri(3, dtype=bool), scores, -np.inf), axis=-1)[:, 0])
-    assert Examination(J).findings == []
+    assert examined(J).findings == []
 
 
 def test_a_gradient_becomes_nan_where_a_slope_is_infinite():
     x = tg.parameter([0.0, 1.0])
     y = x * 2.0
     J = tg.sum(tg.where(x.data > 0, tg.sqrt(y), 0.0))
-    facts = {(f.key, f.tensor): f.begins for f in Examination(J).findings}
+    facts = {(f.key, f.tensor): f.begins for f in examined(J).findings}
     assert facts == {("gradient nan", y): y, ("gradient nan", x): y}
 
 
@@ -158,18 +163,18 @@ def test_values_are_those_that_the_graph_has_read():
     w = tg.parameter([1.0, 2.0])
     J = tg.sum(w * w)
     w.data[...] = np.nan
-    seen = Examination(J)
+    seen = examined(J)
     assert seen.findings == []
     np.testing.assert_array_equal(seen.values[w], [1.0, 2.0])
 
 
 def test_nothing_is_left_in_the_graph():
     J = net([3, 4, 1])
-    Examination(J)
+    examined(J)
     assert all(x.grad is None and x._used is None for x in tg.toposort(J))
     J.backward()
     before = {x: x.grad for x in tg.toposort(J)}
-    Examination(J)
+    examined(J)
     assert all(x.grad is before[x] for x in before)
 
 
@@ -178,7 +183,7 @@ def test_gradients_are_those_of_backward():
     for seed in range(60):
         J = random_graph(seed)
         if J.requires_grad:
-            seen = Examination(J)
+            seen = examined(J)
             J.backward()
             for x, g in seen.cotangents.items():
                 np.testing.assert_allclose(g, x.grad)
@@ -190,7 +195,7 @@ def test_deep_graphs_are_ordinary():
     y = x
     for _ in range(5000):
         y = tg.sin(y) + 0.1
-    seen = Examination(tg.sum(y))
+    seen = examined(tg.sum(y))
     assert len(seen.order) == 10_002
     assert seen.findings == []
 

@@ -11,8 +11,10 @@ import numpy as np
 import pygraphviz
 
 import tinygraph as tg
-from tinygraph.pictures.boxes import Box, Drawing, Edge, drawing_of
+from tinygraph.pictures import boxes as drawings
+from tinygraph.pictures.boxes import Box, Drawing, Edge
 from tinygraph.pictures.render import rendered
+from tinygraph.reading import Reading
 from tinygraph.writing.notation import Span, as_text
 
 LABELS = json.loads((Path(__file__).parent.parent / "conformance" / "label_strings.json").read_text(encoding="utf-8"))
@@ -43,7 +45,8 @@ def grouped():
     outer = tg.draw(J)._drawing
     boxes = {as_text(box.title).split(" = ")[0]: box for box in outer.boxes}
     folded = [boxes[name] for name in ("W1", "b1", "Z1", "A1")]
-    inner = Drawing([*folded], [edge for edge in outer.edges if edge.source in folded and edge.target in folded])
+    between = [edge for edge in outer.edges if edge.source in folded and edge.target in folded]
+    inner = Drawing(outer.reading, [*folded], between)
     last = boxes["A1"]
     group = Box(last.node, "operation", [Span("layer 1")], last.value, last.gradient, 14, (), inner, 3)
     kept = [box for box in outer.boxes if box not in folded and box.node.age < last.node.age]
@@ -69,6 +72,11 @@ def hostile(depth=9):
     J = y.sum()
     J.backward()
     return tg.draw(J, title="".join(LABELS), direction="TB", depth=depth)
+
+
+def drawing_of(output, frame=None, detail="names", convention="lecture"):
+    """The drawing of a whole graph, nothing folded."""
+    return drawings.drawing_of(Reading(tg.toposort(output), frame, every_op=detail == "ops"), convention)
 
 
 def boxes_of(output, detail="names"):

@@ -4,10 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from drawn import boxes_of, edges_of, titles_of, two_layers
+from drawn import boxes_of, drawing_of, edges_of, titles_of, two_layers
 
 import tinygraph as tg
-from tinygraph.pictures.boxes import drawing_of
 from tinygraph.writing.notation import as_text
 
 NAMED = ["X", "Y", "W1", "b1", "W2", "b2", "Z1", "A1", "Z2", "A2", "J"]

@@ -5,11 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from drawn import Dot, two_layers
+from drawn import Dot, drawing_of, two_layers
 from models import MODELS, deep, recurrent, tangle, transformer
 
 import tinygraph as tg
-from tinygraph.pictures.boxes import drawing_of
 from tinygraph.pictures.folded import MOST_BOXES
 from tinygraph.writing.notation import as_text
 

@@ -10,9 +10,9 @@ from graphs import BINARY, UNARY
 from models import MODELS, deep, recurrent, residual, transformer
 
 import tinygraph as tg
+from tinygraph.graph.walking import readers_of
 from tinygraph.pictures.groups import Group, Structure
 from tinygraph.pictures.repeats import label
-from tinygraph.writing.names import readers_of
 
 
 def structure_of(output):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from drawn import Dot, svg_boxes, svg_of, two_layers
+from drawn import Dot, drawing_of, svg_boxes, svg_of, two_layers
 
 import tinygraph as tg
 from tinygraph.diagnosis.findings import Examination
-from tinygraph.pictures.boxes import Box, Drawing, drawing_of
+from tinygraph.pictures.boxes import Box, Drawing
 from tinygraph.pictures.marks import mark
 from tinygraph.writing.notation import Span, as_text
 
@@ -52,7 +52,7 @@ def deep(layers, activation, gain=1.0):
 def marks(J):
     """The marks by the name of the box, and what is said of all."""
     drawing = drawing_of(J, None)
-    mark(drawing, J)
+    mark(drawing)
     found = {as_text(box.title).split(" = ")[0]: as_text(box.mark) for box in drawing.boxes if box.mark is not None}
     return found, drawing.checked
 
@@ -137,9 +137,9 @@ def test_what_is_folded_is_counted():
     J = net(b1=-50.0, g1=tg.relu)
     drawing = drawing_of(J, None)
     inside, outside = drawing.boxes[:-1], drawing.boxes[-1]
-    group = Box(J, "group", [Span("all")], "", None, 0, (), inner=Drawing(boxes=inside))
-    folded = Drawing(boxes=[group, outside])
-    mark(folded, J)
+    group = Box(J, "group", [Span("all")], "", None, 0, (), inner=Drawing(drawing.reading, inside))
+    folded = Drawing(drawing.reading, [group, outside])
+    mark(folded)
     assert (as_text(group.mark), group.begins, outside.mark) == ("▲ 5 within", True, None)
 
 
@@ -149,9 +149,9 @@ def test_what_is_drawn_once_shows_the_worst_of_its_copies():
     last = {named[name] for name in ("W12", "Z12", "A12", "J")}
     drawing.boxes = [box for box in drawing.boxes if box.node in last]
     drawing.shown_by = {named[f"{kind}{i}"]: named[f"{kind}12"] for kind in "WZA" for i in range(1, 13)}
-    mark(drawing, J)
+    mark(drawing)
     Z12 = next(box for box in drawing.boxes if box.node is named["Z12"])
-    ratio = min(f.ratio for f in Examination(J).findings if f.tensor is named["Z1"])
+    ratio = min(f.ratio for f in Examination(drawing.reading).findings if f.tensor is named["Z1"])
     assert as_text(Z12.mark) == f"▲ vanishing: {ratio:.2g} of dZ12".replace("e-", "e−")
 
 

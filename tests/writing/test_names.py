@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.writing.names import literal_name, names_of, readers_of, shown_inputs
+from tinygraph.graph.walking import readers_of, shown_inputs
+from tinygraph.writing.names import literal_name, names_of
 
 
 def named(output, frame=None):

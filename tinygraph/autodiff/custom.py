@@ -15,9 +15,9 @@ from ..graph.declaring import op
 from ..graph.recording import STATE, Ruled
 from ..graph.records import NUMBERS
 from ..graph.tensor import ArrayLike, Tensor, describe
+from ..graph.walking import is_as_read
 from ..trees import flatten, matched, unflatten
 from .calls import called, captured_by, fresh, name_of, packed, parameter_names, unpacked
-from .traversal import is_as_read
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ from ..graph.tensor import (
     trace_of,
 )
 from ..graph.threads import GIL, exclusive
+from ..graph.walking import is_as_read, read_before_change
 from ..ops.arithmetic.broadcasting import unbroadcast
 
 
@@ -451,14 +452,19 @@ def numbers_back(output: Tensor, grad: ArrayLike | None = None) -> Iterator[tupl
 
 
 def cotangents(
-    output: Tensor, inputs: set[Tensor], seed: Tensor, as_read: Mapping[Tensor, Tensor] | None = None
+    output: Tensor,
+    inputs: set[Tensor],
+    seed: Tensor,
+    as_read: Mapping[Tensor, Tensor] | None = None,
+    order: Sequence[Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Each node on the way back from `output` to `inputs` with its cotangent as a node; the youngest first.
 
     In place of a cotangent of which a part is aside stands a function that makes it: see `computed`. `as_read` has for
-    leaves that have changed since what the graph has read; where it has none, they are an error.
+    leaves that have changed since what the graph has read; where it has none, they are an error. `order` is the
+    topological order, where it is known already.
     """
-    order = toposort(output)
+    order = toposort(output) if order is None else order
     wanted = _on_the_way(order, inputs)
     for node in order:
         if node in wanted:
@@ -467,16 +473,21 @@ def cotangents(
 
 
 def pulled_back(
-    outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tensor], numbers: bool = False
+    outputs: Sequence[Tensor],
+    seeds: Sequence[Any],
+    inputs: Sequence[Tensor],
+    numbers: bool = False,
+    order: Sequence[Tensor] | None = None,
 ) -> list[Any]:
     """The gradients of Σ ⟨output, seed⟩ with respect to `inputs`, in one traversal; 0 where it does not depend on one.
 
-    As nodes, from seeds that are nodes; or as numbers, from seeds that are numbers, which may share memory.
+    As nodes, from seeds that are nodes; or as numbers, from seeds that are numbers, which may share memory. `order` is
+    the topological order, where it is known already.
     """
     start: dict[Tensor, Any] = {}
     for output, seed in zip(outputs, seeds, strict=True):
         start[output] = start[output] + seed if output in start else seed
-    order = toposort(*start)
+    order = toposort(*start) if order is None else order
     sought, found = set(inputs), {}
     wanted = _on_the_way(order, sought)
     if not numbers:
@@ -503,21 +514,6 @@ def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:
             if node.dtype.kind == "f":
                 wanted.add(node)
     return wanted
-
-
-def read_before_change(order: Sequence[Tensor]) -> dict[Tensor, Tensor]:
-    """For each leaf that has changed since the graph was recorded a tensor of what the graph has read."""
-    found: dict[Tensor, Tensor] = {}
-    for node in order:
-        for x, read in zip(node.inputs, node._args, strict=True):
-            if type(x) is Tensor and x.op is None and x not in found and not is_as_read(x, read):
-                found[x] = Tensor(read)
-    return found
-
-
-def is_as_read(leaf: Tensor, read: Any) -> bool:
-    """Whether a leaf still is what was read from it."""
-    return leaf._array is read or np.array_equal(leaf._seen, read, equal_nan=True)
 
 
 def _check_unchanged(node: Tensor, as_read: Mapping[Tensor, Tensor]) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..autodiff.traversal import numbers_back, propagated
 from ..graph.records import Op
-from ..graph.tensor import ArrayLike, Tensor, toposort
+from ..graph.tensor import ArrayLike, Tensor
 from ..ops.arithmetic.elementwise import level
+from ..reading import Reading
 from .anomaly import Anomaly, anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
 
 VANISHING = 1e-3
@@ -69,12 +70,10 @@ class Finding(NamedTuple):
 class Examination:
     """A graph as it was recorded, what would come back through it from `grad` at the output, and what is notable."""
 
-    def __init__(self, output: Tensor, grad: ArrayLike | None = None) -> None:
-        self.output = output
-        self.order = toposort(output)
-        self.values = values_read(self.order)
-        self.readers = _senders(self.order)
-        """For each node those that send it a gradient."""
+    def __init__(self, reading: Reading, grad: ArrayLike | None = None) -> None:
+        self.reading = reading
+        self.order, self.values, self.senders = reading.order, reading.values, reading.senders
+        output = reading.output
         self.cotangents: dict[Tensor, Any] = {}
         """What is sent on; without what stays aside."""
         self.gradients: dict[Tensor, Any] = {}
@@ -155,7 +154,7 @@ class Examination:
         for weight, g in self.cotangents.items():
             if weight.op is not None or weight.ndim != 2 or not 0 < self.norms[weight] < math.inf:
                 continue
-            for reader in self.readers.get(weight, ()):
+            for reader in self.senders.get(weight, ()):
                 if reader.op is None or not reader.op.is_matrix_product:
                     continue
                 turn = np.asarray if reader.inputs[0] is weight else np.transpose
@@ -172,7 +171,7 @@ class Examination:
         largest: dict[Tensor, Tensor] = {}
         smallest: dict[Tensor, Tensor] = {}
         for node in self.cotangents:
-            readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
+            readers = [r for r in self.senders.get(node, ()) if r in self.cotangents]
             self._keep_extremes(node, readers, largest, max)
             self._keep_extremes(node, readers, smallest, min)
             if node in largest:
@@ -226,8 +225,8 @@ class Examination:
 
     def anomaly(self, node: Tensor) -> Anomaly | None:
         """What is not finite in the gradient of a node, if it became so there."""
-        readers = [r for r in self.readers.get(node, ()) if r in self.cotangents]
-        return anomaly_in_gradient(node, self.cotangents[node], self.sent(readers), self.readers)
+        readers = [r for r in self.senders.get(node, ()) if r in self.cotangents]
+        return anomaly_in_gradient(node, self.cotangents[node], self.sent(readers), self.senders)
 
     def sent(self, readers: Sequence[Tensor]) -> list[tuple[Tensor, Any]]:
         """Nodes with their cotangents."""
@@ -282,14 +281,6 @@ def _meets(value: Any, arrived: Any, op: Op) -> bool:
     return bool(np.any(value))
 
 
-def values_read(order: Sequence[Tensor]) -> dict[Tensor, Any]:
-    """The values of nodes as the graph has read them: the data of a leaf may have changed since."""
-    values = {x: x._seen for x in order}
-    for node in order:
-        values.update((x, read) for x, read in zip(node.inputs, node._args, strict=True) if type(x) is Tensor)
-    return values
-
-
 def norm(x: Any) -> float:
     """‖x‖, without overflow on the way; NaN or infinite where an element is."""
     x = np.asarray(x)
@@ -310,19 +301,6 @@ def slope_of(node: Tensor) -> tuple[str, Any]:
         return "", None
     slope = node.op.steepness(np.asarray(node._seen), *node._args, **node.params)
     return "" if slope is None else "dead" if slope.dtype == bool else "saturated", slope
-
-
-def _senders(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
-    """For each node the readers that send it a gradient, each once."""
-    senders: dict[Tensor, list[Tensor]] = {}
-    for node in order:
-        op: Any = node.op
-        for i, x in enumerate(node.inputs if node.requires_grad else ()):
-            if type(x) is Tensor and x.requires_grad and (op.variadic or op.propagating[i] is not None):
-                known = senders.setdefault(x, [])
-                if not known or known[-1] is not node:
-                    known.append(node)
-    return senders
 
 
 def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import ArgumentError, Shape
 from ..graph.tensor import Tensor, toposort
-from ..writing.names import clean, names_of
+from ..reading import Reading
+from ..writing.names import clean
 from ..writing.notation import counted, on_a_line
 from .flops import flops_of
 
@@ -157,9 +158,9 @@ def summary(output: Tensor, *, depth: int | None = None) -> Summary:
         raise TypeError(f"summary shows the graph of a tensor, not of {type(output).__name__}")
     if depth is not None and (not isinstance(depth, int) or depth < 1):
         raise ArgumentError(f"depth is a number of scopes within each other, from 1 on, not {depth!r}")
-    order = toposort(output)
-    names = names_of(order, _getframe(1))
-    keys = _keys(order, names, depth)
+    reading = Reading(toposort(output), _getframe(1))
+    order, names = reading.order, reading.names
+    keys = _keys(reading, depth)
     members: dict[Key, list[Tensor]] = _shown(order, keys)
     for node in order:
         key = keys[node]
@@ -182,20 +183,15 @@ def summary(output: Tensor, *, depth: int | None = None) -> Summary:
     return Summary(rows)
 
 
-def _keys(order: Sequence[Tensor], names: Mapping[Tensor, str], depth: int | None) -> dict[Tensor, Key]:
-    """Which row each node belongs to."""
-    first_reader: dict[Tensor, Tensor] = {}
-    for node in order:
-        for x in node.inputs:
-            if isinstance(x, Tensor):
-                first_reader.setdefault(x, node)
+def _keys(reading: Reading, depth: int | None) -> dict[Tensor, Key]:
+    """Return which row each node belongs to."""
     keys: dict[Tensor, Key] = {}
-    for node in reversed(order):
-        reader = first_reader.get(node)
+    for node in reversed(reading.order):
+        reader = next(iter(reading.readers.get(node, ())), None)
         is_parameter = node.op is None and node.requires_grad
         if depth is not None and len(node.scope) >= depth and not is_parameter:
             keys[node] = node.scope[:depth]
-        elif reader is None or (node in names and not is_parameter):
+        elif reader is None or (node in reading.names and not is_parameter):
             keys[node] = node
         elif node.op is None or reader.scope[: len(node.scope)] == node.scope:
             keys[node] = keys[reader]

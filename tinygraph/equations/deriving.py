@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.recording import Nested
 from ..graph.tensor import Tensor, ask, describe, toposort
+from ..reading import Reading
 from .results import Derivation
 
 
@@ -93,8 +94,8 @@ def _derivation(
         raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations are derived of a scalar")
     if depth is not None and (depth < 1 or depth != int(depth)):
         raise ArgumentError(f"depth is the number of equations to go back, at least 1, not {depth}")
-    order = toposort(output)
-    sought = {x for x in order if x.op is None and x.requires_grad} if wrt is None else _sought(output, order, wrt)
+    reading = Reading(toposort(output), frame)
+    sought = set(reading.parameters) if wrt is None else _sought(output, reading.order, wrt)
     if not sought or output.op is None:
         raise UnsupportedError(
             f"{describe(output)} does not depend on anything that requires a gradient;"
@@ -106,10 +107,10 @@ def _derivation(
             raise ArgumentError("an assumption is an equation between tensors, such as tg.sum(Y, axis=0) == 1")
         if not np.allclose(*fact._args):
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
-    from .derivation import Work  # here, since importing what it takes is slow
+    from .derivation import Deriver  # here, since importing what it takes is slow
 
-    work = Work(output, sought, frame, expand=expand, assume=assume, depth=depth)
-    return work.run(lecture=convention == "lecture")
+    deriver = Deriver(reading, sought, assume=assume, depth=depth)
+    return deriver.derivation(convention == "lecture", expand)
 
 
 def _sought(output: Tensor, order: Sequence[Tensor], wrt: Tensor | Sequence[Tensor]) -> set[Tensor]:

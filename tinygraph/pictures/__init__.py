@@ -184,7 +184,7 @@ def draw(
     if check:
         from .marks import mark
 
-        mark(drawing, output)
+        mark(drawing)
     heading = clean(title or "").strip()
     return Picture(drawing, [Span(heading)] if heading else _default_title(drawing, output), direction)
 

@@ -6,16 +6,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..equations.results import Derivation, Equation
 from ..errors import ArgumentError, GraphError
-from ..graph.tensor import Tensor, toposort
-from ..writing.names import names_of, readers_of
-from ..writing.notation import Span, Spans, Writer, counted, sources, symbol, with_symbols
+from ..graph.tensor import Tensor
+from ..reading import Reading
+from ..writing.notation import Span, Spans, Writer, counted, sources, symbol
 from .arrays import LARGEST_GRADIENT, shape_text, summary_text, value_text
 
 _LONGEST_EQUATION = 64  # characters
@@ -68,8 +67,9 @@ class Edge:
 
 @dataclass
 class Drawing:
-    """All boxes, in topological order, and all edges."""
+    """All boxes, in topological order, and all edges, of a graph as it was read."""
 
+    reading: Reading
     boxes: list[Box] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
@@ -90,17 +90,18 @@ class Maker:
 
     def __init__(
         self,
-        order: Sequence[Tensor],
+        reading: Reading,
         names: Mapping[Tensor, str],
         boxed: set[Tensor],
         derivations: tuple[Derivation | None, Derivation | None] = (None, None),
     ) -> None:
         self.names = names
-        self.readers = readers_of(order)
+        self.readers = reading.readers
+        self._reading = reading
         self._derivations = merged, apart = derivations
         self.caption = merged.heading if merged is not None and merged.scaled else ""
         self._writer = Writer(names, lambda x: x not in boxed)
-        self._roles = _roles(order, boxed)
+        self._roles = _roles(reading.order, boxed)
         self._scales = merged.scales if merged is not None else {}
         self._equations = by_tensor(merged)
         self._steps = by_tensor(apart)
@@ -108,7 +109,7 @@ class Maker:
 
     def drawing(self, caption: str) -> Drawing:
         """A drawing, still without boxes."""
-        return Drawing(caption=caption, names=self.names, derivations=self._derivations)
+        return Drawing(self._reading, caption=caption, names=self.names, derivations=self._derivations)
 
     def box(self, node: Tensor) -> Box:
         """The box of a node."""
@@ -119,7 +120,7 @@ class Maker:
             node,
             self._roles[node],
             title,
-            value_text(as_read(node, self.readers)),
+            value_text(np.asarray(self._reading.values[node])),
             self.gradient(node, self.names[node]),
             2 + 10 * node.size if node.size <= LARGEST_GRADIENT else 14,
             _scope(node, self.readers),
@@ -141,23 +142,15 @@ class Maker:
                 edge.step = _short(step, self._unknown)
 
 
-def drawing_of(
-    output: Tensor,
-    frame: FrameType | None,
-    detail: str = "names",
-    convention: str = "lecture",
-    symbols: Sequence[Tensor] = (),
-) -> Drawing:
-    """The drawing of everything that `output` was computed from; `symbols` have boxes also where they have no name."""
-    order = toposort(output)
-    names = names_of(order, frame)
-    if len(order) > MOST_NODES:
-        return overview(order, names)
-    boxed, names = with_symbols(order, names, every_op=detail == "ops", symbols=symbols)
-    maker = Maker(order, names, boxed, equations_of(output, frame, detail, convention, len(boxed)))
+def drawing_of(reading: Reading, convention: str = "lecture") -> Drawing:
+    """Return the drawing of a whole graph, with a box for each node that is a symbol."""
+    if len(reading.order) > MOST_NODES:
+        return overview(reading)
+    boxed = reading.shown
+    maker = Maker(reading, reading.symbols, boxed, equations_of(reading, convention))
     drawing = maker.drawing(maker.caption)
     box_of: dict[Tensor, Box] = {}
-    for node in order:
+    for node in reading.order:
         if node in boxed:
             box_of[node] = maker.box(node)
             drawing.boxes.append(box_of[node])
@@ -174,15 +167,16 @@ def ways_back(x: Tensor, reader: Tensor) -> tuple[bool, bool]:
     return differentiable, differentiable and x.grad is not None and reader.grad is not None
 
 
-def overview(order: Sequence[Tensor], names: Mapping[Tensor, str]) -> Drawing:
-    """Of a graph that is too large: what it begins with, how many operations there are of each kind, where it ends."""
+def overview(reading: Reading) -> Drawing:
+    """Return the drawing of a graph that is too large: its first leaves, its output, and a count of operations."""
+    order, names = reading.order, reading.names
     leaves = [node for node in order if node.op is None]
     leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
     shown, output = leaves[:_MOST_LEAVES], order[-1]
     kinds = counted(Counter(node.op.name for node in order if node.op is not None))
     left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
     caption = f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table"
-    drawing = Drawing(caption=caption, names=names)
+    drawing = Drawing(reading, caption=caption, names=names)
     roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
         name = names.get(node, "…")
@@ -233,36 +227,24 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
     return node.scope
 
 
-def as_read(node: Tensor, readers: Mapping[Tensor, Sequence[Tensor]]) -> np.ndarray[Any, Any]:
-    """The value that the graph has read: the data of a leaf may have changed since."""
-    for reader in readers.get(node, ()):
-        return np.asarray(next(a for x, a in zip(reader.inputs, reader._args, strict=True) if x is node))
-    return np.asarray(node._seen)
+def equations_of(reading: Reading, convention: str) -> tuple[Derivation | None, Derivation | None]:
+    """Return the equations of the gradients, and the same without anything merged.
 
-
-def equations_of(
-    output: Tensor, frame: FrameType | None, detail: str, convention: str, boxes: int
-) -> tuple[Derivation | None, Derivation | None]:
-    """The equations of the gradients, and the same without anything merged; none where there are none to be had."""
-    if output.shape != () or not output.requires_grad or output.op is None or boxes > _MOST_BOXES:
+    None where the graph has no equations, or more boxes than can show them.
+    """
+    output = reading.output
+    if output.shape != () or not output.requires_grad or output.op is None or len(reading.shown) > _MOST_BOXES:
         return None, None
-    from ..equations.derivation import Work  # here, since importing what it takes is slow
+    from ..equations.derivation import Deriver  # here, since importing what it takes is slow
 
-    leaves = {x for x in toposort(output) if x.op is None and x.requires_grad}
     try:
-        merged, apart = (
-            Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(
-                convention == "lecture"
-            )
-            for expand in (False, True)
-        )
-        if merged.scaled != apart.scaled:
-            merged, apart = (
-                Work(output, leaves, frame, expand=expand, boxes=True, every_op=detail == "ops").run(lecture=False)
-                for expand in (False, True)
-            )
+        deriver = Deriver(reading, set(reading.parameters), boxes=True)
     except (GraphError, ArgumentError):  # a leaf has changed between two uses; an equation has no end
         return None, None
+    lecture = convention == "lecture"
+    merged, apart = deriver.derivation(lecture), deriver.derivation(lecture, expand=True)
+    if merged.scaled != apart.scaled:
+        merged, apart = deriver.derivation(False), deriver.derivation(False, expand=True)
     return merged, apart
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from ..graph.tensor import Tensor
-from ..writing.names import clean, shown_inputs
+from ..graph.walking import shown_inputs
+from ..writing.names import clean
 from ..writing.notation import Span, Spans, as_text, symbol
 from .arrays import shape_text
 from .boxes import Box, Drawing, Edge, Maker, ways_back

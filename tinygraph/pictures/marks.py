@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from ..diagnosis.findings import Examination, Finding
 from ..graph.tensor import Tensor
-from ..writing.names import readers_of
+from ..reading import Reading
 from ..writing.notation import Span, Spans, Writer, as_text, number, on_a_line, symbol
 from .boxes import Box, Drawing
 
@@ -30,9 +30,10 @@ _ENDS = {
 _ELSEWHERE = {"dead", "saturated", "times zero"}  # what is marked at the culprit
 
 
-def mark(drawing: Drawing, output: Tensor) -> None:
-    """Mark the boxes of the drawing of `output` at which something was found, and say how many there are."""
-    seen = Examination(output, output.grad if output.shape != () else None)
+def mark(drawing: Drawing) -> None:
+    """Mark the boxes of a drawing at which something was found in the whole graph, and say how many there are."""
+    reading = drawing.reading.whole
+    seen = Examination(reading, reading.output.grad if reading.output.shape != () else None)
     boxes = _boxes_of(drawing)
     marks = _Marks(seen, boxes, drawing.shown_by)
     for box, finding in marks.found.items():
@@ -64,7 +65,7 @@ class _Marks:
         self.own = {box.node: box for box in boxes if box.role not in ("group", "outside")}
         self.names = {box.node: as_text([*takewhile(lambda span: span.text != " = ", box.title)]) for box in boxes}
         self._writer = Writer(self.names, lambda x: x not in self.own)
-        self._around = _shown(shown_by, self.own) if shown_by else _within(seen.order, self.own)
+        self._around = _shown(shown_by, self.own) if shown_by else _within(seen.reading, self.own)
         self.found: dict[Box, Finding] = {}
         for finding in sorted(seen.findings, key=_importance):
             # of what a box computes on the way no gradient is shown, but those of its copies are its own
@@ -119,12 +120,11 @@ def _shown(shown_by: Mapping[Tensor, Tensor], own: Mapping[Tensor, Box]) -> dict
     return {node: own[shown] for node, shown in shown_by.items() if shown in own}
 
 
-def _within(order: Sequence[Tensor], own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
-    """The box in whose expression a node stands."""
-    readers = readers_of(order)
+def _within(reading: Reading, own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
+    """Return the box in whose expression each node stands."""
     around = dict(own)
-    for node in reversed(order):
-        reader = next(iter(readers.get(node, ())), None)
+    for node in reversed(reading.order):
+        reader = next(iter(reading.readers.get(node, ())), None)
         if node not in around and reader in around:
             around[node] = around[reader]
     return around

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import Misfit
 from ..graph.records import Op
-from ..graph.tensor import NO_PARAMS, Tensor, as_if_applied
+from ..graph.tensor import NO_PARAMS, Tensor, as_if_applied, toposort
+from ..reading import Reading
 from ..writing.names import clean
 from ..writing.notation import Span, symbol
 from .boxes import Drawing, drawing_of
@@ -28,7 +29,7 @@ def drawing_of_misfit(misfit: Misfit, frame: FrameType | None) -> Drawing | None
     failed = as_if_applied(_FAILED, operands, tuple(x._value for x in operands), NO_PARAMS, np.float64(np.nan))
     failed.site, failed.scope = misfit.site, misfit.scope
     failed.name = ""  # nothing has been bound: in Z = Z + b, it is the operand that is called Z
-    drawing = drawing_of(failed, frame, symbols=operands)
+    drawing = drawing_of(Reading(toposort(failed), frame, also=operands))
     marked = set(operands)
     for box in drawing.boxes:
         if box.node in marked:

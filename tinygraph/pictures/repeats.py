@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..graph.tensor import Tensor
-from ..writing.names import shown_inputs
+from ..graph.walking import shown_inputs
 
 _FEWEST = 3  # copies that are folded
 _LARGE = 8  # operations of a part of which two copies are enough, and that folding saves at least

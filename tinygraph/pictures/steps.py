@@ -18,16 +18,18 @@ from ..algebra.shortest import shortest
 from ..algebra.terms import Sum, power
 from ..algebra.terms import number as number_term
 from ..algebra.terms import symbol as symbol_term
-from ..autodiff.traversal import Contribution, contributions, read_before_change, symbolic_contribution
+from ..autodiff.traversal import Contribution, contributions, symbolic_contribution
 from ..equations.results import Equation
 from ..errors import TinygraphError
 from ..graph.records import POWER, SUM, TIGHTEST
 from ..graph.tensor import Tensor, toposort
+from ..graph.walking import shown_inputs
 from ..ops.arithmetic.broadcasting import unbroadcast
-from ..writing.names import averages, readers_of, shown_inputs
+from ..reading import Reading
+from ..writing.names import averages
 from ..writing.notation import Span, Spans, Writer, as_text, number, sources, symbol
 from .arrays import in_full, shape_text, summary_text, value_text
-from .boxes import Box, Drawing, as_read, by_tensor
+from .boxes import Box, Drawing, by_tensor
 
 _LARGEST_IN_FULL = 4  # elements
 MOST_PARTS = 12  # of a gradient, for each of which there is a step
@@ -93,9 +95,11 @@ class Story:
         self._told: dict[Box, list[Part]] = {}
         for inner in all_drawings(drawing):
             self._owner |= dict.fromkeys(inner.boxes, self._owners(inner))
-        order = toposort(output)
-        self._readers = readers_of(order)
-        self._as_read = read_before_change(order)
+        reading = drawing.reading
+        if output is not reading.output:  # of a scope, say
+            reading = Reading(toposort(output), names=reading.names)
+        order = reading.order
+        self._readers, self._values, self._as_read = reading.readers, reading.values, reading.as_read
         self._writer = Writer(self.names, lambda x: x not in self._shown)
         taken_apart = output.grad is not None and len(order) <= _MOST_NODES
         self._parts = dict(contributions(order)) if taken_apart else {}
@@ -105,7 +109,7 @@ class Story:
 
     def value(self, box: Box) -> np.ndarray[Any, Any]:
         """The value that the graph has read."""
-        return as_read(box.node, self._readers)
+        return np.asarray(self._values[box.node])
 
     def gradient(self, box: Box) -> np.ndarray[Any, Any] | None:
         """The gradient by the convention of the drawing; None where no backward has run."""

@@ -9,7 +9,9 @@ from types import FrameType
 
 from ..errors import ArgumentError
 from ..graph.tensor import Tensor, describe, toposort
-from ..writing.names import clean, names_of, readers_of, shown_inputs
+from ..graph.walking import shown_inputs
+from ..reading import Reading, from_outside
+from ..writing.names import clean
 from ..writing.notation import Span, as_text, symbol, with_symbols
 from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
 from .folded import MOST_BOXES, MOST_INSIDE, Folded
@@ -30,27 +32,25 @@ def view(
     radius: int = 2,
 ) -> Drawing:
     """The drawing of the graph of `output`, folded where it is large, or of what is around `focus`."""
-    order = toposort(output)
-    names = names_of(order, frame)
-    every_op = detail == "ops"
-    found = _found(focus, output, order, names) if focus is not None else None
-    part: Sequence[Tensor] = order
+    reading = Reading(toposort(output), frame, every_op=detail == "ops")
+    found = _found(focus, reading) if focus is not None else None
+    part = reading.order
     if isinstance(found, Tensor):
-        part = _near(found, order)
-        order = [*part, output] if part[-1] is not output else part  # what is far away plays no part
+        part = _near(found, reading)
+        reading = reading.part([*part, output] if part[-1] is not output else part)  # what is far away plays no part
     elif found is not None:
-        part = _within(found, order)
+        part = _within(found, reading)
     if len(part) > MOST_NODES:
-        return overview(order, names)
-    boxes = len(with_symbols(order, names, every_op, _from_outside(order))[0])
-    if found is None and depth is None and boxes <= MOST_BOXES:
-        return drawing_of(output, frame, detail, convention)
-    structure = Structure(part, readers_of(part), grouped=not isinstance(found, Tensor))
-    readers = readers_of(order)
+        return overview(reading)
+    if found is None and depth is None and len(reading.shown) <= MOST_BOXES:
+        return drawing_of(reading, convention)
+    names, readers = reading.names, reading.readers
+    structure = Structure(part, reading.part(part).readers, grouped=not isinstance(found, Tensor))
     first = [node for node in part if all(copy == 0 for _, copy in structure.chain(node))]
-    boxed, symbols = with_symbols(first, names, every_op, _across_borders(part, structure, readers))
-    equations = (None, None) if structure.repeats else equations_of(output, frame, detail, convention, boxes)
-    maker = Maker(order, symbols, boxed, equations)
+    boxed, symbols = with_symbols(first, names, reading.every_op, _across_borders(part, structure, readers))
+    told = not structure.repeats and reading is reading.whole
+    equations = equations_of(reading, convention) if told else (None, None)
+    maker = Maker(reading, symbols, boxed, equations)
     folded = Folded(part, structure, maker, boxed, names)
     if isinstance(found, Tensor):
         centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
@@ -60,7 +60,8 @@ def view(
         items = folded.fitting(_inside(found, structure.items), MOST_INSIDE)
         what = f"inside {clean('/'.join(found))}"
     else:
-        items, what = folded.fitting(structure.items), f"{sum(x.op is not None for x in order):,} operations, folded"
+        count = sum(x.op is not None for x in reading.order)
+        items, what = folded.fitting(structure.items), f"{count:,} operations, folded"
     caption = f"{what}; {maker.caption}" if maker.caption else what
     return folded.drawing(items, depth, MOST_BOXES if found is None else MOST_INSIDE, caption)
 
@@ -70,14 +71,6 @@ def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
     for name in scope:
         items = [x for item in items for x in (item.items if isinstance(item, Group) and item.name == name else [item])]
     return items
-
-
-def _from_outside(part: Sequence[Tensor]) -> list[Tensor]:
-    """What a part of a graph reads from the rest of it, in order."""
-    within = set(part)
-    read = {x for node in part for x in shown_inputs(node) if isinstance(x, Tensor) and x not in within}
-    shown = [x for x in read if x.op is not None or x.name or x.shape or x.requires_grad]
-    return sorted(shown, key=lambda x: x.age)
 
 
 def _across_borders(
@@ -91,37 +84,34 @@ def _across_borders(
             reader not in within or structure.chain(reader) != structure.chain(x) for reader in readers.get(x, ())
         ):
             found |= {x, structure.first(x)}
-    return sorted({*found, *_from_outside(part)}, key=lambda x: x.age)
+    return sorted({*found, *from_outside(part)}, key=lambda x: x.age)
 
 
-def _within(scope: tuple[str, ...], order: Sequence[Tensor]) -> list[Tensor]:
-    """What was made in a scope, and the parameters that are read nowhere else."""
-    readers = readers_of(order)
-    made = {node for node in order if node.scope[: len(scope)] == scope}
-    own = [x for x in order if x.op is None and x.requires_grad and made.issuperset(readers.get(x, ()))]
-    return [node for node in order if node in made or node in set(own)]
+def _within(scope: tuple[str, ...], reading: Reading) -> list[Tensor]:
+    """Return the nodes that were made in a scope, and the parameters that are read nowhere else."""
+    made = {node for node in reading.order if node.scope[: len(scope)] == scope}
+    own = {x for x in reading.parameters if made.issuperset(reading.readers.get(x, ()))}
+    return [node for node in reading.order if node in made or node in own]
 
 
-def _near(focus: Tensor, order: Sequence[Tensor]) -> list[Tensor]:
-    """The nodes that are nearest to one; all of them, unless the graph is too large to look at as a whole."""
-    if len(order) <= MOST_NODES:
-        return list(order)
-    readers = readers_of(order)
+def _near(focus: Tensor, reading: Reading) -> Sequence[Tensor]:
+    """Return the nodes that are nearest to one, or all of them where the graph can be looked at as a whole."""
+    if len(reading.order) <= MOST_NODES:
+        return reading.order
     found = dict.fromkeys([focus])
     queue = deque([focus])
     while queue and len(found) < _NEAREST:
         node = queue.popleft()
-        around = [*(x for x in shown_inputs(node) if isinstance(x, Tensor)), *readers.get(node, ())[:_NEAREST]]
+        around = [*(x for x in shown_inputs(node) if isinstance(x, Tensor)), *reading.readers.get(node, ())[:_NEAREST]]
         new = [x for x in dict.fromkeys(around) if x not in found]
         found |= dict.fromkeys(new)
         queue += new
     return sorted(found, key=lambda node: node.age)
 
 
-def _found(
-    focus: Tensor | str, output: Tensor, order: Sequence[Tensor], names: Mapping[Tensor, str]
-) -> Tensor | tuple[str, ...]:
-    """The node that is meant, or the scope."""
+def _found(focus: Tensor | str, reading: Reading) -> Tensor | tuple[str, ...]:
+    """Return the node that is meant, or the scope."""
+    output, order, names = reading.output, reading.order, reading.names
     if isinstance(focus, Tensor):
         if focus not in set(order):
             raise ArgumentError(f"{describe(focus)} is not among the tensors that {describe(output)} was computed from")

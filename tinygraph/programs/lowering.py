@@ -13,9 +13,9 @@ from .. import ops
 from ..algebra.rewriting import REAL, over, rewritten
 from ..graph.records import APPLY, OPS, Op
 from ..graph.tensor import Tensor, toposort
+from ..graph.walking import readers_of
 from ..ops.matrices.contraction import contracted
 from ..ops.reduce.reductions import reduced_axes
-from ..writing.names import readers_of
 from ..writing.numpy_source import LARGEST_CONSTANT
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster

@@ -34,7 +34,7 @@ from ..algebra.terms import (
 )
 from ..graph.records import APPLY
 from ..graph.tensor import Tensor, toposort
-from ..writing.names import readers_of
+from ..graph.walking import readers_of
 
 _MOST_OPERATIONS = 60  # that are simplified as one
 _FEWEST_OPERATIONS = 8  # a number of more has a name where several read it

@@ -13,8 +13,9 @@ import numpy as np
 from ..errors import DTypeError, UnsupportedError
 from ..graph.recording import Nested
 from ..graph.tensor import Tensor, describe, make_leaf, refuse_left, toposort
+from ..graph.walking import readers_of
 from ..trees import Structure, flatten, instead, unflatten
-from ..writing.names import first_operand, names_of, readers_of
+from ..writing.names import first_operand, names_of
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,30 @@ from typing import Any
 
 from ..graph.records import COMPOSITES
 from ..graph.tensor import Tensor
+from ..graph.walking import readers_of, shown_inputs
 
 _LONGEST_NAME = 60
 _SPACES = "\n\r\t\u2028\u2029"
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Tensor, str]:
-    """The names of the nodes that have one; `order` is their topological order, `frame` the one that asks."""
+def names_of(
+    order: Sequence[Tensor],
+    frame: FrameType | None = None,
+    readers: Mapping[Tensor, Sequence[Tensor]] | None = None,
+) -> dict[Tensor, str]:
+    """Return the names of the nodes that have one.
+
+    `order` is their topological order, `frame` the code that asks, and `readers` has the readers of each node where
+    these are known already.
+    """
     asked = variables_of(frame) if frame is not None else {}
     found: dict[Tensor, str] = {}
     for node in order:
         name = _visible(node.name) or asked.get(node)
         if name:
             found[node] = name
-    readers = readers_of(order)
+    readers = readers_of(order) if readers is None else readers
     for node in order:
         if node not in found and node.op is None and (name := first_operand(node, readers.get(node, ()))):
             found[node] = name
@@ -40,23 +49,6 @@ def names_of(order: Sequence[Tensor], frame: FrameType | None = None) -> dict[Te
         if node.op is not None and node in found and _rebound(node, found, readers):
             del found[node]
     return _told_apart({node: found[node] for node in order if node in found})
-
-
-def readers_of(order: Sequence[Tensor]) -> dict[Tensor, list[Tensor]]:
-    """For each node the nodes that read it, each once."""
-    readers: dict[Tensor, list[Tensor]] = {}
-    for node in order:
-        for x in dict.fromkeys(x for x in shown_inputs(node) if isinstance(x, Tensor)):
-            readers.setdefault(x, []).append(node)
-    return readers
-
-
-def shown_inputs(node: Tensor) -> tuple[Any, ...]:
-    """The inputs as the user wrote them: without those that stand in for one whose gradient is aside."""
-    if node.op is None or not node.op.aside:
-        return node.inputs
-    hidden = set(node.op.aside.values())
-    return tuple(x for i, x in enumerate(node.inputs) if i not in hidden)
 
 
 def literal_name(node: Tensor, position: int) -> str | None:

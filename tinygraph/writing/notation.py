@@ -17,7 +17,8 @@ import numpy as np
 
 from ..graph.records import BIG_SUM, COMPARISON, INDEX, MATRIX_PRODUCT, POWER, PRODUCT, SIGN, SUM, TIGHTEST, Op
 from ..graph.tensor import Tensor
-from .names import clean, literal_name, readers_of, shown_inputs
+from ..graph.walking import readers_of, shown_inputs
+from .names import clean, literal_name
 
 
 class Span(NamedTuple):
@@ -318,15 +319,20 @@ def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
 
 
 def with_symbols(
-    order: Sequence[Tensor], names: Mapping[Tensor, str], every_op: bool = False, symbols: Sequence[Tensor] = ()
+    order: Sequence[Tensor],
+    names: Mapping[Tensor, str],
+    every_op: bool = False,
+    symbols: Sequence[Tensor] = (),
+    readers: Mapping[Tensor, Sequence[Tensor]] | None = None,
 ) -> tuple[set[Tensor], dict[Tensor, str]]:
-    """The nodes that stand as symbols, and the names of all.
+    """Return the nodes that stand as symbols, and the names of all.
 
     These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
     expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
-    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed.
+    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed. `readers`
+    has the readers of each node where these are known already.
     """
-    readers = readers_of(order)
+    readers = readers_of(order) if readers is None else readers
     names = dict(names)
     taken = set(names.values())
     shown: set[Tensor] = set()

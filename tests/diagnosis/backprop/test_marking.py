@@ -7,7 +7,8 @@ from graphs import random_graph
 from textbook import MODELS, two_layers_with_tanh
 
 import tinygraph as tg
-from tinygraph.equations.derivation import Work
+from tinygraph.equations.derivation import Deriver
+from tinygraph.reading import Reading
 from tinygraph.testing.laws import applied, consistent, records, samples
 from tinygraph.writing.names import names_of
 
@@ -180,13 +181,13 @@ def test_a_factor_that_all_results_share_is_a_convention_too(rng):
 def test_scales_without_equations_are_those_of_the_equations(model, rng):
     J = MODELS[model](rng)
     J = J[0] if isinstance(J, tuple) else J
-    work = Work(J, {x for x in tg.toposort(J) if x.op is None and x.requires_grad}, None)
-    scales, derivation = work.scales(), tg.derive(J)
+    reading = Reading(tg.toposort(J))
+    scales, derivation = Deriver(reading, set(reading.parameters)).scales(), tg.derive(J)
     for equation in derivation:
         if equation.steps and equation.tensor.op is not None:
             assert scales.get(equation.tensor, 1.0) == equation.scale
     for node, scale in derivation.scales.items():
-        if node is not J and node.op is not None and node in work.shown:
+        if node is not J and node.op is not None and node in reading.shown:
             assert scales.get(node, 1.0) == scale
 
 

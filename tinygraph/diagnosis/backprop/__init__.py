@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import ArgumentError, UnsupportedError
 from ...graph.recording import enable_grad
-from ...graph.tensor import ArrayLike, Tensor, ask, describe
+from ...graph.tensor import ArrayLike, Tensor, ask, describe, toposort
+from ...reading import Reading
 from .report import BackpropReport
 
 __all__ = ["BackpropReport", "check_backprop"]
@@ -64,7 +65,9 @@ def check_backprop(
             f"{describe(output)} does not depend on anything that requires a gradient;"
             " what is to be learned is made with parameter(…)"
         )
-    from .marking import Check  # here, since importing what it takes is slow
+    from .marking import marked  # here, since importing what they take is slow
+    from .right import Right
 
     with enable_grad(), np.errstate(all="ignore"):
-        return Check(output, {**(given or {}), **named}, _getframe(1)).report(convention)
+        right = Right(Reading(toposort(output), _getframe(1)), {**(given or {}), **named})
+        return marked(right, convention)

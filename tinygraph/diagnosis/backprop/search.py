@@ -13,6 +13,7 @@ from ...graph.records import Op
 from ...graph.tensor import Tensor, describe
 from ...writing.notation import TRANSPOSED, number
 from .pieces import Pieces, steps_to, without_shortcut
+from .right import Right
 from .slips import FACTORS, LAST, NO_SLIP, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
 
 Candidate: TypeAlias = tuple[str, str, Any]
@@ -26,13 +27,21 @@ _CLEAR = 0.65  # a slip is named where the values agree to this part of their di
 class Search:
     """Tries what slips would lead to, the simplest first."""
 
-    def __init__(self, compared: Any) -> None:
-        self._compared, self._check = compared, compared.check
-        self._pieces = Pieces(self._check.order, compared.cut)
+    def __init__(
+        self,
+        right: Right,
+        counts: Mapping[str, float],
+        scales: Mapping[Tensor, float],
+        values: Mapping[Tensor, Any],
+        cut: Mapping[Tensor, Any],
+    ) -> None:
+        self._right, self._counts, self._scales = right, counts, scales
+        self._values, self._cut = values, cut  # what was given, and that of results with what follows from them
+        self._pieces = Pieces(right.reading.order, cut)
 
     def explained(self, node: Tensor, expected: Any) -> tuple[tuple[str, ...], str]:
         """The names of the slips that lead to what was given for a node, and a sentence without its subject."""
-        value, matches = self._compared.values[node], self._check.matches
+        value, matches = self._values[node], self._right.matches
         if not np.isfinite(value).all() and np.isfinite(expected).all():
             return ("not finite",), "is not finite where it should be"
         for stage in self._stages(node, expected):
@@ -66,18 +75,18 @@ class Search:
         yield _applied(LAST, whole)
 
     def _whole(self, node: Tensor, expected: Any) -> Gradient:
-        scales = self._compared.scales
-        gradients = self._named_near(node, self._check.gradients, "d")
+        scales = self._scales
+        gradients = self._named_near(node, self._right.gradients, "d")
         results = [
             (name, g * scale / scales[node]) for name, g in gradients.items() for scale in {1.0, *scales.values()}
         ]
-        results += [(name, x / scales[node]) for name, x in self._named_near(node, self._check.values).items()]
-        return Gradient(expected, self._check.counts, scales[node] != 1, results)
+        results += [(name, x / scales[node]) for name, x in self._named_near(node, self._right.values).items()]
+        return Gradient(expected, self._counts, scales[node] != 1, results)
 
     def _named_near(self, node: Tensor, arrays: Mapping[Tensor, Any], prefix: str = "") -> dict[str, Any]:
         """The arrays of the named nodes that were made shortly before or after another, by name."""
         near = sorted(arrays, key=lambda x: abs(x.age - node.age))[:_MOST_NAMES]
-        return {prefix + self._check.names[x]: arrays[x] for x in near if x is not node or not prefix}
+        return {prefix + self._right.names[x]: arrays[x] for x in near if x is not node or not prefix}
 
     def _near(self, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
         """Slips in the last step."""
@@ -92,7 +101,7 @@ class Search:
         """Slips in earlier steps, on the way from what was given."""
         for slip in OF_STEPS:
             for step in steps:
-                name = self._check.names.get(step.of)
+                name = self._right.names.get(step.of)
                 for cause, says, value in _applied([slip], step):
                     if np.shape(value) == np.shape(step.value):
                         carried = self._pieces.carried(step.of, np.asarray(value - step.value), node)
@@ -100,13 +109,13 @@ class Search:
 
     def _steps(self, node: Tensor) -> list[Step]:
         """The steps that lead to the gradient of a node from those that were given, the nearest first."""
-        check, cut = self._check, self._compared.cut
-        found = list(steps_to(node, check.reads, cut))
+        right, cut = self._right, self._cut
+        found = list(steps_to(node, right.reads, cut))
         readers = list(dict.fromkeys(reader for reader, _ in found))
         cotangents = dict(zip(readers, self._pieces.arriving(readers), strict=True))
         cotangents |= {x: g for x, g in cut.items() if x in cotangents}
-        values = self._named_near(node, check.values)
-        gradients = self._named_near(node, {**check.gradients, **cut}, "d")
+        values = self._named_near(node, right.values)
+        gradients = self._named_near(node, {**right.gradients, **cut}, "d")
         steps = [
             Step(
                 of=cast(Tensor, reader.inputs[i]),
@@ -130,8 +139,8 @@ class Search:
         """What an operand is called."""
         if not isinstance(x, Tensor):
             return number(x)
-        if x in self._check.names:
-            return self._check.names[x]  # type: ignore[no-any-return]
+        if x in self._right.names:
+            return self._right.names[x]
         if x.op is not None and x.op.notation == TRANSPOSED:
             return transposed(self._label(x.inputs[0]))
         text = "" if x.site.anonymous else x.site.text
@@ -139,9 +148,9 @@ class Search:
 
     def _gradient_label(self, node: Tensor, cotangents: Mapping[Tensor, Any]) -> str:
         """What the gradient of a node is called: that of W X in Z = W X + b is dZ."""
-        names, x = self._check.names, node
+        names, x = self._right.names, node
         while x not in names:
-            readers = self._check.readers.get(x, [])
+            readers = self._right.reading.readers.get(x, [])
             if len(readers) != 1 or not np.array_equal(cotangents.get(readers[0], ()), cotangents[node]):
                 return f"the gradient of {self._label(node)}"
             (x,) = readers

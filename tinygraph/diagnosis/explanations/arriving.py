@@ -63,7 +63,7 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 def _cancels(case: Case, size: float) -> bool:
     """Return whether the parts of a gradient are large beside their sum."""
-    readers = [r for r in case.seen.readers.get(case.t, ()) if r in case.seen.cotangents]
+    readers = [r for r in case.seen.senders.get(case.t, ()) if r in case.seen.cotangents]
     parts = [
         float(np.abs(part).sum())
         for reader, g in case.seen.sent(readers)
@@ -84,7 +84,7 @@ def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[C
     if not math.isfinite(norm(values[loss])):
         yield from of_value(case, loss)
         return
-    readers = case.seen.readers.get(x, [])
+    readers = case.seen.senders.get(x, [])
     anomaly = case.seen.anomaly(x)
     if anomaly is not None:
         reader = next((r for r in readers if r.site is anomaly.site), x)
@@ -175,7 +175,7 @@ def _scale(case: Case, key: str, other: Tensor) -> Cause:
     on_the_way = set(toposort(other))
     steps: dict[str, list[tuple[Tensor, float]]] = {}
     while x is not other and x in norms:
-        readers = [r for r in case.seen.readers.get(x, ()) if norms.get(r) and r in on_the_way]
+        readers = [r for r in case.seen.senders.get(x, ()) if norms.get(r) and r in on_the_way]
         if not readers:
             break
         reader: Any = max(readers, key=norms.__getitem__)
@@ -198,7 +198,7 @@ def _factor(name: str, logs: Sequence[float]) -> str:
 
 def _shown(case: Case, x: Tensor) -> Tensor:
     """Return the named tensor that stands for an unnamed one, if it has the same gradient."""
-    for reader in case.seen.readers.get(x, ()):
+    for reader in case.seen.senders.get(x, ()):
         if (
             not case.names.get(x)
             and case.names.get(reader)

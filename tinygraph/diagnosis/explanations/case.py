@@ -13,7 +13,8 @@ from ...autodiff.traversal import computed
 from ...graph.records import FUNCTIONS
 from ...graph.tensor import Tensor, describe, toposort
 from ...graph.threads import syntax_tree
-from ...writing.names import names_of, readers_of, variables_of
+from ...reading import Reading
+from ...writing.names import variables_of
 from ...writing.notation import number
 from ..findings import Examination
 
@@ -35,13 +36,17 @@ class Case:
         self.descendants = descendants(t, [x for x in self.variables if x.age > t.age])
         """The tensors that were computed from it, as far as the variables know."""
         self.loss = of if of is not None else self._presumed_loss()
-        self.names = names_of(toposort(t, *([self.loss] if self.loss is not None else [])), frame)
-        self.names[t] = t.name or self.variables.get(t) or self.names.get(t, "")
+        order = toposort(t if self.loss is None else self.loss)
+        self.leads_to_loss = t in set(order)
+        """Whether the loss was computed from it."""
+        self.reading = Reading(order if self.leads_to_loss else toposort(t, order[-1]), frame)
+        """The graph of the loss, with that of the tensor."""
+        self.names = {**self.reading.names, t: t.name or self.variables.get(t) or self.reading.names.get(t, "")}
 
     def examine(self, loss: Tensor) -> None:
         """Examine the graph of the loss. For an array, its own gradient is used, or that of its sum."""
         seed = None if loss.shape == () else loss.grad
-        self.seen = Examination(loss, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
+        self.seen = Examination(self.reading, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
 
     def _presumed_loss(self) -> Tensor | None:
         """Return the youngest scalar computed from `t` that a backward has used, or else the youngest one.
@@ -89,10 +94,9 @@ class Case:
 
     def path(self) -> str:
         """Return a short way back through named tensors: ``J → A2 → Z2 → W2``."""
-        readers = readers_of(self.seen.order)
         way, x = [self.t], self.t
         while x is not self.loss:
-            x = max((r for r in readers[x] if r in self.seen.gradients), key=lambda r: r.age)
+            x = max((r for r in self.reading.readers[x] if r in self.seen.gradients), key=lambda r: r.age)
             if x in self.names or x is self.loss:
                 way.append(x)
         labels = [self.label(x) for x in reversed(way)]

@@ -36,13 +36,13 @@ def of_constant(case: Case, x: Tensor) -> Iterator[Cause]:
 def of_path(case: Case, loss: Tensor) -> Iterator[Cause]:
     """Yield why no gradient can come from the loss, if none can."""
     t, label, whole = case.t, case.label(case.t), sentence(case.label(loss))
-    order = toposort(loss)
-    if t in set(order):
-        yield from _ends(case, loss, order)
+    if case.leads_to_loss:
+        yield from _ends(case, loss, case.reading.order)
         return
     if loss.op is None:
         yield _leaf(case, loss)
         return
+    order = toposort(loss)
     leaves = [x for x in order if x.op is None]
     apart = [x for x in leaves if not x.requires_grad and _model(case, x) is not None]
     twins = [x for x in order if t.name and x.name == t.name]

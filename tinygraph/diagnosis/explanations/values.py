@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...graph.tensor import Tensor, toposort
+from ...graph.walking import values_read
 from ...writing.notation import number
 from ..anomaly import Anomaly, anomaly_in_value
-from ..findings import norm, values_read
+from ..findings import norm
 from .answers import Cause
 from .case import MOST, Case, amount, largest, sentence
 

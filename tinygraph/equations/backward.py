@@ -1,0 +1,165 @@
+"""The equations of gradients in one convention, one after the other from the output back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..algebra.nodes import written
+from ..algebra.normal_form import Reader
+from ..algebra.shortest import shortest, simplified
+from ..algebra.terms import ONE, Call, Product, Sum, as_product
+from ..algebra.terms import symbol as symbol_term
+from ..autodiff.traversal import symbolic_contribution
+from ..graph.tensor import Tensor
+from ..writing.notation import Spans, Writer, as_text, symbol
+from .agreement import agree, refuse_false
+from .cotangents import Cotangents
+from .raw import Raw
+from .results import Equation
+from .scalars import Scalars, scale_of, value_of
+
+
+class Backward:
+    """Writes the equation of one gradient after the other, each over those before it.
+
+    In the `lecture` convention the scalars that all gradients of results have in common are set aside; with `expand`
+    the way through probabilities is written as the lecture does it first.
+    """
+
+    def __init__(
+        self,
+        cotangents: Cotangents,
+        scalars: Scalars,
+        reader: Reader,
+        names: dict[Tensor, str],
+        lecture: bool,
+        expand: bool,
+    ) -> None:
+        self._cotangents, self._scalars, self._reader = cotangents, scalars, reader
+        self._lecture, self._expand = lecture, expand
+        self.names = names
+        """The names of all symbols, to which each equation adds that of its gradient."""
+        self.equations: dict[Tensor, Equation] = {}
+        """The equations, by the nodes whose gradients they are of."""
+        self.shares: set[Product] = set()
+        """The scalars that were set aside: more than one where gradients have no common factor."""
+        self._count = 0
+        self._plain = Reader(reader.atoms, scalars.read, plain=True)
+        self._writer = Writer(names, lambda x: x not in names, axes=False, literals=scalars.literals)
+        self._raw = Raw([*cotangents.reading.shown, *cotangents.reading.as_read.values()])
+
+    def add(self, node: Tensor, g: Tensor) -> None:
+        """Write the equation of the gradient of a node."""
+        probabilities, through = self._through_probabilities(node)
+        written_out = g
+        if self._expand and through is not None and agree(through.data, g.data):
+            written_out, through = through, None  # as the lecture does it first: dz = da ∗ a ∗ (1 − a)
+        self._reader.forget()
+        term = self._reader.read(written_out)
+        used = ", ".join(self._reader.used)
+        form, reason = simplified(term)
+        share = self._scalars.share(form) if self._lecture and node.op is not None else ONE
+        own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
+        if through is not None:
+            lines = [(written(self._reader.read(through)), f"chain rule: d{probabilities} times its derivative")]
+            lines.append((written(form), "multiplied out, and equal terms cancel"))
+        else:
+            lines = [(self._raw.written(written_out), "chain rule")]
+            lines.append((written(self._plain.read(written_out)), "scalars to the front, equal factors as powers"))
+            lines.append((written(term), used or "summed term by term"))
+            if form is not term:
+                lines.append((written(form), reason))
+        if own is not form:
+            lines.append((written(own), "of each example's loss"))
+        name = self._name(node)
+        equation = self._equation(name, node, written_out, share, own, lines)
+        self.equations[node] = equation
+        leaf = Tensor(equation.value)
+        self.names[leaf] = name
+        if node.op is not None:
+            self.shares.add(share)
+            if g not in self._reader.atoms:
+                self._know(g, Sum((share.times(as_product(symbol_term(leaf))),)))
+
+    def _through_probabilities(self, node: Tensor) -> tuple[str, Tensor | None]:
+        """Return the gradient of a logit through its probabilities, and their name, where a loss looks through them."""
+        a = next((a for a in self._cotangents.aside if any(x is node for x in a.inputs)), None)
+        if a is None:
+            return "", None
+        through = symbolic_contribution(a, self._cotangents.aside[a], 0, self._cotangents.reading.as_read)
+        return self._cotangents.reading.symbols.get(a, "a"), through
+
+    def _know(self, g: Tensor, term: Sum) -> None:
+        """Write a gradient by its name from now on."""
+        self._reader.atoms[g] = self._plain.atoms[g] = term
+        self._plain.forget()
+        self._raw.know(g, _as_tensor(written(term)))
+
+    def _name(self, node: Tensor) -> str:
+        """Return a name for the gradient of a node that nothing else has."""
+        taken = self.names.values()
+        if node in self._cotangents.reading.shown:
+            name = f"d{self.names[node]}"
+            while name in taken:
+                name += "′"
+            return name
+        self._count += 1
+        while f"t{self._count}" in taken:
+            self._count += 1
+        return f"t{self._count}"
+
+    def _equation(
+        self, name: str, node: Tensor, g: Tensor, share: Product, own: Sum, lines: Sequence[tuple[Any, str]]
+    ) -> Equation:
+        """Return the equation at which the lines end, once its value has been compared with the gradient."""
+        graph = lines[-1][0]
+        scale, value = scale_of(share), np.asarray(value_of(graph))
+        value = value.reshape(node.shape) if value.size == node.size else np.broadcast_to(value, node.shape)
+        refuse_false(name, value, g, scale, self._raw)
+        left = symbol(name)
+        texts = [(self._writer.right_hand_side(line), reason) for line, reason in lines]
+        return Equation(
+            name,
+            node.shape,
+            scale,
+            value,
+            node,
+            own.operations,
+            _note(own),
+            _steps(left, texts),
+            _as_tensor(graph),
+            left,
+            texts[-1][0],
+        )
+
+
+def _steps(left: Spans, lines: Sequence[tuple[Spans, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the lines as texts, without those that read as the one before."""
+    texts = [(as_text(right), reason) for right, reason in lines]
+    shown = [texts[0], *(later for earlier, later in pairwise(texts) if later[0] != earlier[0])]
+    return tuple((f"{as_text(left)} = {text}", reason) for text, reason in shown)
+
+
+def _note(term: Sum) -> str:
+    """Return what the first Σ of an equation runs over."""
+    stack: list[Any] = [term]
+    while stack:
+        x = stack.pop(0)
+        if isinstance(x, Sum):
+            stack += [base for product in x.products for base, _ in product.powers]
+        elif isinstance(x, Call):
+            axis, shape = x.params.get("axis"), x.operands[0].shape if x.operands else ()
+            if x.op == "sum" and isinstance(axis, int):
+                kind = {(2, 1): "columns", (2, 0): "rows"}.get((len(shape), axis), "elements")
+                return f"sum over the {shape[axis]} {kind}"
+            stack += x.operands
+    return ""
+
+
+def _as_tensor(graph: Any) -> Tensor:
+    """Return a written term as a tensor, also where it is a number."""
+    return graph if isinstance(graph, Tensor) else Tensor(graph)
