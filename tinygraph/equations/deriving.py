@@ -99,7 +99,7 @@ def _derivation(
     if not sought or output.op is None:
         raise UnsupportedError(
             f"{describe(output)} does not depend on anything that requires a gradient;"
-            " what is to be learned is made with parameter(…)"
+            " make parameters with parameter(…)"
         )
     assume = [assume] if isinstance(assume, Tensor) else assume
     for fact in assume:

@@ -1,9 +1,9 @@
-"""What the nodes of a graph are called, for pictures and equations.
+"""The names of the nodes of a graph, for pictures and equations.
 
-In this order: ``name=``; the variable, attribute or key that the node was stored in; what the asking frame calls it;
-for a leaf, the text of the operand where it was first used. Nodes are told apart by identity: two of one name become
-Z₁ and Z₂. A name that was bound anew to what was computed from it alone, as in ``z = w @ x; z = z + b``, is the last
-one's only.
+They come, in this order, from ``name=``; from the variable, attribute or key that the node was stored in; from the
+variables of the asking frame; and for a leaf, from the text of the operand where it was first used. Nodes are told
+apart by identity: two nodes of one name become Z₁ and Z₂. If a name was bound anew to a result of the node alone, as in
+``z = w @ x; z = z + b``, only the last node keeps it.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def names_of(
 
 
 def literal_name(node: Tensor, position: int) -> str | None:
-    """What the source calls a number among the operands, such as the m in ``loss / m``."""
+    """Return the name that the source has for a number among the operands, such as the m in ``loss / m``."""
     name = _operand_name(node, position)
     if name is None or name == node.name:  # as in J += loss, where J was the number 0
         return None
-    # the 1 in reciprocal(x) = 1 / x, where the source has x as its first operand
+    # reciprocal(x) is 1 / x, and the source has x as its first operand
     return None if any(isinstance(x, Tensor) and x.name == name for x in node.inputs) else name
 
 
 def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
-    """Numbers that the source calls by a name, and m, the number of examples that a mean is taken over.
+    """Return the numbers that have a name in the source, and m, the number of examples that a mean is taken over.
 
-    A number that stands in the graph for something else too, by itself or as a reciprocal, keeps no name.
+    A number that also stands in the graph without its name, by itself or as a reciprocal, is left out.
     """
     found: dict[float, str] = {}
     taken = set(taken)
@@ -73,7 +73,7 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
             found[value] = name
             taken.add(name)
 
-    plain: set[float] = set()  # numbers in the source that have no name there
+    plain: set[float] = set()  # numbers that stand in the source without a name
     factors: dict[Tensor, set[float]] = {}  # the numbers by which a result is multiplied or divided at once
     for node in order:
         for i, x in enumerate(node.inputs):
@@ -111,24 +111,24 @@ def scalars_of(order: Sequence[Tensor], taken: set[str]) -> dict[float, str]:
 
 
 def _scales(node: Tensor) -> bool:
-    """Whether a node is a product or a quotient, element by element."""
+    """Return whether a node is a product or a quotient, element by element."""
     return node.op is not None and (node.op.is_product or node.op.divisor == 1)
 
 
 def averages(node: Tensor) -> bool:
-    """Whether a node is a mean, or a loss that takes the mean over its elements."""
+    """Return whether a node is a mean, or a loss that takes the mean over its elements."""
     return node.op is not None and (node.op.averages or node.params.get("reduction") == "mean")
 
 
 def _unsigned(x: Any) -> Any:
-    """What a sign stands before."""
+    """Return the operand of a sign."""
     while isinstance(x, Tensor) and x.op is not None and x.op.is_negation:
         x = x.inputs[0]
     return x
 
 
 def clean(text: str) -> str:
-    """Text that is safe to show anywhere: without control, format and unassigned characters, and not too long."""
+    """Return text that is safe to show anywhere: not too long, without control, format and unassigned characters."""
     visible = "".join(
         " " if character in _SPACES else character
         for character in text
@@ -142,7 +142,7 @@ def _visible(name: str | None) -> str | None:
 
 
 def variables_of(frame: FrameType) -> dict[Tensor, str]:
-    """What a frame calls tensors: by its variables, and their items and attributes one level deep."""
+    """Return the names that a frame has for tensors: its variables, and their items and attributes one level deep."""
     return dict(_called(_variables(frame)))
 
 
@@ -150,7 +150,7 @@ def _variables(frame: FrameType) -> dict[str, Any]:
     snapshot = frame.f_locals
     variables = dict(snapshot)
     if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        # the snapshot stays with the frame, and would keep the graph alive until the function returns
+        # the snapshot lives as long as the frame, and would keep the graph alive until the function returns
         for name, value in variables.items():
             if isinstance(value, Tensor):
                 del snapshot[name]
@@ -158,7 +158,7 @@ def _variables(frame: FrameType) -> dict[str, Any]:
 
 
 def _called(variables: Mapping[str, Any]) -> Iterator[tuple[Tensor, str]]:
-    """The tensors. The outermost name counts."""
+    """Yield the tensors with their names, the decisive name last."""
     inner: list[tuple[Tensor, str]] = []
     outer: list[tuple[Tensor, str]] = []
     for name, value in variables.items():
@@ -177,7 +177,7 @@ def _called(variables: Mapping[str, Any]) -> Iterator[tuple[Tensor, str]]:
 
 
 def first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
-    """What the source calls a leaf where it is first used, if that is a name."""
+    """Return the name that the source has for a leaf where it is first used, or None."""
     for reader in readers[:1]:
         for i, x in enumerate(reader.inputs):
             if x is leaf:
@@ -189,9 +189,9 @@ def first_operand(leaf: Tensor, readers: Sequence[Tensor]) -> str | None:
 
 
 def _operand_name(node: Tensor, position: int, keyword: str | None = None) -> str | None:
-    """What the source calls an operand, where it may be known which that is.
+    """Return the name that the source has for an operand, or None if it is not certain which operand that is.
 
-    Of a function that is composed of ops, such as layer_norm, the last op has other operands than the call.
+    In a function that is composed of ops, such as layer_norm, the last op has other operands than the call.
     """
     if node.site.anonymous or node.op is None:
         return None
@@ -202,7 +202,7 @@ def _operand_name(node: Tensor, position: int, keyword: str | None = None) -> st
 
 
 def _rebound(node: Tensor, found: Mapping[Tensor, str], readers: Mapping[Tensor, Sequence[Tensor]]) -> bool:
-    """Whether the name now belongs to what was computed from this node, its only reader, in the same function."""
+    """Return whether a node's only reader, in the same function, has taken over the node's name."""
     reading = readers.get(node, ())
     return (
         len(reading) == 1

@@ -1,7 +1,7 @@
-"""How nodes are written in mathematics.
+"""The notation of nodes in mathematics.
 
-An expression is a list of spans, text with a style, so that one walk over the graph serves every form of output. Names
-follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
+An expression is a list of spans, which are stretches of text with a style, so that one walk over the graph serves every
+form of output. Names follow the lecture: ``W1`` is W^[1], and other trailing digits are subscripts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Span(NamedTuple):
     text: str
     italic: bool = False
     level: int = 0
-    """1 is a superscript, −1 a subscript."""
+    """1 for a superscript, −1 for a subscript."""
 
 
 Spans = list[Span]
@@ -38,15 +38,15 @@ _LAYER = re.compile(r"\[[0-9l+−]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
 TRANSPOSED, _INVERSE = "{0}^T", "{0}^−1"
-_MOST_OPERANDS = 8  # of a function that takes any number
-# an expression that is longer is cut into parts that get symbols of their own
+_MOST_OPERANDS = 8  # of a function that takes any number of operands
+# longer expressions are cut into parts that get symbols of their own
 _LONGEST_EXPRESSION = 48  # characters
 _MOST_OPS = 10
 _MOST_KINDS = 4  # of operations that are counted
 
 
 def symbol(name: str, prefix: str = "") -> Spans:
-    """A name as a symbol: ``W1`` as W^[1], ``x12`` as x₁₂; with the prefix d it is the gradient's."""
+    """Return a name as a symbol: ``W1`` as W^[1], ``x12`` as x₁₂; with the prefix d, the symbol of its gradient."""
     name = clean(name)
     if match := _LAYERED.fullmatch(name):
         return [Span(prefix + match[1], True), Span(f"[{match[2]}]", False, 1)]
@@ -58,13 +58,13 @@ def symbol(name: str, prefix: str = "") -> Spans:
 
 
 def number(value: Any) -> str:
-    """A number in few digits."""
+    """Return a number in few digits."""
     text = f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)
     return text.replace("-", "−")
 
 
 class Writer:
-    """Writes the expressions of nodes; `names` says which nodes are written as symbols."""
+    """A writer of the expressions of nodes; the nodes in `names` are written as symbols."""
 
     def __init__(
         self,
@@ -76,12 +76,12 @@ class Writer:
         self._names = names
         self._inline = inline
         self._literals = literals or {}  # names of numbers
-        self._axes = axes  # whether sums say along which
-        self._known: dict[Tensor, Spans] = {}  # within one expression, which asks for some of its parts several times
+        self._axes = axes  # whether sums show their axes
+        self._known: dict[Tensor, Spans] = {}  # for one expression, which asks for some of its parts several times
         self._depth = 0
 
     def operand(self, x: Any, reader: Tensor, position: int) -> tuple[Spans, int]:
-        """One operand of `reader`, and how tightly it binds."""
+        """Return one operand of `reader` as spans, and how tightly it binds."""
         if not isinstance(x, Tensor):
             name = literal_name(reader, position) or self._literals.get(x)
             return (symbol(name), TIGHTEST) if name else _number(x)
@@ -99,7 +99,7 @@ class Writer:
         return written, BIG_SUM if self._factor(x) is not None and _ends_in_sum(written) else x.op.binding
 
     def _factor(self, node: Tensor) -> Tensor | None:
-        """The scalar quotient that a product begins with, which is written as in (1/m) x."""
+        """Return the scalar quotient that a product begins with, which is written as in (1/m) x, or None."""
         if node.op is None or not node.op.is_product:
             return None
         x = node.inputs[0]
@@ -108,7 +108,7 @@ class Writer:
         return None
 
     def _key(self, node: Tensor, operands: Sequence[Spans]) -> Spans:
-        """The key of an index, with the arrays in their places, but for constants that have no name."""
+        """Return the key of an index with the arrays in their places, except constants that have no name."""
         parts = [[Span(_index(part))] for part in node.params["key"]]
         places = [i for i, (part,) in enumerate(parts) if part.text == _PLACE]
         first = len(operands) - len(places)
@@ -120,12 +120,12 @@ class Writer:
         return [span for i, part in enumerate(parts) for span in ([Span(", "), *part] if i else part)]
 
     def _is_column(self, x: Any) -> bool:
-        """Whether an operand is a vector that is not written as a row already, as xᵀ A is."""
+        """Return whether an operand is a vector that is not yet written as a row, as it is in xᵀ A."""
         row = self._inline(x) and x.op is not None and x.op.is_matrix_product and self._is_column(x.inputs[0])
         return x.ndim == 1 and not row
 
     def right_hand_side(self, x: Any) -> Spans:
-        """What stands to the right of an equals sign: an expression, a symbol or a number."""
+        """Return the right side of an equation: an expression, a symbol or a number."""
         if not isinstance(x, Tensor):
             return _number(x)[0]
         if not self._inline(x):
@@ -133,7 +133,7 @@ class Writer:
         return self.expression(x) if x.op is not None else _constant(x)[0]
 
     def expression(self, node: Tensor) -> Spans:
-        """The right-hand side of a node's equation."""
+        """Return the right side of a node's equation."""
         if node not in self._known:
             self._depth += 1
             try:
@@ -141,7 +141,7 @@ class Writer:
             finally:
                 self._depth -= 1
         written = self._known[node]
-        if not self._depth:  # names may be others by the next one
+        if not self._depth:  # names may have changed by the next one
             self._known.clear()
         return written
 
@@ -167,7 +167,7 @@ class Writer:
         if op.notation == TRANSPOSED and isinstance(x := node.inputs[0], Tensor) and self._inline(x):
             if x.op is not None and x.op.notation == _INVERSE:
                 return [*operands[0][0][:-1], Span("−T", False, 1)]
-        if _is_reciprocal(node):  # not to be taken for the inverse of a matrix
+        if _is_reciprocal(node):  # or it would read as the inverse of a matrix
             inner, binding = operands[0]
             return [Span("1 / "), *(inner if binding > PRODUCT + 2 else [Span("("), *inner, Span(")")])]
         if op.is_matrix_product:  # a vector is a column, and a row where it is transposed
@@ -213,7 +213,7 @@ def _is_reciprocal(node: Tensor) -> bool:
 
 
 def _needed(op: Op, position: int, x: Any) -> int:
-    """How tightly an operand must bind to stand without parentheses."""
+    """Return how tightly an operand must bind to stand without parentheses."""
     if op.binding == TIGHTEST:
         return 0
     if op.is_negation:
@@ -223,7 +223,7 @@ def _needed(op: Op, position: int, x: Any) -> int:
     if "^{1}" in op.notation:
         return INDEX if not isinstance(x, (int, float)) else 0
     applied = isinstance(x, Tensor) and x.op is not None
-    if op.binding == MATRIX_PRODUCT:  # side by side, a sign would read as a difference
+    if op.binding == MATRIX_PRODUCT:  # a sign between factors would read as a difference
         return MATRIX_PRODUCT if applied and x.op.binding == MATRIX_PRODUCT else SIGN + 1
     if op.notation == "{0} / {1}":
         return MATRIX_PRODUCT + 1
@@ -239,18 +239,18 @@ def _begins_with_sum(spans: Spans) -> bool:
 
 
 def _ends_in_sum(spans: Spans) -> bool:
-    """Whether a Σ stands at the top level of a product, and so reaches to its end."""
+    """Return whether a Σ stands at the top level of a product, so that it reaches to the product's end."""
     return any(span.text.startswith("Σ") for span in spans)
 
 
 def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
-    """Whether an operand would put its sign right after another, or where it would read as a difference."""
+    """Return whether an operand's sign would follow another sign, or would read as a difference."""
     after_sign = op.is_negation or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
     return after_sign and operand[0].text.startswith("−")
 
 
 def _constant(x: Tensor) -> tuple[Spans, int]:
-    """A leaf that has no name."""
+    """Return the text of a leaf that has no name."""
     if x.shape == ():
         return _number(x.item())
     return [
@@ -263,15 +263,15 @@ def _number(value: Any) -> tuple[Spans, int]:
 
 
 def _raised(exponent: Spans) -> Spans:
-    """An exponent; superscripts within it are written as in the source, since levels do not nest."""
+    """Return an exponent. Its own superscripts are written as in the source, since levels do not nest."""
     if any(span.level for span in exponent):
         return [Span(as_text(exponent), True, 1)]
     return [Span(text, italic, 1) for text, italic, _ in exponent]
 
 
 _PLACE = "·"
-"""Stands in a key for an array."""
-_NUMBER = re.compile(r"t\d+")  # what has no name of its own
+"""A mark in a key that stands for an array."""
+_NUMBER = re.compile(r"t\d+")  # symbols without a name of their own
 
 
 def _parameter(name: str, value: Any, level: int) -> Spans:
@@ -300,7 +300,7 @@ def _joined(parts: list[Spans]) -> Spans:
 
 
 def counted(ops: Mapping[str, int]) -> str:
-    """Operations by kind, the commonest first: ``12 matmul, 12 add, 3 tanh, 1 log, 4 others``."""
+    """Return operations by kind, the commonest first: ``12 matmul, 12 add, 3 tanh, 1 log, 4 others``."""
     common = Counter(ops).most_common()
     others = sum(count for _, count in common[_MOST_KINDS:])
     kinds = [f"{count:,} {name}" for name, count in common[:_MOST_KINDS]]
@@ -308,7 +308,7 @@ def counted(ops: Mapping[str, int]) -> str:
 
 
 def on_a_line(node: Tensor, names: Mapping[Tensor, str]) -> str | None:
-    """The expression of a node over what has a name, as text; None where it is too long for one line."""
+    """Return the expression of a node over named nodes as text, or None if it is too long for one line."""
     within = [node]
     for part in within:  # which grows meanwhile
         within += [x for x in shown_inputs(part) if isinstance(x, Tensor) and x.op is not None and x not in names]
@@ -327,10 +327,10 @@ def with_symbols(
 ) -> tuple[set[Tensor], dict[Tensor, str]]:
     """Return the nodes that stand as symbols, and the names of all.
 
-    These are `symbols`, or have a name already, or are read more than once, or cut what would be too long an
-    expression, or are the last of `order`; what has no name is t1, t2, … All others stand within the expressions of
-    their readers. What nodes in `order` read and is not in it has to be in `symbols`, if it was computed. `readers`
-    has the readers of each node where these are known already.
+    Symbols are the nodes in `symbols`, those that have a name already or are read more than once, those that cut an
+    expression which would be too long, and the last of `order`. Symbols without a name are called t1, t2, … All other
+    nodes stand within the expressions of their readers. A computed node that nodes of `order` read from outside it must
+    be in `symbols`. `readers` has the readers of each node where these are known already.
     """
     readers = readers_of(order) if readers is None else readers
     names = dict(names)
@@ -370,7 +370,7 @@ def with_symbols(
 
 
 def sources(node: Tensor, shown: Set[Tensor]) -> list[Tensor]:
-    """The symbols that stand in the expression of a node, each once, in reading order."""
+    """Return the symbols in the expression of a node, each once, in reading order."""
     found: dict[Tensor, None] = {}
     stack = list(reversed(shown_inputs(node)))
     while stack:
@@ -385,7 +385,7 @@ def sources(node: Tensor, shown: Set[Tensor]) -> list[Tensor]:
 
 
 def within(node: Tensor, shown: Set[Tensor]) -> Iterator[Tensor]:
-    """A node, and the results that stand in its expression."""
+    """Yield a node, and the results that stand in its expression."""
     stack = [node]
     while stack:
         x = stack.pop()
@@ -394,7 +394,7 @@ def within(node: Tensor, shown: Set[Tensor]) -> Iterator[Tensor]:
 
 
 def backward_order(order: Sequence[Tensor], shown: Set[Tensor]) -> Iterator[Tensor]:
-    """The nodes as the lecture comes back to them: after a result the parameters in it."""
+    """Return the nodes in the order in which the lecture goes back: a result, then the parameters in it."""
     parts = {node: sources(node, shown) for node in order if node in shown and node.op is not None}
     waiting = Counter(x for inputs in parts.values() for x in inputs)
     for node in reversed(parts):
@@ -409,7 +409,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789+-−()nTi", "⁰¹²³⁴⁵⁶⁷⁸�
 
 
 def as_text(spans: Spans) -> str:
-    """Spans as one line of Unicode text, in which names stand as in the source: ``Z1 = W1 X + b1``."""
+    """Return spans as one line of Unicode text, with names as in the source: ``Z1 = W1 X + b1``."""
     out = []
     for level, group in groupby(spans, key=_level):
         stretch = list(group)
@@ -428,12 +428,12 @@ def as_text(spans: Spans) -> str:
 
 
 def _level(span: Span) -> int:
-    """The level, where the [1] of a layer is one of its own."""
+    """Return the level of a span; the [1] of a layer has a level of its own."""
     return 2 if span.level > 0 and _LAYER.fullmatch(span.text) else span.level
 
 
 def apart(spans: Spans) -> Spans:
-    """With a thin space between the [1] of a layer and the exponent after it, which else reads as one number."""
+    """Return spans with a thin space between the [1] of a layer and an exponent, which would read as one number."""
     found = list(spans)
     for i, (span, after) in enumerate(pairwise(spans)):
         if _level(span) == 2 and after.level > 0:
@@ -492,7 +492,7 @@ _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
 def as_latex(spans: Spans) -> str:
-    """Spans in LaTeX, for mathematics mode."""
+    """Return spans in LaTeX, for mathematics mode."""
     if any("√" in span.text for span in spans):  # in a notation, a sign may stand in one text with its parenthesis
         spans = [span._replace(text=text) for span in spans for text in re.findall("[√()]|[^√()]+", span.text)]
     if (root := next((i for i, span in enumerate(spans) if span.text == "√"), None)) is not None:
@@ -508,7 +508,7 @@ def as_latex(spans: Spans) -> str:
 
 
 def _end_of_operand(spans: Spans) -> int:
-    """Where what follows a sign ends: a symbol with its superscripts, or what is in parentheses."""
+    """Return where the operand of a sign ends: after a symbol with its superscripts, or after a parenthesis."""
     depth = 0
     for i, span in enumerate(spans):
         depth += span.text.count("(") - span.text.count(")")
@@ -524,7 +524,7 @@ def _latex(span: Span) -> str:
     subscript = re.sub("[₀-₉]+", lambda m: f"_{{{m[0].translate(_DIGITS)}}}", span.text)
     if subscript != span.text:
         return subscript
-    parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # words, which LaTeX would take for products
+    parts = re.split(r"([A-Za-z]{2,}(?: [a-z]{2,})*)", span.text)  # LaTeX would take words for products
     for i, part in enumerate(parts):
         escaped = "".join(_LATEX.get(character, character) for character in part)
         if i and i % 2 == 0 and part.startswith(" "):  # after a word

@@ -1,4 +1,4 @@
-"""Graphs as NumPy source that can be pasted and run."""
+"""Graphs as NumPy source that you can paste and run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..graph.tensor import Tensor
 from ..graph.threads import syntax_tree
 
 LARGEST_CONSTANT = 1000
-"""Elements of an array that is still written in a source."""
+"""The number of elements up to which an array is written out in a source."""
 _LONGEST_NAME = 100  # characters
 
 
 def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
-    """The names as Python identifiers, each once."""
+    """Return the names as Python identifiers, no two of them equal."""
     found: dict[Tensor, str] = {}
     taken = {"np"}
     for node, name in names.items():
@@ -35,9 +35,10 @@ def identifiers(names: Mapping[Tensor, str]) -> dict[Tensor, str]:
 
 
 def identifier(name: str, taken: Set[str], private: str = "") -> str:
-    """A name as a Python identifier that is not taken, nor of the form of those that are `private`.
+    """Return a name as a Python identifier that is not taken and does not match the pattern of `private` names.
 
-    It is normalised as Python does it when it reads source, so that no two are the same to it: µ and μ, Z₁ and Z1.
+    The identifier is normalised as Python does it when it reads source, so that Python tells all of them apart: to
+    Python, µ and μ are equal, and so are Z₁ and Z1.
     """
     plain = normalize("NFKC", name[:_LONGEST_NAME])
     plain = "".join(c if f"a{c}".isidentifier() else "_" for c in plain)
@@ -51,7 +52,7 @@ def identifier(name: str, taken: Set[str], private: str = "") -> str:
 
 
 def expression(node: Any, names: Mapping[Tensor, str]) -> str:
-    """What computes a node, over the named ones."""
+    """Return the expression that computes a node from the named nodes."""
     return names[node] if node in names and node.op is None else _written(node, names, inside=False)[0]
 
 
@@ -82,7 +83,7 @@ def _written(x: Any, names: Mapping[Tensor, str], inside: bool) -> tuple[str, in
 
 
 def written_array(array: Any) -> str:
-    """A constant array, to the last digit."""
+    """Return a constant array, to the last digit."""
     if not array.size:
         return f"np.zeros({array.shape}, dtype={array.dtype.name!r})"
     if is_uniform(array):
@@ -91,7 +92,7 @@ def written_array(array: Any) -> str:
 
 
 def is_uniform(array: Any) -> bool:
-    """Whether an array is one number again and again, and so short to write."""
+    """Return whether an array holds one number many times, so that it is short to write."""
     return bool(array.size > 1 and (array == array.flat[0]).all())
 
 
@@ -105,25 +106,25 @@ def _is_unnamed_number(x: Any, names: Mapping[Tensor, str]) -> bool:
 
 
 def _typed(x: Any) -> tuple[str, int]:
-    """A number beside integers or narrow floats: 2.0 is another than 2 there, and NumPy's other than Python's."""
+    """Return a number beside integers or narrow floats, where 2.0 differs from 2, and NumPy's 2.0 from Python's."""
     if not isinstance(x, Tensor):
         return _finite_or_named(repr(x)), SIGN if x < 0 else TIGHTEST
     return numpys_number(x._value), TIGHTEST
 
 
 def numpys_number(value: Any) -> str:
-    """A number of NumPy, of its dtype."""
+    """Return a number of NumPy, with its dtype."""
     text = repr(value.item())
     return f"np.{value.dtype.name}({text if np.isfinite(value) else repr(text)})"
 
 
 def _finite_or_named(numbers: str) -> str:
-    """Numbers as Python writes them, where inf and nan are no names of its own."""
+    """Return numbers as Python writes them; Python has no names for inf and nan, but NumPy has."""
     return re.sub(r"\b(inf|nan)\b", r"np.\1", numbers)
 
 
 def _template(x: Tensor) -> tuple[str, int]:
-    """The template of a node's op, with its parameters written in."""
+    """Return the template of a node's op, with its parameters written in."""
     op = x.op
     assert op is not None
     params = {key: x.params[key] for key in op.params}
@@ -146,11 +147,11 @@ def _template(x: Tensor) -> tuple[str, int]:
 
 
 def is_foreign(op: Op) -> bool:
-    """Whether an op is of the user's own, so that its function must be called by the name of the op."""
+    """Return whether an op is the user's own, so that a program must call its function by the name of the op."""
     return not op.source and op.forward.__module__.partition(".")[0] != PACKAGE
 
 
-_OBJECT = TIGHTEST + 1  # what is asked for an attribute or an item
+_OBJECT = TIGHTEST + 1  # an object whose attribute or item is taken
 
 
 @cache
@@ -161,7 +162,7 @@ def _tree(template: str) -> ast.expr:
 
 @cache
 def _binding(template: str) -> int:
-    """How tightly a template binds in Python."""
+    """Return how tightly a template binds in Python."""
     return _binds(_tree(template))
 
 
@@ -177,7 +178,7 @@ def _binds(x: ast.expr) -> int:
 
 @cache
 def _needed(template: str) -> Mapping[int, int]:
-    """How tightly each operand must bind, to stand in its places in a template without parentheses."""
+    """Return how tightly each operand must bind to stand in its places in a template without parentheses."""
     found: dict[int, int] = {}
     for parent in ast.walk(_tree(template)):
         children = [(field, child) for field, child in ast.iter_fields(parent) if not isinstance(child, list)]
@@ -201,12 +202,12 @@ def _needed(template: str) -> Mapping[int, int]:
 
 
 _HELPERS = frozenset(kernels.__all__)
-"""The names of the functions that `helpers` may put in."""
+"""The names of the functions that `helpers` may put into a source."""
 _KNOWN = {*_HELPERS, *dir(builtins)}
 
 
 def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str]], results: Sequence[str]) -> str:
-    """A function that assigns expressions to names, line by line, and returns some of them by name."""
+    """Return the source of a function that assigns expressions to names and returns some of the names in a dict."""
     body = [f"    {left} = {right}" for left, right in lines]
     returned = ", ".join(f"{result!r}: {result}" for result in results)
     source = "\n".join([f"def {name}({', '.join(arguments)}):", *body, f"    return {{{returned}}}", ""])
@@ -214,7 +215,7 @@ def function(name: str, arguments: Sequence[str], lines: Iterable[tuple[str, str
 
 
 def helpers(source: str) -> str:
-    """The functions that source needs and NumPy lacks."""
+    """Return the source of the functions that a source needs and NumPy lacks."""
     needed: dict[str, str] = {}
     texts = [source]
     while texts:

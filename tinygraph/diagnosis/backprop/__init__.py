@@ -1,4 +1,4 @@
-"""Checking backpropagation that was written by hand: which gradient is the first that is wrong, and by what slip."""
+"""The check of backpropagation that was written by hand: the first gradient that is wrong, and the slip behind it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ def check_backprop(
     """Compare gradients that you computed by hand, and say which is the first that is wrong, and by what slip.
 
     `output` is the recorded scalar, J. Give any of its gradients by name, ``dW1`` for that of W1, as arrays or tensors;
-    names that are no identifiers in a dict. They are compared in backward order. What comes after a wrong one is
-    compared with what follows from it, so that an error counts once.
+    give names that are not identifiers in a dict. The gradients are compared in backward order. Those that come after a
+    wrong one are compared with what follows from it, so that each error counts once.
 
-    The cause is looked for among the usual slips: the factor 1/m missing or doubled, a sign, a transpose, a sum missing
-    or over the wrong axis, keepdims, the elementwise product for the matrix product, g′ forgotten, or at A instead of
-    Z, or of another function, another factor in its place, and others; also on the way to what you gave.
+    The cause is searched for among the usual slips: the factor 1/m missing or doubled, a sign, a transpose, a sum
+    missing or over the wrong axis, keepdims, the elementwise product for the matrix product, g′ forgotten, taken at A
+    instead of Z, or taken from another function, another factor in its place, and others. The slip may also lie on the
+    way to the gradient that you gave.
 
-    `convention` is that of `derive`: with "lecture" gradients of results are those of each example's loss, and 1/m
-    enters with the parameters; with "exact" every dV is ∂J/∂V. Where all you gave follows the other one, it says so.
-    No ``.grad`` is needed or touched. What rounding may do, in the coarsest dtype among the graph's and yours, is not
-    an error.
+    `convention` is that of `derive`: with "lecture", gradients of results are those of each example's loss, and 1/m
+    enters with the parameters; with "exact", every dV is ∂J/∂V. If all your gradients follow the other convention, the
+    report says so. The check needs no ``.grad`` and changes none. A difference is not an error if it may come from
+    rounding, in the coarsest dtype among the graph's and yours.
 
-    Raises `ArgumentError` for a name that is no gradient's, nothing given, another convention, or an `output` that is
-    no scalar; `UnsupportedError` where nothing requires a gradient; `DTypeError` for what holds no real numbers.
+    Raises `ArgumentError` for a name that no gradient has, if nothing is given, for an unknown convention, and for an
+    `output` that is not a scalar; `UnsupportedError` if nothing requires a gradient; `DTypeError` if you give anything
+    but real numbers.
 
     >>> import numpy as np, tinygraph as tg
     >>> X, Y = tg.Tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0]]), tg.Tensor([[0.0, 1.0, 1.0]])
@@ -63,9 +65,9 @@ def check_backprop(
     if output.op is None or not output.requires_grad:
         raise UnsupportedError(
             f"{describe(output)} does not depend on anything that requires a gradient;"
-            " what is to be learned is made with parameter(…)"
+            " make parameters with parameter(…)"
         )
-    from .marking import marked  # here, since importing what they take is slow
+    from .marking import marked  # imported here, since it takes long
     from .right import Right
 
     with enable_grad(), np.errstate(all="ignore"):

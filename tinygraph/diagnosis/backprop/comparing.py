@@ -1,4 +1,4 @@
-"""The comparison of given gradients with the right ones, and with what follows from those given before."""
+"""The comparison of given gradients with the right ones, and with those that follow from gradients given before."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from .slips import NO_SLIP
 
 
 class Compared:
-    """The gradients given, compared in one convention."""
+    """The given gradients, compared with the right ones in one convention."""
 
     def __init__(self, conventions: Conventions, convention: str, scales: Mapping[Tensor, float]) -> None:
         self.right = right = conventions.right
         self.convention, self.scales = convention, scales
         self._counts = conventions.counts
         self.values = {node: value.astype(float) / scales[node] for node, value in right.given.items()}
-        """What was given, as exact gradients."""
+        """The given gradients, as exact gradients."""
         self.wrong = {node for node, value in self.values.items() if not right.agrees(node, value)}
         self.cut = {
             node: value
             for node, value in self.values.items()
             if node.op is not None and node is not right.output and value.shape == node.shape
         }
-        """The results whose gradients were given: what comes after is compared with what follows from these."""
+        """The results whose gradients were given: what comes after them is compared with what follows from these."""
 
     @cached_property
     def mistakes(self) -> dict[Tensor, Any]:
-        """Those that are wrong in themselves, each with what it should be."""
+        """The gradients that are wrong in themselves, each with its right value."""
         if not self.wrong:
             return {}
         pieces = Pieces(self.right.reading.order, self.cut, direct=self.cut.__contains__)
@@ -46,18 +46,18 @@ class Compared:
         return Search(self.right, self._counts, self.scales, self.values, self.cut)
 
     def _follows(self, node: Tensor, expected: Any) -> bool:
-        """Whether a wrong gradient follows from others, or comes after one of which that cannot be said."""
+        """Return whether a wrong gradient follows from other wrong ones, or may do so as far as can be said."""
         before = self._before(node)
         comparable = all(x in self.cut for x in before)
         return bool(before) and (not comparable or self.right.matches(node, self.values[node], expected))
 
     def _before(self, node: Tensor) -> list[Tensor]:
-        """The wrong gradients that lead to another."""
+        """Return the wrong gradients that lead to another one."""
         steps = steps_to(node, self.right.reads, self.values.keys())
         return list(dict.fromkeys(reader for reader, _ in steps if reader in self.wrong))
 
     def comparisons(self) -> Iterator[Comparison]:
-        """What there is to say of each."""
+        """Yield the comparison of each gradient."""
         search = self._search() if self.mistakes else None
         for node, given in self.right.given.items():
             name = f"d{self.right.names[node]}"

@@ -1,4 +1,4 @@
-"""The conventions that gradients may have been computed in: by what each multiplies those of results."""
+"""The conventions in which gradients may have been computed, each with its factor for the gradients of results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .right import Right
 
 
 class Conventions:
-    """What the given gradients are multiplied by, by the name of the convention.
+    """The factors of the given gradients, by the name of the convention.
 
-    Inputs count as results do; the gradients of parameters are the same in all conventions.
+    Inputs count as results. The gradients of parameters are the same in all conventions.
     """
 
     def __init__(self, right: Right) -> None:
@@ -20,17 +20,17 @@ class Conventions:
 
     @cached_property
     def exact(self) -> dict[Tensor, float]:
-        """1 for each gradient."""
+        """The factor 1 for each gradient."""
         return self._scales({})
 
     @cached_property
     def lecture(self) -> dict[Tensor, float]:
-        """The scales of the lecture; 1 where none can be derived, or results have no 1/m in common."""
+        """The factors of the lecture, or 1 if none can be derived or the results have no 1/m in common."""
         return self._scales({} if all(map(_is_parameter, self.right.given)) else self.right.scales)
 
     @property
     def common(self) -> dict[Tensor, float]:
-        """The scales where, besides parameters, all gradients of results are too large by the same count."""
+        """The factors if all gradients of results, and not just those of parameters, are too large by one count."""
         right = self.right
         results = [node for node in right.given if not _is_parameter(node) and node is not right.output]
         for n in self.counts.values() if any(map(_is_parameter, right.given)) else ():
@@ -47,7 +47,7 @@ class Conventions:
 
     @cached_property
     def counts(self) -> dict[str, float]:
-        """What a mean may be taken over, by name: the scalars that have one, and the lengths of axes."""
+        """The numbers that a mean may be taken over, by name: named scalars, and the lengths of axes."""
         reading = self.right.reading
         named = {name: value for value, name in reading.scalars.items() if value > 1}
         lengths = {float(n) for node in reading.order for n in node.shape}
@@ -55,7 +55,7 @@ class Conventions:
         return named | {f"{n:g}": n for n in sorted(others)}
 
     def note(self, convention: str, used: Mapping[Tensor, float], asked: Mapping[Tensor, float]) -> str:
-        """Return a sentence that the gradients of results are not in the convention that was asked for."""
+        """Return a sentence that the gradients of results are in another convention than the one asked for."""
         names = self.right.names
         scaled = [node for node in self.right.given if used[node] != asked[node]]
         *first, last = [f"d{names[node]}" for node in scaled]

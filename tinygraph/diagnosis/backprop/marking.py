@@ -1,4 +1,4 @@
-"""The marking of gradients that were computed by hand, in the convention in which least is wrong."""
+"""The marking of gradients that were computed by hand, in the convention in which the fewest are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A graph recorded again: cut where gradients were given, or with its results shaken."""
+"""A graph recorded again, cut where gradients were given, or with its results shaken."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SHAKE = 1e-13  # of its size
 
 
 class Pieces:
-    """The graph cut at results whose gradients are `given`: what reads such a result reads a leaf in its place.
+    """The graph cut at results whose gradients are `given`: the readers of such a result read a leaf in its place.
 
-    A loss that looks through a probability does not do so where this is `direct`.
+    A loss that looks through a probability does not do so if the probability is `direct`.
     """
 
     def __init__(
         self, order: Sequence[Tensor], given: Mapping[Tensor, Any], direct: Callable[[Tensor], bool] | None = None
     ) -> None:
-        self._made: dict[Tensor, Tensor] = {}  # what computes each node
-        self._read: dict[Tensor, Tensor] = {}  # what its readers read
+        self._made: dict[Tensor, Tensor] = {}  # the node that computes each value
+        self._read: dict[Tensor, Tensor] = {}  # the node that its readers read
         for node in order:
             made = node
             if node.op is not None:
@@ -42,17 +42,17 @@ class Pieces:
         self._seeds = [output.dtype.type(1), *(g.astype(node.dtype)[()] for node, g in given.items())]
 
     def arriving(self, nodes: Sequence[Tensor]) -> list[Any]:
-        """The gradients that come back to nodes, whether or not there is another one given."""
+        """Return the gradients that come back to nodes, whether or not others were given for them."""
         return _arrays(pulled_back(self._outputs, self._seeds, [self._read[x] for x in nodes], numbers=True))
 
     def carried(self, source: Tensor, g: Any, target: Tensor) -> Any:
-        """What a gradient of one node adds to that of another."""
+        """Return what a gradient of one node adds to that of another."""
         made = self._made[source]
         return _arrays(pulled_back([made], [g.astype(made.dtype)[()]], [self._read[target]], numbers=True))[0]
 
 
 def sizes_of(order: Sequence[Tensor], nodes: Sequence[Tensor]) -> dict[Tensor, float]:
-    """How large the terms are that gradients are summed from: by how much they move when all results are shaken."""
+    """Return the size of the terms of each gradient, from how much it moves when all results are shaken."""
     rng = np.random.default_rng(0)
     still, *moved = (_shaken(order, nodes, rng, shake) for shake in (0.0, _SHAKE, _SHAKE, _SHAKE))
     return {
@@ -62,14 +62,16 @@ def sizes_of(order: Sequence[Tensor], nodes: Sequence[Tensor]) -> dict[Tensor, f
 
 
 def largest(array: Any) -> float:
-    """The absolute value of the largest of the finite elements."""
+    """Return the absolute value of the largest finite element."""
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
 def steps_to(
     node: Tensor, reads: Mapping[Tensor, Sequence[tuple[Tensor, int]]], given: Collection[Tensor]
 ) -> Iterator[tuple[Tensor, int]]:
-    """Who reads a node, at which position; who reads these; and so on as far as gradients are given, nearest first."""
+    """Return the readers of a node, their readers and so on up to given gradients, each with its position, nearest
+    first.
+    """
     waiting, seen, count = [node], {node}, 0
     for x in waiting:
         for reader, i in reads.get(x, ()):
@@ -83,7 +85,7 @@ def steps_to(
 
 
 def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
-    """Who reads each node smoothly, and at which position."""
+    """Return the readers of each node through which it has a derivative, each with the position."""
     reads: dict[Tensor, list[tuple[Tensor, int]]] = {}
     for reader in order:
         if reader.op is not None and reader.dtype.kind == "f":
@@ -96,7 +98,7 @@ def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
 
 @cache
 def without_shortcut(op: Op) -> Op:
-    """An op without warnings; of a loss that looks through a probability a, one in which a passes its gradient on."""
+    """Return an op without warnings; if it is a loss of a = σ(z), one in which a itself passes its gradient on."""
     carriers = set(op.aside.values())
     return replace(op, aside={}, check=None, vjps=tuple(None if i in carriers else r for i, r in enumerate(op.vjps)))
 
@@ -107,7 +109,7 @@ def _without_warnings(op: Op) -> Op:
 
 
 def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Generator, shake: float) -> list[Any]:
-    """The gradients of nodes in float64 where every result, and every derivative, is off by a part of that size."""
+    """Return the float64 gradients of nodes when every result and every derivative is off by a small part."""
 
     def part(shape: tuple[int, ...]) -> Any:
         return shake * rng.uniform(-1, 1, shape)
@@ -127,9 +129,9 @@ def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Gen
 
 
 def _rough(op: Op, part: Callable[[tuple[int, ...]], Any]) -> Op:
-    """An op whose gradients are off by a little: of their size, and of g where they are g times a derivative.
+    """Return an op whose gradients are off by a small part of themselves, and of g if they are g times a derivative.
 
-    For a derivative may be the difference of numbers near 1, as 1 − a and 1 − e⁻ᵃ.
+    The latter matters where a derivative is a difference of numbers near 1, such as 1 − a or 1 − e⁻ᵃ.
     """
     if op.variadic:
         return op

@@ -1,4 +1,4 @@
-"""What `check_backprop` found, as text and as data."""
+"""The report of `check_backprop`, as text and as data."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ...graph.threads import cached_property
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """What `check_backprop` says of one gradient."""
+    """The verdict of `check_backprop` on one gradient."""
 
     name: str
     verdict: str
-    """agrees; wrong; or follows, where it is right given an earlier one that is not."""
+    """"agrees", "wrong", or "follows" if it is right given an earlier gradient that is wrong."""
     given: np.ndarray[Any, Any]
     expected: np.ndarray[Any, Any]
-    """The gradient in the convention of the report; where earlier ones are wrong, what follows from these."""
+    """The gradient in the convention of the report, or what follows from earlier gradients that are wrong."""
     causes: tuple[str, ...] = ()
-    """Of a gradient that is wrong the names of the slips that lead to it, the likeliest first: ``missing 1/m``, …"""
+    """The names of the slips that lead to a wrong gradient, the likeliest first: ``missing 1/m``, …"""
     explanation: str = ""
-    """The same as the end of a sentence about it."""
+    """The causes as the end of a sentence about the gradient."""
     due: str = "it should be"
-    """How what is expected is told: where earlier ones are wrong, it is from these."""
+    """The words before the expected value, which differ where it follows from a wrong gradient."""
     equation: str = ""
-    """What it should be, where that can be written in a line."""
+    """The equation of the right gradient, if it fits on a line."""
 
     @property
     def cause(self) -> str | None:
@@ -37,7 +37,7 @@ class Comparison:
 
     @cached_property
     def index(self) -> tuple[int, ...] | None:
-        """Where it is off most; None where the shape is wrong."""
+        """The element that is off most, or None if the shape is wrong."""
         if self.given.shape != self.expected.shape or not self.given.size:
             return None
         with np.errstate(all="ignore"):
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """By how much it is off there; NaN where the shape is wrong."""
+        """The difference there, or NaN if the shape is wrong."""
         return float("nan") if self.index is None else float(abs(self.given[self.index] - self.expected[self.index]))
 
     @property
@@ -67,9 +67,9 @@ class Comparison:
 
 
 class BackpropReport(Sequence[Comparison]):
-    """What `check_backprop` found: of each gradient given a comparison, in backward order; by position or by name.
+    """The result of `check_backprop`: a comparison for each given gradient, in backward order, by position or name.
 
-    In print, the first that is wrong and the likely cause, then a line for each.
+    In print it shows the first wrong gradient and the likely cause, then a line for each gradient.
     """
 
     def __init__(self, table: Sequence[Comparison], convention: str, note: str) -> None:
@@ -81,12 +81,12 @@ class BackpropReport(Sequence[Comparison]):
 
     @property
     def ok(self) -> bool:
-        """Whether all agree."""
+        """Whether all gradients agree."""
         return self._first is None
 
     @property
     def first(self) -> str | None:
-        """The name of the first that is wrong."""
+        """The name of the first wrong gradient."""
         return None if self._first is None else self._first.name
 
     @property
@@ -131,7 +131,7 @@ class BackpropReport(Sequence[Comparison]):
 
 
 def _told_apart(x: float, y: float) -> tuple[str, str]:
-    """Two numbers in as few digits as show that they differ."""
+    """Return two numbers in the fewest digits that show the difference."""
     for digits in (4, 6, 9, 12, 17):
         texts = f"{x:.{digits}g}", f"{y:.{digits}g}"
         if texts[0] != texts[1]:

@@ -17,15 +17,15 @@ from ...reading import Reading
 from ...writing.notation import backward_order
 from .pieces import largest, reads_of, sizes_of
 
-_MOST_NODES = 1000  # of a graph whose equations are derived
+_MOST_NODES = 1000  # nodes of a graph whose equations are derived
 _MOST_NAMES = 20  # in a message
 _LONGEST_EQUATION = 64  # characters
 _WORD, _NO_NAME = re.compile(r"\w+"), re.compile(r"\bt\d+\b")
-_ROUNDING = 64  # times what the last digit of the terms is worth
+_ROUNDING = 64  # in units of the last digit of the terms
 
 
 class Right:
-    """The right gradients of one graph, where gradients were given: they are ∂J/∂V, whatever the convention."""
+    """The right gradients of one graph where gradients were given: they are ∂J/∂V in every convention."""
 
     def __init__(self, reading: Reading, given: Mapping[str, ArrayLike]) -> None:
         self.reading, self.output, self.names = reading, reading.output, reading.names
@@ -77,7 +77,9 @@ class Right:
     # -- rounding ----------------------------------------------------------------------------------------------
 
     def agrees(self, node: Tensor, value: np.ndarray[Any, Any]) -> bool:
-        """Return whether a gradient is right but for rounding, relative to its elements and the terms of its sums."""
+        """Return whether a gradient is right except for rounding, relative to its elements and to the terms of its
+        sums.
+        """
         expected, precision = self.exact[node], self._precisions[node]
         if value.shape != expected.shape:
             return False
@@ -92,7 +94,7 @@ class Right:
         return sizes_of(self.reading.order, list(self.given))
 
     def matches(self, node: Tensor, value: Any, candidate: Any, digits: float = 0.5) -> bool:
-        """Return whether a value given for a node is another one, to a part of its digits, relative to its largest."""
+        """Return whether a value given for a node equals a candidate, to a part of the digits of its largest one."""
         if np.shape(value) != np.shape(candidate):
             return False
         return bool((_off(value, candidate) <= self._precisions[node].eps ** digits * largest(candidate)).all())
@@ -101,18 +103,18 @@ class Right:
 
     @cached_property
     def _deriver(self) -> Deriver | None:
-        """The deriver of all equations; None where there are none to be had."""
+        """The deriver of all equations, or None if the graph has none."""
         return self._deriver_of(set(self.reading.parameters))
 
     def _deriver_of(self, sought: set[Tensor]) -> Deriver | None:
         try:
             return Deriver(self.reading, sought) if len(self.reading.order) <= _MOST_NODES else None
-        except (GraphError, ArgumentError):  # a leaf has changed between two uses; an equation has no end
+        except (GraphError, ArgumentError):  # a leaf has changed between two uses, or an equation is endless
             return None
 
     @cached_property
     def scales(self) -> dict[Tensor, float]:
-        """By what the lecture's convention multiplies gradients of results; empty where they have no 1/m in common."""
+        """The factors of the lecture's convention for gradients of results; none if they have no 1/m in common."""
         return {} if self._deriver is None else self._deriver.scales()
 
     def equation(self, node: Tensor, lecture: bool) -> str:
@@ -131,12 +133,12 @@ class Right:
 
 
 def _off(value: Any, expected: Any) -> Any:
-    """How far apart elements are; what is expected to be infinite or NaN says nothing of what was given."""
+    """Return the differences of elements; where an infinity or NaN is expected, the difference says nothing."""
     return np.where((value == expected) | ~np.isfinite(expected), 0.0, np.abs(value - expected))
 
 
 def _dtype(value: np.ndarray[Any, Any]) -> np.dtype[Any]:
-    """The type of the numbers in an array; those of a narrower one may have been widened, and whole ones are exact."""
+    """Return the type of the numbers in an array; narrower ones may have been widened, and whole ones are exact."""
     if value.dtype.kind != "f":
         return np.dtype(np.float64)
     widened = value.dtype == np.float64 and bool((value == value.astype(np.float32)).all())
@@ -144,5 +146,5 @@ def _dtype(value: np.ndarray[Any, Any]) -> np.dtype[Any]:
 
 
 def _coarsest(*dtypes: np.dtype[Any]) -> Any:
-    """What is to be known of the dtype with the fewest digits."""
+    """Return NumPy's facts about the dtype with the fewest digits."""
     return max(map(np.finfo, dtypes), key=lambda precision: precision.eps)

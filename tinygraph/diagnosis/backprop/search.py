@@ -17,15 +17,15 @@ from .right import Right
 from .slips import FACTORS, LAST, NO_SLIP, OF_GRADIENTS, OF_STEPS, Gradient, Slip, Step, transposed
 
 Candidate: TypeAlias = tuple[str, str, Any]
-"""The name of a slip, what it says, and the value that it leads to."""
+"""The name of a slip, its sentence, and the value that it leads to."""
 
-_MOST_NAMES = 50  # among which one is looked for that was taken for another
+_MOST_NAMES = 50  # among which a mistaken operand is searched for
 _LONGEST_OPERAND = 30  # characters
-_CLEAR = 0.65  # a slip is named where the values agree to this part of their digits, which others hardly do by chance
+_CLEAR = 0.65  # values that agree to this part of their digits hardly do so by chance
 
 
 class Search:
-    """Tries what slips would lead to, the simplest first."""
+    """A search through the results of slips, the simplest first."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Search:
         cut: Mapping[Tensor, Any],
     ) -> None:
         self._right, self._counts, self._scales = right, counts, scales
-        self._values, self._cut = values, cut  # what was given, and that of results with what follows from them
+        self._values, self._cut = values, cut  # the given gradients, and what follows from those of results
         self._pieces = Pieces(right.reading.order, cut)
 
     def explained(self, node: Tensor, expected: Any) -> tuple[tuple[str, ...], str]:
-        """The names of the slips that lead to what was given for a node, and a sentence without its subject."""
+        """Return the names of the slips that lead to the given gradient, and a sentence without its subject."""
         value, matches = self._values[node], self._right.matches
         if not np.isfinite(value).all() and np.isfinite(expected).all():
             return ("not finite",), "is not finite where it should be"
@@ -60,7 +60,7 @@ class Search:
         return ("unknown",), "is wrong, and not by one of the usual slips"
 
     def _stages(self, node: Tensor, expected: Any) -> Iterator[Iterator[Candidate]]:
-        """Candidates, less and less simple."""
+        """Yield candidates that are less and less simple."""
         whole = self._whole(node, expected)
         steps = self._steps(node)
         near = [step for step in steps if step.of is node]
@@ -84,12 +84,12 @@ class Search:
         return Gradient(expected, self._counts, scales[node] != 1, results)
 
     def _named_near(self, node: Tensor, arrays: Mapping[Tensor, Any], prefix: str = "") -> dict[str, Any]:
-        """The arrays of the named nodes that were made shortly before or after another, by name."""
+        """Return the arrays of the named nodes that were made shortly before or after a node, by name."""
         near = sorted(arrays, key=lambda x: abs(x.age - node.age))[:_MOST_NAMES]
         return {prefix + self._right.names[x]: arrays[x] for x in near if x is not node or not prefix}
 
     def _near(self, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
-        """Slips in the last step."""
+        """Yield the results of slips in the last step."""
         for step in steps:
             for cause, says, value in _applied(OF_STEPS, step):
                 if step.alone:
@@ -98,7 +98,7 @@ class Search:
                     yield cause, says, expected - step.value + value
 
     def _far(self, node: Tensor, steps: Sequence[Step], expected: Any) -> Iterator[Candidate]:
-        """Slips in earlier steps, on the way from what was given."""
+        """Yield the results of slips in earlier steps, on the way from given gradients."""
         for slip in OF_STEPS:
             for step in steps:
                 name = self._right.names.get(step.of)
@@ -108,7 +108,7 @@ class Search:
                         yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
 
     def _steps(self, node: Tensor) -> list[Step]:
-        """The steps that lead to the gradient of a node from those that were given, the nearest first."""
+        """Yield the steps that lead from given gradients to that of a node, the nearest first."""
         right, cut = self._right, self._cut
         found = list(steps_to(node, right.reads, cut))
         readers = list(dict.fromkeys(reader for reader, _ in found))
@@ -131,12 +131,12 @@ class Search:
             )
             for reader, i in found
         ]
-        steps = [step for step in steps if step.repeated is not None]  # of variadic ops some inputs have no gradient
+        steps = [step for step in steps if step.repeated is not None]  # some inputs of variadic ops have no gradient
         ways = Counter(step.of for step in steps)
         return [replace(step, alone=ways[step.of] == 1) for step in steps]
 
     def _label(self, x: Any) -> str:
-        """What an operand is called."""
+        """Return the name of an operand."""
         if not isinstance(x, Tensor):
             return number(x)
         if x in self._right.names:
@@ -147,7 +147,7 @@ class Search:
         return text if text and len(text) <= _LONGEST_OPERAND else describe(x)
 
     def _gradient_label(self, node: Tensor, cotangents: Mapping[Tensor, Any]) -> str:
-        """What the gradient of a node is called: that of W X in Z = W X + b is dZ."""
+        """Return the name for the gradient of a node: that of W X in Z = W X + b is dZ."""
         names, x = self._right.names, node
         while x not in names:
             readers = self._right.reading.readers.get(x, [])
@@ -158,7 +158,7 @@ class Search:
 
 
 def _applied(slips: Sequence[Slip], of: Any) -> Iterator[Candidate]:
-    """What each of some slips leads to."""
+    """Yield the results of some slips."""
     for slip in slips:
         for value, texts in slip.values(of):
             yield slip.cause, slip.says.format_map(texts), value

@@ -1,7 +1,7 @@
 """The slips of backpropagation by hand, as data.
 
-Each is a function that gives what a right step of the chain rule, or a right gradient, becomes by it, and a sentence
-about the gradient that says so. A wrong gradient that equals one of these values is explained by it.
+Each slip is a function from a right step of the chain rule, or a right gradient, to the values that it leads to, with a
+sentence about the gradient. A wrong gradient that equals one of these values is explained by the slip.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...ops.arithmetic.broadcasting import broadcasts_to, unbroadcast
 
 Texts: TypeAlias = Mapping[str, str]
 Slipped: TypeAlias = Iterable[tuple[Any, Texts]]
-"""Values that a slip may lead to, each with what its sentence has in braces."""
+"""Values that a slip may lead to, each with the words for the braces of its sentence."""
 
 _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus")
 """Ops whose derivatives are taken for one another."""
@@ -32,45 +32,45 @@ class Gradient:
 
     value: Any
     counts: Mapping[str, float]
-    """Numbers that it may be divided by once too often or too rarely, such as m, by name."""
+    """Numbers by which it may be divided once too often or too rarely, such as m, by name."""
     of_examples: bool
-    """Whether by the convention it is that of each example's loss."""
+    """Whether the convention makes it the gradient of each example's loss."""
     results: Sequence[tuple[str, Any]]
-    """Other things of the graph that may be taken for it: values, and gradients."""
+    """Other values and gradients of the graph that may be mistaken for it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of the chain rule back: from the gradient `g` of a node to one of its operands."""
+    """One step of the chain rule back, from the gradient `g` of a node to one of its operands."""
 
     of: Tensor
-    """The operand,"""
+    """The operand."""
     node: Tensor
-    """and what was computed from it."""
+    """The node that was computed from it."""
     op: Op
     position: int
     g: Any
     name: str
-    """That of g."""
+    """The name of g."""
     operands: Sequence[str]
-    """What the operands are called,"""
+    """The names of the operands."""
     result: str
-    """and the node."""
+    """The name of the node."""
     values: Mapping[str, Any]
-    """The values of the graph by name, any of which may be taken for another,"""
+    """The values of the graph by name, any of which may be mistaken for another."""
     gradients: Mapping[str, Any]
-    """and its gradients."""
+    """The gradients of the graph by name."""
     alone: bool = True
     """Whether no other step leads to this operand."""
 
     @property
     def x(self) -> Any:
-        """The operand whose gradient it gives."""
+        """The operand whose gradient the step gives."""
         return self.node._args[self.position]
 
     @cached_property
     def repeated(self) -> Any:
-        """What the rule gives, before the sum over axes along which the operand was repeated."""
+        """The result of the rule, before the sum over axes along which the operand was repeated."""
         return applied(self.op, self.position, self.g, self.node._value, self.node._args, self.node.params)
 
     @property
@@ -82,17 +82,17 @@ class Step:
 
     @cached_property
     def value(self) -> Any:
-        """What it adds to the gradient of the operand."""
+        """The part that it adds to the gradient of the operand."""
         return self.summed(self.repeated)
 
     def summed(self, g: Any) -> Any:
-        """A gradient without the axes along which the operand was repeated."""
+        """Return a gradient summed over the axes along which the operand was repeated."""
         g = np.asarray(g)
         shape = np.shape(self.x)
         return unbroadcast(NUMBERS, g, shape) if self.op.kind == "elementwise" and g.shape != shape else g
 
     def with_args(self, *args: Any) -> Any:
-        """The same step with other operands."""
+        """Return the same step with other operands."""
         return self.summed(applied(self.op, self.position, self.g, self.node._value, args, self.node.params))
 
     @property
@@ -126,7 +126,7 @@ class Step:
 
 
 def applied(op: Op, position: int, g: Any, y: Any, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
-    """The rule of an op for one of its inputs."""
+    """Return the result of an op's rule for one of its inputs."""
     if op.variadic:
         rule = op.vjps[0](NUMBERS, g, y, *args, **params)[position]  # type: ignore[misc]
         return rule(NUMBERS, g, y, *args, **params) if callable(rule) else rule
@@ -134,18 +134,18 @@ def applied(op: Op, position: int, g: Any, y: Any, args: Sequence[Any], params: 
 
 
 def prime(op: Op, x: str, y: str) -> str:
-    """The derivative of y = g(x): tanh′(Z1)."""
+    """Return the derivative of y = g(x) in mathematics: tanh′(Z1)."""
     function = op.notation.removesuffix("({0})")
     return f"{function}′({x})" if function != op.notation else f"the derivative of {y}"
 
 
 def transposed(name: str) -> str:
-    """A name with the sign of a transpose, or without if it has one."""
+    """Return a name with the sign of a transpose, or without it if it has one."""
     return name.removesuffix("ᵀ") if name.endswith("ᵀ") else f"{name}ᵀ"
 
 
 def _named_axes(shape: tuple[int, ...], axes: Sequence[int]) -> str:
-    """The axes of a sum: the 400 columns."""
+    """Return the axes of a sum in words: the 400 columns."""
     if len(shape) != 2:
         return f"axis {', '.join(map(str, axes))}" if len(axes) < len(shape) else "all axes"
     return " and ".join(f"the {shape[axis]} {('row', 'column')[axis]}{'s' * (shape[axis] > 1)}" for axis in axes)
@@ -227,7 +227,7 @@ def _derivative_twice(step: Step) -> Slipped:
 
 
 def _derivative_at_result(step: Step) -> Slipped:
-    """g′(A) for g′(Z)."""
+    """The slip of g′(A) for g′(Z)."""
     if step.is_activation:
         y, i = step.node._value, step.position
         args = [y if k == i else a for k, a in enumerate(step.node._args)]
@@ -236,7 +236,7 @@ def _derivative_at_result(step: Step) -> Slipped:
 
 
 def _argument_for_result(step: Step) -> Slipped:
-    """Where g′ is written with A, as 1 − A², the same with Z."""
+    """The slip of Z for A in a g′ that is written with A, such as 1 − A²."""
     if step.is_activation:
         texts = {"wrong": step.operands[step.position], "right": step.result, "derivative": step.derivative}
         yield applied(step.op, step.position, step.g, step.x, step.node._args, step.node.params), texts
@@ -253,7 +253,7 @@ def _derivative_misremembered(step: Step) -> Slipped:
 
 
 def _other_activation(step: Step) -> Slipped:
-    """The derivative of another function at Z; or written with A, as A (1 − A), but of another's A."""
+    """The slip of another function's derivative at Z, or of one written with another A, as in A (1 − A)."""
     if not step.is_activation:
         return
     for name in _ACTIVATIONS:
@@ -271,7 +271,7 @@ def _unsummed(step: Step) -> Slipped:
 
 
 def _summed_otherwise(step: Step) -> Slipped:
-    """Over the wrong axes, with or without keepdims."""
+    """The slip of a sum over the wrong axes, with or without keepdims."""
     shape = step.repeated.shape
     for count in range(1, len(shape) + 1) if step.repeated_axes else ():
         for axes in itertools.combinations(range(len(shape)), count):
@@ -283,14 +283,14 @@ def _summed_otherwise(step: Step) -> Slipped:
 
 
 def _over(step: Step, axes: Sequence[int]) -> Texts:
-    """What was summed over, and what is to be."""
+    """Return the axes that were summed over, and those that should be."""
     shape = step.repeated.shape
     repeated = step.operands[step.position]
     return {"wrong": _named_axes(shape, axes), "right": _named_axes(shape, sorted(step.repeated_axes)), "x": repeated}
 
 
 def _oriented(step: Step) -> Iterator[tuple[tuple[Any, str], tuple[Any, str], int]]:
-    """The factors of a matrix product, each as it is or transposed; and how many are."""
+    """Yield the factors of a matrix product, each as it is or transposed, with the number of those transposed."""
     left, right = step.factors
     for a, b in itertools.product((False, True), repeat=2):
         yield (
@@ -322,7 +322,7 @@ def _elementwise(step: Step) -> Slipped:
 
 
 def _other_operand(step: Step) -> Slipped:
-    """Z1 for A1, or W1 for W2; in a product element by element also its own operand."""
+    """The slip of Z1 for A1, or W1 for W2, or of an operand for itself in an elementwise product."""
     tensors = [isinstance(x, Tensor) for x in step.node.inputs]
     if len(tensors) != 2 or not all(tensors) or step.op.kind not in ("elementwise", "contraction"):
         return
@@ -338,7 +338,7 @@ def _other_operand(step: Step) -> Slipped:
 
 
 def _other_gradient(step: Step) -> Slipped:
-    """dA1 for dZ1."""
+    """The slip of dA1 for dZ1."""
     shape = np.shape(step.g)
     for name, value in step.gradients.items():
         repeats = step.op.kind == "elementwise" and broadcasts_to(value.shape, shape)
@@ -367,7 +367,7 @@ def _path_forgotten(step: Step) -> Slipped:
 
 @dataclass(frozen=True)
 class Slip:
-    """A slip: its name, what it says of the gradient, and what becomes of what is right."""
+    """A slip: its name, its sentence about the gradient, and the function that makes a right value wrong."""
 
     cause: str
     says: str
@@ -387,10 +387,10 @@ OF_GRADIENTS = (
     Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
     Slip("wrong 1/m", TAKEN_FOR, _divided_by_another),
 )
-"""Of a gradient, whatever it is made of."""
+"""The slips in a gradient, however it was computed."""
 
 NO_SLIP = "kink"
-"""The name of what is another convention."""
+"""The name of a difference that is another convention and no slip."""
 
 OF_STEPS = (
     Slip(NO_SLIP, "agrees, but where {x} is 0 and {derivative} a matter of convention", _at_the_kink),
@@ -420,10 +420,10 @@ OF_STEPS = (
     Slip("wrong factor", TAKEN_FOR, _other_operand),
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
-"""Of a step on the way to it."""
+"""The slips in a step on the way to a gradient."""
 
 FACTORS = {"missing 1/m", "doubled 1/m", "factor 2", "wrong 1/m"}
-"""Two of these would explain any quotient."""
+"""Slips of which any two together would explain any quotient."""
 
 LAST = (Slip("something else", "is {wrong}", _something_else),)
-"""Of a gradient, where nothing else explains it."""
+"""The slip of a gradient that no other slip explains."""
