@@ -1,8 +1,9 @@
-# Three commands. They set up an environment of their own in .venv, with Python ≥ 3.11 and pip alone.
+# Four commands. They set up an environment of their own in .venv, with Python ≥ 3.11 and pip alone.
 #
-#   make demo    train the lecture's network on real data and draw it; results in out/
-#   make test    run the tests
-#   make check   lint and types
+#   make demo          train the lecture's network on real data and draw it; results in out/
+#   make test          run the tests
+#   make check         lint and types
+#   make docs-tables   write anew the tables and counts of the documentation that come from the tables of the code
 #
 # make test PYTHON=python3.13 VENV=.venv-3.13 NUMPY='numpy == 2.2.*' TESTS=tests/ops chooses what to test, and with what.
 
@@ -14,7 +15,7 @@ BIN = $(VENV)/bin
 # editable_mode: or a folder of this name beside a script would hide the package
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 
-.PHONY: demo demos test check clean
+.PHONY: demo demos test check docs-tables clean
 
 demo: $(VENV)/demo
 	$(BIN)/python demos/two_layer_net.py
@@ -29,6 +30,9 @@ check: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs-tables: $(VENV)/test
+	$(BIN)/python docs/tables.py
 
 $(VENV)/demo: $(VENV)/made
 	$(INSTALL) --editable '.[draw, demo]'

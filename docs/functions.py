@@ -1,4 +1,4 @@
-"""Writes docs/functions.md, the table of all functions, from the op table: `python docs/functions.py`."""
+"""Makes docs/functions.md, the table of all functions, from the op table: `make docs-tables`."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 PAGE = HERE / "functions.md"
 HEAD = """# All functions
 
-Written by `python docs/functions.py` from the op table; the tests compare it.
+Written by `make docs-tables` from the op table; the tests compare it.
 
 *Gradient* names the inputs of an op that one flows to, or says that there is one. It is exact to first and second
 order, which the laws check for every row by central differences, and any higher order is made of the same rules. "none"
@@ -95,7 +95,3 @@ def table():
     text += f"{counts[0]} functions, {counts[1]} of them with gradients of first, second and any order.\n\n{body}"
     text += f"## By their NumPy names\n\n{len(spelled)} functions of NumPy record on a tensor:\n"
     return text + ", ".join(f"`{name}`" for name in spelled) + ".\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(table(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Writes docs/slips.md, the slips that `check_backprop` was tried on and what it says: `python docs/slips.py`."""
+"""Makes docs/slips.md, the slips that `check_backprop` was tried on and what it says: `make docs-tables`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import tinygraph as tg
 PAGE = Path(__file__).parent / "slips.md"
 HEAD = """# Slips of backpropagation by hand
 
-Written by `python docs/slips.py`; the tests compare it.
+Written by `make docs-tables`; the tests compare it.
 
 Each row plants one slip in the six equations of the two-layer net of the lecture, and in dA2 and dA1; what comes after
 it is computed from the wrong value, as one would. All of it goes to `tg.check_backprop`, which has to find which
@@ -203,7 +203,3 @@ def table(tables):
             text += f"| {name} | `{planted}` | {cell(lecture)} | {cell(square)} | {report[report.first]} |\n"
         text += "\n"
     return text.rstrip("\n") + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(table(outcomes()), encoding="utf-8")

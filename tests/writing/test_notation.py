@@ -1,5 +1,6 @@
 """How nodes are written in mathematics: symbols, numbers, parentheses."""
 
+import itertools
 import re
 import unicodedata
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.graph.records import APPLY, OPS
+from tinygraph.graph.records import APPLY, OPS, TIGHTEST
 from tinygraph.testing.laws import samples
 from tinygraph.writing.names import names_of
 from tinygraph.writing.notation import Span, Writer, as_latex, as_text, backward_order, clean, number, symbol, within
@@ -507,3 +508,50 @@ def test_the_way_back_is_that_of_the_lecture():
 
 
 VARIABLE_SHAPES = {"W1": (4, 2), "b1": (4, 1), "W2": (1, 4), "x": (2, 3)}
+
+
+def test_expressions_that_are_written_alike_have_equal_values(rng):
+    """Each op within each other: parentheses stand wherever the text would mean something else without them."""
+    leaves = [tg.Tensor(rng.uniform(1, 2, (3, 3))) for _ in range(4)]
+    names = dict(zip(leaves, "abcd", strict=True))
+    by_notation = {op.notation: op for op in reversed(OPS.values()) if op.binding < TIGHTEST and not op.variadic}
+    ops = [op for op in by_notation.values() if not op.aside and not set(op.params) - {"axis", "keepdims"}]
+    assert len(ops) > 30
+    found = {}
+    with np.errstate(all="ignore"):
+        for outer, inner in itertools.product(ops, ops):
+            for place in range(len(outer.vjps)):
+                fresh = itertools.cycle(leaves)
+                try:
+                    operands = [
+                        applied(inner, [next(fresh) for _ in inner.vjps]) if i == place else next(fresh)
+                        for i in range(len(outer.vjps))
+                    ]
+                    node = applied(outer, operands)
+                except (TypeError, ValueError, IndexError):  # of dtypes or shapes that do not fit
+                    continue
+                text = as_text(Writer(names, lambda x: x not in names).expression(node))
+                known = found.setdefault(text, node)
+                assert known.shape == node.shape, text
+                np.testing.assert_allclose(known.data, node.data, rtol=1e-9, err_msg=f"{text}: {outer.name}")
+    assert len(found) > 800
+
+
+def applied(op, operands):
+    params = {"axis": 0, "keepdims": True} if "keepdims" in op.params else dict.fromkeys(op.params, 0)
+    return op.apply(*operands, **params)
+
+
+def test_an_operand_that_is_indexed_stands_in_parentheses():
+    x, w = tg.parameter([[1.0, 2.0]]), tg.parameter([[3.0, 4.0]])
+    i = tg.Tensor([[1, 0]])
+    assert "(x + w)[i]" in str(tg.derive(tg.sum(tg.take_along_axis(x + w, i, axis=1))))
+
+
+@pytest.mark.parametrize("notation", ["{0}[{1}]", "{0} ⊗ {1}", "{0}^H", "log |{0}|", "{0}!", "a {0}", "{0}({1})"])
+def test_a_notation_that_needs_a_binding_is_refused_without_one(notation):
+    def combined(xp, x, y):
+        return x + y
+
+    with pytest.raises(tg.ArgumentError, match=r"combined is written .* give its binding"):
+        tg.op("elementwise", None, None, notation=notation)(combined)

@@ -6,6 +6,7 @@ Applying an op has three forms, by the number of inputs: the commonest are spare
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from sys import _getframe
@@ -71,8 +72,8 @@ def op(
     programs compute it in place of calling `run`. Any other fact of `tinygraph.graph.records.Op` is given by its name.
 
     Raises `ArgumentError` for a kind that does not exist, for a name that another op has, where there are more rules
-    or slopes than inputs, where a slope does not take the result, the inputs and the parameters, and where slopes
-    stand beside rules or belong to an op that is not elementwise.
+    or slopes than inputs, where a slope does not take the result, the inputs and the parameters, where slopes stand
+    beside rules or belong to an op that is not elementwise, and for a notation that needs a binding and has none.
     """
     _need_kind(kind)
     if slope is not None and (vjps or kind != "elementwise"):
@@ -95,6 +96,12 @@ def op(
         ours = forward.__module__.partition(".")[0] == PACKAGE
         number = run or (getattr(np, name, None) if ours else None) or partial(forward, NUMBERS)
         rules = vjps if slope is None else tuple(one and _rule_of(one, name, names, count) for one in slopes)
+        written = notation or f"{name}({', '.join(f'{{{i}}}' for i in range(count))})"
+        if binding == TIGHTEST and not _is_closed(written):
+            raise ArgumentError(
+                f"{name} is written {written!r}, which other operands and powers would be read into: give its binding,"
+                " such as that of a product, binding=tinygraph.graph.records.PRODUCT"
+            )
         record = Op(
             name=name,
             kind=kind,
@@ -103,7 +110,7 @@ def op(
             vjps=rules if ours or slope is not None else tuple(rule and _giving_tensors(rule) for rule in rules),
             variadic=variadic,
             params=names if variadic else names[count:],
-            notation=notation or f"{name}({', '.join(f'{{{i}}}' for i in range(count))})",
+            notation=written,
             binding=binding,
             source=source,
             aside=aside or {},
@@ -146,6 +153,19 @@ def _need_kind(kind: str) -> None:
     near = get_close_matches(str(kind), KINDS, 1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(f"the kind of an op is one of {', '.join(KINDS)}, not {kind!r}{meant}")
+
+
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^][]*\]|\|[^|]*\||‖[^‖]*‖|⟨[^⟨⟩]*⟩|⌊[^⌊⌋]*⌋|⌈[^⌈⌉]*⌉")
+_SCRIPTS = r"(\^−?\w+|_\w+|[_^]\{\w+\}|′)*"
+_CLOSED = re.compile(rf"\{{[0*]\}}|(([A-Za-z]\w*([ -][a-z]\w*)*|[^\W\d]|\{{[a-z]\w*\}}){_SCRIPTS})?▢{_SCRIPTS}")
+
+
+def _is_closed(notation: str) -> bool:
+    """Return whether a notation is an operand alone, or all in brackets but for a name before them."""
+    text, before = notation, ""
+    while text != before:
+        text, before = _BRACKETED.sub("▢", text), text
+    return _CLOSED.fullmatch(text) is not None
 
 
 def _rule_of(slope: Rule, name: str, names: Sequence[str], count: int) -> Rule:

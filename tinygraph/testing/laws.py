@@ -45,7 +45,7 @@ def records() -> list[Record]:
 def samples(op: Record) -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield inputs and parameters to test an op on, which are the same on every run."""
     given: Sequence[Any] = op.samples or ()
-    if op.samples is None or (given and isinstance(given[0], Domain)):
+    if op.samples is None or (given and not isinstance(given[0], Sample)):
         domains = tuple(given)
         given = [Sample(shapes, {}, domains) for shapes in _SHAPES[_count(op)]]
     for sample in given:
@@ -59,7 +59,7 @@ def samples(op: Record) -> Iterator[tuple[list[Any], dict[str, Any]]]:
 
 def _has_samples(op: Record) -> bool:
     """Return whether a record has samples of its own, and not only domains of its inputs."""
-    return bool(op.samples) and not isinstance(op.samples[0], Domain)
+    return bool(op.samples) and isinstance(op.samples[0], Sample)
 
 
 def _count(op: Record) -> int:
@@ -143,7 +143,7 @@ def law_forward(op: Record, inputs: list[Any], params: dict[str, Any]) -> None:
         value: Any = op.run(*inputs, **params)
         _require(_same(op.forward(NUMBERS, *inputs, **params), value), op, "the rule and run differ", inputs, params)
         _require(_same(recorded.data, value), op, "the recorded value differs", inputs, params)
-        if op.variadic:
+        if op.variadic or "dtype" in params:  # which NumPy takes by position
             return
     theirs = _numpys(op)
     if theirs is not None:
@@ -329,14 +329,15 @@ def law_same_operand_twice(op: Record, inputs: list[Any], params: dict[str, Any]
     if len(inputs) < 2 or len(shapes) > 1 or not floats or (isinstance(op, Op) and op.aside):
         return
     several = [Tensor(inputs[0], requires_grad=True) for _ in inputs]
-    output = applied(op, several, params)
-    if not output.requires_grad:
-        return
-    output.backward(np.ones(output.shape))
     one = Tensor(inputs[0], requires_grad=True)
-    output = applied(op, [one] * len(inputs), params)
-    output.backward(np.ones(output.shape))
-    total = sum(x.grad for x in several if x.grad is not None)
+    with np.errstate(all="ignore"):  # some places may be for positive numbers only
+        output = applied(op, several, params)
+        if not output.requires_grad:
+            return
+        output.backward(np.ones(output.shape))
+        output = applied(op, [one] * len(inputs), params)
+        output.backward(np.ones(output.shape))
+        total = sum(x.grad for x in several if x.grad is not None)
     _require(one.grad is not None and _same(one.grad, total), op, "one tensor twice", inputs, params)
 
 

@@ -37,6 +37,10 @@ _SUBSCRIPTED = re.compile(r"([^\W\d]\w*?)([₀-₉]+)")
 _LAYER = re.compile(r"\[[0-9l+−]+\]")
 _NUMBERED = re.compile(r"(.*?[^\W\d_])([0-9]+)")
 _PLACEHOLDER = re.compile(r"(\^|_)?\{(\w+|\*)\}|\^(−?\w)")
+_OPENING, _CLOSING = ("(", "[", ", ", "← "), (")", "]", ",")
+_OPERAND = re.compile(r"(?<![_^])(\{\d\}|\b\d)")  # of an operator
+_CHAINED = re.compile(r"[+−∗/]")  # operators that may follow each other
+_WORD = re.compile(r"\} \w+ \{")  # an operator such as mod, before which a sign would belong to its first operand
 TRANSPOSED, _INVERSE = "{0}^T", "{0}^−1"
 _MOST_OPERANDS = 8  # of a function that takes any number of operands
 # longer expressions are cut into parts that get symbols of their own
@@ -189,10 +193,13 @@ class Writer:
             elif match[2].isdigit():
                 i = int(match[2])
                 inner, binding = operands[i]
-                needed = _needed(op, i, node.inputs[i])
-                if f"{{{i}}}^" in template and i in (0, op.is_matrix_product):  # a power of one would read otherwise
+                before, after = template[: match.start()], template[end:]
+                needed = _needed(op, before, match[1], node.inputs[i])
+                if before.endswith(_OPENING) and after.startswith(_CLOSING):
+                    needed = 0
+                elif after.startswith("^"):  # a power of one would read otherwise
                     needed = POWER + 1
-                if binding < needed or _begins_with_sign(op, i, inner):
+                if binding < needed or _begins_with_sign(op, before, inner):
                     inner = [Span("("), *inner, Span(")")]
                 spans += _raised(inner) if level else inner
             else:
@@ -212,22 +219,22 @@ def _is_reciprocal(node: Tensor) -> bool:
     return node.ndim > 1 and isinstance(power, (int, float)) and power == -1
 
 
-def _needed(op: Op, position: int, x: Any) -> int:
-    """Return how tightly an operand must bind to stand without parentheses."""
+def _needed(op: Op, before: str, script: str | None, x: Any) -> int:
+    """Return how tightly an operand must bind to stand without parentheses after what its op writes `before` it."""
     if op.binding == TIGHTEST:
         return 0
-    if op.is_negation:
-        return BIG_SUM
-    if position == 0:  # a comparison of one would read from the right
-        return op.binding + (op.binding == COMPARISON)
-    if "^{1}" in op.notation:
-        return INDEX if not isinstance(x, (int, float)) else 0
     applied = isinstance(x, Tensor) and x.op is not None
+    if op.is_negation:
+        return SIGN if applied and _WORD.search(x.op.notation) else BIG_SUM
+    if script:
+        return op.binding if "{" not in before else INDEX if not isinstance(x, (int, float)) else 0
+    if not _OPERAND.search(before):  # a comparison of one would read from the right
+        return op.binding + (op.binding == COMPARISON)
     if op.binding == MATRIX_PRODUCT:  # a sign between factors would read as a difference
         return MATRIX_PRODUCT if applied and x.op.binding == MATRIX_PRODUCT else SIGN + 1
-    if op.notation == "{0} / {1}":
+    if before.endswith("/ "):
         return MATRIX_PRODUCT + 1
-    return op.binding + (not applied or not op.associative)
+    return op.binding + (not applied or not op.associative or not _CHAINED.search(x.op.notation))
 
 
 def _grouped(spans: Spans, binding: int) -> Spans:
@@ -243,9 +250,9 @@ def _ends_in_sum(spans: Spans) -> bool:
     return any(span.text.startswith("Σ") for span in spans)
 
 
-def _begins_with_sign(op: Op, position: int, operand: Spans) -> bool:
+def _begins_with_sign(op: Op, before: str, operand: Spans) -> bool:
     """Return whether an operand's sign would follow another sign, or would read as a difference."""
-    after_sign = op.is_negation or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and position == 1)
+    after_sign = op.is_negation or (op.binding in (SUM, PRODUCT, MATRIX_PRODUCT) and bool(_OPERAND.search(before)))
     return after_sign and operand[0].text.startswith("−")
 
 

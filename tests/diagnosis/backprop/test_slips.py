@@ -41,7 +41,7 @@ def test_each_planted_slip_is_found_first_and_named(outcomes):
 
 
 def test_the_page_of_slips_is_up_to_date(page, outcomes):
-    assert page.table(outcomes) == page.PAGE.read_text(encoding="utf-8"), "run `python docs/slips.py`"
+    assert page.table(outcomes) == page.PAGE.read_text(encoding="utf-8"), "run `make docs-tables`"
 
 
 def cause(J, **given):

@@ -549,6 +549,7 @@ def _scipy(name: str, *args: Any) -> Any:
     run=lambda x: _scipy("gammaln", x),
     samples=(_positive,),
     source="gammaln({0})",
+    binding=SIGN,
 )
 def gammaln(xp: Any, x: ArrayLike) -> Any:
     """y = log |Γ(x)|, elementwise, with y′ = ψ(x), the `digamma` function. Needs SciPy.

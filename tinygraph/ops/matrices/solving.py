@@ -16,7 +16,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, ShapeError
 from ...graph.declaring import composite, constant, op
-from ...graph.records import MATRIX_PRODUCT, POWER
+from ...graph.records import MATRIX_PRODUCT, POWER, SIGN
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, matrices, normalize_axes
@@ -152,6 +152,7 @@ def sign_of_det_(xp: Any, x: ArrayLike) -> Any:
     samples=_invertible,
     source="np.linalg.slogdet({0}).logabsdet",
     flops=_FLOPS_OF_LU,
+    binding=SIGN,
 )
 def logabsdet_(xp: Any, x: ArrayLike) -> Any:
     """The logarithm of the absolute value of the determinant."""

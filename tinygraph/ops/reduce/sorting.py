@@ -15,6 +15,7 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError
 from ...graph.declaring import composite, op
+from ...graph.records import INDEX
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, need_integers, need_one_of
@@ -54,6 +55,7 @@ _chosen = (
     run=np.take_along_axis,
     samples=_chosen,
     chooses=True,
+    binding=INDEX,
 )
 def take_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int) -> Any:
     """The elements that indices of the same shape, but for the axis, name along it."""
