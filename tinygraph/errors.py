@@ -1,8 +1,8 @@
 """The exceptions, and how their messages are put together.
 
 Every error that tinygraph raises on purpose is a `TinygraphError` and also the built-in exception that a
-NumPy user would expect. The functions below turn facts (names, shapes, places) into text; they know nothing of
-tensors, so that any file may use them.
+NumPy user would expect. The functions below turn facts (names, shapes, places) into text. They
+know nothing about tensors, so any file may use them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 
 
 class Picture(Protocol):
-    """What the picture of an error can do; see `tinygraph.Picture`."""
+    """The parts of `tinygraph.Picture` that the picture of an error offers."""
 
     @property
     def svg(self) -> str: ...  # noqa: D102
@@ -34,28 +34,28 @@ class Misfit(NamedTuple):
     """An operation that could not be applied, for a picture of it."""
 
     text: str
-    """What the user wrote."""
+    """The operation as the user wrote it."""
     operands: tuple[Any, ...]
-    """Tensors, and Python numbers as they were written."""
+    """The tensors, and the Python numbers as they were written."""
     site: Any
-    """Where it was written."""
+    """The place where the user wrote it."""
     scope: tuple[str, ...]
 
 
 class ShapeError(TinygraphError, ValueError):
     """Shapes that do not fit together.
 
-    Where it is operands of an operation that do not fit, `picture` shows what was built of the graph, and them.
+    If the operands of an operation do not fit, `picture` shows them and the graph that was built so far.
     """
 
     misfit: Misfit | None = None
-    """It keeps the graph as long as the error lives; copies and pickles are without it."""
+    """The operation that failed. It keeps the graph alive as long as the error lives; copies and pickles lack it."""
 
     @property
     def picture(self) -> Picture | None:
-        """The graph as far as it was built, and the operation that failed, with the operands marked that do not fit.
+        """A picture of the graph built so far and of the operation that failed; operands that do not fit are marked.
 
-        None for an error that no operation on tensors has raised.
+        It is None if the error did not come from an operation on tensors.
 
         >>> import numpy as np, tinygraph as tg
         >>> W, X = tg.parameter(np.ones((4, 3))), tg.Tensor(np.ones((2, 400)))
@@ -74,7 +74,7 @@ class ShapeError(TinygraphError, ValueError):
 
 
 DRAWN_BY: list[Callable[[Misfit, FrameType], Picture | None]] = []
-"""What draws a misfit for the frame that asks; `tinygraph.pictures` puts it here."""
+"""The function that draws a misfit for the frame that asks; `tinygraph.pictures` puts it here."""
 
 
 class ArgumentError(TinygraphError, ValueError):
@@ -82,7 +82,7 @@ class ArgumentError(TinygraphError, ValueError):
 
 
 class DTypeError(TinygraphError, TypeError):
-    """A dtype that cannot be used, such as integers that are to require a gradient."""
+    """A dtype that cannot be used, such as an integer dtype for a tensor that requires a gradient."""
 
 
 class UnsupportedError(TinygraphError, TypeError):
@@ -90,11 +90,11 @@ class UnsupportedError(TinygraphError, TypeError):
 
 
 class GraphError(TinygraphError, RuntimeError):
-    """A graph in a state in which the answer would be wrong, such as one already used by `backward`."""
+    """A graph whose state would make the answer wrong, such as one that `backward` has already used."""
 
 
 class AnomalyError(TinygraphError, FloatingPointError):
-    """A NaN or an infinity that was made of finite numbers, within `detect_anomaly`."""
+    """A NaN or an infinity that an op made from finite numbers within `detect_anomaly`."""
 
 
 class DependencyError(TinygraphError, ImportError):
@@ -109,14 +109,14 @@ class BroadcastWarning(UserWarning):
 
 
 class Operand(NamedTuple):
-    """What an error message says about one operand."""
+    """The facts about one operand that an error message tells."""
 
     name: str
     shape: Shape
     origin: str = ""
 
 
-# What does the work of a function of NumPy, where the name does not say.
+# Ops that do the work of NumPy functions with quite different names.
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "matmul": ("dot", "inner", "vdot", "einsum"),
     "concat": ("hstack", "vstack", "append", "column_stack"),
@@ -125,7 +125,7 @@ _INSTEAD |= {"reshape": ("squeeze", "ravel", "expand_dims", "atleast_1d", "atlea
 _VARIANT = re.compile(r"(?:nan|arc|f|m)?([a-z]{3,}?)(?:1p|2|10)?")
 
 
-# What PyTorch calls otherwise, arguments and methods.
+# Arguments and methods that have other names in PyTorch.
 _PYTORCH = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "input": "x"}
 PYTORCH_METHODS = {"cpu": "x itself", "double": "x.astype(np.float64)", "float": "x.astype(np.float32)"}
 PYTORCH_METHODS |= {"long": "x.astype(np.int64)", "numpy": "x.data", "permute": "x.transpose(axes)", "t": "x.T"}
@@ -135,12 +135,12 @@ PYTORCH_METHODS |= {"cat": "tg.concat([x, y])", "norm": "tg.vector_norm(x)", "co
 
 
 def unexpected(names: Iterable[str]) -> str:
-    """Arguments that are not taken, with what stands for those of PyTorch here."""
+    """Return the names of unexpected arguments as text; a name from PyTorch is followed by the name used here."""
     return ", ".join(f"{name} ({_PYTORCH[name]} here)" if name in _PYTORCH else name for name in sorted(names))
 
 
 def nearest(name: str, known: Container[str]) -> str:
-    """A hint at a known function that does such a thing, as log for log2 and matmul for dot, or nothing."""
+    """Return a hint at a known function that does the same kind of thing (log for log2, matmul for dot), or ""."""
     variant = _VARIANT.fullmatch(name)
     by_name = variant[1] if variant and variant[1] in known else ""
     found = next((ours for ours, theirs in _INSTEAD.items() if name in theirs and ours in known), by_name)
@@ -161,7 +161,7 @@ def shape_message(expression: str, operands: Sequence[Operand], reason: str, hin
 
 
 def matmul_mismatch(left: Operand, right: Operand) -> tuple[str, list[str]]:
-    """Why two shapes have no matrix product, and which transposes or swaps would have one."""
+    """Return why two shapes have no matrix product, and hints at transposes or swaps that would have one."""
     if not left.shape or not right.shape:
         scalar = left if not left.shape else right
         return f"a matrix product needs at least one axis, {scalar.name} has none", ["multiply with *"]
@@ -190,7 +190,7 @@ def matmul_mismatch(left: Operand, right: Operand) -> tuple[str, list[str]]:
 
 
 def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
-    """Why shapes do not broadcast, counting axes from the right, and what would mend it."""
+    """Return why shapes do not broadcast, with axes counted from the right, and hints at how to mend them."""
     shapes = [operand.shape for operand in operands]
     depth = max(map(len, shapes))
     clashes = []
@@ -200,7 +200,9 @@ def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
             clashes.append(f"axis −{axis} ({' ≠ '.join(map(str, sorted(sizes)))})")
     reason = f"the sizes differ in {' and '.join(clashes)}, counted from the right"
     hints = []
-    for one in sorted(operands, key=lambda operand: math.prod(operand.shape)):  # rather the bias than the product
+    for one in sorted(
+        operands, key=lambda operand: math.prod(operand.shape)
+    ):  # suggest changing the bias rather than the product
         for other in operands:
             if one is other or len(one.shape) > len(other.shape):
                 continue
@@ -216,7 +218,7 @@ def broadcast_mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
 
 
 def label_mismatch(probabilities: Operand, labels: Operand) -> tuple[str, list[str]]:
-    """Why labels do not go with probabilities, and how they might be turned to."""
+    """Return why labels do not match probabilities, and hints at how to give them the right shape."""
     hints = []
     if labels.shape == probabilities.shape[::-1]:
         hints.append(f"{_atom(labels.name)}.T, of shape {probabilities.shape}")
@@ -230,7 +232,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _atom(text: str) -> str:
-    """The text as one unit before `.T` or `@`."""
+    """Return the text as one unit, in brackets if necessary, so that `.T` or `@` may follow it."""
     simple = text.replace("_", "a").replace(".", "a").replace("[", "a").replace("]", "a").isalnum()
     return text if simple else f"({text})"
 
@@ -250,6 +252,6 @@ def _product(left: Shape, right: Shape) -> Shape | None:
 
 
 def broadcastable(*shapes: Shape) -> bool:
-    """Whether shapes broadcast together."""
+    """Return whether the shapes broadcast together."""
     columns = itertools.zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
     return all(len(set(sizes) - {1}) <= 1 for sizes in columns)

@@ -1,10 +1,10 @@
-"""Discrete Fourier transforms: the Array API's namespace ``fft``, with the further names of NumPy's.
+"""Discrete Fourier transforms: the Array API's namespace ``fft``, with further functions from NumPy's.
 
 >>> import tinygraph as tg
 >>> tg.fft.irfft(tg.fft.rfft([1.0, 2.0, 3.0, 4.0])).data.tolist()
 [1.0, 2.0, 3.0, 4.0]
 
-A spectrum is a pair of real tensors, its real and its imaginary part.
+A spectrum is a pair of real tensors: its real part and its imaginary part.
 """
 
 from .ops.signals import fourier as _fourier

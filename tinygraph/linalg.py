@@ -1,10 +1,10 @@
-"""Linear algebra: the Array API's namespace ``linalg``, with the further names of NumPy's.
+"""Linear algebra: the Array API's namespace ``linalg``, with further functions from NumPy's.
 
 >>> import tinygraph as tg
 >>> tg.linalg.det([[1.0, 2.0], [3.0, 4.0]]).item()
 -2.0000000000000004
 
-Each function is also one of `tinygraph` itself.
+Each function is also available as a function of `tinygraph` itself.
 """
 
 from .ops import (

@@ -15,7 +15,7 @@ DEEPEST = 100
 
 
 class Structure(NamedTuple):
-    """How leaves were nested. `kind` is None for a leaf; a dict keeps its keys, and what it gives for missing ones."""
+    """The nesting of leaves. `kind` is None for a leaf; a dict keeps its keys, and a defaultdict its `factory`."""
 
     kind: type | None
     keys: tuple[Any, ...] = ()
@@ -28,7 +28,7 @@ class Structure(NamedTuple):
         return 1 if self.kind is None else sum(child.size for child in self.children)
 
     def paths(self, prefix: str = "") -> Iterator[str]:
-        """How each leaf is reached, as it is written in Python: ``['W'][0]``.
+        """Yield the path to each leaf, as it is written in Python: ``['W'][0]``.
 
         >>> from tinygraph.trees import flatten
         >>> list(flatten({"W": [1.0, 2.0]})[1].paths())
@@ -46,10 +46,10 @@ _PLAIN = {dict, list, tuple}
 
 
 def flatten(tree: Any) -> tuple[list[Any], Structure]:
-    """The leaves in order, and how they were nested. None is an empty node.
+    """Return the leaves in order, and the structure in which they were nested. None is an empty node.
 
-    Dicts, lists and tuples of the user's own classes keep their class. Raises `ArgumentError` for those that have
-    attributes beside their entries, and for containers that are nested more than 100 deep, as those within themselves.
+    Instances of subclasses of dict, list and tuple keep their class. Raise `ArgumentError` for those that have
+    attributes beside their entries, and for containers that contain themselves or are nested more than 100 deep.
 
     >>> from tinygraph.trees import flatten, unflatten
     >>> leaves, structure = flatten({"W": 1.0, "rest": [2.0, (3.0,)]})
@@ -85,12 +85,12 @@ def _taken_apart(tree: Any, leaves: list[Any], depth: int) -> Structure:
 
 
 def instead(x: Any) -> str:
-    """What to give in place of an object that is not taken for a container of arrays, or nothing."""
+    """Return a hint at what to pass instead of an object that does not count as a container of arrays, or ""."""
     name = type(x).__name__
     if isinstance(x, type):
         return ""
     if is_dataclass(x) or hasattr(type(x), "__attrs_attrs__"):
-        return f"; of the attributes of a {name} a dict is a container: give vars(x)"
+        return f"; a {name} is not a dict: give vars(x)"
     if isinstance(x, Mapping):
         return f"; a {name} is not a dict: give dict(x)"
     if isinstance(x, (Iterator, set, frozenset)):
@@ -99,10 +99,10 @@ def instead(x: Any) -> str:
 
 
 def matched(tree: Any, structure: Structure, what: str, optional: bool = False) -> list[Any]:
-    """The leaves of a tree that must be nested like `structure`, in its order; keys of dicts may come in another.
+    """Return the leaves of a tree that must be nested like `structure`, in the order of `structure`.
 
-    With `optional` None may stand for a leaf; a list may always stand for a tuple. Raises `ArgumentError`, which calls
-    the tree `what`, where it is nested otherwise.
+    The keys of a dict may come in any order, and a list may stand for a tuple. With `optional`, None may stand for a
+    leaf. Raise `ArgumentError` if the tree is nested otherwise; the message calls the tree `what`.
     """
     leaves: list[Any] = []
     _match(tree, structure, what, optional, leaves)
@@ -114,7 +114,7 @@ def _match(tree: Any, structure: Structure, what: str, optional: bool, leaves: l
     if kind is None:
         if (tree is None and not optional) or isinstance(tree, dict | tuple):
             raise ArgumentError(f"{what} is {_told(tree)} where an array is due")
-        leaves.append(tree)  # also a list of numbers
+        leaves.append(tree)  # a list of numbers is a leaf too
         return
     if kind is type(None):
         if tree is not None:
@@ -143,7 +143,7 @@ def _told(tree: Any) -> str:
 
 
 def unflatten(structure: Structure, leaves: Sequence[Any]) -> Any:
-    """The tree of this structure with these leaves."""
+    """Return the tree that has this structure and these leaves."""
     return _put_together(structure, iter(leaves))
 
 
@@ -160,7 +160,7 @@ def _put_together(structure: Structure, leaves: Iterator[Any]) -> Any:
         return children
     if issubclass(kind, tuple):
         return tuple.__new__(kind, children)
-    # past the constructors of subclasses, which may want other arguments, or count
+    # do not call the constructors of subclasses: they may need other arguments, or have side effects
     made: Any = kind.__new__(kind)
     if issubclass(kind, list):
         list.extend(made, children)

@@ -1,1 +1,1 @@
-"""Other libraries, each in one file."""
+"""The connections to other libraries, one file for each library."""

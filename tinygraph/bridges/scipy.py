@@ -1,4 +1,4 @@
-"""Functions as SciPy's optimisers want them: of one flat vector, with the gradient beside the value."""
+"""Functions in the form that SciPy's optimisers need: from one flat vector to value and gradient."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..trees import flatten, matched, unflatten
 
 
 class Problem(Mapping[str, Any]):
-    """The arguments of ``scipy.optimize.minimize`` for a function: ``fun``, ``x0`` and ``jac``, to be given by ``**``.
+    """The arguments ``fun``, ``x0`` and ``jac`` of ``scipy.optimize.minimize``, passed with ``**``.
 
-    `hessp` goes by itself to the methods that take it, Newton-CG and the trust-region ones.
+    Pass `hessp` separately, to the methods that take it: Newton-CG and the trust-region methods.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class Problem(Mapping[str, Any]):
         for x, path in zip(arrays, self._structure.paths(), strict=True):
             if x.dtype.kind != "f":
                 raise DTypeError(
-                    f"x0{path} holds {x.dtype}; what is to be optimised is floating, as np.asarray(x0, float)"
+                    f"x0{path} holds {x.dtype}; only floating-point arrays can be optimised, as np.asarray(x0, float)"
                 )
         if not sum(x.size for x in arrays):
             what = "elements" if arrays else "arrays"
-            raise ArgumentError(f"x0 has no {what}, so there is nothing that {self._name} could be optimised by")
+            raise ArgumentError(f"x0 has no {what}, so {self._name} has no variables to optimise")
         self._forms = [(x.shape, x.dtype, x.size) for x in arrays]
         self.x0 = self._joined(arrays)
-        """Where to start: all arrays in one float64 vector."""
+        """The start: all arrays in one float64 vector."""
         self._args, self._kwargs = args, kwargs
 
         def product(point: Any, direction: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,20 +52,20 @@ class Problem(Mapping[str, Any]):
         self._product = made(product)
 
     def fun(self, x: Any) -> tuple[float, Any]:
-        """The value and the gradient at a vector, from one program."""
+        """Return the value and the gradient at a vector; one program computes both."""
         value, gradient = self._value_and_grad(self.unflatten(x), *self._args, **self._kwargs)
         return float(value), self._joined(flatten(gradient)[0])
 
     jac = True
-    """`fun` gives the gradient too."""
+    """Tells SciPy that `fun` returns the gradient too."""
 
     def hessp(self, x: Any, p: Any) -> Any:
-        """The product of the Hessian at a vector with another."""
+        """Return the product of the Hessian at the vector `x` with the vector `p`."""
         product = self._product(self.unflatten(x), self.unflatten(p), *self._args, **self._kwargs)
         return self._joined(flatten(product)[0])
 
     def flatten(self, tree: Any) -> Any:
-        """What is nested as x0, such as lower bounds, as one float64 vector; numbers stand for whole arrays."""
+        """Return a tree nested like x0, such as lower bounds, as one float64 vector; a number fills an array."""
         leaves = matched(tree, self._structure, "the tree")
         parts = []
         for x, (shape, _, _), path in zip(leaves, self._forms, self._structure.paths(), strict=True):
@@ -76,7 +76,7 @@ class Problem(Mapping[str, Any]):
         return self._joined(parts)
 
     def unflatten(self, x: Any) -> Any:
-        """A vector, such as ``result.x``, as arrays of the dtypes of x0, nested as it."""
+        """Return a vector, such as ``result.x``, as arrays that have the nesting, the shapes and the dtypes of x0."""
         x = array_of(x, copy=None)
         if x.shape != self.x0.shape:
             raise ShapeError(f"x0 is a vector of shape {self.x0.shape} for SciPy, and this has {x.shape}")
@@ -107,7 +107,7 @@ class Problem(Mapping[str, Any]):
 
 
 def _explained(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function compiled, with a word on what to do where it cannot be."""
+    """Return the compiled function; if it cannot be compiled, its error says what to do."""
     program = compiled(function)
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -121,15 +121,15 @@ def _explained(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def for_scipy(function: Callable[..., Any], x0: Any, *args: Any, compile: bool = True, **kwargs: Any) -> Problem:
-    """A scalar function and a start, as ``scipy.optimize.minimize`` wants them.
+    """Return a scalar function and its start in the form that ``scipy.optimize.minimize`` needs.
 
-    `function` takes what is to be optimised first: an array, or nested dicts, lists and tuples of arrays, of floating
-    dtypes, as `x0` is; SciPy sees one float64 vector. `args` and `kwargs` are given to it at each call. Value and
-    gradient come from one compiled program, made at the first call; products with the Hessian, for Newton-CG and the
-    trust-region methods, from another. With ``compile=False`` both run as they are.
+    The first argument of `function` is optimised. It is nested like `x0`: a floating-point array, or nested dicts,
+    lists and tuples of such arrays. SciPy sees one float64 vector. `function` also gets `args` and `kwargs` at each
+    call. One program, compiled at the first call, computes value and gradient; another one computes products with
+    the Hessian, for Newton-CG and the trust-region methods. With ``compile=False``, both run uncompiled.
 
-    The result is given to SciPy by ``**``; ``problem.unflatten(result.x)`` has the arrays again, and
-    ``problem.flatten(tree)`` makes vectors of others, such as bounds.
+    Pass the result to SciPy with ``**``. ``problem.unflatten(result.x)`` gives the arrays back, and
+    ``problem.flatten(tree)`` turns other trees, such as bounds, into vectors.
 
         problem = tg.for_scipy(loss, params, X, Y)
         result = scipy.optimize.minimize(**problem, method="L-BFGS-B")
@@ -137,7 +137,7 @@ def for_scipy(function: Callable[..., Any], x0: Any, *args: Any, compile: bool =
 
         result = scipy.optimize.minimize(**problem, method="trust-ncg", hessp=problem.hessp)
 
-    Raises `DTypeError` for integers in x0, `UnsupportedError` at the first call for a function that cannot be compiled.
+    Raise `DTypeError` if x0 holds integers. The first call raises `UnsupportedError` if `function` cannot be compiled.
 
     >>> import numpy as np, tinygraph as tg
     >>> problem = tg.for_scipy(lambda p, c: tg.sum((p["a"] - c) ** 2) * p["b"], {"a": np.ones(2), "b": 3.0}, 2.0)

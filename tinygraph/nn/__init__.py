@@ -1,4 +1,4 @@
-"""What networks are built from."""
+"""The parts from which networks are built."""
 
 from . import init
 

@@ -1,12 +1,12 @@
 """Initial weights, as arrays to wrap: ``W1 = tg.parameter(tg.init.he((4, 2), rng))``.
 
-Weights must start random: hidden units that start equal have equal gradients and stay equal for ever. Their size keeps
-the spread of activations about the same from layer to layer. A bias may start at zero.
+Weights must start at random values: hidden units that start equal have equal gradients and stay equal for ever. The
+scale is chosen so that the spread of activations stays about the same from layer to layer. A bias may start at zero.
 
-`shape` is the shape of W. A weight with examples as columns, in ``W @ X``, has shape (units out, units in); with
-examples as rows, in ``X @ W``, (units in, units out), and needs ``rows=True``. The kernels of a convolution have the
-shape (channels out, channels in, lengths…): each output meets a whole kernel of each channel. `rng` is a NumPy
-generator or a seed; without one every call draws anew.
+`shape` is the shape of W. If examples are columns, as in ``W @ X``, a weight has shape (units out, units in). If
+examples are rows, as in ``X @ W``, it has shape (units in, units out) and needs ``rows=True``. The kernels of a
+convolution have the shape (channels out, channels in, lengths…): each output meets a whole kernel of each channel.
+`rng` is a NumPy generator or a seed; without one, every call draws new numbers.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import ShapeError
 
 Shape = tuple[int, ...]
-Random: TypeAlias = "np.random.Generator | int | None"  # np.random is slow to import, and not needed until one draws
+Random: TypeAlias = "np.random.Generator | int | None"  # text: np.random is slow to import
 
 
 def zeros(shape: int | Shape, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """All zeros: for biases.
+    """Return zeros, which suit biases.
 
     >>> tg.init.zeros((2, 1)).tolist()
     [[0.0], [0.0]]
@@ -33,7 +33,7 @@ def zeros(shape: int | Shape, dtype: DTypeLike = np.float64) -> NDArray[Any]:
 
 
 def normal(shape: int | Shape, rng: Random = None, scale: float = 0.01, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Small normal numbers: mean 0, standard deviation `scale`.
+    """Return small normal numbers with mean 0 and standard deviation `scale`.
 
     >>> tg.init.normal((4, 2), rng=0).shape
     (4, 2)
@@ -42,7 +42,7 @@ def normal(shape: int | Shape, rng: Random = None, scale: float = 0.01, dtype: D
 
 
 def xavier(shape: Shape, rng: Random = None, *, rows: bool = False, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Normal numbers of variance 2 / (units in + units out): for tanh and sigmoid.
+    """Return normal numbers with variance 2 / (units in + units out), which suit tanh and sigmoid.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010).
 
@@ -57,7 +57,7 @@ glorot = xavier
 
 
 def he(shape: Shape, rng: Random = None, *, rows: bool = False, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Normal numbers of variance 2 / units in: for relu.
+    """Return normal numbers with variance 2 / (units in), which suit relu.
 
     He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
 
