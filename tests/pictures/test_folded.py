@@ -9,7 +9,7 @@ from drawn import Dot, drawing_of, two_layers
 from models import MODELS, deep, recurrent, tangle, transformer
 
 import tinygraph as tg
-from tinygraph.pictures.folded import MOST_BOXES
+from tinygraph.pictures.fitting import MOST_BOXES
 from tinygraph.writing.notation import as_text
 
 DRAWN = {

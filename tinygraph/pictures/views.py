@@ -1,10 +1,11 @@
-"""What a picture shows of a graph: all of it, large ones folded; a scope; or the neighbourhood of a node."""
+"""The view that a picture shows: a whole graph, folded where it is large, a scope, or the surroundings of a node."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import FrameType
 
 from ..errors import ArgumentError
@@ -14,8 +15,11 @@ from ..reading import Reading, from_outside
 from ..writing.names import clean
 from ..writing.notation import Span, as_text, symbol, with_symbols
 from .boxes import MOST_NODES, Drawing, Maker, drawing_of, equations_of, overview
-from .folded import MOST_BOXES, MOST_INSIDE, Folded
+from .fitting import MOST_BOXES, MOST_INSIDE, Fitting
+from .folded import Folded
 from .groups import Group, Item, Structure
+from .titles import Titles
+from .ways import Ways
 
 _PLAIN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _MOST_SUGGESTED = 6
@@ -31,13 +35,13 @@ def view(
     focus: Tensor | str | None = None,
     radius: int = 2,
 ) -> Drawing:
-    """The drawing of the graph of `output`, folded where it is large, or of what is around `focus`."""
+    """Return the drawing of the graph of `output`, folded where it is large, or of the surroundings of `focus`."""
     reading = Reading(toposort(output), frame, every_op=detail == "ops")
     found = _found(focus, reading) if focus is not None else None
     part = reading.order
     if isinstance(found, Tensor):
         part = _near(found, reading)
-        reading = reading.part([*part, output] if part[-1] is not output else part)  # what is far away plays no part
+        reading = reading.part([*part, output] if part[-1] is not output else part)  # distant nodes play no part
     elif found is not None:
         part = _within(found, reading)
     if len(part) > MOST_NODES:
@@ -51,23 +55,27 @@ def view(
     told = not structure.repeats and reading is reading.whole
     equations = equations_of(reading, convention) if told else (None, None)
     maker = Maker(reading, symbols, boxed, equations)
-    folded = Folded(part, structure, maker, boxed, names)
+    ways = Ways(part, structure, readers, boxed, names)
+    titles = Titles(structure, ways, symbols, names)
+    box = cache(maker.box)
+    fitting = Fitting(ways, titles, boxed, box)
     if isinstance(found, Tensor):
-        centre = next(folded.owner[x] for x in (found, *readers.get(found, ())) if x in folded.owner)
-        items: Sequence[Item] = folded.neighbourhood(centre, radius)
+        centre = next(ways.owner[x] for x in (found, *readers.get(found, ())) if x in ways.owner)
+        items: Sequence[Item] = ways.neighbourhood(centre, radius, MOST_INSIDE)
         what = as_text([Span("around "), *symbol(symbols[centre])])
     elif found is not None:
-        items = folded.fitting(_inside(found, structure.items), MOST_INSIDE)
+        items = fitting.fitting(_inside(found, structure.items), MOST_INSIDE)
         what = f"inside {clean('/'.join(found))}"
     else:
         count = sum(x.op is not None for x in reading.order)
-        items, what = folded.fitting(structure.items), f"{count:,} operations, folded"
+        items, what = fitting.fitting(structure.items), f"{count:,} operations, folded"
     caption = f"{what}; {maker.caption}" if maker.caption else what
+    folded = Folded(structure, maker, ways, titles, fitting, box)
     return folded.drawing(items, depth, MOST_BOXES if found is None else MOST_INSIDE, caption)
 
 
 def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
-    """What the groups of a scope, and of those around it, are made of."""
+    """Return the items of the groups of a scope, which lies within other scopes."""
     for name in scope:
         items = [x for item in items for x in (item.items if isinstance(item, Group) and item.name == name else [item])]
     return items
@@ -76,7 +84,7 @@ def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
 def _across_borders(
     part: Sequence[Tensor], structure: Structure, readers: Mapping[Tensor, Sequence[Tensor]]
 ) -> list[Tensor]:
-    """What needs a symbol, since it is read in another group than it is made in; and the last node of all."""
+    """Return the nodes that need a symbol, since another group reads them than makes them, and the last node."""
     within = set(part)
     found = {part[-1], structure.first(part[-1])}
     for x in part:
