@@ -19,23 +19,23 @@ Argnums: TypeAlias = int | Sequence[int]
 
 
 class Call:
-    """A function called on new variables in place of some of its arguments, the differentiated ones.
+    """A call of a function in which new variables replace the arguments to differentiate by.
 
-    Raises `ArgumentError` where there are no such arguments, `DTypeError` where they are not floating.
+    Raise `ArgumentError` if there are no such arguments, `DTypeError` if they are not floating.
     """
 
     function: str
-    """What it is called."""
+    """The name of the function."""
     variables: list[Tensor]
     """The leaves of the differentiated arguments."""
     labels: list[str]
-    """What these are called in messages."""
+    """The names of the variables in messages."""
     stays: bool
     """Whether results stay tensors, since they may be differentiated again."""
     result: Any
-    """What the function returned, without what is aside."""
+    """The value that the function returned, without `aux`."""
     aux: Any
-    """What it returned beside, where it does."""
+    """The second value that the function returned, with `has_aux`; None otherwise."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Call:
         self._within.last()
 
     def scalar(self) -> Tensor:
-        """The result, which must be a floating scalar."""
+        """Return the result, which must be a floating scalar."""
         value = self.result
         if isinstance(value, (tuple, list, dict)):
             pair = isinstance(value, tuple) and len(value) == 2
@@ -102,7 +102,7 @@ class Call:
         return value
 
     def outputs(self) -> tuple[list[Tensor], Structure]:
-        """The leaves of the result, which must be floating tensors, and how they are nested."""
+        """Return the leaves of the result, which must be floating tensors, and their structure."""
         leaves, structure = flatten(self.result)
         return [self._floating(x, path) for x, path in zip(leaves, structure.paths(), strict=True)], structure
 
@@ -118,7 +118,7 @@ class Call:
         return x
 
     def nested(self, leaves: Sequence[Any]) -> Any:
-        """Leaves, one for each variable, nested as the differentiated arguments; for several arguments in a tuple."""
+        """Return leaves, one for each variable, nested like the differentiated arguments, in a tuple for several."""
         trees, start = [], 0
         for structure in self._structures:
             trees.append(unflatten(structure, leaves[start : start + structure.size]))
@@ -126,12 +126,12 @@ class Call:
         return tuple(trees) if self._several else trees[0]
 
     def plain(self, tree: Any) -> Any:
-        """What is handed out: arrays of the caller's own for tensors, unless these are to stay."""
+        """Return the tree with its tensors copied to arrays, or the tree itself if results stay tensors."""
         return tree if self.stays else as_arrays(tree)
 
 
 def _has_captured(results: Sequence[Tensor]) -> bool:
-    """Whether results depend on a tensor from outside that requires a gradient.
+    """Return whether the results depend on a tensor from outside that requires a gradient.
 
     It may be a variable of a call that runs in another thread.
     """
@@ -145,19 +145,19 @@ def _has_captured(results: Sequence[Tensor]) -> bool:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called; also one that is partly filled in."""
+    """Return the name of a function; a `functools.partial` has the name of its function."""
     function = getattr(function, "func", function)
     return getattr(function, "__name__", type(function).__name__)
 
 
 def parameter_names(function: Callable[..., Any], count: int) -> list[str | None]:
-    """What a function calls its positional arguments; those in ``*args`` have no name."""
+    """Return the names of the first `count` positional arguments; those in ``*args`` have None."""
     positional = positional_parameters(function)
     return [positional[i] if i < len(positional) else None for i in range(count)]
 
 
 def positional_parameters(function: Callable[..., Any]) -> list[str]:
-    """The names of the parameters that may be given by position, as far as they can be known."""
+    """Return the names of the parameters that may be given by position, or [] if the signature is unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -166,7 +166,7 @@ def positional_parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def positional_count(function: Callable[..., Any]) -> int | None:
-    """How many arguments may be given by position; None where there is no end to them, or it cannot be known."""
+    """Return how many arguments may be given by position; None if any number may, or the signature is unknown."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -175,13 +175,13 @@ def positional_count(function: Callable[..., Any]) -> int | None:
 
 
 def as_arrays(tree: Any) -> Any:
-    """Arrays of the caller's own, or NumPy's numbers, for the tensors in a tree."""
+    """Return the tree with each tensor copied to an array, or to one of NumPy's numbers if it has no axes."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [np.array(x._value)[()] if isinstance(x, Tensor) else x for x in leaves])
 
 
 def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequence[str], what: str) -> list[Any]:
-    """The leaves of `tree`, which must be nested, and shaped, as `models` are; in their dtypes."""
+    """Return the leaves of `tree`, cast to the dtypes of `models`; it must have their nesting and shapes."""
     found = []
     for x, model, label in zip(matched(tree, structure, what), models, labels, strict=True):
         x = x if isinstance(x, Tensor) else array_of(x, copy=None)
@@ -196,7 +196,7 @@ def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequ
 
 
 def packed(outputs: Sequence[Tensor]) -> Tensor:
-    """Several tensors as one vector, in a dtype that holds them all; one tensor as it is."""
+    """Return several tensors as one vector, in a dtype that holds them all; return a single tensor unchanged."""
     if len(outputs) == 1:
         return outputs[0]
     dtype = np.result_type(*(x.dtype for x in outputs))
@@ -204,7 +204,7 @@ def packed(outputs: Sequence[Tensor]) -> Tensor:
 
 
 def unpacked(vector: Tensor, models: Sequence[Tensor]) -> list[Tensor]:
-    """What was packed."""
+    """Return the tensors that `packed` has joined, with the shapes and dtypes of `models`."""
     if len(models) == 1:
         return [vector]
     found, start = [], 0
@@ -216,7 +216,7 @@ def unpacked(vector: Tensor, models: Sequence[Tensor]) -> list[Tensor]:
 
 
 class _Older:
-    """All tensors that were there before."""
+    """The tensors that were made before a certain moment."""
 
     def __init__(self, born: int) -> None:
         self._born = born
@@ -247,9 +247,9 @@ def fresh(tree: Any, call: Nested | None = None) -> tuple[Any, list[Tensor], int
 
 
 def captured_by(outputs: Sequence[Tensor], variables: Sequence[Any], born: int, smoothly: bool = False) -> list[Tensor]:
-    """The tensors from outside that outputs were computed from, besides the variables.
+    """Return the tensors from outside, other than the variables, from which the outputs were computed.
 
-    With `smoothly` only those that have a gradient by this, and so not what went through stop_gradient.
+    With `smoothly`, leave out those that are reached only through ops without a gradient, such as stop_gradient.
     """
     older = _Older(born)
     order = toposort(*outputs, stop=older)
@@ -262,7 +262,7 @@ def captured_by(outputs: Sequence[Tensor], variables: Sequence[Any], born: int, 
 
 
 def called(function: Any, user: str) -> Callable[..., Any]:
-    """A function that was given to `user`, which will call it with arrays or tensors."""
+    """Return the function; raise `TypeError` if it is not callable, is async or is a generator function."""
     _need_function(function, user)
     for asks, kind in _SUSPENDED.items():
         if asks(function) or asks(type(function).__call__):
@@ -283,7 +283,7 @@ _SUSPENDED: dict[Callable[[Any], bool], str] = {
 
 
 def whole_numbers(argnums: Any, what: str = "argnums") -> Argnums:
-    """Positions of arguments as a number, or a tuple of numbers."""
+    """Return positions of arguments as an int or a tuple of ints; raise `TypeError` for anything else."""
     given = tuple(argnums) if isinstance(argnums, Iterable) else argnums
     if not all(is_whole(i) for i in (given if isinstance(given, tuple) else [given])):
         raise TypeError(f"{what} are positions of arguments, as {what}=0 or {what}=(0, 2), not {argnums!r}")
@@ -291,12 +291,12 @@ def whole_numbers(argnums: Any, what: str = "argnums") -> Argnums:
 
 
 def is_whole(x: Any) -> bool:
-    """Whether something is a whole number, other than True or False."""
+    """Return whether x is a whole number, other than True or False."""
     return isinstance(x, int | np.integer) and not isinstance(x, bool)
 
 
 def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], bool]:
-    """The positions, counted from the start, and whether there may be several."""
+    """Return the positions, counted from the start, and whether `argnums` is a sequence."""
     several = not isinstance(argnums, int)
     given = [argnums] if isinstance(argnums, int) else list(argnums)
     if not count:
@@ -314,7 +314,7 @@ def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], 
 
 
 def _variable(x: Any, name: str | None, label: str, function: str, call: Nested) -> Tensor:
-    """What to differentiate by: a leaf of its own, or for a tensor a node, so that other uses of it do not count."""
+    """Return a variable to differentiate by: a new leaf, or for a tensor a new node, so other uses do not count."""
     try:
         variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
     except (DTypeError, ShapeError) as error:

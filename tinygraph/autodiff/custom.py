@@ -1,4 +1,4 @@
-"""Functions with gradients of the user's own."""
+"""Functions whose gradients the user defines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .calls import called, captured_by, fresh, name_of, packed, parameter_names,
 
 
 def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose gradients are computed as it says itself, not from what it does.
+    """Return a function that computes its own gradients instead of having them derived from its ops.
 
     `function` returns its value and a function of the cotangent g of that value, which returns the cotangents of the
     positional arguments: one for each, in their order, nested and shaped alike; None stands for 0, and for a single
@@ -30,11 +30,11 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     all orders; what else the gradient function uses is differentiated as it was computed. Arguments by keyword have no
     gradient.
 
-    Where the value is computed by NumPy or SciPy alone, and is to be drawn, evaluated again or compiled, declare an op
-    of your own instead: see `op`.
+    If the value is computed by NumPy or SciPy alone and must be drawn, evaluated again or compiled, declare an op
+    instead: see `op`.
 
-    Raises `ArgumentError` where the number of gradients is wrong, `ShapeError` where one is not shaped as its argument;
-    `GraphError` where a gradient is wanted of a tensor that `function` uses and that is none of its arguments.
+    Raise `ArgumentError` if the number of gradients is wrong, `ShapeError` if one does not have its argument's shape,
+    and `GraphError` if a gradient is needed for a tensor that `function` uses but does not take as an argument.
 
     >>> import tinygraph as tg
     >>> @tg.custom_gradient
@@ -86,7 +86,7 @@ class Rule:
         return self._name
 
     def gradients(self, xp: Any, g: Any, values: Sequence[Any]) -> list[Any]:
-        """The cotangents of the inputs; for those that are no arguments what says so, if they are asked for."""
+        """Return the cotangents of the inputs; for captured tensors, functions that raise `GraphError` when called."""
         refusals = [functools.partial(self._refuse, x) for x in self._captured]
         if xp is not NUMBERS:
             return [*self._checked(g), *refusals]
@@ -103,7 +103,7 @@ class Rule:
         )
 
     def _checked(self, g: Tensor) -> list[Tensor | None]:
-        """The gradients of the tensors among the arguments."""
+        """Return the gradients of the arguments that are tensors, after checking them."""
         whose = f"the gradient function of {self._name} returned"
         found = self._function(g)
         names = list(self._args)
@@ -150,5 +150,5 @@ def _is_leaf(tree: Any) -> bool:
     samples=(),
 )
 def custom_gradient_(xp: Any, value: ArrayLike, *inputs: ArrayLike, rule: Any) -> Any:
-    """The value, as a function of the inputs that has the gradients of a rule."""
+    """Return the value as a function of the inputs; `rule` gives its gradients."""
     return value

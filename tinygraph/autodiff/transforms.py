@@ -1,7 +1,7 @@
-"""Functions that make functions: derivatives of functions of arrays, nested in any way.
+"""Functions that make functions: the derivatives of functions of arrays.
 
-All of them take and give arrays, or nested dicts, lists and tuples of them. Given tensors, and inside another
-transform or a function that is compiled, they give tensors, which can be differentiated again.
+All of them take and return arrays, or nested dicts, lists and tuples of arrays. If they are given tensors, or run
+inside another transform or a compiled function, they return tensors, which can be differentiated again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .traversal import pulled_back
 
 
 def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns what `function` returns, a scalar, and its gradient.
+    """Return a function that returns the scalar value of `function` and its gradient.
 
     `argnums` says with respect to which positional arguments: arrays, numbers, or nested dicts, lists and tuples of
     them. The gradient is nested in the same way; of several arguments it is a tuple. It is 0 for what the value does
@@ -29,7 +29,7 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_au
     is passed on too: the result is then ``((value, aux), gradient)``. Given arrays it gives arrays; given tensors, and
     inside another transform, it gives tensors, which can be differentiated again.
 
-    Raises `ArgumentError` where `function` does not return a scalar, `DTypeError` for arguments that are not floating.
+    Raise `ArgumentError` if `function` does not return a scalar, `DTypeError` if an argument is not floating.
 
     >>> import numpy as np, tinygraph as tg
     >>> square = tg.value_and_grad(lambda p, x: tg.sum(p["w"] * x) ** 2)
@@ -52,7 +52,7 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_au
 
 
 def grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns the gradient of `function`; as `value_and_grad`, without the value.
+    """Return a function that returns the gradient of `function`, like `value_and_grad` but without the value.
 
     With `has_aux` it returns ``(gradient, aux)``.
 
@@ -71,13 +71,13 @@ def grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = 
 
 
 def elementwise_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """The derivative of a function that acts on each element by itself, at each element.
+    """Return the derivative, at each element, of a function that acts on each element separately.
 
     It is the gradient of the sum of all results, in one sweep. Where results have the shape of an argument it is seen
     to that each depends on its own element only, the rows of a batch through a network included; there is no silent
     sum over others.
 
-    Raises `ArgumentError` where an element depends on another.
+    Raise `ArgumentError` if a result depends on an element other than its own.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.elementwise_grad(tg.tanh)(np.array([0.0, 1.0])).round(4)
@@ -100,7 +100,7 @@ def elementwise_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Call
 
 
 def _check_elementwise(call: Call, y: Tensor) -> None:
-    """See that the Jacobian is diagonal: its product with a random vector is that of each element."""
+    """Raise `ArgumentError` unless the Jacobian is diagonal, tested by its product with a random vector."""
     alike = [i for i, x in enumerate(call.variables) if x.shape == y.shape and y.size > 1]
     if not alike:
         return
@@ -123,13 +123,13 @@ def _check_elementwise(call: Call, y: Tensor) -> None:
 
 
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
-    """What `function` returns at `primals`, and a function that multiplies by the transposed Jacobian there.
+    """Return the value of `function` at `primals`, and a function that multiplies by the transposed Jacobian there.
 
     ``value, vjp_fn = vjp(f, x, y)``; then ``vjp_fn(v)`` is ``(vᵀ ∂f/∂x, vᵀ ∂f/∂y)``, a tuple as long as there are
     primals, each nested and shaped as its primal; v is nested and shaped as the value. The function runs once, and each
     product is one sweep back. With `has_aux` the result is ``(value, vjp_fn, aux)``.
 
-    Raises `ArgumentError` and `ShapeError` where v is not nested or shaped as the value.
+    Raise `ArgumentError` if v is not nested like the value, `ShapeError` if it is not shaped like it.
 
     >>> import numpy as np, tinygraph as tg
     >>> value, vjp_fn = tg.vjp(lambda A, x: A @ x, np.eye(2), np.array([1.0, 2.0]))
@@ -154,7 +154,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 
 
 def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
-    """What `function` returns at `primals`, and how it changes along `tangents`: ``(f(x), ∂f/∂x t)``.
+    """Return the value of `function` at `primals`, and its change along `tangents`: ``(f(x), ∂f/∂x t)``.
 
     `primals` is the tuple of the arguments, `tangents` a tuple nested and shaped alike. It is exact, in two sweeps: the
     product with the transposed Jacobian is linear in its vector, and the transpose of that is the product. What does

@@ -13,20 +13,20 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Check(Protocol):
-    """What looks at every value that is computed, and may raise."""
+    """An object that looks at every computed value, and may raise."""
 
     def forward(self, record: Any, inputs: Any, args: Any, params: Any, value: Any, frame: Any) -> None:
-        """Look at what an op has made of its inputs."""
+        """Look at the value that an op has computed from its inputs."""
 
     def backward(self, traversal: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-        """The nodes and cotangents of a traversal, each looked at."""
+        """Yield the nodes and cotangents of a traversal after looking at each."""
 
 
 class State(NamedTuple):
     """What the next operation asks before it records, and what to go back to."""
 
     plain: bool = True
-    """Recording and not checked: all that most operations ask for."""
+    """Whether operations are recorded and not checked: most operations ask for nothing else."""
     recording: bool = True
     scope: tuple[str, ...] = ()
     nested: Nested | None = None
@@ -85,7 +85,7 @@ def _leave_once(outer: list[State], change: Change, *exception: object) -> None:
 
 
 def _leave(change: Change, *exception: object) -> None:
-    # what was entered inside and not left, by a suspended generator, ends too; what has ended so, has no effect
+    # Changes that a suspended generator entered inside this one end with it; leaving them later has no effect.
     state: State | None = STATE.get()
     while state is not None and state.change is not change:
         state = state.outer

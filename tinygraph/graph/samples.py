@@ -1,4 +1,4 @@
-"""What to test an op on, as data: a part of the op's record that `tinygraph.testing.laws` turns into arrays."""
+"""The inputs on which to test an op, as a part of its record; `tinygraph.testing.laws` turns them into arrays."""
 
 from __future__ import annotations
 
