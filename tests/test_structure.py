@@ -145,3 +145,32 @@ def test_nobody_takes_the_cached_property_that_locks():
                 assert "cached_property" not in {alias.name for alias in node.names}, path
             for decorator in getattr(node, "decorator_list", ()):
                 assert ast.unparse(decorator) != "functools.cached_property", path
+
+
+def test_algebra_and_programs_ask_no_op_for_its_name():
+    """They ask its record what it is, so that a second op can be the same; only a target's table has names."""
+    for module, path in MODULES.items():
+        if room_of(module) not in ("algebra", "programs") or module.endswith("_target"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {
+            target.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).endswith("op.name")
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            asked: list[ast.expr] = []
+            if isinstance(node, ast.Compare):
+                asked = [node.left, *node.comparators]
+            elif isinstance(node, ast.Subscript) and ast.unparse(node.value) != "APPLY":  # that applies any op
+                asked = [node.slice]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+                asked = node.args
+            elif isinstance(node, ast.MatchClass) and ast.unparse(node.cls) == "Op":
+                assert "name" not in node.kwd_attrs, f"{path}:{node.lineno}"
+            for x in asked:
+                text = ast.unparse(x)
+                assert text not in named, f"{path}:{node.lineno}"
+                assert not text.endswith("op.name"), f"{path}:{node.lineno}"

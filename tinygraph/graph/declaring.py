@@ -17,7 +17,7 @@ import numpy as np
 from .. import errors
 from ..errors import ArgumentError, Misfit, Operand, ShapeError, UnsupportedError
 from .recording import STATE
-from .records import APPLY, COMPOSITES, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
+from .records import APPLY, COMPOSITES, NUMBERS, OPS, PACKAGE, TIGHTEST, Arithmetic, Composite, Op, Rule
 from .sites import Site, locate
 from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .threads import cached_property
@@ -38,6 +38,7 @@ def op(
     aside: Mapping[int, int] | None = None,
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = (),
     jumps: bool | None = None,
+    arithmetic: Arithmetic | None = None,
     floating: bool = False,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
@@ -89,6 +90,7 @@ def op(
             aside=aside or {},
             linear="together" if kind == "shape" else linear,
             jumps=kind != "shape" and not any(vjps) if jumps is None else jumps,
+            arithmetic=arithmetic,
             floating=floating,
             check=check,
             samples=samples,

@@ -121,6 +121,7 @@ def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     lambda xp, g, z, condition, x, y: xp.where(condition, 0.0, g),
     samples=(Domain(boolean=True), None, None),
     linear=((1, 2),),
+    arithmetic="choice",
 )
 def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x where the condition holds, else y; elementwise.

@@ -138,6 +138,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     check=_warn_of_spreading,
     source="{0} + {1}",
     linear="together",
+    arithmetic="sum",
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -159,6 +160,7 @@ def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     check=_warn_of_spreading,
     source="{0} - {1}",
     linear="together",
+    arithmetic="difference",
 )
 def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − y, elementwise.
@@ -179,6 +181,7 @@ def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__mul__", "__rmul__"),
     source="{0} * {1}",
     linear="each",
+    arithmetic="product",
 )
 def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
@@ -200,6 +203,7 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     samples=(_nonzero, _nonzero),
     source="{0} / {1}",
     linear=((0,),),
+    arithmetic="quotient",
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x / y, elementwise; integers give floats.
@@ -311,6 +315,7 @@ def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
     operators=("__neg__",),
     source="-{0}",
     linear="together",
+    arithmetic="negation",
 )
 def negative(xp: Any, x: ArrayLike) -> Any:
     """y = −x, elementwise.
@@ -379,6 +384,7 @@ def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     operators=("__pow__", "__rpow__"),
     samples=(_positive, None),
     source="{0} ** {1}",
+    arithmetic="power",
 )
 def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
@@ -389,7 +395,14 @@ def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     return xp.pow(x, y)
 
 
-@op("elementwise", lambda xp, g, y, x: g * (2 * x), notation="{0}^2", binding=POWER, source="{0} ** 2")
+@op(
+    "elementwise",
+    lambda xp, g, y, x: g * (2 * x),
+    notation="{0}^2",
+    binding=POWER,
+    source="{0} ** 2",
+    arithmetic="square",
+)
 def square(xp: Any, x: ArrayLike) -> Any:
     """y = x², elementwise.
 
@@ -768,6 +781,7 @@ def _conversion(node: Any) -> str:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
     source=_conversion,
+    arithmetic="conversion",
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
@@ -781,6 +795,7 @@ def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     run=_astype,
     samples=(Sample(((2, 3),), {"dtype": np.int64}),),
     source=_conversion,
+    arithmetic="truncation",
 )
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""

@@ -63,6 +63,7 @@ def _listed(numbers: int | Shape) -> str:
         Sample(((0, 3),), {"shape": (3, 0)}),
     ),
     source=lambda node: f"{{0}}.reshape({_listed(node.params['shape'])})",
+    arithmetic="reshaping",
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
@@ -108,6 +109,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     run=lambda x: x.mT if x.ndim > 1 else np.matrix_transpose(x),
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
     source=lambda node: "{0}.T" if node.ndim == 2 else "{0}.mT",
+    arithmetic="transpose",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.
@@ -140,6 +142,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
         Sample(((1, 3),), {"shape": (0, 3)}),
     ),
     source="np.broadcast_to({0}, {shape})",
+    arithmetic="repetition",
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     """`x` repeated along axes of length one, and along new leading axes, up to `shape`.

@@ -107,6 +107,7 @@ def row(xp: Any, x: Any) -> Any:
     ),
     source="{0} @ {1}",
     linear="each",
+    arithmetic="matrix product",
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.

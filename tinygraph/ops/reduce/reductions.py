@@ -118,6 +118,7 @@ def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     run=_sum,
     samples=_with_empty,
     linear="together",
+    arithmetic="total",
 )
 def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements along `axis`.
@@ -135,6 +136,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     run=_mean,
     samples=_samples,
     linear="together",
+    arithmetic="mean",
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.
@@ -225,6 +227,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
         Sample(((2, 3), ()), {"axis": None}, (None, Domain(computed="logsumexp"))),
         Sample(((1, 3), ()), {"axis": -1}, (None, Domain(computed="logsumexp"))),
     ),
+    arithmetic="softmax",
 )
 def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
     """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
