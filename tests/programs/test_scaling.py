@@ -5,8 +5,10 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.records import APPLY, OPS
 from tinygraph.graph.tensor import toposort
-from tinygraph.programs.scaling import scaled
+from tinygraph.programs.scaling import scaled, ways
+from tinygraph.testing import laws
 
 
 def moved(function, *arrays):
@@ -112,3 +114,34 @@ def test_a_factor_that_one_reader_takes_elsewhere_stays_as_it_is(rng):
     shapes = (60, 60), (60, 1), (60, 60)
     before, after, within = moved(step, *(rng.normal(size=shape) for shape in shapes))
     assert (before, within) == (after, {})
+
+
+# -- in what an op is linear ----------------------------------------------------------------------------------------
+
+CASES = [
+    pytest.param(op, inputs, params, id=f"{name}-{'-'.join(str(x.shape) for x in inputs)}-{params or ''}")
+    for name, op in OPS.items()
+    for inputs, params in laws.samples(op)
+]
+
+
+@pytest.mark.parametrize(("op", "inputs", "params"), CASES)
+def test_what_multiplies_the_inputs_multiplies_the_result(op, inputs, params):
+    tensors = [tg.Tensor(x) for x in inputs]
+    node = APPLY[op.name](*tensors, **params)
+    for way in ways(node):
+        changed = [tg.Tensor(3.0 * x.data) if x in way else x for x in tensors]
+        np.testing.assert_allclose(APPLY[op.name](*changed, **params).data, 3.0 * node.data, rtol=1e-12)
+
+
+def test_where_is_linear_in_the_arrays_it_chooses_from_beside_zeros():
+    x, y, mask = tg.Tensor([1.0, 2.0]), tg.Tensor([3.0, 4.0]), tg.Tensor([True, False])
+    assert ways(tg.where(mask, x, 0.0)) == [{x}]
+    assert ways(tg.where(mask, x, y)) == [{x, y}]
+    assert ways(tg.where(mask, x, 1.0)) == []
+
+
+def test_an_operand_that_occurs_twice_is_not_linear():
+    x = tg.Tensor([1.0, 2.0])
+    assert ways(x * x) == ways(x @ x) == ways(x / x) == []
+    assert ways(x + x) == [{x}]

@@ -145,7 +145,12 @@ def _plain(n: int) -> int | None:
 def _unconverted(x: Any, y: Any) -> tuple[Any, Any]:
     """Two operands, without a conversion of integers that NumPy makes by itself beside the other."""
     for one, other in ((x, y), (y, x)):
-        if isinstance(one, Tensor) and isinstance(other, Tensor) and one.op is not None and one.op.name == "astype":
+        if (
+            isinstance(one, Tensor)
+            and isinstance(other, Tensor)
+            and one.op is not None
+            and one.op.arithmetic == "conversion"
+        ):
             (given,) = one.inputs
             if isinstance(given, Tensor) and given.dtype.kind in "biu" and other.dtype == one.dtype:
                 if np.result_type(other.dtype, given.dtype) == one.dtype and other.op is not one.op:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.records import Arithmetic
 from ..graph.tensor import Tensor
 from .computed import Computed
 from .patterns import filled, heads, matched, patterns
@@ -218,8 +219,8 @@ class Reader:
                 operands.append(_converted(self._whole[x], node.dtype))
             else:
                 operands.append(self._read[x])
-        term = _RULES.get(node.op.name, _call)(self, node, *operands)
-        if self.accurate and node.op.name in _ARITHMETIC and not all(x.parts <= term.parts for x in operands):
+        term = _RULES.get(node.op.arithmetic, _call)(self, node, *operands)
+        if self.accurate and node.op.arithmetic in _ARITHMETIC and not all(x.parts <= term.parts for x in operands):
             return self._as_recorded(node)
         term = self.named(term)
         ordinary = all(abs(product.coefficient) < _LARGEST_NUMBER for product in term.products)
@@ -255,7 +256,7 @@ class Reader:
         if found is None:
             return self._read[x]
         self._ranges[x] = found
-        term = _WHOLE[x.op.name](*(self._whole[y] if isinstance(y, Tensor) else number(y) for y in x.inputs))
+        term = _WHOLE[x.op.arithmetic](*(self._whole[y] if isinstance(y, Tensor) else number(y) for y in x.inputs))
         if self.accurate and term.operations <= _SHORT:
             self._short[x] = term
         return term
@@ -279,12 +280,12 @@ def _keeps(terms: Iterable[Sum], term: Sum) -> bool:
 def _converts(node: Tensor) -> bool:
     """Whether a node converts integers among its operands to its own dtype before it computes."""
     assert node.op is not None
-    return node.op.kind == "elementwise" or node.op.name in ("matmul", "mean")
+    return node.op.kind == "elementwise" or node.op.arithmetic in ("matrix product", "mean")
 
 
 def _chooses(node: Tensor, i: int) -> bool:
     """Whether an operand is the condition of a choice."""
-    return node.op is not None and node.op.name == "where" and i == 0
+    return node.op is not None and node.op.arithmetic == "choice" and i == 0
 
 
 def _converted(term: Sum, dtype: np.dtype[Any]) -> Sum:
@@ -566,44 +567,44 @@ def _column_of(term: Sum) -> Sum | None:
             return None
 
 
-_ARITHMETIC = {"add", "subtract", "multiply", "divide"}
+_ARITHMETIC = {"sum", "difference", "product", "quotient"}
 
-_WHOLE: dict[str, Callable[..., Sum]] = {
-    "add": lambda x, y: added((x, y)),
-    "subtract": lambda x, y: added((x, multiplied(number(-1), y))),
-    "negative": lambda x: multiplied(number(-1), x),
-    "multiply": multiplied,
+_WHOLE: dict[Arithmetic | None, Callable[..., Sum]] = {
+    "sum": lambda x, y: added((x, y)),
+    "difference": lambda x, y: added((x, multiplied(number(-1), y))),
+    "negation": lambda x: multiplied(number(-1), x),
+    "product": multiplied,
     "square": lambda x: power(x, 2),
-    "broadcast_to": lambda x: x,
-    "discretize": lambda x: x,
+    "repetition": lambda x: x,
+    "truncation": lambda x: x,
 }
 """The arithmetic of integers, as that of reals."""
 
-_RULES: dict[str, Callable[..., Sum]] = {
-    "add": lambda reader, node, x, y: added((x, y)),
-    "subtract": lambda reader, node, x, y: added((x, multiplied(number(-1), y))),
-    "negative": lambda reader, node, x: multiplied(number(-1), x),
-    "multiply": _multiply,
-    "divide": _divide,
+_RULES: dict[Arithmetic | None, Callable[..., Sum]] = {
+    "sum": lambda reader, node, x, y: added((x, y)),
+    "difference": lambda reader, node, x, y: added((x, multiplied(number(-1), y))),
+    "negation": lambda reader, node, x: multiplied(number(-1), x),
+    "product": _multiply,
+    "quotient": _divide,
     "square": lambda reader, node, x: power(x, 2),
-    "pow": _pow,
-    "matmul": _matmul,
-    "matrix_transpose": _transpose,
-    "sum": _sum,
+    "power": _pow,
+    "matrix product": _matmul,
+    "transpose": _transpose,
+    "total": _sum,
     "mean": _mean,
-    "broadcast_to": _broadcast_to,
-    "where": _where,
-    "complement_of_sigmoid": lambda reader, node, a, z: (
+    "repetition": _broadcast_to,
+    "choice": _where,
+    "complement": lambda reader, node, a, z: (
         _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
     ),
-    "astype": lambda reader, node, x: x,  # of its own dtype, or converted
-    "difference": lambda reader, node, x, y: (
+    "conversion": lambda reader, node, x: x,  # of its own dtype, or converted
+    "exact difference": lambda reader, node, x, y: (
         _call(reader, node, x, y) if reader.accurate else added((x, multiplied(number(-1), y)))
     ),
-    "logsumexp_derivative": lambda reader, node, x, y: (
+    "softmax": lambda reader, node, x, y: (
         _call(reader, node, x, y) if reader.accurate else of(Call("softmax", (x,), Params(node.params), node.shape))
     ),
-    "reshape": _reshape,
-    "custom_gradient": lambda reader, node, value, *inputs: value,
-    "stop_gradient": lambda reader, node, x: x if reader.accurate else _call(reader, node, x),
+    "reshaping": _reshape,
+    "first operand": lambda reader, node, value, *inputs: value,
+    "constant": lambda reader, node, x: x if reader.accurate else _call(reader, node, x),
 }

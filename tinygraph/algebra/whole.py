@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
+from ..graph.records import Arithmetic
 from ..graph.tensor import Tensor
 
 Range: TypeAlias = tuple[int, int]
@@ -40,9 +41,9 @@ def range_of(x: Any, known: Mapping[Tensor, Range]) -> Range:
 def exact_range(node: Tensor, operands: Sequence[Range]) -> Range | None:
     """The range of a node in real arithmetic; None where that may leave its dtype, or it is no arithmetic."""
     assert node.op is not None
-    if node.op.name not in _RANGES or not is_whole(node):
+    if node.op.arithmetic not in _RANGES or not is_whole(node):
         return None
-    low, high = _RANGES[node.op.name](*operands)
+    low, high = _RANGES[node.op.arithmetic](*operands)
     least, largest = _bounds(node.dtype)
     return (low, high) if least <= low and high <= largest else None
 
@@ -64,13 +65,13 @@ def _square(x: Range) -> Range:
     return (max(low, 0) if x[0] <= 0 <= x[1] else min(a * a for a in x)), high
 
 
-_RANGES: Mapping[str, Callable[..., Range]] = {
-    "add": lambda x, y: (x[0] + y[0], x[1] + y[1]),
-    "subtract": lambda x, y: (x[0] - y[1], x[1] - y[0]),
-    "negative": lambda x: (-x[1], -x[0]),
-    "multiply": _product,
+_RANGES: Mapping[Arithmetic | None, Callable[..., Range]] = {
+    "sum": lambda x, y: (x[0] + y[0], x[1] + y[1]),
+    "difference": lambda x, y: (x[0] - y[1], x[1] - y[0]),
+    "negation": lambda x: (-x[1], -x[0]),
+    "product": _product,
     "square": _square,
-    "broadcast_to": lambda x: x,
-    "discretize": lambda x: x,
+    "repetition": lambda x: x,
+    "truncation": lambda x: x,
 }
-"""The arithmetic on whole numbers, by op."""
+"""The arithmetic on whole numbers."""

@@ -148,6 +148,7 @@ def _is_leaf(tree: Any) -> bool:
     variadic=True,
     run=lambda value, *inputs, rule: value,
     samples=(),
+    arithmetic="first operand",
 )
 def custom_gradient_(xp: Any, value: ArrayLike, *inputs: ArrayLike, rule: Any) -> Any:
     """Return the value as a function of the inputs; `rule` gives its gradients."""

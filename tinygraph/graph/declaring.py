@@ -18,7 +18,7 @@ import numpy as np
 from .. import errors
 from ..errors import ArgumentError, DTypeError, Misfit, Operand, ShapeError, UnsupportedError
 from .recording import STATE, Ruled
-from .records import APPLY, COMPOSITES, KINDS, NUMBERS, OPS, PACKAGE, TIGHTEST, Composite, Op, Rule
+from .records import APPLY, COMPOSITES, KINDS, NUMBERS, OPS, PACKAGE, TIGHTEST, Arithmetic, Composite, Op, Rule
 from .sites import Site, locate
 from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
 from .threads import cached_property
@@ -42,6 +42,7 @@ def op(
     batch: Rule | None = None,
     flops: float | Rule | None = None,
     jumps: bool | None = None,
+    arithmetic: Arithmetic | None = None,
     floating: bool = False,
     check: Callable[[Tensor, Site, FrameType], None] | None = None,
     samples: Any = None,
@@ -118,6 +119,7 @@ def op(
             batch=batch,
             flops=flops,
             jumps=kind != "shape" and not any(rules) if jumps is None else jumps,
+            arithmetic=arithmetic,
             floating=floating,
             check=check,
             samples=samples,

@@ -12,6 +12,31 @@ Rule: TypeAlias = Callable[..., Any]
 PACKAGE = __name__.partition(".")[0]
 """The name of this package: what comes from elsewhere is the user's own."""
 
+Arithmetic: TypeAlias = Literal[
+    "sum",
+    "difference",
+    "exact difference",  # which is 0 for equal operands, also for infinite ones
+    "negation",
+    "product",
+    "quotient",
+    "square",
+    "power",
+    "matrix product",
+    "transpose",
+    "total",
+    "mean",
+    "choice",
+    "repetition",
+    "reshaping",
+    "conversion",  # to a floating dtype
+    "truncation",  # to whole numbers
+    "first operand",
+    "constant",
+    "complement",
+    "softmax",
+]
+"""The operations of arithmetic that an op can be declared to be."""
+
 # How tightly a notation binds its operands, for parentheses.
 OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
@@ -112,6 +137,8 @@ class Op:
     """A loss that has a name of its own in terms of other ops, ``written_out(xp, *inputs)``, before its reduction."""
     function: str = ""
     """The public function whose first arguments are its inputs; by default that of its own name."""
+    arithmetic: Arithmetic | None = None
+    """The operation of arithmetic that it is, by which expressions are rearranged and their numbers moved."""
     floating: bool = False
     """Whether integers are taken as float64 before it is computed, in several steps that would wrap around."""
     check: Callable[[Any, Any, FrameType], None] | None = None

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..algebra.rewriting import REAL, over, rewritten
-from ..graph.records import APPLY, OPS, Op
+from ..algebra.rewriting import over, rewritten
 from ..graph.tensor import Tensor, toposort
 from ..graph.walking import readers_of
-from ..ops.matrices.contraction import contracted
-from ..ops.reduce.reductions import reduced_axes
 from ..writing.numpy_source import LARGEST_CONSTANT
-
-_LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
-_LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
+from . import numpy_target
 
 
 def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Tensor, Any]) -> list[Tensor]:
@@ -28,24 +20,22 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     equal: dict[Any, Tensor] = {}
 
     def apply(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        if (total := _total_of_softmax(node)) is not None:
-            return _softmax(inputs[0].inputs[0], total.params["axis"], _finite)
-        if node.op.name in _LOWERED:  # type: ignore[union-attr]
-            return _LOWERED[node.op.name](*_floating(inputs, node), **node.params)  # type: ignore[union-attr, no-any-return]
-        return over(node, inputs)
+        made = numpy_target.written_out(node, inputs)
+        return over(node, inputs) if made is None else made
 
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
         if constant and node.size <= LARGEST_CONSTANT:
             return Tensor(node._value)  # computed now
         operands = [_identity(x, names) for x in inputs]
-        if node.op.name in ("add", "multiply"):  # type: ignore[union-attr]  # x + y is y + x
+        assert node.op is not None
+        if node.op.arithmetic == "sum" or node.op.arithmetic == "product":  # x + y is y + x
             operands.sort(key=repr)
         key = (node.op, tuple(operands), repr(node.params))
         return equal.setdefault(key, over(node, inputs))
 
     def contract(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-        made = _contracted(node, inputs, needed, ones)
+        made = numpy_target.contracted(node, inputs, needed, ones)
         return over(node, inputs) if made is None else made
 
     for change in (apply, share, contract):
@@ -57,279 +47,9 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     return list(outputs)
 
 
-def _floating(inputs: Sequence[Any], node: Tensor) -> Sequence[Any]:
-    """The operands in the floating dtype of the result: −|z| of an unsigned integer is none."""
-    assert node.op is not None
-    if node.dtype.kind != "f" or node.op.kind not in ("elementwise", "reduction") or node.op.name == "mean":
-        return inputs
-    return [ops.astype(x, node.dtype) if isinstance(x, Tensor) and x.dtype.kind in "biu" else x for x in inputs]
-
-
 def _identity(x: Any, names: Mapping[Tensor, str]) -> Any:
     """What two operands have in common if they are equal: numbers are so by value."""
     if not isinstance(x, Tensor):
         return repr(x)
     number = x.op is None and x.shape == () and x not in names
     return (repr(x._value.item()), x.dtype) if number else id(x)
-
-
-# -- ops that are several calls of NumPy -----------------------------------------------------------------------------
-
-
-def _sigmoid(z: Tensor) -> Tensor:
-    """max(e^−|z|, ±1) / (1 + e^−|z|), which is e^z / (1 + e^z) for z < 0; what is NaN is so through the denominator."""
-    powers = _powers(z)
-    return ops.fmax(powers, ops.copysign(1.0, z)) / (1.0 + powers)
-
-
-def _powers(z: Tensor) -> Tensor:
-    """e^−|z|"""
-    return ops.exp(-ops.abs(z))
-
-
-def _softplus(z: Tensor) -> Tensor:
-    return ops.fmax(z, 0.0) + ops.log1p(_powers(z))
-
-
-def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Tensor:
-    """log(1 + e^−|z|) + |z| (1 − y for z > 0, y for z < 0); an infinite z is made finite, lest it meet 0 as ∞ · 0."""
-    rounding = ops.log1p(_powers(z))
-    finite = ops.fmin(ops.abs(z), float(np.finfo(z.dtype).max))
-    missed = finite * (0.5 + ops.copysign(1.0, z) * (0.5 - y))
-    if reduction == "none":
-        return rounding + missed
-    reduced = _mean if reduction == "mean" else ops.sum
-    return reduced(rounding) + reduced(missed)
-
-
-def _log_loss(a: Tensor, y: Tensor, reduction: str) -> Tensor:
-    """By the rule, for which 0 log 0 is 0."""
-    losses: Tensor = OPS["log_loss"].forward(ops, a, y, "none")
-    if reduction == "none":
-        return losses
-    return _mean(losses) if reduction == "mean" else ops.sum(losses)
-
-
-def _ndtr(x: Tensor) -> Tensor:
-    return 0.5 * ops.erfc(x * -math.sqrt(0.5))
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    z, scale = _within(x, 30.0), 2 * math.sqrt(2 / math.pi)
-    return ops.maximum(x, -30.0) * _sigmoid(z * (scale + (scale * 0.044715) * ops.square(z)))
-
-
-def _times(factor: float, x: Tensor) -> Tensor:
-    return x if factor == 1 else factor * x
-
-
-def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
-    largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
-    return ops.maximum(ops.minimum(x, largest), -largest)
-
-
-def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    if not x.size or x.dtype not in REAL:  # whose elements NumPy adds up in a wider dtype
-        return ops.mean(x, axis=axis, keepdims=keepdims)
-    total = ops.sum(x, axis=axis, keepdims=keepdims)
-    return total / (x.size // total.size)
-
-
-def _pow(x: Any, y: Any) -> Tensor:
-    if not isinstance(x, Tensor) or not isinstance(y, (int, float)) or x.dtype.kind == "b":
-        return ops.pow(x, y)
-    if y == 0.5 and x.dtype.kind == "f":  # as by NumPy's operator
-        return ops.sqrt(x)
-    if y not in range(2, _LARGEST_POWER + 1):
-        return ops.pow(x, y)
-    n, squared, product = int(y), x, None
-    while n:
-        if n % 2:
-            product = squared if product is None else product * squared
-        n //= 2
-        squared = ops.square(squared) if n else squared
-    return product  # type: ignore[return-value]
-
-
-def _softmax(x: Tensor, axis: Any = -1, top: Callable[[Tensor], Tensor] = lambda top: top) -> Tensor:
-    powers = ops.exp(x - top(ops.max(x, axis=axis, keepdims=True)))
-    return powers / ops.sum(powers, axis=axis, keepdims=True)
-
-
-def _logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    powers, top = _powers_below_top(x, axis)
-    total = ops.log(ops.sum(powers, axis=axis, keepdims=True)) + top
-    return total if keepdims else ops.reshape(total, ops.sum(x, axis=axis).shape)
-
-
-def _logsumexp_derivative(x: Tensor, y: Tensor, axis: Any = None) -> Tensor:
-    powers, _ = _powers_below_top(x, axis)
-    return powers / ops.sum(powers, axis=axis, keepdims=True)
-
-
-def _powers_below_top(x: Tensor, axis: Any) -> tuple[Tensor, Tensor]:
-    """e^(x − max x), and max x."""
-    top = ops.max(x, axis=axis, keepdims=True)
-    return ops.exp(ops.difference(x, top)), top
-
-
-def _softmax_loss(z: Tensor, y: Tensor, axis: int) -> Tensor:
-    """log Σ exp(z − max z) − Σ y (z − max z), in parts that the softmax shares; finite, lest it meet 0 as ∞ · 0."""
-    top = ops.max(z, axis=axis, keepdims=True)
-    below = z - top
-    total = ops.log(ops.sum(ops.exp(below), axis=axis, keepdims=True))
-    largest = float(np.finfo(np.result_type(below.dtype, np.float16)).max)
-    products = ops.sum(y * ops.fmax(below, -largest), axis=axis, keepdims=True)
-    losses = total - products
-    if y.op is None or y.op.name != "one_hot_along":  # which adds up to 1
-        losses = losses + top * (1.0 - ops.sum(y, axis=axis, keepdims=True))
-    return ops.reshape(losses, ops.sum(z, axis=axis).shape)
-
-
-def _finite(x: Tensor) -> Tensor:
-    """An infinite number as the largest, so that ∞ − ∞ does not arise."""
-    largest = float(np.finfo(x.dtype).max)
-    return ops.fmax(ops.fmin(x, largest), -largest)
-
-
-def _total_of_softmax(node: Tensor) -> Tensor | None:
-    """The log Σ exp(x) of a softmax that is written exp(x − log Σ exp(x)): they can share the powers."""
-    match node:
-        case Tensor(op=Op(name="exp"), inputs=(Tensor(op=Op(name="subtract"), inputs=(x, Tensor() as y)),)):
-            total = y.inputs[0] if y.op is not None and y.op.name == "reshape" else y
-            match total:
-                case Tensor(op=Op(name="logsumexp"), inputs=(Tensor() as of,)) if of is x:
-                    axes = reduced_axes(of.ndim, total.params["axis"])
-                    kept = tuple(1 if i in axes else n for i, n in enumerate(of.shape))
-                    return total if y.shape == kept else None
-    return None
-
-
-_LOWERED: Mapping[str, Any] = {
-    "sigmoid": _sigmoid,
-    "relu": lambda x: ops.maximum(x, 0.0),
-    "pow": _pow,
-    "mean": _mean,
-    "complement_of_sigmoid": lambda a, z: _sigmoid(-z),
-    "logit_of_sigmoid": lambda a, z: z,
-    "softplus": _softplus,
-    "ndtr": _ndtr,
-    "gelu": lambda x: ops.maximum(x, -1e4) * _ndtr(x),
-    "gelu_tanh": _gelu_tanh,
-    "silu": lambda x: ops.maximum(x, -1e4) * _sigmoid(x),
-    "mish": lambda x: ops.maximum(x, -1e4) * ops.tanh(_softplus(x)),
-    "hardswish": lambda x: ops.maximum(x, -3.0) * (ops.minimum(ops.maximum(x + 3.0, 0.0), 6.0) / 6.0),
-    "softsign": lambda x: _within(x) / (1.0 + ops.abs(_within(x))),
-    "finite": _within,
-    "leaky_relu": lambda x, negative_slope: ops.where(x > 0, x, negative_slope * x),
-    "elu": lambda x, alpha: ops.where(x > 0, x, _times(alpha, ops.expm1(ops.minimum(x, 0.0)))),
-    "celu": lambda x, alpha: ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0) / alpha)),
-    "hardtanh": lambda x, min_val, max_val: ops.minimum(ops.maximum(x, min_val), max_val),
-    "at_least": lambda x, y: ops.maximum(x, y),
-    "at_most": lambda x, y: ops.minimum(x, y),
-    "normal_density": lambda x: ops.exp(-0.5 * ops.square(x)) * (1 / math.sqrt(2 * math.pi)),
-    "gaussian": lambda x: ops.exp(-ops.square(x)),
-    "one_minus_square": lambda x: (1.0 - x) * (1.0 + x),
-    "root_of_one_plus_square": lambda x: ops.maximum(ops.abs(x), ops.sqrt(1.0 + ops.square(_within(x, 1e18)))),
-    "root_of_square_minus_one": lambda x: ops.sqrt(x - 1.0) * ops.sqrt(x + 1.0),
-    "per_one_plus_square": lambda x, r: x / (1.0 + ops.square(r)),
-    "inversion": lambda x, y, r: APPLY["per_square"](x, r),
-    "softmax": _softmax,
-    "logsumexp": _logsumexp,
-    "logsumexp_derivative": _logsumexp_derivative,
-    "einsum": lambda *xs, subscripts: contracted(ops, subscripts, *xs),
-    "softmax_loss": _softmax_loss,
-    "stop_gradient": lambda x: x,
-    "custom_gradient": lambda value, *inputs, rule: value,
-    "outer": lambda x, y: ops.reshape(x, (-1, 1)) * ops.reshape(y, (1, -1)),
-    "log_loss": _log_loss,
-    "log_loss_of_sigmoid": _log_loss_of_sigmoid,
-    # parts of a decomposition
-    **{
-        name: OPS[name].run
-        for name in ("eigenvalues", "eigenvectors", "left_vectors", "right_vectors", "singular_values")
-    },
-}
-
-
-# -- sums and products as products of two matrices: they have less to set up, and use all lanes ---------------------
-
-
-def _contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: dict[Any, Tensor]) -> Tensor | None:
-    """Σ x ∗ y as ⟨x, y⟩, Σ x along axes as a product with ones, a stack of matrices times one as one matrix."""
-    assert node.op is not None
-    x = inputs[0]
-    if node.op.name == "reshape":
-        return _shaped(x, node.shape)
-    if node.op.name == "matmul" and x.ndim > 2 and inputs[1].ndim == 2 and not _is_turned(x):
-        return _shaped(ops.matmul(_rows(x), inputs[1]), node.shape)
-    if node.op.name == "sum" and x.ndim > 0:
-        total = _sum(x, reduced_axes(x.ndim, node.params["axis"]), node, node.inputs[0] not in needed, ones)
-        return None if total is None else _shaped(total, node.shape)
-    return None
-
-
-def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor | None:
-    """The sum, but for its shape; `free` says that nothing else needs x."""
-    if free and x.dtype == node.dtype and axes == tuple(range(x.ndim - 2)) and (product := _of_stack(x)) is not None:
-        return product
-    count = x.size // max(node.size, 1)
-    if not axes or not 0 < count <= _LONGEST_DOT.get(x.dtype.name, 0) or x.dtype != node.dtype:
-        return None
-    if len(axes) == x.ndim:
-        return _dot(x, free, ones)
-    as_matrix = x.ndim == node.ndim == 2  # then it need not be reshaped
-    if axes[0] == x.ndim - len(axes):
-        return ops.matmul(_matrix(x, -1, count), _ones((count, 1) if as_matrix else (count,), x.dtype, ones))
-    if axes[-1] == len(axes) - 1:
-        return ops.matmul(_ones((1, count) if as_matrix else (count,), x.dtype, ones), _matrix(x, count, -1))
-    return None
-
-
-def _of_stack(x: Tensor) -> Tensor | None:
-    """Σ Aᵀ B over a stack of matrices as one product of what stands below each other."""
-    if x.op is None or x.op.name != "matmul" or x.ndim < 3:
-        return None
-    left, right = x.inputs
-    if not isinstance(left, Tensor) or not isinstance(right, Tensor) or left.op is None:
-        return None
-    if left.op.name != "matrix_transpose" or left.shape[:-2] != right.shape[:-2] or _is_turned(right):
-        return None
-    (tall,) = left.inputs
-    return None if _is_turned(tall) else ops.matmul(ops.matrix_transpose(_rows(tall)), _rows(right))  # type: ignore[arg-type]
-
-
-def _is_turned(x: Tensor) -> bool:
-    """Whether it may lie in memory otherwise than row by row, so that reshaping would copy it."""
-    return x.op is not None and x.op.name in ("permute_dims", "matrix_transpose", "broadcast_to", "getitem")
-
-
-def _rows(x: Tensor) -> Tensor:
-    return _matrix(x, -1, x.shape[-1])
-
-
-def _matrix(x: Tensor, height: int, width: int) -> Tensor:
-    """Of one of height and width, the other being −1."""
-    return _shaped(x, (x.size // width, width) if height < 0 else (height, x.size // height))
-
-
-def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if x.op is not None and x.op.name == "reshape" and not _is_turned(x.inputs[0]):  # type: ignore[arg-type]
-        (x,) = x.inputs  # type: ignore[assignment]
-    return x if x.shape == shape else ops.reshape(x, shape)
-
-
-def _dot(x: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor:
-    """The sum of all elements."""
-    name = x.op.name if x.op is not None and free else None
-    if name == "square":
-        return ops.vdot(*x.inputs, *x.inputs)
-    if name == "multiply" and all(isinstance(y, Tensor) and (y.shape, y.dtype) == (x.shape, x.dtype) for y in x.inputs):
-        return ops.vdot(*x.inputs)
-    return ops.vdot(x, _ones(x.shape, x.dtype, ones))
-
-
-def _ones(shape: tuple[int, ...], dtype: np.dtype[Any], made: dict[Any, Tensor]) -> Tensor:
-    if (shape, dtype) not in made:
-        made[shape, dtype] = Tensor(np.ones(shape, dtype))
-    return made[shape, dtype]

@@ -109,12 +109,12 @@ def _region(node: Tensor, reader: Reader) -> list[Tensor]:
 
 def _is_copy(x: Tensor) -> bool:
     """Whether a node is another one anew, as a variable of a transform is."""
-    return x.op is not None and x.op.name == "astype" and x.dtype == x.inputs[0].dtype  # type: ignore[union-attr]
+    return x.op is not None and x.op.arithmetic == "conversion" and x.dtype == x.inputs[0].dtype  # type: ignore[union-attr]
 
 
 def _is_cast(x: Tensor) -> bool:
     """Whether a node is nothing that anyone computes: a leaf, or one that stands for another."""
-    return x.op is None or x.op.name == "astype"
+    return x.op is None or x.op.arithmetic == "conversion"
 
 
 def _is_simple(term: Sum) -> bool:

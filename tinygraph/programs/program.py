@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.records import OPS
 from ..graph.tensor import Tensor, toposort
 from ..ops.arrays.keys import subscript
 from ..writing import numpy_source
@@ -23,18 +22,8 @@ from ..writing.numpy_source import (
     numpys_number,
     written_array,
 )
-
-# NumPy's name of an op that is a ufunc, and so can write to a buffer.
-_UFUNCS = {
-    name: getattr(np, name).__name__
-    for name, op in OPS.items()
-    if op.kind == "elementwise" and isinstance(getattr(np, name, None), np.ufunc)
-}
-_IMPORTED = {"dot", "matmul", "vdot", *_UFUNCS.values()}
-_INFIX = {"add", "subtract", "multiply", "divide", "negative"}
-_REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
-# What only moves elements about is, or may be, a view.
-_VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.variadic}
+from . import numpy_target
+from .numpy_target import IMPORTED, in_place, is_conversion, is_put_in_slice, is_view, tensors
 
 
 @dataclass(eq=False)
@@ -71,7 +60,7 @@ class Program:
         for i, x in enumerate(inputs):
             self._name(x, names.get(x) or f"x{i}")
         self.order = self._scheduled(names)
-        self._uses = Counter(x for node in self.order for x in _tensors(node))
+        self._uses = Counter(x for node in self.order for x in tensors(node))
         self._added = {node: parts for node in self.order if (parts := self._into_slice(node))}
         self.lines = list(self._lines(names, comments))
 
@@ -93,17 +82,17 @@ class Program:
                 if node not in self._names:
                     self._constant(node)
                 continue
-            if _is_view(node) and self._uses[node] == 1 and node not in self.results:
+            if is_view(node) and self._uses[node] == 1 and node not in self.results:
                 self._names[node] = expression(node, self._names)
                 continue
             if node in inline:
                 continue
             mine = storage[node][0]
-            read = dict.fromkeys(store for x in _tensors(node) for store in storage[x])  # a and aᵀ are one
+            read = dict.fromkeys(store for x in tensors(node) for store in storage[x])  # a and aᵀ are one
             dying = [store for store in read if store not in storage[node] and store.last_use == i]
             if node in self._added:
                 group += self._add_to_slice(node, names.get(node))
-            elif _is_put_in_slice(node):
+            elif is_put_in_slice(node):
                 out = self._out(node, mine, dying, free)
                 self._name(node, names.get(node))
                 group += self._put_in_slice(node, out)
@@ -128,11 +117,11 @@ class Program:
         for node in self.order:
             if node in self._added:
                 storage[node] = storage[self._added[node][0]]
-            elif node.op is not None and (_is_view(node) or _is_conversion(node) or node in inline):
+            elif node.op is not None and (is_view(node) or is_conversion(node) or node in inline):
                 storage[node] = storage[node.inputs[0]]  # type: ignore[index]
             else:
                 storage[node] = [Storage(), *(store for x in _maybe_returned(node) for store in storage[x])]
-            for x in _tensors(node):
+            for x in tensors(node):
                 for store in storage[x]:
                     store.last_use = position[node]
         for output in self.outputs:
@@ -146,15 +135,15 @@ class Program:
         if node.shape == ():
             return None
         key = (node.shape, node.dtype)
-        in_place = _in_place(node)
+        reusing = in_place(node)
         if mine.last_use == len(self.order):
             for x in node.inputs:
-                if isinstance(x, Tensor) and x in self.donated and in_place and (x.shape, x.dtype) == key:
+                if isinstance(x, Tensor) and x in self.donated and reusing and (x.shape, x.dtype) == key:
                     if self._storage[x][0] in dying:
                         self.donated.discard(x)
                         return self._names[x]
             return None
-        if in_place:
+        if reusing:
             mine.buffer = next(
                 (s.buffer for s in dying if s.buffer is not None and self.buffers[s.buffer] == key), None
             )
@@ -167,14 +156,14 @@ class Program:
 
     def _into_slice(self, node: Tensor) -> tuple[Tensor, Tensor] | None:
         """For a sum of an array that nothing else reads and of one that is 0 but in a slice: both."""
-        if node.op is None or node.op.name != "add" or node.shape == ():
+        if node.op is None or node.op.arithmetic != "sum" or node.shape == ():
             return None
-        parts = _tensors(node)
+        parts = tensors(node)
         for whole, part in (parts, parts[::-1]) if len(parts) == 2 else ():
-            own = whole.op is not None and not _is_view(whole) and whole.op.name != "astype"
+            own = whole.op is not None and not is_view(whole) and not is_conversion(whole)
             once = self._uses[whole] == self._uses[part] == 1 and not self.results & {whole, part}
             alike = whole.shape == part.shape == node.shape and whole.dtype == node.dtype
-            if own and once and alike and _is_put_in_slice(part):
+            if own and once and alike and is_put_in_slice(part):
                 return whole, part
         return None
 
@@ -197,29 +186,10 @@ class Program:
     def _call(self, node: Tensor) -> str | Callable[[str | None], str]:
         """The call; if it can write to a buffer, given where it does."""
         assert node.op is not None
-        name = node.op.name
-        floats = next((x.dtype for x in _tensors(node) if x.dtype.kind == "f"), node.dtype)
+        floats = next((x.dtype for x in tensors(node) if x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
-        number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
-        by_operator = name == "pow" and node.shape != ()  # which of booleans is another for arrays than for numbers
-        if name in _UFUNCS and node.dtype.kind in "iu" and not by_operator:
-            return f"np.{_UFUNCS[name]}({', '.join(operands)})"
-        if name in _UFUNCS and node.dtype.kind in "fb" and not number:
-            if name == "pow" and isinstance(node.inputs[1], float) and node.inputs[1].is_integer():
-                if node.inputs[0].dtype.kind == "f":  # type: ignore[union-attr]
-                    operands[1] = str(int(node.inputs[1]))
-            return _with_out(_UFUNCS[name], operands)
-        if name == "where":  # with its numbers as floating ones
-            return f"np.where({', '.join(operands)})"
-        if name == "matmul":  # dot has less to set up, and is the same but for stacks of matrices
-            plain = node.dtype.kind == "f" and all(x.ndim <= 2 and x.dtype == node.dtype for x in _tensors(node))
-            return _with_out("dot" if plain else "matmul", operands)
-        if name == "vdot" and all(isinstance(x, Tensor) for x in node.inputs):
-            return _with_out("vdot", operands)
-        if name in _REDUCTIONS and node.dtype == node.inputs[0].dtype:  # type: ignore[union-attr]
-            axis, keepdims = node.params["axis"], node.params["keepdims"]
-            return lambda out: f"{_REDUCTIONS[name]}.reduce({operands[0]}, {axis!r}, None, {out}, {keepdims})"
-        return expression(node, self._names)
+        made = numpy_target.call(node, operands)
+        return expression(node, self._names) if made is None else made
 
     def _operand(self, x: Any, dtype: np.dtype[Any]) -> str:
         """A number is an array without axes, which costs a call less than a Python number."""
@@ -264,7 +234,7 @@ class Program:
     def source(self, name: str) -> str:
         """The program as a module: imports, buffers, the function."""
         called = set(re.findall(r"\b\w+(?=\(|\.reduce\()", "\n".join(self.lines)))
-        used = sorted(called & _IMPORTED)
+        used = sorted(called & IMPORTED)
         body = [f"    {line}" for line in self.lines]
         results = ", ".join(self._results())
         arguments = ", ".join(self._names[x] for x in self.inputs)
@@ -300,26 +270,6 @@ def _finite(text: str) -> str:
     return text if text.lstrip("-") not in ("inf", "nan") else f"float({text!r})"
 
 
-def _with_out(function: str, operands: Sequence[str]) -> Callable[[str | None], str]:
-    by_name = "out=" if function in ("maximum", "minimum") else ""  # by position is deprecated for these
-    return lambda out: f"{function}({', '.join([*operands, by_name + out] if out else operands)})"
-
-
-def _tensors(node: Tensor) -> list[Tensor]:
-    return [x for x in node.inputs if isinstance(x, Tensor)]
-
-
-def _in_place(node: Tensor) -> bool:
-    """Whether the result may go where an operand was: elementwise, if that is not read transposed or repeated."""
-    views = [x for x in _tensors(node) if x.op is not None and _is_view(x)]
-    return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
-
-
-def _is_conversion(node: Tensor) -> bool:
-    """Whether a node is its input in another dtype, and so may be the input itself."""
-    return node.op is not None and node.op.source is OPS["astype"].source
-
-
 def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
     """The inputs in whose memory an op may leave its result: those in which it did, and for a foreign op all."""
     for x, read in zip(node.inputs, node._args, strict=node.op is not None):
@@ -329,24 +279,13 @@ def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
 
 def _is_writable(node: Tensor) -> bool:
     """Whether what computes a node gives an array that can be written to, in which each number stands for itself."""
-    while node.op is not None and _is_view(node):
+    while node.op is not None and is_view(node):
         if node.shape and not node._value.flags.writeable:  # as that of broadcast_to, and of diagonal
             return False
         node = node.inputs[0]  # type: ignore[assignment]
     return node.shape == () or node._value.flags.writeable
 
 
-def _is_put_in_slice(node: Tensor) -> bool:
-    return node.op is not None and node.op.name == "scatter_add" and len(node.inputs) == 1
-
-
-def _is_view(node: Tensor) -> bool:
-    assert node.op is not None
-    if node.op.name in ("getitem", "einsum"):
-        return len(node.inputs) == 1
-    return node.op.name in _VIEWS
-
-
 def identifier(name: str, taken: set[str]) -> str:
     """A name that Python, NumPy's functions and those taken leave free."""
-    return numpy_source.identifier(name, {*_IMPORTED, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)|constant\d+")
+    return numpy_source.identifier(name, {*IMPORTED, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)|constant\d+")

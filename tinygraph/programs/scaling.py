@@ -16,7 +16,6 @@ from .. import ops
 from ..algebra.rewriting import REAL, Change, before_jumps, over, rewritten
 from ..graph.records import Op
 from ..graph.tensor import Tensor, toposort
-from .linear import ways
 
 _CALL = 1000  # what a call costs beside its elements, in elements
 _SMALLEST, _LARGEST = 1e-12, 1e12  # numbers beyond could lead out of the range of floating numbers
@@ -114,13 +113,13 @@ def _gathered(given: set[Tensor], exact: set[Tensor], node: Tensor, inputs: Sequ
     assert node.op is not None
     if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
         return Tensor(node._value)
-    if node.op.name == "multiply" and node not in exact and (parts := _number_and_array(node, inputs, given)):
+    if node.op.arithmetic == "product" and node not in exact and (parts := _number_and_array(node, inputs, given)):
         number, array = parts
         match array:
-            case Tensor(op=Op(name="multiply")) if inner := _number_and_array(array, array.inputs, given):
+            case Tensor(op=Op(arithmetic="product")) if inner := _number_and_array(array, array.inputs, given):
                 if _is_ordinary(number * inner[0]):
                     return ops.multiply(number * inner[0], inner[1])
-            case Tensor(op=Op(name="mean"), inputs=(Tensor() as x,)) if x.size and x.dtype == array.dtype:
+            case Tensor(op=Op(arithmetic="mean"), inputs=(Tensor() as x,)) if x.size and x.dtype == array.dtype:
                 return ops.multiply(number * array.size / x.size, ops.sum(x, **array.params))
     return over(node, inputs)
 
@@ -151,7 +150,7 @@ def _products(order: Sequence[Tensor], given: set[Tensor]) -> dict[float, dict[T
     found: dict[float, dict[Tensor, Tensor]] = {}
     exact = before_jumps(order)
     for node in order:
-        if node.op is not None and node.op.name == "multiply" and node not in exact:
+        if node.op is not None and node.op.arithmetic == "product" and node not in exact:
             match _number_and_array(node, node.inputs, given):
                 case number, Tensor(op=Op()) as array:
                     found.setdefault(number, {})[node] = array
@@ -203,3 +202,25 @@ def _readers(order: Sequence[Tensor]) -> dict[Any, list[Tensor]]:
 
 def _cost(node: Tensor) -> float:
     return node.size + _CALL
+
+
+def ways(node: Tensor) -> list[set[Tensor]]:
+    """Return the sets of inputs in which a node is linear: it is multiplied by a number if all of one set are.
+
+    Only real numbers count, since integers wrap around and float16 overflows too soon.
+    """
+    assert node.op is not None
+    if node.dtype not in REAL:
+        return []
+    places = range(len(node.inputs))
+    groups: dict[str, list[tuple[int, ...]]] = {"each": [(i,) for i in places], "together": [tuple(places)]}
+    linear = node.op.linear
+    found = []
+    for group in groups[linear] if isinstance(linear, str) else linear:
+        members = [node.inputs[i] for i in group]
+        tensors = {x for x in members if isinstance(x, Tensor)}
+        others = {x for i, x in enumerate(node.inputs) if i not in group and isinstance(x, Tensor)}
+        if tensors.isdisjoint(others) and tensors and all(isinstance(x, Tensor) or x == 0 for x in members):
+            if all(x.dtype == node.dtype for x in tensors):
+                found.append(tensors)
+    return found

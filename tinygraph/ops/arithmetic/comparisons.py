@@ -139,6 +139,7 @@ def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     linear=((1, 2),),
     chooses=True,
     condition=0,
+    arithmetic="choice",
 )
 def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x where the condition holds, else y; elementwise.

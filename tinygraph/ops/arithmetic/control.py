@@ -20,6 +20,7 @@ __all__ = [
     run=lambda x: x,
     source="{0}",
     samples=(Sample(((2, 3),)), Sample(((),)), Sample(((0, 3),))),
+    arithmetic="constant",
 )
 def stop_gradient(xp: Any, x: ArrayLike) -> Any:
     """y = x, with y′ taken as 0: a constant to all gradients, of any order.

@@ -139,6 +139,7 @@ def _is_weight_times_columns(product: Tensor) -> bool:
     source="{0} + {1}",
     linear="together",
     associative=True,
+    arithmetic="sum",
 )
 def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x + y, elementwise.
@@ -160,6 +161,7 @@ def add(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     check=_warn_of_spreading,
     source="{0} - {1}",
     linear="together",
+    arithmetic="difference",
 )
 def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x − y, elementwise.
@@ -181,6 +183,7 @@ def subtract(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="{0} * {1}",
     linear="each",
     associative=True,
+    arithmetic="product",
 )
 def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x ∗ y, elementwise (the Hadamard product; the matrix product is `matmul`).
@@ -207,6 +210,7 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     pole="division by 0",
     advice="keep the divisor away from 0, as in x / (y + 1e-12); where it may be 0 choose it first, as in"
     " x / tg.where(y == 0, 1.0, y)",
+    arithmetic="quotient",
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x / y, elementwise; integers give floats.
@@ -318,6 +322,7 @@ def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
     operators=("__neg__",),
     source="-{0}",
     linear="together",
+    arithmetic="negation",
 )
 def negative(xp: Any, x: ArrayLike) -> Any:
     """y = −x, elementwise.
@@ -391,6 +396,7 @@ def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     exponent=1,
     advice="a positive base, as in tg.abs(x) ** y, or an exponent that is a whole number",
     gradient_advice="keep the base away from 0, where the slope is infinite, as in (x + 1e-12) ** y",
+    arithmetic="power",
 )
 def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
@@ -408,6 +414,7 @@ def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     binding=POWER,
     source="{0} ** 2",
     factors=(0,),
+    arithmetic="square",
 )
 def square(xp: Any, x: ArrayLike) -> Any:
     """y = x², elementwise.
@@ -799,6 +806,7 @@ def _conversion(node: Any) -> str:
     samples=(Sample(((2, 3),), {"dtype": np.float64}),),
     source=_conversion,
     flops=0,
+    arithmetic="conversion",
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x in another floating dtype; the gradient comes back in the dtype of x."""
@@ -813,6 +821,7 @@ def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     samples=(Sample(((2, 3),), {"dtype": np.int64}),),
     source=_conversion,
     flops=0,
+    arithmetic="truncation",
 )
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     """x as integers or booleans: no gradient comes back."""

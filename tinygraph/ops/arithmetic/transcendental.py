@@ -163,6 +163,7 @@ def log10(xp: Any, x: ArrayLike) -> Any:
     binding=SUM,
     run=kernels.difference,
     linear="together",
+    arithmetic="exact difference",
 )
 def difference_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """x − y, and 0 where both are the same infinity."""

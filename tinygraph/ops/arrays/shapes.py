@@ -64,6 +64,7 @@ def _listed(numbers: int | Shape) -> str:
     ),
     source=lambda node: f"{{0}}.reshape({_listed(node.params['shape'])})",
     batch=lambda xp, moving, result, x, shape: xp.reshape(x, result),
+    arithmetic="reshaping",
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
     """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
@@ -116,6 +117,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     samples=(Sample(((2, 3),)), Sample(((4, 2, 3),)), Sample(((0, 3),))),
     source=lambda node: "{0}.T" if node.ndim == 2 else "{0}.mT",
     batch=lambda xp, moving, shape, x: xp.matrix_transpose(x),
+    arithmetic="transpose",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
     """The last two axes exchanged.
@@ -149,6 +151,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
     ),
     source="np.broadcast_to({0}, {shape})",
     batch=lambda xp, moving, result, x, shape: xp.broadcast_to(aligned(xp, x, len(shape)), result),
+    arithmetic="repetition",
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
     """`x` repeated along axes of length one, and along new leading axes, up to `shape`.

@@ -127,6 +127,7 @@ def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: An
     batch=_batched_matmul,
     flops=lambda z, x, y: 2 * math.prod(z) * x[-1],
     associative=True,
+    arithmetic="matrix product",
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.

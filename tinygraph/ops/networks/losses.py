@@ -113,6 +113,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     samples=(Sample(((2, 3), (2, 3)), {}, (_probability, None)),),
     source="sigmoid(-{1})",
     flops=1,
+    arithmetic="complement",
 )
 def complement_of_sigmoid_(xp: Any, a: ArrayLike, z: ArrayLike) -> Any:
     """1 − a for a = σ(z), as σ(−z), which is exact where a has been rounded to 1."""

@@ -132,6 +132,7 @@ def _batched(name: str) -> Rule:
     samples=_with_empty,
     linear="together",
     batch=_batched("sum"),
+    arithmetic="total",
 )
 def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements along `axis`.
@@ -151,6 +152,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     linear="together",
     batch=_batched("mean"),
     averages=True,
+    arithmetic="mean",
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements along `axis`; of no elements it is NaN.
@@ -244,6 +246,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
         Sample(((1, 3), ()), {"axis": -1}, (None, Domain(computed="logsumexp"))),
     ),
     flops=2,
+    arithmetic="softmax",
 )
 def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
     """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
