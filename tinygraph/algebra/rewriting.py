@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.records import APPLY
 from ..graph.tensor import Tensor
 
 REAL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
@@ -36,7 +35,7 @@ def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
     assert node.op is not None
     if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
         return node
-    return APPLY[node.op.name](*inputs, **node.params)
+    return node.op.apply(*inputs, **node.params)
 
 
 def before_jumps(order: Sequence[Tensor]) -> set[Tensor]:
