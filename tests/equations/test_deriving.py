@@ -661,3 +661,10 @@ def test_equations_of_nan_are_given_out():
     x = tg.parameter([-1.0, 2.0], name="x")
     with np.errstate(all="ignore"):
         assert "dx" in str(tg.derive(tg.sum(tg.relu(tg.log(x)))))
+
+
+def test_a_function_of_a_loss_whose_logits_have_no_name():
+    w, X, y = tg.parameter([[0.5, -0.5]]), tg.Tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0]]), tg.Tensor([[0.0, 1.0, 1.0]])
+    a = tg.sigmoid(w @ X)
+    J = tg.square(tg.log_loss(a, y))
+    assert tg.derive(J)["dw"].steps
