@@ -21,10 +21,9 @@ class Compared:
 
     def __init__(self, conventions: Conventions, convention: str, scales: Mapping[Tensor, float]) -> None:
         self.right = right = conventions.right
-        self.convention, self.scales = convention, scales
-        self._counts = conventions.counts
+        self._conventions, self.convention, self.scales = conventions, convention, scales
         self.values = {node: value.astype(float) / scales[node] for node, value in right.given.items()}
-        """What was given, as exact gradients."""
+        """The gradients given, as exact ones."""
         self.wrong = {node for node, value in self.values.items() if not right.agrees(node, value)}
         self.cut = {
             node: value
@@ -35,30 +34,32 @@ class Compared:
 
     @cached_property
     def mistakes(self) -> dict[Tensor, Any]:
-        """Those that are wrong in themselves, each with what it should be."""
+        """The gradients that are wrong in themselves, each with the one that would be right."""
         if not self.wrong:
             return {}
         pieces = Pieces(self.right.reading.order, self.cut, direct=self.cut.__contains__)
         expected = dict(zip(self.values, pieces.arriving(list(self.values)), strict=True))
         return {x: expected[x] for x in self.values if x in self.wrong and not self._follows(x, expected[x])}
 
+    @property
     def _search(self) -> Search:
-        return Search(self.right, self._counts, self.scales, self.values, self.cut)
+        """A search for the slips that lead to the mistakes."""
+        return Search(self.right, self._conventions.counts, self.scales, self.values, self.cut)
 
     def _follows(self, node: Tensor, expected: Any) -> bool:
-        """Whether a wrong gradient follows from others, or comes after one of which that cannot be said."""
+        """Return whether a wrong gradient follows from others, or comes after one of which that cannot be said."""
         before = self._before(node)
         comparable = all(x in self.cut for x in before)
         return bool(before) and (not comparable or self.right.matches(node, self.values[node], expected))
 
     def _before(self, node: Tensor) -> list[Tensor]:
-        """The wrong gradients that lead to another."""
+        """Return the wrong gradients that lead to another."""
         steps = steps_to(node, self.right.reads, self.values.keys())
         return list(dict.fromkeys(reader for reader, _ in steps if reader in self.wrong))
 
     def comparisons(self) -> Iterator[Comparison]:
-        """What there is to say of each."""
-        search = self._search() if self.mistakes else None
+        """Yield a comparison of each gradient."""
+        search = self._search if self.mistakes else None
         for node, given in self.right.given.items():
             name = f"d{self.right.names[node]}"
             if node not in self.wrong:
