@@ -1,6 +1,8 @@
 """A graph, read once: what a reading holds, and how rarely a graph is sorted, named and derived."""
 
+import gc
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -143,3 +145,16 @@ def test_a_part_has_the_names_of_the_whole_and_symbols_for_what_it_reads_from_it
     assert from_outside(some) == [leaf(J, "Z2")]
     assert part.shown == {*some, leaf(J, "Z2")}
     assert whole.part(whole.order) is whole
+
+
+def test_a_graph_is_gone_once_its_picture_and_its_equations_are():
+    gc.disable()
+    try:
+        J = two_layers()
+        gone = weakref.ref(J)
+        assert str(tg.draw(J))
+        assert str(tg.derive(J))
+        del J
+        assert gone() is None
+    finally:
+        gc.enable()
