@@ -33,8 +33,7 @@ class Reading:
         self.order = order
         self.every_op = every_op
         self._also = also
-        self.whole = whole or self
-        """The reading of the whole graph, of which this may be a part."""
+        self._whole = whole
         self.names = names_of(order, frame, self.readers) if names is None else names
         """The names that the user gave."""
 
@@ -43,6 +42,11 @@ class Reading:
         if len(nodes) == len(self.order):
             return self
         return Reading(nodes, names=self.names, every_op=self.every_op, also=from_outside(nodes), whole=self.whole)
+
+    @property
+    def whole(self) -> Reading:
+        """The reading of the whole graph, of which this may be a part."""
+        return self._whole or self  # not kept in itself: a cycle would keep the graph alive
 
     @property
     def output(self) -> Tensor:

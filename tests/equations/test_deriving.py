@@ -677,3 +677,19 @@ def test_equations_of_nan_are_given_out():
     x = tg.parameter([-1.0, 2.0], name="x")
     with np.errstate(all="ignore"):
         assert "dx" in str(tg.derive(tg.sum(tg.relu(tg.log(x)))))
+
+
+def test_a_function_of_a_loss_whose_logits_have_no_name():
+    w, X, y = tg.parameter([[0.5, -0.5]]), tg.Tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0]]), tg.Tensor([[0.0, 1.0, 1.0]])
+    a = tg.sigmoid(w @ X)
+    J = tg.square(tg.log_loss(a, y))
+    assert tg.derive(J)["dw"].steps
+
+
+def test_a_net_whose_logits_have_no_name_has_its_equations(rng):
+    w, X, y = tg.parameter(rng.normal(size=(1, 2))), tg.Tensor(rng.normal(size=(2, 5))), tg.Tensor(np.ones((1, 5)))
+    b = tg.parameter(np.zeros((1, 1)))
+    a = tg.sigmoid(w @ X + b)
+    J = tg.log_loss(a, y)
+    assert tg.derive(J, expand=True)["t1"].text == "t1 = da ∗ a ∗ (1 − a)"
+    assert "dw = (1/m) (a − y) Xᵀ" in str(tg.draw(J))

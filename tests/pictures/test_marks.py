@@ -54,7 +54,7 @@ def marks(J):
     drawing = drawing_of(J, None)
     mark(drawing)
     found = {as_text(box.title).split(" = ")[0]: as_text(box.mark) for box in drawing.boxes if box.mark is not None}
-    return found, drawing.checked
+    return found, drawing.findings
 
 
 def test_a_sound_net_has_no_marks():

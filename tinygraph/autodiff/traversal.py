@@ -125,10 +125,10 @@ def _traverse(
         yield node, partial(_with_aside, xp, None, parts, node.dtype)
 
 
-def _checked(traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
-    """A traversal, watched by whoever looks for anomalies."""
-    check = STATE.get().check
-    return traversal if check is None else check.backward(traversal)
+def _watched(traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
+    """Return a traversal, watched by whoever looks for anomalies."""
+    watcher = STATE.get().watcher
+    return traversal if watcher is None else watcher.backward(traversal)
 
 
 def _computed_rule(given: tuple[Any, ...], params: Mapping[str, Any], cotangent: Any, *_: Any) -> Any:
@@ -228,7 +228,7 @@ def _leave_gradients(output: Tensor, seed: Any, retain_graph: bool, retain_grads
     others: list[Tensor] = []
     again: list[int] = []  # the nodes that have a gradient already
     before = CHANGES[0]
-    for node, gradient in _checked(_traverse({output: seed}, NUMBERS, used=used)):
+    for node, gradient in _watched(_traverse({output: seed}, NUMBERS, used=used)):
         if retain_grads or node.op is None:
             if node._staged is not None or node._grad is not None:
                 again.append(len(nodes))
@@ -469,7 +469,7 @@ def cotangents(
     for node in order:
         if node in wanted:
             _check_unchanged(node, as_read or {})
-    return _checked(_traverse({output: seed}, ops, wanted=wanted, as_read=as_read))
+    return _watched(_traverse({output: seed}, ops, wanted=wanted, as_read=as_read))
 
 
 def pulled_back(
@@ -496,7 +496,7 @@ def pulled_back(
                 _check_unchanged(node, {})
     start = {output: seed for output, seed in start.items() if output in wanted}
     tracing = STATE.get().tracing
-    for x, g in _checked(_traverse(start, NUMBERS if numbers else ops, wanted=wanted)):
+    for x, g in _watched(_traverse(start, NUMBERS if numbers else ops, wanted=wanted)):
         if x in sought:
             found[x] = g = computed(g)
         if tracing and isinstance(g, Tensor) and g.op is not None and g._name is None and x.name:

@@ -45,7 +45,7 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
     """
 
     def _changed(self, state: State) -> State:
-        return state._replace(check=self)
+        return state._replace(watcher=self)
 
     def forward(
         self, record: Op, inputs: Sequence[Any], args: Sequence[Any], params: Params, value: Any, frame: FrameType
@@ -63,7 +63,7 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
         cotangents: dict[Tensor, Any] = {}
         readers: dict[Tensor, list[Tensor]] = {}
         while True:
-            with _Unchecked(), np.errstate(all="ignore"):
+            with _Unwatched(), np.errstate(all="ignore"):
                 reached = next(traversal, None)
             if reached is None:
                 return
@@ -82,9 +82,9 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
             yield reached
 
 
-class _Unchecked(Change):
+class _Unwatched(Change):
     def _changed(self, state: State) -> State:
-        return state._replace(check=None)
+        return state._replace(watcher=None)
 
 
 class Anomaly(NamedTuple):

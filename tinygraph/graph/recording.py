@@ -12,7 +12,7 @@ from weakref import ref
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Check(Protocol):
+class Watcher(Protocol):
     """An object that looks at every computed value, and may raise."""
 
     def forward(self, record: Any, inputs: Any, args: Any, params: Any, value: Any, frame: Any) -> None:
@@ -26,14 +26,14 @@ class State(NamedTuple):
     """What the next operation asks before it records, and what to go back to."""
 
     plain: bool = True
-    """Whether operations are recorded and not checked: most operations ask for nothing else."""
+    """Whether operations are recorded and not watched: most operations ask for nothing else."""
     recording: bool = True
     scope: tuple[str, ...] = ()
     nested: Nested | None = None
     """The function around that is being differentiated or compiled, if any: inner gradients stay tensors."""
     tracing: bool = False
     """Inside a function that is being compiled: values are not known."""
-    check: Check | None = None
+    watcher: Watcher | None = None
     change: Change | None = None
     outer: State | None = None
     guard: ref[Any] | None = None
@@ -102,7 +102,7 @@ class Change:
     def __enter__(self) -> None:
         state = STATE.get()
         changed = self._changed(state)
-        plain = changed.recording and changed.check is None
+        plain = changed.recording and changed.watcher is None
         guard, looked_up = None, _LOOKED_UP.get()
         if looked_up is not None and looked_up[0] is self:
             _, outer, guard = looked_up

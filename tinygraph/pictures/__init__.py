@@ -85,7 +85,7 @@ class Picture:
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["   ".join(map(str.ljust, row, wide)).rstrip() for row in rows]
         table = [line for i, row in enumerate(lines) for line in (*headings[i], row)]
-        return "\n".join([*table, *(["", self._drawing.checked] if self._drawing.checked else [])])
+        return "\n".join([*table, *(["", self._drawing.findings] if self._drawing.findings else [])])
 
     __repr__ = __str__
 

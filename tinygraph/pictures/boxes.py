@@ -43,7 +43,7 @@ class Box:
     count: int = 1
     """How many such blocks it stands for."""
     mark: Spans | None = None
-    """What a check has found here."""
+    """The sign and the words for something that is wrong here."""
     begins: bool = False
     """Whether what the mark says begins here."""
 
@@ -79,8 +79,8 @@ class Drawing:
     """The equations of the gradients; and with nothing merged, a step of the chain rule for each box."""
     repeated: set[tuple[str, ...]] = field(default_factory=set)
     """Which scopes stand for several copies."""
-    checked: str = ""
-    """What a check has found in all."""
+    findings: str = ""
+    """A line that says where something is wrong, where that was asked for."""
     shown_by: Mapping[Tensor, Tensor] = field(default_factory=dict)
     """For each node the one whose box shows it, where some have a box only in the first of several copies."""
 

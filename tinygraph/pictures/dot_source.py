@@ -57,7 +57,7 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
     )
     back = ", backward dashed in red" if any(edge.backward for edge in drawing.edges) else ""
     heading = [_line(title, 15, "black")] if title else []
-    captions = [f"forward in blue{back}", *filter(None, (drawing.caption, drawing.checked))]
+    captions = [f"forward in blue{back}", *filter(None, (drawing.caption, drawing.findings))]
     graph.attr(label=_html([*heading, *(_line([Span(caption)], 10, GREY) for caption in captions)]))
     crowded = len(drawing.edges) > _MANY_EDGES
     if crowded:  # the network simplex of dot takes minutes on a fan of a hundred edges

@@ -55,7 +55,7 @@ def mark(drawing: Drawing) -> None:
         for what, names in (("▲ where it begins", begins), ("△ where it is felt", follows))
         if names
     ]
-    drawing.checked = f"checked: {', '.join(parts) or 'nothing found'}"
+    drawing.findings = f"checked: {', '.join(parts) or 'nothing found'}"
 
 
 class _Marks:

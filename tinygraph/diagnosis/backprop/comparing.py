@@ -21,8 +21,7 @@ class Compared:
 
     def __init__(self, conventions: Conventions, convention: str, scales: Mapping[Tensor, float]) -> None:
         self.right = right = conventions.right
-        self.convention, self.scales = convention, scales
-        self._counts = conventions.counts
+        self._conventions, self.convention, self.scales = conventions, convention, scales
         self.values = {node: value.astype(float) / scales[node] for node, value in right.given.items()}
         """The given gradients, as exact gradients."""
         self.wrong = {node for node, value in self.values.items() if not right.agrees(node, value)}
@@ -42,8 +41,10 @@ class Compared:
         expected = dict(zip(self.values, pieces.arriving(list(self.values)), strict=True))
         return {x: expected[x] for x in self.values if x in self.wrong and not self._follows(x, expected[x])}
 
+    @property
     def _search(self) -> Search:
-        return Search(self.right, self._counts, self.scales, self.values, self.cut)
+        """A search for the slips that lead to the mistakes."""
+        return Search(self.right, self._conventions.counts, self.scales, self.values, self.cut)
 
     def _follows(self, node: Tensor, expected: Any) -> bool:
         """Return whether a wrong gradient follows from other wrong ones, or may do so as far as can be said."""
@@ -58,7 +59,7 @@ class Compared:
 
     def comparisons(self) -> Iterator[Comparison]:
         """Yield the comparison of each gradient."""
-        search = self._search() if self.mistakes else None
+        search = self._search if self.mistakes else None
         for node, given in self.right.given.items():
             name = f"d{self.right.names[node]}"
             if node not in self.wrong:
