@@ -5,7 +5,7 @@ import pytest
 from drawn import grouped, two_layers
 
 import tinygraph as tg
-from tinygraph.pictures import steps as module
+from tinygraph.pictures import sums as module
 from tinygraph.pictures.steps import Story
 from tinygraph.writing.notation import as_text
 
@@ -57,7 +57,7 @@ def test_forward_in_the_order_of_computing_then_backward_as_the_lecture_does_it(
 def test_before_backward_there_are_the_forward_steps_and_what_to_do_for_the_rest():
     story, boxes, steps, _ = told(two_layers())
     assert [as_text(step.name) for step in steps] == FORWARD
-    assert story.meaning(boxes["Z1"]).endswith("No backward has run: call J.backward(), then draw again.")
+    assert story.contents.meaning(boxes["Z1"]).endswith("No backward has run: call J.backward(), then draw again.")
 
 
 def test_the_edges_of_a_step_are_those_on_which_its_numbers_come(lecture):
@@ -123,9 +123,9 @@ def test_shown_numbers_follow_the_convention():
     for convention, scale in ("lecture", 400), ("exact", 1):
         story, boxes, _, _ = told(J, convention=convention)
         box = boxes["Z2"]
-        np.testing.assert_allclose(story.gradient(box), scale * box.node.grad)
-        np.testing.assert_allclose(sum(part.value for part in story.parts(box)), story.gradient(box))
-        assert ("in .grad, is 1/400 of what is shown" in story.meaning(box)) == (scale == 400)
+        np.testing.assert_allclose(story.contents.gradient(box), scale * box.node.grad)
+        np.testing.assert_allclose(sum(part.value for part in story.sums.parts(box)), story.contents.gradient(box))
+        assert ("in .grad, is 1/400 of what is shown" in story.contents.meaning(box)) == (scale == 400)
 
 
 # -- contributions -------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_at_a_fan_out_the_contributions_come_one_by_one_with_their_running_sum()
     assert way[0].so_far == way[0].value
     assert way[2].so_far == way[3].value
     assert set(way[0].edges) | set(way[2].edges) == set(way[3].edges)
-    np.testing.assert_allclose(sum(part.value for part in _story.parts(boxes["A"])), boxes["A"].node.grad)
+    np.testing.assert_allclose(sum(part.value for part in _story.sums.parts(boxes["A"])), boxes["A"].node.grad)
 
 
 def test_many_contributions_are_told_in_one_step():
@@ -157,7 +157,7 @@ def test_many_contributions_are_told_in_one_step():
 
 def test_a_contribution_says_where_it_was_summed(lecture):
     story, boxes, steps, _ = lecture
-    (part,) = story.parts(boxes["b1"])
+    (part,) = story.sums.parts(boxes["b1"])
     assert (part.shape, part.value.shape) == ((4, 400), (4, 1))
     assert "b1 was repeated to 4 × 400 there, so what comes back is summed to 4 × 1." in by_name(steps)["db1"].why
 
@@ -181,7 +181,7 @@ def test_a_loss_written_out_contributes_twice():
     J = -tg.mean(Y * tg.log(A) + (1 - Y) * tg.log(1 - A))
     J.backward()
     story, boxes, _, _ = told(J)
-    rules = {part.where: as_text(part.rule) for part in story.parts(boxes["A"])}
+    rules = {part.where: as_text(part.rule) for part in story.sums.parts(boxes["A"])}
     assert rules == {"log(A) in J": "−(1/m) Y / A", "1 − A in J": "(1/m) (1 − Y) / (1 − A)"}
 
 
@@ -193,7 +193,7 @@ def test_a_rule_that_works_on_numbers_alone_is_not_written(monkeypatch):
     J = shared()
     J.backward()
     story, boxes, steps, _ = told(J)
-    assert [part.rule for part in story.parts(boxes["A"])] == [None, None, None]
+    assert [part.rule for part in story.sums.parts(boxes["A"])] == [None, None, None]
     assert [equations(step) for step in steps if step.part] == [[], [], []]
 
 

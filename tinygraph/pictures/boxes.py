@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -289,3 +289,17 @@ def _differ(gradient: Any, of_equation: Any) -> bool:
     """Whether a gradient is not that of its equation, as where two graphs have added up; NaN may be in either."""
     both = np.isfinite(gradient) & np.isfinite(of_equation)
     return not np.allclose(np.where(both, gradient, 0.0), np.where(both, of_equation, 0.0), rtol=1e-3, atol=1e-9)
+
+
+def all_drawings(drawing: Drawing) -> Iterator[Drawing]:
+    """Yield a drawing and all that are folded into its boxes."""
+    stack = [drawing]
+    while stack:
+        outer = stack.pop()
+        yield outer
+        stack += [box.inner for box in reversed(outer.boxes) if box.inner is not None]
+
+
+def all_boxes(drawing: Drawing) -> Iterator[Box]:
+    """Yield the boxes of a drawing and of all that are folded into it."""
+    return (box for inner in all_drawings(drawing) for box in inner.boxes)

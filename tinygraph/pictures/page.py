@@ -20,10 +20,11 @@ import numpy as np
 from ..errors import DependencyError
 from ..writing.notation import Spans, as_latex, as_text
 from .arrays import brief, in_full, shape_text
-from .boxes import Box, Drawing
+from .boxes import Box, Drawing, all_drawings
 from .dot_source import dot_source
 from .render import rendered
-from .steps import MOST_PARTS, Part, Step, Story, all_drawings
+from .steps import Step, Story
+from .sums import MOST_PARTS, Part
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LARGEST_TABLE = (8, 8)  # rows and columns of an array that is shown in numbers
@@ -172,16 +173,16 @@ def _picture(drawing: Drawing, story: Story, place: dict[int, int]) -> dict[str,
 
 def _node(box: Box, story: Story, place: dict[int, int]) -> dict[str, Any]:
     node = box.node
-    value, gradient = story.value(box), story.gradient(box)
-    parts = story.parts(box)
-    equations = story.equations(box)
+    value, gradient = story.contents.value(box), story.contents.gradient(box)
+    parts = story.sums.parts(box)
+    equations = story.contents.equations(box)
     total = sum(part.value for part in parts)
     others = gradient is not None and bool(parts) and not _close(total, gradient)
     return {
-        "name": as_text(story.symbol(node)),
-        "symbol": _mathematics(story.symbol(node)),
-        "gradientName": as_text(story.symbol(node, "d")),
-        "gradientSymbol": _mathematics(story.symbol(node, "d")),
+        "name": as_text(story.contents.symbol(node)),
+        "symbol": _mathematics(story.contents.symbol(node)),
+        "gradientName": as_text(story.contents.symbol(node, "d")),
+        "gradientSymbol": _mathematics(story.contents.symbol(node, "d")),
         "text": f"{as_text(box.title)}, {box.value}" + (f", {as_text(box.gradient)}" if box.gradient else ""),
         "role": box.role,
         "op": node.op.name if node.op is not None else "",
@@ -192,7 +193,7 @@ def _node(box: Box, story: Story, place: dict[int, int]) -> dict[str, Any]:
         "forward": _mathematics(box.title),
         "backward": [_mathematics(equation.spans) for equation in equations],
         "way": [list(line) for line in equations[-1].steps] if equations else [],
-        "meaning": story.meaning(box),
+        "meaning": story.contents.meaning(box),
         "mark": as_text(box.mark) if box.mark else "",
         "value": _array(value),
         "gradient": None if gradient is None else _array(gradient),
