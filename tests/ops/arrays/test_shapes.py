@@ -168,7 +168,7 @@ WRONG = [
     (lambda x: tg.moveaxis(x, (0, 1), 0), ValueError, "2 and 1"),
     (lambda x: tg.swapaxes(x, 0, 3), ValueError, "out of bounds"),
     (lambda x: tg.flip(x, 3), ValueError, "out of bounds"),
-    (lambda x: tg.rot90(x, 1, (0, -3)), ValueError, "are one"),
+    (lambda x: tg.rot90(x, 1, (0, -3)), ValueError, "the same one"),
     (lambda x: tg.fliplr(x[0, 0]), ValueError, "at least 2 axes"),
     (lambda x: tg.tril(x[0, 0]), ValueError, "two axes"),
     (lambda x: tg.diag(x), ValueError, "3 axes"),

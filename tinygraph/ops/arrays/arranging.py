@@ -112,7 +112,7 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     x = as_tensor(x)
     first, second = axes
     if normalize_axis(first, x) == normalize_axis(second, x):
-        raise ArgumentError(f"a plane has two axes, and {axes} are one")
+        raise ArgumentError(f"a plane has two axes, and {axes} name the same one")
     match k % 4:
         case 0:
             return flip(x, axis=())
@@ -347,7 +347,7 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
     x = as_tensor(x)
     if not isinstance(mode, str) or mode not in _MODES:
         raise UnsupportedError(
-            f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join what you compute with concat"
+            f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join computed elements with concat"
         )
     if isinstance(pad_width, dict):
         given = {normalize_axis(axis, x): width for axis, width in pad_width.items()}

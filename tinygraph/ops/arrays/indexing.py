@@ -243,7 +243,7 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     called=lambda of: lambda x, condition: of(condition, x),
 )
 def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
-    """The elements of `x`, in order, where `condition` is true: ``x[condition]`` of the two, flattened.
+    """The elements of `x`, in order, where `condition` is true; the two may differ in shape, but not in size.
 
     >>> import tinygraph as tg
     >>> tg.extract([[True, False], [False, True]], [[1.0, 2.0], [3.0, 4.0]])
@@ -280,7 +280,7 @@ def choose(x: ArrayLike, choices: Tensor | Sequence[ArrayLike], mode: str = "rai
     """
     given = unstack(choices) if isinstance(choices, Tensor) else choices
     if not len(given):
-        raise ArgumentError("there is nothing to choose from")
+        raise ArgumentError("choose needs at least one choice")
     number = _places(x, len(given), mode)
     *arrays, _ = broadcast_arrays(*given, number)
     chosen = arrays[-1]
@@ -415,7 +415,7 @@ def flatnonzero(x: ArrayLike) -> Tensor:
     samples=(Sample(((2,), (3,)), {}, (_place(0, 9), _place(0, 9))), Sample(((2,),), {}, (_place(0, 9),))),
 )
 def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
-    """Vectors of indices as an open mesh, for ``x[tg.ix_(rows, columns)]``.
+    """The vectors of indices, reshaped to an open mesh, for ``x[tg.ix_(rows, columns)]``.
 
     >>> import tinygraph as tg
     >>> tg.Tensor([[1.0, 2.0], [3.0, 4.0]])[tg.ix_([1], [0, 1])]

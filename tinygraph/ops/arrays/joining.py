@@ -354,7 +354,7 @@ def _places(obj: Any) -> Any:
     ),
 )
 def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
-    """`x` without the places `obj` along `axis`: an integer, several, a slice or a mask; without `axis`, flattened.
+    """`x` without the places `obj` (integers, a slice or a mask) along `axis`. Without `axis`, `x` is flattened first.
 
     >>> import tinygraph as tg
     >>> tg.delete([1.0, 2.0, 3.0], 1)
@@ -383,7 +383,7 @@ def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
     called=lambda of: lambda x, values, obj, axis=None: of(x, obj, values, axis),
 )
 def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -> Tensor:
-    """`x` with `values` inserted before the places `obj` along `axis`: an integer, several, a slice or a mask.
+    """`x` with `values` inserted before the places `obj` (integers, a slice or a mask) along `axis`.
 
     Without `axis`, `x` is flattened. The values are broadcast, and converted to the dtype of `x`.
 

@@ -537,7 +537,7 @@ def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, di
     kernel = windows.pop("kernel")
     _check_fit(x, kernel, windows)
     if not _meets_elements(x.shape[2:], kernel, **windows):
-        raise misfit((x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
+        raise misfit((x,), f"a window of {kernel} contains only padding, which has no largest element")
     return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 

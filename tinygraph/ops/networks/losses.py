@@ -504,7 +504,7 @@ _thirds = Domain(1 / 3, 1 / 3)
     "loss", samples=tuple(Sample(((2, 3), (2, 3)), {"reduction": r}, (_thirds, _thirds)) for r in ("mean", "none"))
 )
 def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") -> Tensor:
-    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, the sum along `axis`.
+    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, summed along `axis`.
 
     0 log 0 = 0, and where p > 0 and q = 0 the divergence is inf. The derivatives are log(p / q) + 1 and −p / q.
     `reduction` is "mean" over the distributions, "sum" or "none". PyTorch's ``kl_div(log q, p, reduction="batchmean")``

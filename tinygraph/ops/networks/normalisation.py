@@ -360,7 +360,7 @@ def dropout(
         raise misfit((x, mask), "the mask broadcasts to the shape of the input")
     if not ((mask._value == 0) | (mask._value == 1)).all():
         raise ArgumentError(
-            "the mask of dropout is 1, or True, for what to keep and 0 for the rest; it is divided by 1 − p here,"
+            "the mask of dropout is 1 or True for elements to keep and 0 for others; dropout divides by 1 − p itself,"
             " so do not divide the mask"
         )
     return x * mask / (1 - p) if p < 1 else x * mask
@@ -416,20 +416,20 @@ def scaled_dot_product_attention(
         scores = products * scale
     if is_causal:
         if attn_mask is not None:
-            raise ArgumentError("attn_mask and is_causal exclude each other: put what is causal into the mask")
+            raise ArgumentError("attn_mask and is_causal exclude each other: make the mask causal instead")
         weights = softmax(where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf), axis=-1)
     elif attn_mask is None:
         weights = softmax(scores, axis=-1)
     else:
         mask = as_tensor(attn_mask)
         if mask.dtype.kind not in "bf":
-            raise DTypeError(f"attn_mask is boolean, True for what takes part, or floating, not {mask.dtype}")
+            raise DTypeError(f"attn_mask is boolean, True for keys that take part, or floating, not {mask.dtype}")
         if not broadcasts_to(mask.shape, scores.shape):
             raise misfit((*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)")
         taking = mask
         if mask.dtype.kind == "f":
             scores, taking = scores + mask, not_equal(mask, -np.inf)
-        lowest = float(np.finfo(scores.dtype).min)  # finite, so that a row of nothing else is no NaN, and then 0
+        lowest = float(np.finfo(scores.dtype).min)  # finite: a row of nothing else then gives 0, not NaN
         weights = where(taking, softmax(where(taking, scores, lowest), axis=-1), 0.0)
     if dropout_p:
         weights = dropout(weights, p=dropout_p, rng=rng)

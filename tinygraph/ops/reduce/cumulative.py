@@ -298,7 +298,7 @@ def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     source="np.logaddexp.accumulate({0}, {axis})",
 )
 def logcumsumexp(xp: Any, x: ArrayLike, axis: int) -> Any:
-    """y_i = log Σ exp x_j over j ≤ i, along `axis`. Never overflows.
+    """y_i = log Σ exp x_j over j ≤ i, along `axis`, without overflow.
 
     >>> tg.logcumsumexp([1000.0, 1000.0], axis=0).data.tolist()
     [1000.0, 1000.6931471805599]

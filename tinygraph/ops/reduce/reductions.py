@@ -499,5 +499,5 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
     x = as_tensor(x)
     if x.size and not (x._value == x._value).any(axis=axis).all():
-        raise ArgumentError("among NaN alone nothing is the largest or the smallest")
+        raise ArgumentError("there is no largest or smallest element among NaN alone")
     return without_nan(x, instead)

@@ -216,7 +216,7 @@ def _ordered(x: Tensor, axis: Axis) -> Tensor:
         axis = normalize_axes(axis, x)
     ordered = sort(in_line(shapes, x, axis))
     if ordered.shape[-1] == 0:
-        raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
+        raise ArgumentError(f"an array of shape {x.shape} has no elements along {axis}, and so no quantile")
     return ordered
 
 
@@ -418,9 +418,7 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
         return weights
     axes = () if axis is None else normalize_axes(axis, x)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
-        raise ShapeError(
-            f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"
-        )
+        raise ShapeError(f"weights have the shape of the array, {x.shape}, or that of its axis, not {weights.shape}")
     order = sorted(range(len(axes)), key=axes.__getitem__)
     turned = weights if order == list(range(len(axes))) else permute_dims(weights, tuple(order))
     return broadcast_to(reshape(turned, tuple(n if i in axes else 1 for i, n in enumerate(x.shape))), x.shape)
