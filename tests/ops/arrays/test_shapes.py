@@ -172,7 +172,7 @@ WRONG = [
     (lambda x: tg.fliplr(x[0, 0]), ValueError, "at least 2 axes"),
     (lambda x: tg.tril(x[0, 0]), ValueError, "two axes"),
     (lambda x: tg.diag(x), ValueError, "3 axes"),
-    (lambda x: tg.repeat(x, [1, 2], axis=1), ValueError, "along axis 1 of x lie 3"),
+    (lambda x: tg.repeat(x, [1, 2], axis=1), ValueError, "axis 1 of x has length 3"),
     (lambda x: tg.repeat(x, 1.5), TypeError, "integer"),
     (lambda x: tg.repeat(x, x[0, 0], axis=2), TypeError, "whole numbers"),
     (lambda x: tg.repeat(x, -1), ValueError, "negative"),

@@ -82,7 +82,7 @@ def level(xp: Any, g: Any, *_: Any) -> Any:
 
 def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
     """Warn if a bias or labels broadcast along the wrong axis, by accident, to a result of shape (n, n)."""
-    if site.anonymous:  # made in the working of a rule or of derive
+    if site.anonymous:  # made inside a rule or by derive
         return
     if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
         return

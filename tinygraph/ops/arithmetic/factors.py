@@ -10,7 +10,7 @@ from typing import Any
 from ...graph.records import APPLY
 from ...graph.tensor import LITERALS, Tensor
 
-_DEPTH = 8  # of the products that are searched
+_DEPTH = 8  # how deep products are searched
 _ONE = 1.0
 
 

@@ -253,7 +253,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     if counts.size == 1:
         counts = broadcast_to(reshape(counts, (1,)), (x.shape[axis],))
     if counts.shape != (x.shape[axis],):
-        raise ShapeError(f"repeats has shape {counts.shape}; along axis {axis} of {describe(x)} lie {x.shape[axis]}")
+        raise ShapeError(f"repeats has shape {counts.shape}; axis {axis} of {describe(x)} has length {x.shape[axis]}")
     return x[along(axis, repeated_places_(counts))]
 
 

@@ -395,7 +395,7 @@ def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
     (Tensor([1, 2], op=getitem),)
     """
     if np.ndim(x) == 0:
-        raise ShapeError("a number has no axis along which it could be found; try atleast_1d")
+        raise ShapeError("nonzero needs at least one axis, and a number has none; try atleast_1d")
     return unstack(argwhere(x), axis=1)
 
 
@@ -452,7 +452,7 @@ def ravel_multi_index(
     """
     indices = list(multi_index)
     if len(indices) != len(dims) or not dims:
-        raise ShapeError(f"{len(indices)} indices do not go with the {len(dims)} axes of {dims}")
+        raise ShapeError(f"{len(indices)} indices do not fit the {len(dims)} axes of {dims}")
     need_one_of(("C", "F"), order=order)
     modes = (mode,) * len(dims) if isinstance(mode, str) else mode
     places = [_places(i, n, m) for i, n, m in zip(indices, dims, modes, strict=True)]

@@ -232,7 +232,7 @@ def _of_right_vectors(xp: Any, g: Any, y: Any, x: Any, packed: Any, rows: int, c
 def _refuse_completed(columns: int, x: Any) -> None:
     if columns > x.shape[-2] or columns > x.shape[-1]:
         raise UnsupportedError(
-            "the singular vectors that complete a basis are any that do, and have no gradient;"
+            "the singular vectors that only complete a basis are arbitrary and have no gradient;"
             " take svd(…, full_matrices=False)"
         )
 
@@ -373,7 +373,7 @@ def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
     rows, columns = x.shape[-2:]
     if rows > columns and mode == "complete":
         raise UnsupportedError(
-            "the columns of Q that complete a basis are any that do, and have no gradient; take qr(…, mode='reduced')"
+            "the columns of Q that only complete a basis are arbitrary and have no gradient; take qr(…, mode='reduced')"
         )
     parts = (slice(None, rows), slice(rows, None))
     Q, R = y[..., parts[0], :], y[..., parts[1], :].mT

@@ -106,7 +106,7 @@ def _sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if x.dtype.kind != "f" or x.dtype == np.float16:  # NumPy adds these up in a wider dtype
         return np.mean(x, axis, keepdims=keepdims)
-    # a true division by a Python integer keeps the dtype; of an empty sum, 0/0 is NaN as in NumPy
+    # a true division by a Python integer keeps the dtype; for an empty sum, 0/0 is NaN as in NumPy
     return np.true_divide(_add(x, axis, None, None, keepdims), reduced_count(x.shape, axis))
 
 

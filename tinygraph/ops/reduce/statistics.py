@@ -86,7 +86,7 @@ def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
 def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """Return the variance as np.var does; np.var itself warns of too few elements even inside errstate."""
     if axis is not None:
-        normalize_axis_tuple(axis, x.ndim)  # of one number, which np.sum takes to have an axis 0, too
+        normalize_axis_tuple(axis, x.ndim)  # also for a number, for which np.sum accepts axis 0
     distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
     freedom = reduced_count(x.shape, axis) - correction
     return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)

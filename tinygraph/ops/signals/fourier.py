@@ -256,7 +256,7 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
         axes = range(x.ndim)
     axes = normalize_axes(axes, x)
     if not axes:
-        raise ShapeError(f"{name} along no axis of an array of shape {x.shape}")
+        raise ShapeError(f"{name} needs at least one axis of an array of shape {x.shape}")
     if lengths is None:
         lengths = [-1] * len(axes)
     if len(lengths) != len(axes):
