@@ -1,6 +1,8 @@
 """The ops: the graph namespace, in the Array API's spelling.
 
-Each family is a file in the folder of its kind, and importing it fills the op table. Rules that get this package as
+their ``xp`` record nodes.
+Each family is a file in the folder of its kind; importing it fills the op table. Rules record nodes if they get this
+package as their ``xp``.
 their ``xp`` record nodes.
 """
 
@@ -64,12 +66,12 @@ if not TYPE_CHECKING:  # which takes what the families export
     __all__ = [name for family in FAMILIES for name in family.__all__]
 
 FUNCTIONS.update({name: getattr(family, name) for family in FAMILIES for name in family.__all__})
-for _name, _apply in APPLY.items():  # rules reach also the ops that have no public function
+for _name, _apply in APPLY.items():  # rules also use ops that have no public function
     globals().setdefault(_name, _apply)
 
 
 def __getattr__(name: str) -> Any:
-    """An op that was declared later, for rules."""
+    """Return an op that was declared later, for rules."""
     if name in APPLY:
         return APPLY[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What the user gave, in the form that ops take it: tensors, axes, options; and the errors where it does not fit."""
+"""Convert arguments to the form that ops take: tensors, axes and options. Arguments that do not fit raise errors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .arithmetic.broadcasting import Shape
 
 
 def as_tensor(x: ArrayLike) -> Tensor:
-    """What may stand for a tensor as one."""
+    """Return `x` as a tensor: itself if it is one, else a constant."""
     return x if isinstance(x, Tensor) else constant(x)
 
 
 def normalize_axis(axis: int, x: Tensor, ndim: int | None = None) -> int:
-    """The axis as it is counted from the first; `ndim` where the result has more of them than x."""
+    """Return `axis` counted from the first axis; `ndim` is the number of axes to count in, by default that of x."""
     try:
         return normalize_axis_index(axis, x.ndim if ndim is None else ndim)
     except AxisError as error:
@@ -31,7 +31,7 @@ def normalize_axis(axis: int, x: Tensor, ndim: int | None = None) -> int:
 
 
 def normalize_axes(axis: int | Sequence[int], x: Tensor, ndim: int | None = None) -> Shape:
-    """The axes as they are counted from the first, each once."""
+    """Return the axes counted from the first; an axis that is named twice is an error."""
     try:
         return normalize_axis_tuple(axis, x.ndim if ndim is None else ndim)
     except ValueError as error:
@@ -39,13 +39,13 @@ def normalize_axes(axis: int | Sequence[int], x: Tensor, ndim: int | None = None
 
 
 def need_axes(x: Tensor, count: int) -> None:
-    """Raise an error where there are fewer."""
+    """Raise `ShapeError` if x has fewer than `count` axes."""
     if x.ndim < count:
         raise misfit((x,), f"it needs at least {count} {'axes' if count > 1 else 'axis'}, not {x.ndim}")
 
 
 def matrices(x: ArrayLike, square: bool = False) -> Tensor:
-    """A tensor of matrices, or an error where its axes do not make any."""
+    """Return `x` as a tensor. Raise `ShapeError` unless its last two axes make matrices, or square ones if `square`."""
     x = as_tensor(x)
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
         raise misfit((x,), f"it needs {'square ' if square else ''}matrices, not the shape {x.shape}")
@@ -53,13 +53,13 @@ def matrices(x: ArrayLike, square: bool = False) -> Tensor:
 
 
 def need_integers(what: str, x: Tensor, kinds: str = "iu") -> None:
-    """Raise an error where the dtype is of another kind."""
+    """Raise `DTypeError` unless the dtype of x is of one of the `kinds`, by default an integer dtype."""
     if x.dtype.kind not in kinds:
         raise DTypeError(f"{what} are whole numbers, and {describe(x)} holds {x.dtype}")
 
 
 def need_one_of(allowed: Sequence[str], **options: Any) -> None:
-    """Raise an error where an option is none of those allowed."""
+    """Raise `ArgumentError` if an option is not one of those allowed."""
     for name, value in options.items():
         if value not in allowed:
             *most, last = (f'"{option}"' for option in allowed)
@@ -69,14 +69,17 @@ def need_one_of(allowed: Sequence[str], **options: Any) -> None:
 def misfit(
     operands: Sequence[Any], reason: str | Callable[[list[Operand]], tuple[str, list[str]]], *hints: str
 ) -> ShapeError:
-    """The error of operands that do not fit, where the public function is called; their names may be in the reason."""
+    """Return the error that says, at the call of the public function, why the operands do not fit.
+
+    A `reason` that is a function gets the operands with their names, and returns the reason and the hints.
+    """
     name, frame = _public_call()
     explain = reason if callable(reason) else lambda operands: (reason, [*hints])
     return shape_error(name, [as_tensor(x) for x in operands], locate(frame), explain)
 
 
 def given_name(x: Tensor, position: int) -> str:
-    """What the user calls the operand at a position."""
+    """Return the user's name for the operand at a position."""
     return described_operand(x, locate(_public_call()[1]), position).name
 
 

@@ -194,7 +194,7 @@ WRONG = [
     (lambda x: tg.compress([[True]], x), ValueError, "one axis"),
     (lambda x: tg.choose([0, 2], [x[0, 0, :2], 1.0]), IndexError, "from 0 to 1, and there is 2"),
     (lambda x: tg.choose([-1], [x, x]), IndexError, "there is -1"),
-    (lambda x: tg.choose([0], []), ValueError, "nothing to choose"),
+    (lambda x: tg.choose([0], []), ValueError, "at least one choice"),
     (lambda x: tg.one_hot([0, 3], 3), IndexError, "from 0 to 2, and there is 3"),
     (lambda x: tg.one_hot([-1], 3), IndexError, "there is -1"),
     (lambda x: tg.one_hot([1.0], 3), TypeError, "whole numbers"),

@@ -155,7 +155,7 @@ def test_of_nothing():
     assert np.isnan(tg.median(np.ones(0)).item())
     assert np.isnan(tg.nanmedian(np.ones((2, 0)), axis=1).data).tolist() == [True, True]
     assert tg.quantile(np.ones((0, 3)), 0.5, axis=1).shape == (0,)
-    with pytest.raises(tg.ArgumentError, match="of no elements"):
+    with pytest.raises(tg.ArgumentError, match="no elements along"):
         tg.quantile(np.ones((0, 3)), 0.5, axis=0)
 
 
@@ -230,7 +230,7 @@ def test_weights_that_make_no_average():
     with pytest.raises(tg.ArgumentError, match="add up to 0"):
         tg.average([1.0, 2.0], weights=[1.0, -1.0])
     for axis, weights in ((None, [1.0, 2.0]), (0, [1.0, 2.0, 3.0]), ((0, 1), [[1.0, 2.0]])):
-        with pytest.raises(tg.ShapeError, match=r"the shape of what they weigh, \(2, 3\)"):
+        with pytest.raises(tg.ShapeError, match=r"the shape of the array, \(2, 3\)"):
             tg.average(np.ones((2, 3)), axis=axis, weights=weights)
 
 

@@ -11,7 +11,7 @@ Axis = int | Shape | None
 def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     """Sum `g` over the axes along which `shape` was broadcast to the shape of `g`.
 
-    Where it was not, the result has not that shape, or is `g`.
+    If `g` was not made by such a broadcast, the result is `g` or does not have that shape.
 
     >>> from tinygraph.ops.arithmetic.broadcasting import unbroadcast
     >>> unbroadcast(np, np.ones((2, 3)), (2, 1))
@@ -27,7 +27,7 @@ def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
 
 
 def broadcasts_to(shape: Shape, target: Shape) -> bool:
-    """Whether an array of a shape can be repeated to fill another."""
+    """Return whether an array of shape `shape` can be broadcast to the shape `target`."""
     return len(shape) <= len(target) and all(
         n in (1, m) for n, m in zip(reversed(shape), reversed(target), strict=False)
     )
@@ -40,7 +40,7 @@ def aligned(xp: Any, x: Any, ndim: int) -> Any:
 
 
 def kept(shape: Shape, axis: Axis) -> Shape:
-    """The shape of a reduction over `axis` with the reduced axes kept as ones."""
+    """Return the shape of a reduction over `axis` that keeps the reduced axes with length 1."""
     if axis is None or not shape:  # NumPy lets a number have an axis 0
         return (1,) * len(shape)
     axes = {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
@@ -48,7 +48,7 @@ def kept(shape: Shape, axis: Axis) -> Shape:
 
 
 def reduced_count(shape: Shape, axis: Axis) -> int:
-    """How many elements go into each element of a reduction over `axis`."""
+    """Return the number of elements that a reduction over `axis` combines into each element of the result."""
     count = 1
     for n, m in zip(shape, kept(shape, axis), strict=True):
         count *= n if m == 1 else 1

@@ -1,7 +1,7 @@
-"""Comparing, choosing and logic, element by element.
+"""Comparisons, selection and logic, element by element.
 
-All are primitives. What gives booleans or whole numbers is recorded, so that a graph run again compares anew, and has
-no gradient.
+All are primitives. Ops whose results are booleans or integers have no gradient; they are recorded all the same, so that
+a graph that runs again computes them again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def _larger(xp: Any, g: Any, x: Any, y: Any) -> Any:
-    """The share of g that goes to x in max(x, y): all, nothing, or half at a tie."""
+    """Return the share of g that goes to x in max(x, y): all of it, none of it, or half at a tie."""
     return xp.where(x == y, g / 2, xp.where(x < y, 0.0, g))
 
 
@@ -70,7 +70,7 @@ def _steepness_above_0(z: Any, x: Any, y: Any) -> Any:
     steepness=_steepness_above_0,
 )
 def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = max(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
+    """z = max(x, y), elementwise. Ties share the gradient equally; a NaN in either operand gives NaN.
 
     >>> tg.maximum([1.0, 5.0], 3.0)
     Tensor([3., 5.], op=maximum)
@@ -86,7 +86,7 @@ def maximum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     chooses=True,
 )
 def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = min(x, y), elementwise. Ties share the gradient equally; a NaN in either gives NaN.
+    """z = min(x, y), elementwise. Ties share the gradient equally; a NaN in either operand gives NaN.
 
     >>> tg.minimum([1.0, 5.0], 3.0)
     Tensor([1., 3.], op=minimum)
@@ -95,7 +95,7 @@ def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 
 def _chosen(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """The share of g that goes to x where z is x or y, whichever is no NaN: all, nothing, or half at a tie."""
+    """Return the share of g that goes to x, where z is the chosen one of x and y: all, none, or half at a tie."""
     return xp.where(x == z, xp.where(y == z, g / 2, g), 0.0)
 
 
@@ -108,7 +108,7 @@ _OF_CHOSEN = (lambda xp, g, z, x, y: _chosen(xp, g, z, x, y), lambda xp, g, z, x
     chooses=True,
 )
 def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = max(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
+    """z = max(x, y), elementwise. If one is NaN, z is the other, which gets the gradient. Ties share it equally.
 
     >>> tg.fmax([1.0, np.nan], 3.0)
     Tensor([3., 3.], op=fmax)
@@ -122,7 +122,7 @@ def fmax(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     chooses=True,
 )
 def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = min(x, y), elementwise; where one is NaN, the other, which then gets the gradient. Ties share it equally.
+    """z = min(x, y), elementwise. If one is NaN, z is the other, which gets the gradient. Ties share it equally.
 
     >>> tg.fmin([1.0, np.nan], 3.0)
     Tensor([1., 3.], op=fmin)
@@ -142,10 +142,10 @@ def fmin(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     arithmetic="choice",
 )
 def where(xp: Any, condition: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x where the condition holds, else y; elementwise.
+    """z = x where `condition` is true, else y, elementwise.
 
-    A NaN or inf in the gradient of the branch not taken stays there: write
-    ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)`` rather than ``where(x > 0, sqrt(x), 0)``.
+    The branch that is not chosen gets the gradient 0. If its derivative is infinite or NaN, the product with 0 is NaN:
+    write ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)`` rather than ``where(x > 0, sqrt(x), 0)``.
 
     >>> tg.where([True, False], [1.0, 2.0], 0.0)
     Tensor([1., 0.], op=where)
@@ -282,7 +282,7 @@ _close = {"rtol": 1e-5, "atol": 1e-8, "equal_nan": False}
 def isclose(
     xp: Any, x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    """|x − y| ≤ `atol` + `rtol` |y|, elementwise; infinities are close if they are equal, NaN only with `equal_nan`.
+    """|x − y| ≤ `atol` + `rtol` |y|, elementwise. Equal infinities are close; two NaN are close only with `equal_nan`.
 
     >>> tg.isclose([1.0, 2.0], [1.0 + 1e-9, 3.0])
     Tensor([ True, False], op=isclose)
@@ -304,7 +304,7 @@ def _allclose(x: Any, y: Any, **params: Any) -> Any:
 def allclose(
     xp: Any, x: ArrayLike, y: ArrayLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Any:
-    """Whether all elements are close, as `isclose` says.
+    """Whether all elements of x and y are close in the sense of `isclose`.
 
     >>> tg.allclose([1.0, 2.0], [1.0 + 1e-9, 2.0])
     Tensor(True, op=allclose)
@@ -328,7 +328,7 @@ def _array_equal(x: Any, y: Any, equal_nan: bool = False) -> Any:
     ),
 )
 def array_equal(xp: Any, x: ArrayLike, y: ArrayLike, equal_nan: bool = False) -> Any:
-    """Whether the arrays have the same shape and elements.
+    """Whether x and y have the same shape and equal elements.
 
     >>> tg.array_equal([1.0, 2.0], [1.0, 2.0])
     Tensor(True, op=array_equal)
@@ -368,7 +368,7 @@ def isfinite(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", None)
 def signbit(xp: Any, x: ArrayLike) -> Any:
-    """Whether x is negative, elementwise, as −0 also is.
+    """Whether the sign of x is negative, elementwise; that of −0 is.
 
     >>> tg.signbit([1.0, -2.0, -0.0])
     Tensor([False,  True,  True], op=signbit)
@@ -384,7 +384,7 @@ _whole, _few = Domain(-8, 8, integer=True), Domain(0, 5, integer=True)
 
 @op("elementwise", None, None, notation="{0} ∧ {1}", binding=AND, samples=(_truth, _truth))
 def logical_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x and y, elementwise, where what is not 0 is true.
+    """x and y, elementwise; every element other than 0 counts as true.
 
     >>> tg.logical_and([True, True], [True, False])
     Tensor([ True, False], op=logical_and)
@@ -394,7 +394,7 @@ def logical_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op("elementwise", None, None, notation="{0} ∨ {1}", binding=OR, samples=(_truth, _truth))
 def logical_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x or y, elementwise, where what is not 0 is true.
+    """x or y, elementwise; every element other than 0 counts as true.
 
     >>> tg.logical_or([True, False], [False, False])
     Tensor([ True, False], op=logical_or)
@@ -404,7 +404,7 @@ def logical_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op("elementwise", None, None, notation="{0} ⊕ {1}", binding=OR, samples=(_truth, _truth))
 def logical_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """Either x or y, elementwise, where what is not 0 is true.
+    """x or y but not both, elementwise; every element other than 0 counts as true.
 
     >>> tg.logical_xor([True, True], [True, False])
     Tensor([False,  True], op=logical_xor)
@@ -414,7 +414,7 @@ def logical_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op("elementwise", None, notation="¬{0}", binding=SIGN, samples=(_truth,))
 def logical_not(xp: Any, x: ArrayLike) -> Any:
-    """Not x, elementwise, where what is not 0 is true.
+    """not x, elementwise; every element other than 0 counts as true.
 
     >>> tg.logical_not([True, False])
     Tensor([False,  True], op=logical_not)
@@ -434,7 +434,7 @@ def logical_not(xp: Any, x: ArrayLike) -> Any:
     source="np.bitwise_and({0}, {1})",
 )
 def bitwise_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x and y, bit by bit, of booleans or whole numbers, elementwise: the operator ``&``.
+    """The bitwise "and" of booleans or integers, elementwise: the operator ``&``.
 
     >>> tg.bitwise_and([6, 5], 3)
     Tensor([2, 1], op=bitwise_and)
@@ -454,7 +454,7 @@ def bitwise_and(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="np.bitwise_or({0}, {1})",
 )
 def bitwise_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x or y, bit by bit, of booleans or whole numbers, elementwise: the operator ``|``.
+    """The bitwise "or" of booleans or integers, elementwise: the operator ``|``.
 
     >>> tg.bitwise_or([6, 5], 3)
     Tensor([7, 7], op=bitwise_or)
@@ -474,7 +474,7 @@ def bitwise_or(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="np.bitwise_xor({0}, {1})",
 )
 def bitwise_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """Either x or y, bit by bit, of booleans or whole numbers, elementwise: the operator ``^``.
+    """The bitwise "exclusive or" of booleans or integers, elementwise: the operator ``^``.
 
     >>> tg.bitwise_xor([6, 5], 3)
     Tensor([5, 6], op=bitwise_xor)
@@ -493,7 +493,7 @@ def bitwise_xor(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="np.invert({0})",
 )
 def bitwise_invert(xp: Any, x: ArrayLike) -> Any:
-    """Not x, bit by bit, of booleans or whole numbers, elementwise: the operator ``~``.
+    """The bitwise "not" of booleans or integers, elementwise: the operator ``~``.
 
     >>> tg.bitwise_invert([True, False])
     Tensor([False,  True], op=bitwise_invert)
@@ -511,7 +511,7 @@ def bitwise_invert(xp: Any, x: ArrayLike) -> Any:
     source="np.left_shift({0}, {1})",
 )
 def bitwise_left_shift(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x 2^y, elementwise, of whole numbers: the operator ``<<``.
+    """x 2^y for integers, elementwise: the operator ``<<``.
 
     >>> tg.bitwise_left_shift([1, 3], 2)
     Tensor([ 4, 12], op=bitwise_left_shift)
@@ -529,7 +529,7 @@ def bitwise_left_shift(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="np.right_shift({0}, {1})",
 )
 def bitwise_right_shift(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """⌊x / 2^y⌋, elementwise, of whole numbers: the operator ``>>``.
+    """⌊x / 2^y⌋ for integers, elementwise: the operator ``>>``.
 
     >>> tg.bitwise_right_shift([4, 13], 2)
     Tensor([1, 3], op=bitwise_right_shift)

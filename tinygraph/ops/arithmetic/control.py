@@ -1,4 +1,4 @@
-"""What gradients do otherwise than the values: where they end."""
+"""Ops whose gradients differ from the derivatives of their values."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ __all__ = [
     arithmetic="constant",
 )
 def stop_gradient(xp: Any, x: ArrayLike) -> Any:
-    """y = x, with y′ taken as 0: a constant to all gradients, of any order.
+    """y = x, with the derivative taken as 0: every gradient, of any order, treats y as a constant.
 
-    It is recorded, so that a graph that is evaluated again or compiled computes it anew; ``x.detach()`` is a leaf.
+    The op is recorded, so a graph that is evaluated again or compiled computes it anew; ``x.detach()`` is a leaf
+    instead.
 
     >>> x = tg.parameter(3.0)
     >>> tg.gradients(x * tg.stop_gradient(x), x)

@@ -1,10 +1,10 @@
 """Arithmetic, powers, roots, rounding and dtypes: element by element, with operands that broadcast.
 
-Primitives, but for what is one call of another op or a plain choice among such: `reciprocal`, `positive`, `round` with
-decimals, `divmod`, `modf`, `clip`, `nan_to_num`, `deg2rad`, `rad2deg`.
+All are primitives except `reciprocal`, `positive`, `round` with decimals, `divmod`, `modf`, `clip`, `nan_to_num`,
+`deg2rad` and `rad2deg`, each of which calls other ops.
 
-In the rules g is the cotangent of the output, y (or z, where y is an input) the output. A derivative is written in
-terms of the output where textbooks do.
+In the rules, g is the cotangent of the output; the output is y, or z where y is an input. A derivative is written in
+terms of the output where textbooks write it so.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _dividend, _divisor = Domain(4.1, 4.4, signs=True), Domain(1.5, 1.9, signs=True)
 
 
 def level(xp: Any, g: Any, *_: Any) -> Any:
-    """0: constant between jumps. Not 0 · g, which is NaN where g is infinite."""
+    """Return the derivative 0 of functions that are constant between jumps. 0 · g would be NaN where g is infinite."""
     return 0.0 * xp.astype(xp.isfinite(g), g.dtype)
 
 
@@ -81,8 +81,8 @@ def level(xp: Any, g: Any, *_: Any) -> Any:
 
 
 def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
-    """Warn where a bias, or labels, fit by accident, along the wrong axis, and the result is (n, n)."""
-    if site.anonymous:  # made in the working of a rule or of derive
+    """Warn if a bias or labels broadcast along the wrong axis, by accident, to a result of shape (n, n)."""
+    if site.anonymous:  # made inside a rule or by derive
         return
     if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
         return
@@ -121,7 +121,7 @@ def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
 
 
 def _is_weight_times_columns(product: Tensor) -> bool:
-    """Whether this is W @ X with W a parameter: then examples are columns. In X @ W they are rows."""
+    """Return whether `product` is W @ X with a parameter W, so that examples are columns; in X @ W they are rows."""
     if product.op is None or not product.op.is_matrix_product:
         return False
     return [type(x) is Tensor and x.op is None and x.requires_grad for x in product.inputs] == [True, False]
@@ -213,7 +213,7 @@ def multiply(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     arithmetic="quotient",
 )
 def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x / y, elementwise; integers give floats.
+    """z = x / y, elementwise. Integers give floats.
 
     >>> tg.divide([1.0, 2.0], 4.0)
     Tensor([0.25, 0.5 ], op=divide)
@@ -223,7 +223,7 @@ def divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @composite("elementwise", samples=(_nonzero,))
 def reciprocal(x: ArrayLike) -> Tensor:
-    """y = 1/x, elementwise, with y′ = −1/x². Raises `DTypeError` for whole numbers, whose reciprocals are none.
+    """y = 1/x, elementwise, with y′ = −1/x². Raises `DTypeError` for integers, whose reciprocals are not integers.
 
     >>> import tinygraph as tg
     >>> tg.reciprocal([2.0, 4.0])
@@ -236,7 +236,7 @@ def reciprocal(x: ArrayLike) -> Tensor:
 
 
 def positive(x: ArrayLike) -> Tensor:
-    """+x, which is `x` itself.
+    """+x, which is `x` itself as a tensor.
 
     >>> tg.positive([1.0, -2.0])
     Tensor([ 1., -2.])
@@ -257,7 +257,7 @@ def positive(x: ArrayLike) -> Tensor:
     source="{0} // {1}",
 )
 def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = ⌊x/y⌋, elementwise, such that x = z y + `remainder`; the derivatives are 0.
+    """z = ⌊x/y⌋, elementwise, so that x = z y + `remainder(x, y)`. The derivatives are 0.
 
     >>> tg.floor_divide([5.0, -5.0], 2.0)
     Tensor([ 2., -3.], op=floor_divide)
@@ -278,7 +278,7 @@ def floor_divide(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     source="{0} % {1}",
 )
 def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x − ⌊x/y⌋ y, elementwise, with the sign of y; the derivatives are 1 and −⌊x/y⌋.
+    """z = x − ⌊x/y⌋ y, elementwise; z has the sign of y. The derivatives are 1 and −⌊x/y⌋.
 
     >>> tg.remainder([5.0, -5.0], 3.0)
     Tensor([2., 1.], op=remainder)
@@ -294,7 +294,7 @@ def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     jumps=True,
 )
 def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x − n y, elementwise, with the sign of x, where n is x/y without its fraction; the derivatives are 1 and −n.
+    """z = x − n y, elementwise, where n is x/y truncated; z has the sign of x. The derivatives are 1 and −n.
 
     >>> tg.fmod([5.0, -5.0], 3.0)
     Tensor([ 2., -2.], op=fmod)
@@ -304,7 +304,7 @@ def fmod(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @composite("elementwise", samples=(_dividend, _divisor))
 def divmod(x: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
-    """(⌊x/y⌋, x − ⌊x/y⌋ y), elementwise: `floor_divide` and `remainder`. So is Python's ``divmod`` of a tensor.
+    """`floor_divide(x, y)` and `remainder(x, y)`, elementwise, as a pair; Python's ``divmod`` of tensors does the same.
 
     >>> import tinygraph as tg
     >>> tg.divmod(5.0, 3.0)
@@ -334,7 +334,7 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    """x^y, where NumPy is fast for squares only; its ``**`` with one of its own numbers has had other dtypes."""
+    """Return x^y. ``np.power`` is fast only for squares, and ``**`` with a NumPy scalar has had other dtypes."""
     if type(y) not in (int, float):
         return np.power(x, y)
     if y in (3, 0.5) and getattr(x, "dtype", np.dtype(object)).kind == "f":
@@ -343,7 +343,7 @@ def _power(x: Any, y: Any) -> Any:
 
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """y x^(y−1), in its simplest form where the exponent is a number in the source."""
+    """Return g y x^(y−1), in its simplest form if the exponent is a plain number."""
     if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
         if y == 0:
             return g * 0.0
@@ -355,14 +355,14 @@ def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 
 
 def _pow_exponent(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """z log x, and 0 at 0^y where y ≥ 0."""
+    """Return g z log x, and 0 at x = 0 for y ≥ 0."""
     if type(x) in (int, float) and x != 0:
         return g * (z * (math.log(x) if x > 0 else math.nan))
     return g * (z * _log_of_base(xp, x, y))
 
 
 def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
-    """log x, and 0 at 0 where y ≥ 0."""
+    """Return log x, and 0 at x = 0 for y ≥ 0."""
     return xp.log(xp.where(x == 0, xp.where(y >= 0, 1.0, x), x))
 
 
@@ -378,7 +378,7 @@ def _log_of_base(xp: Any, x: Any, y: Any) -> Any:
     exponent=2,
 )
 def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
-    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    """c x^y, also if x^y alone overflows or underflows; 0 where c is 0."""
     return xp.scaled_power(c, x, y)
 
 
@@ -399,7 +399,7 @@ def scaled_power_(xp: Any, c: ArrayLike, x: ArrayLike, y: ArrayLike) -> Any:
     arithmetic="power",
 )
 def pow(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x^y, elementwise. At 0^0 the derivatives are 0, as in PyTorch.
+    """z = x^y, elementwise. At 0^0 both derivatives are 0, as in PyTorch.
 
     >>> tg.pow([1.0, 2.0, 3.0], 2)
     Tensor([1., 4., 9.], op=pow)
@@ -445,7 +445,7 @@ def sqrt(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", lambda xp, g, y, x: g / (3 * y**2), samples=(_nonzero,))
 def cbrt(xp: Any, x: ArrayLike) -> Any:
-    """y = ∛x, elementwise, also of negative numbers; with y′ = 1/(3 y²), which is inf at 0.
+    """y = ∛x, elementwise, also for negative x, with y′ = 1/(3 y²), which is inf at 0.
 
     >>> tg.cbrt([8.0, -27.0])
     Tensor([ 2., -3.], op=cbrt)
@@ -454,14 +454,14 @@ def cbrt(xp: Any, x: ArrayLike) -> Any:
 
 
 def _over_length(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """x/z for z = hypot(x, y), times g, and 0 where z is."""
+    """Return g x/z for z = hypot(x, y), and 0 where z is 0."""
     q = without_factor(g, z)
     return g * xp.direction(x, y, z) if q is None else q * x
 
 
 @op("elementwise", lambda xp, g, y, x: g, notation="{0}", run=kernels.without_zero, samples=(_nonzero,))
 def without_zero_(xp: Any, x: ArrayLike) -> Any:
-    """x, as a divisor: infinite where it is 0, so that the quotient is 0 there, and all its derivatives."""
+    """x as a divisor, with inf in place of 0: there the quotient and all its derivatives are 0."""
     return xp.where(x == 0, math.inf, x)
 
 
@@ -478,9 +478,9 @@ def without_zero_(xp: Any, x: ArrayLike) -> Any:
     samples=(_not_flat, _not_flat, Domain(computed="hypot")),
 )
 def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
-    """x/r for r = `hypot(x, y)`, and 0 where that is 0; with y²/r³ for its derivative, as 1/r − x²/r³ would cancel.
+    """x/r for r = `hypot(x, y)`, and 0 where r is 0. The derivative is written y²/r³, as 1/r − x²/r³ would cancel.
 
-    Where x is infinite it is ±1.
+    Where x is infinite, the result is ±1.
     """
     return xp.direction(x, y, r)
 
@@ -492,7 +492,7 @@ def direction_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
     samples=(_not_flat, _not_flat),
 )
 def hypot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = √(x² + y²), elementwise, without overflow on the way. At (0, 0) the derivatives are 0, as of a norm.
+    """z = √(x² + y²), elementwise; no intermediate result overflows. At (0, 0) the derivatives are 0, as for a norm.
 
     >>> tg.hypot([3.0, 3e200], [4.0, 4e200])
     Tensor([5.e+000, 5.e+200], op=hypot)
@@ -514,7 +514,7 @@ def _of_abs(xp: Any, g: Any, y: Any, x: Any) -> Any:
     samples=(_not_flat,),
 )
 def abs(xp: Any, x: ArrayLike) -> Any:
-    """y = |x|, elementwise; the derivative at 0 is 0.
+    """y = |x|, elementwise. The derivative at 0 is 0.
 
     >>> tg.abs([1.0, -2.0])
     Tensor([1., 2.], op=abs)
@@ -524,7 +524,7 @@ def abs(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", level, notation="sign({0})", samples=(_not_flat,), jumps=True)
 def sign(xp: Any, x: ArrayLike) -> Any:
-    """−1, 0 or 1, elementwise; the derivative is 0.
+    """−1, 0 or 1, the sign of x, elementwise. The derivative is 0.
 
     >>> tg.sign([-3.0, 0.0, 2.0])
     Tensor([-1.,  0.,  1.], op=sign)
@@ -538,7 +538,7 @@ def sign(xp: Any, x: ArrayLike) -> Any:
     samples=(_not_flat, _not_flat),
 )
 def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = |x| with the sign of y, elementwise; the derivative at x = 0 is 0, and by y too.
+    """z = |x| with the sign of y, elementwise. The derivative by x is 0 at x = 0; that by y is 0 everywhere.
 
     >>> tg.copysign([1.0, -2.0], -3.0)
     Tensor([-1., -2.], op=copysign)
@@ -551,7 +551,7 @@ def copysign(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op("elementwise", level, notation="⌊{0}⌋", samples=(_between,), jumps=True)
 def floor(xp: Any, x: ArrayLike) -> Any:
-    """⌊x⌋, the largest whole number up to x, elementwise; the derivative is 0.
+    """⌊x⌋, the largest integer ≤ x, elementwise. The derivative is 0.
 
     >>> tg.floor([1.5, -1.5])
     Tensor([ 1., -2.], op=floor)
@@ -561,7 +561,7 @@ def floor(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", level, notation="⌈{0}⌉", samples=(_between,), jumps=True)
 def ceil(xp: Any, x: ArrayLike) -> Any:
-    """⌈x⌉, the smallest whole number from x on, elementwise; the derivative is 0.
+    """⌈x⌉, the smallest integer ≥ x, elementwise. The derivative is 0.
 
     >>> tg.ceil([1.5, -1.5])
     Tensor([ 2., -1.], op=ceil)
@@ -571,7 +571,7 @@ def ceil(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", level, samples=(_between,), jumps=True)
 def trunc(xp: Any, x: ArrayLike) -> Any:
-    """x without its fraction, elementwise; the derivative is 0.
+    """x without its fractional part, elementwise. The derivative is 0.
 
     >>> tg.trunc([1.5, -1.5])
     Tensor([ 1., -1.], op=trunc)
@@ -581,7 +581,7 @@ def trunc(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", level, notation="round({0})", samples=(_between,), jumps=True)
 def rint_(xp: Any, x: ArrayLike) -> Any:
-    """The whole number nearest to x, and of two the even one."""
+    """The integer nearest to x; halves go to the even neighbour."""
     return xp.rint(x)
 
 
@@ -594,7 +594,7 @@ def rint_(xp: Any, x: ArrayLike) -> Any:
     ),
 )
 def round(x: ArrayLike, decimals: int = 0) -> Tensor:
-    """x to so many decimals, elementwise, and halves to the even neighbour; the derivative is 0.
+    """x rounded to `decimals` decimals, elementwise; halves go to the even neighbour. The derivative is 0.
 
     >>> import tinygraph as tg
     >>> tg.round([1.5, 2.5, -1.25])
@@ -620,13 +620,13 @@ def round(x: ArrayLike, decimals: int = 0) -> Tensor:
     jumps=True,
 )
 def fractional_(xp: Any, x: ArrayLike) -> Any:
-    """x − trunc(x), with the sign of x, and 0 where x is infinite."""
+    """x − trunc(x), which has the sign of x; 0 where x is infinite."""
     return xp.fractional(x)
 
 
 @composite("elementwise", samples=(_between,))
 def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
-    """The fraction of x, whose derivative is 1, and the rest, whose derivative is 0; elementwise, with the sign of x.
+    """The fractional and the integral part of x, elementwise, both with the sign of x. Their derivatives are 1 and 0.
 
     >>> import tinygraph as tg
     >>> tg.modf([1.5, -1.5])
@@ -643,7 +643,7 @@ def modf(x: ArrayLike) -> tuple[Tensor, Tensor]:
     jumps=True,
 )
 def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = 0 where x < 0, 1 where x > 0, and y where x = 0; elementwise. Only y has a derivative, and only there.
+    """z = 0 where x < 0, 1 where x > 0, and y where x = 0, elementwise. Only y has a derivative, and only where x = 0.
 
     >>> tg.heaviside([-2.0, 0.0, 2.0], 0.5)
     Tensor([0. , 0.5, 1. ], op=heaviside)
@@ -663,7 +663,7 @@ def heaviside(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     chooses=True,
 )
 def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """max(x, y), where x has the whole gradient at a tie."""
+    """max(x, y); at a tie, x gets the whole gradient."""
     return xp.maximum(x, y)
 
 
@@ -676,7 +676,7 @@ def at_least_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     chooses=True,
 )
 def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """min(x, y), where x has the whole gradient at a tie."""
+    """min(x, y); at a tie, x gets the whole gradient."""
     return xp.minimum(x, y)
 
 
@@ -691,9 +691,9 @@ def at_most_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     ),
 )
 def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Tensor:
-    """y = min(max(x, `min`), `max`), elementwise; the bounds broadcast with `x`, and None is no bound.
+    """y = min(max(x, `min`), `max`), elementwise; the bounds broadcast with `x`, and None means that there is no bound.
 
-    x has the gradient where it is between the bounds or on them; else the bound has it that is taken.
+    The gradient goes to x where x lies between the bounds or on one of them, and elsewhere to the bound that y equals.
 
     >>> import tinygraph as tg
     >>> tg.clip([-2.0, 0.5, 3.0], -1.0, 1.0)
@@ -717,7 +717,7 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     ),
 )
 def finite_(xp: Any, x: ArrayLike, largest: float = sys.float_info.max) -> Any:
-    """x as a factor of what is 0 for large x: no larger than `largest`, so that the product is 0 and not NaN."""
+    """x limited to ±`largest`: its product with a factor that is 0 for large x is then 0, and not NaN."""
     return xp.finite(x, largest=largest)
 
 
@@ -725,9 +725,10 @@ def finite_(xp: Any, x: ArrayLike, largest: float = sys.float_info.max) -> Any:
 def nan_to_num(
     x: ArrayLike, nan: ArrayLike = 0.0, posinf: ArrayLike | None = None, neginf: ArrayLike | None = None
 ) -> Tensor:
-    """x with `nan` for NaN, and `posinf` and `neginf`, by default the largest numbers, for ±∞; elementwise.
+    """x with NaN, ∞ and −∞ replaced by `nan`, `posinf` and `neginf`, elementwise.
 
-    What is replaced has no gradient; what replaces it has.
+    `posinf` and `neginf` are by default ± the largest number of the dtype. An element that is replaced has no gradient;
+    its replacement has it.
 
     >>> import tinygraph as tg
     >>> tg.nan_to_num([1.0, np.nan, -np.inf], neginf=-100.0)
@@ -747,7 +748,7 @@ def nan_to_num(
 
 @op("elementwise", None, None, samples=(_natural, _natural))
 def gcd(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """The greatest common divisor of whole numbers, elementwise.
+    """The greatest common divisor of integers, elementwise.
 
     >>> tg.gcd([12, 18], 8)
     Tensor([4, 2], op=gcd)
@@ -757,7 +758,7 @@ def gcd(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @op("elementwise", None, None, samples=(_natural, _natural))
 def lcm(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """The least common multiple of whole numbers, elementwise.
+    """The least common multiple of integers, elementwise.
 
     >>> tg.lcm([4, 6], 8)
     Tensor([ 8, 24], op=lcm)
@@ -767,7 +768,7 @@ def lcm(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 @composite("elementwise", samples=(Domain(),))
 def deg2rad(x: ArrayLike) -> Tensor:
-    """Degrees as radians, π x / 180, elementwise.
+    """Degrees converted to radians, π x / 180, elementwise.
 
     >>> import tinygraph as tg
     >>> tg.deg2rad(180.0)
@@ -778,7 +779,7 @@ def deg2rad(x: ArrayLike) -> Tensor:
 
 @composite("elementwise", samples=(Domain(),))
 def rad2deg(x: ArrayLike) -> Tensor:
-    """Radians as degrees, 180 x / π, elementwise.
+    """Radians converted to degrees, 180 x / π, elementwise.
 
     >>> import tinygraph as tg
     >>> tg.rad2deg(np.pi)
@@ -809,7 +810,7 @@ def _conversion(node: Any) -> str:
     arithmetic="conversion",
 )
 def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
-    """x in another floating dtype; the gradient comes back in the dtype of x."""
+    """x in another floating dtype. The gradient is returned in the dtype of x."""
     return xp.astype(x, dtype)
 
 
@@ -824,7 +825,7 @@ def astype_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     arithmetic="truncation",
 )
 def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
-    """x as integers or booleans: no gradient comes back."""
+    """x as integers or booleans, without a gradient."""
     return xp.astype(x, dtype)
 
 
@@ -834,7 +835,7 @@ def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
     reference=_astype,
 )
 def astype(x: ArrayLike, dtype: Any) -> Tensor:
-    """`x` in another dtype. The gradient comes back in the dtype of `x`; from integers and booleans none does.
+    """`x` in another dtype. The gradient of `x` has the dtype of `x`; a conversion to integers or booleans has none.
 
     >>> import tinygraph as tg
     >>> tg.astype([1.0, 2.0], "float32").dtype
@@ -847,6 +848,6 @@ def astype(x: ArrayLike, dtype: Any) -> Tensor:
 
 
 def floating(x: ArrayLike) -> Tensor:
-    """Floating numbers as they are, others as float64."""
+    """Return `x` itself if its dtype is floating, else `x` as float64."""
     x = as_tensor(x)
     return x if x.dtype.kind == "f" else astype(x, np.float64)

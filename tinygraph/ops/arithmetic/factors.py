@@ -1,6 +1,6 @@
-"""Factors that cancel: g x / y with y = ‖x‖ is q x where g = q y, and is then smooth where y is 0.
+"""Cancelling factors: if y = ‖x‖ and g = q y, then g x / y is q x, which is smooth where y is 0.
 
-So ‖x‖² has the second derivative 2 at 0, though ‖x‖ itself has none there.
+So ‖x‖² has the second derivative 2 at 0, although ‖x‖ itself has none there.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 from ...graph.records import APPLY
 from ...graph.tensor import LITERALS, Tensor
 
-_DEPTH = 8  # of the products that are searched
+_DEPTH = 8  # how deep products are searched
 _ONE = 1.0
 
 
 def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
-    """Return g / y where the node `g` is a product with the factor `y`, else None, as also for numbers.
+    """Return g / y if the node `g` is a product with the factor `y`; return None otherwise, and for numbers.
 
     >>> import tinygraph as tg
     >>> from tinygraph.ops.arithmetic.factors import without_factor

@@ -1,6 +1,6 @@
-"""Exponentials, logarithms, trigonometric and hyperbolic functions, and what is related to them; element by element.
+"""Exponentials, logarithms, trigonometric, hyperbolic and related functions, element by element.
 
-Primitives, each one function of NumPy or a kernel. The gamma functions are SciPy's.
+All are primitives, each of which calls one function of NumPy or one kernel. The gamma functions come from SciPy.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def exp(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", slope=lambda xp, y, x: xp.exp(x))
 def expm1(xp: Any, x: ArrayLike) -> Any:
-    """y = eˣ − 1, elementwise, precise near 0, with y′ = eˣ, which y + 1 would lose far below 0.
+    """y = eˣ − 1, elementwise, precise near 0, with y′ = eˣ (y + 1 would lose its digits for x far below 0).
 
     >>> tg.expm1([0.0, 1e-12]).data.tolist()
     [0.0, 1.0000000000005e-12]
@@ -175,7 +175,7 @@ def difference_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     slope=(lambda xp, z, x, y: xp.sigmoid(xp.difference(x, y)), lambda xp, z, x, y: xp.sigmoid(xp.difference(y, x))),
 )
 def logaddexp(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = log(eˣ + eʸ), elementwise, without overflow; the derivatives are σ(x − y) and σ(y − x).
+    """z = log(eˣ + eʸ), elementwise, without overflow. The derivatives are σ(x − y) and σ(y − x).
 
     Where both are the same infinity, they share the gradient equally.
 
@@ -276,7 +276,7 @@ def acos(xp: Any, x: ArrayLike) -> Any:
     source="{0} / (1 + {1} ** 2)",
 )
 def per_one_plus_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
-    """x/(1 + r²), whose derivatives are in the range of numbers where the square of 1 + r² is not."""
+    """x/(1 + r²); its derivatives stay finite where the square of 1 + r² would overflow."""
     return x / (1.0 + xp.square(r))
 
 
@@ -300,18 +300,18 @@ def atan(xp: Any, x: ArrayLike) -> Any:
     samples=(Domain(), _not_flat),
 )
 def per_square_(xp: Any, x: ArrayLike, r: ArrayLike) -> Any:
-    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    """x/r², where no intermediate result overflows; 0 where r is 0 or infinite."""
     return xp.per_square(x, r)
 
 
 def _inversion_by_x(xp: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
-    """(y² − x²) / r⁴"""
+    """Return (y² − x²) / r⁴."""
     cos, sin = xp.direction(x, y, r), xp.direction(y, x, r)
     return xp.per_square((sin - cos) * (sin + cos), r)
 
 
 def _inversion_by_y(xp: Any, z: Any, x: Any, y: Any, r: Any) -> Any:
-    """−2 x y / r⁴"""
+    """Return −2 x y / r⁴."""
     return -2.0 * xp.per_square(xp.direction(x, y, r) * xp.direction(y, x, r), r)
 
 
@@ -337,7 +337,7 @@ def inversion_(xp: Any, x: ArrayLike, y: ArrayLike, r: ArrayLike) -> Any:
     samples=(_not_flat, _not_flat),
 )
 def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
-    """The angle of the point (x, y), in [−π, π], elementwise; with derivatives x/(x² + y²) by y and −y/(x² + y²) by x.
+    """The angle of the point (x, y), in [−π, π], elementwise. The derivatives are x/(x² + y²) by y, −y/(x² + y²) by x.
 
     At (0, 0) the derivatives are 0, as in PyTorch.
 
@@ -355,13 +355,13 @@ def atan2(xp: Any, y: ArrayLike, x: ArrayLike) -> Any:
     samples=tuple(Sample((shape,), {"order": n}) for shape in ((2, 3), (), (0,)) for n in (1, 2)),
 )
 def sinc_derivative_(xp: Any, x: ArrayLike, order: int) -> Any:
-    """The derivative of `sinc` of so high an order."""
+    """The derivative of `sinc` of the given order."""
     return xp.sinc_derivative(x, order=order)
 
 
 @op("elementwise", slope=lambda xp, y, x: xp.sinc_derivative(x, order=1))
 def sinc(xp: Any, x: ArrayLike) -> Any:
-    """y = sin(π x)/(π x), and 1 at 0, elementwise; its derivatives of any order are exact there too.
+    """y = sin(π x)/(π x), and 1 at 0, elementwise. Its derivatives of any order are exact at 0 too.
 
     >>> tg.sinc([0.0, 0.5, 1.0])
     Tensor([1.0000e+00, 6.3662e-01, 3.8982e-17], op=sinc)
@@ -419,7 +419,7 @@ _SAME_ROOT = 1e18  # above it, √(1 + x²) is |x|
     source="np.hypot(1, {0})",
 )
 def root_of_one_plus_square_(xp: Any, x: ArrayLike) -> Any:
-    """√(1 + x²), without overflow on the way."""
+    """√(1 + x²); no intermediate result overflows."""
     return xp.maximum(xp.abs(x), xp.sqrt(1.0 + xp.square(xp.finite(x, largest=_SAME_ROOT))))
 
 
@@ -432,7 +432,7 @@ def root_of_one_plus_square_(xp: Any, x: ArrayLike) -> Any:
     source="np.sqrt({0} - 1) * np.sqrt({0} + 1)",
 )
 def root_of_square_minus_one_(xp: Any, x: ArrayLike) -> Any:
-    """√(x² − 1) for x ≥ 1, precise near 1 and without overflow on the way."""
+    """√(x² − 1) for x ≥ 1, precise near 1; no intermediate result overflows."""
     return xp.sqrt(x - 1.0) * xp.sqrt(x + 1.0)  # type: ignore[operator]
 
 
@@ -470,7 +470,7 @@ def atanh(xp: Any, x: ArrayLike) -> Any:
 
 
 def _ndtr(x: Any) -> Any:
-    """Through erfc, which keeps its precision in the left tail."""
+    """Return Φ(x), computed by erfc, which keeps its precision in the left tail."""
     return 0.5 * kernels.erfc(-x * math.sqrt(0.5))
 
 
@@ -497,7 +497,7 @@ def erf(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", slope=lambda xp, y, x: -(2 / math.sqrt(math.pi) * xp.gaussian(x)), run=kernels.erfc)
 def erfc(xp: Any, x: ArrayLike) -> Any:
-    """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where that is near 0.
+    """The complementary error function y = 1 − erf x, elementwise, which keeps its digits where y is near 0.
 
     >>> tg.erfc([0.0, 1.0, 10.0])
     Tensor([1.0000e+00, 1.5730e-01, 2.0885e-45], op=erfc)
@@ -525,7 +525,7 @@ def normal_density_(xp: Any, x: ArrayLike) -> Any:
     source="0.5 * erfc(-{0} / np.sqrt(2))",
 )
 def ndtr(xp: Any, x: ArrayLike) -> Any:
-    """Φ(x), the distribution function of the normal distribution, elementwise; its derivative is the density φ.
+    """Φ(x), the distribution function of the standard normal distribution, elementwise, with y′ = φ(x), its density.
 
     >>> tg.ndtr([0.0, 1.0])
     Tensor([0.5   , 0.8413], op=ndtr)
@@ -553,9 +553,9 @@ def _scipy(name: str, *args: Any) -> Any:
     binding=SIGN,
 )
 def gammaln(xp: Any, x: ArrayLike) -> Any:
-    """y = log |Γ(x)|, elementwise, with y′ = ψ(x), the `digamma` function. Needs SciPy.
+    """y = log |Γ(x)|, elementwise, with y′ = ψ(x), the `digamma` function. It needs SciPy.
 
-    Raises `DependencyError` where SciPy is missing.
+    Raises `DependencyError` if SciPy is missing.
 
     >>> tg.gammaln([1.0, 5.0])
     Tensor([0.    , 3.1781], op=gammaln)
@@ -572,9 +572,9 @@ def gammaln(xp: Any, x: ArrayLike) -> Any:
     source="digamma({0})",
 )
 def digamma(xp: Any, x: ArrayLike) -> Any:
-    """y = ψ(x) = Γ′(x)/Γ(x), elementwise, whose derivatives are the `polygamma` functions. Needs SciPy.
+    """y = ψ(x) = Γ′(x)/Γ(x), elementwise. Its derivatives are the `polygamma` functions. It needs SciPy.
 
-    Raises `DependencyError` where SciPy is missing.
+    Raises `DependencyError` if SciPy is missing.
 
     >>> tg.digamma([1.0, 5.0])
     Tensor([-0.5772,  1.5061], op=digamma)
@@ -591,14 +591,14 @@ def digamma(xp: Any, x: ArrayLike) -> Any:
     source="digamma_derivative({0}, {order})",
 )
 def digamma_derivative_(xp: Any, x: ArrayLike, order: int) -> Any:
-    """The derivative of `digamma` of so high an order."""
+    """The derivative of `digamma` of the given order."""
     return xp.digamma_derivative(x, order=order)
 
 
 def polygamma(n: int, x: ArrayLike) -> Tensor:
-    """ψ⁽ⁿ⁾(x), the n-th derivative of `digamma`, elementwise, with ψ⁽ⁿ⁺¹⁾ for its derivative. Needs SciPy.
+    """ψ⁽ⁿ⁾(x), the n-th derivative of `digamma`, elementwise; its own derivative is ψ⁽ⁿ⁺¹⁾. It needs SciPy.
 
-    Raises `ArgumentError` for an order that is no whole number from 0 on, `DependencyError` where SciPy is missing.
+    Raises `ArgumentError` unless `n` is an integer ≥ 0, and `DependencyError` if SciPy is missing.
 
     >>> import tinygraph as tg
     >>> tg.polygamma(1, [1.0, 5.0])

@@ -1,7 +1,7 @@
-"""Elements in other places: in reverse order, repeated, padded, cut out.
+"""Rearranging elements: in reverse order, repeated, padded, cut out.
 
-flip, roll, tile, repeat, pad, tril, triu and diagonal are primitives: they are one call of NumPy, read as what they
-are, and no inf or NaN is multiplied by a 0. The others are composed of these.
+flip, roll, tile, repeat, pad, tril, triu and diagonal are primitives: each is one call of NumPy, equations name it, and
+no inf or NaN is multiplied by a 0. The others are composed of these.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ __all__ = [
     ),
 )
 def flip(xp: Any, x: ArrayLike, axis: Axis = None) -> Any:
-    """The elements in reverse order along `axis`, by default along all.
+    """`x` with the order of the elements reversed along `axis`, by default along all axes.
 
     >>> tg.flip([[1.0, 2.0], [3.0, 4.0]], axis=0)
     Tensor([[3., 4.],
@@ -70,7 +70,7 @@ def flip(xp: Any, x: ArrayLike, axis: Axis = None) -> Any:
 
 @composite("shape", samples=(Sample(((2, 3),)), Sample(((2, 3, 2),))))
 def fliplr(x: ArrayLike) -> Tensor:
-    """The columns in reverse order.
+    """`x` with the columns in reverse order.
 
     >>> import tinygraph as tg
     >>> tg.fliplr([[1.0, 2.0], [3.0, 4.0]])
@@ -83,7 +83,7 @@ def fliplr(x: ArrayLike) -> Tensor:
 
 @composite("shape", samples=(Sample(((2, 3),)), Sample(((3,),))))
 def flipud(x: ArrayLike) -> Tensor:
-    """The rows in reverse order.
+    """`x` with the rows in reverse order.
 
     >>> import tinygraph as tg
     >>> tg.flipud([[1.0, 2.0], [3.0, 4.0]])
@@ -102,7 +102,7 @@ def flipud(x: ArrayLike) -> Tensor:
     ),
 )
 def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
-    """`x` turned `k` times by 90° in the plane of two axes, from the first towards the second.
+    """`x` rotated `k` times by 90° in the plane of two axes, from the first towards the second.
 
     >>> import tinygraph as tg
     >>> tg.rot90([[1.0, 2.0], [3.0, 4.0]])
@@ -112,7 +112,7 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     x = as_tensor(x)
     first, second = axes
     if normalize_axis(first, x) == normalize_axis(second, x):
-        raise ArgumentError(f"a plane has two axes, and {axes} are one")
+        raise ArgumentError(f"a plane has two axes, and {axes} name the same one")
     match k % 4:
         case 0:
             return flip(x, axis=())
@@ -141,9 +141,9 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     ),
 )
 def roll(xp: Any, x: ArrayLike, shift: int | tuple[int, ...], axis: Axis = None) -> Any:
-    """The elements moved on by `shift` places along `axis`; what leaves at the end comes in at the beginning.
+    """The elements shifted by `shift` places along `axis`; those shifted out at the end come in at the beginning.
 
-    Several axes may be given with a shift for each. Without `axis`, in the order of all elements.
+    Several axes may be given, with a shift for each. Without `axis`, the shift is in the order of all elements.
 
     >>> tg.roll([1.0, 2.0, 3.0], 1)
     Tensor([3., 1., 2.], op=roll)
@@ -155,7 +155,7 @@ def roll(xp: Any, x: ArrayLike, shift: int | tuple[int, ...], axis: Axis = None)
 
 
 def _of_tiles(xp: Any, g: Any, y: Any, x: Any, reps: int | Shape) -> Any:
-    """The sum over all tiles."""
+    """Sum g over all tiles."""
     reps = reps if isinstance(reps, tuple) else (reps,)
     ndim = max(x.ndim, len(reps))
     counts, lengths = ((1,) * (ndim - len(of)) + tuple(of) for of in (reps, x.shape))
@@ -179,7 +179,7 @@ def _of_tiles(xp: Any, g: Any, y: Any, x: Any, reps: int | Shape) -> Any:
     source="np.tile({0}, {reps})",
 )
 def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
-    """Copies of `x` side by side: as many along each axis as `reps` says, which has one number for each.
+    """Copies of `x` side by side; `reps` says how many, with one number for each axis.
 
     The gradient is the sum over the copies.
 
@@ -190,7 +190,7 @@ def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
 
 
 def _of_repeats(xp: Any, g: Any, y: Any, x: Any, repeats: int, axis: int | None) -> Any:
-    """The sum over the repeats of each element."""
+    """Sum g over the repeats of each element."""
     last = x.ndim - 1 if axis is None else axis % x.ndim
     return xp.sum(xp.reshape(g, (*x.shape[: last + 1], repeats, *x.shape[last + 1 :])), axis=last + 1)
 
@@ -222,16 +222,16 @@ def repeat_(xp: Any, x: ArrayLike, repeats: int, axis: int | None = None) -> Any
     source="np.repeat(np.arange(len({0})), {0})",
 )
 def repeated_places_(xp: Any, repeats: ArrayLike) -> Any:
-    """0, 1, 2, …, each as often as `repeats` says."""
+    """0, 1, 2, …, each repeated as often as `repeats` says."""
     return xp.repeated_places(repeats)
 
 
 def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
-    """Each element, `repeats` times in a row along `axis`; without `axis`, in the order of all elements.
+    """Each element `repeats` times in a row along `axis`. Without `axis`, `x` is flattened first.
 
-    `repeats` is a whole number or, as an array or a tensor, one for each place along the axis. The gradient of an
-    element is the sum over its repeats. In a function that is compiled, the length of the result has to be known:
-    computed `repeats` are refused there.
+    `repeats` is an integer, or an array or a tensor with an integer for each place along the axis. The gradient of an
+    element is the sum over its repeats. A function that is compiled must know the length of the result, so computed
+    `repeats` are refused there.
 
     >>> import tinygraph as tg
     >>> tg.repeat([1.0, 2.0], 2)
@@ -253,7 +253,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     if counts.size == 1:
         counts = broadcast_to(reshape(counts, (1,)), (x.shape[axis],))
     if counts.shape != (x.shape[axis],):
-        raise ShapeError(f"repeats has shape {counts.shape}; along axis {axis} of {describe(x)} lie {x.shape[axis]}")
+        raise ShapeError(f"repeats has shape {counts.shape}; axis {axis} of {describe(x)} has length {x.shape[axis]}")
     return x[along(axis, repeated_places_(counts))]
 
 
@@ -269,7 +269,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     ),
 )
 def resize(x: ArrayLike, new_shape: int | Sequence[int]) -> Tensor:
-    """The elements in another shape: repeated from the beginning where it has more of them, cut off where fewer.
+    """The elements in the shape `new_shape`: repeated from the beginning if it holds more of them, cut off if fewer.
 
     >>> import tinygraph as tg
     >>> tg.resize([1.0, 2.0, 3.0], (2, 2))
@@ -300,7 +300,7 @@ def _pad(x: Any, pad_width: tuple[tuple[int, int], ...], mode: str) -> Any:
 
 
 def _of_padded(xp: Any, g: Any, y: Any, x: Any, pad_width: tuple[tuple[int, int], ...], mode: str) -> Any:
-    """What is left without the padding; where that repeats elements, they get the sum over their repeats."""
+    """Return g without the padding; an element that the padding repeats gets the sum over its repeats."""
     if mode == "constant":
         return g[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pad_width, strict=True))]
     for axis, (n, ends) in enumerate(zip(x.shape, pad_width, strict=True)):
@@ -330,14 +330,15 @@ def pad_(xp: Any, x: ArrayLike, pad_width: tuple[tuple[int, int], ...], mode: st
 
 
 def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tensor:
-    """`x` with more elements before and after it along each axis.
+    """`x` with additional elements before and after it along each axis.
 
-    `pad_width` is ((before, after), …) with a pair for each axis, one pair for all, or one number; or a mapping from
-    axes to these. `mode` says what the new elements are: ``"constant"`` `constant_values`, given as the widths are, and
-    which may be tensors; ``"edge"`` the outermost one; ``"reflect"`` and ``"symmetric"`` the mirror image, without or
-    with the edge; ``"wrap"`` the elements from the other end. The gradient of an element is the sum over its copies.
+    `pad_width` is a pair for each axis, ((before, after), …), or one pair or one number for all axes, or a mapping from
+    axes to these. `mode` says which elements are added: ``"constant"`` adds `constant_values`, which have the form of
+    `pad_width` and may be tensors; ``"edge"`` repeats the outermost element; ``"reflect"`` and ``"symmetric"`` add the
+    mirror image, without or with the edge; ``"wrap"`` adds the elements from the other end. The gradient of an element
+    is the sum over its copies.
 
-    Raises `UnsupportedError` for the modes of NumPy that compute new values, or leave them undefined.
+    Raises `UnsupportedError` for the modes of NumPy that compute new values or leave them undefined.
 
     >>> import tinygraph as tg
     >>> tg.pad([1.0, 2.0, 3.0], (2, 1), mode="reflect")
@@ -346,7 +347,7 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
     x = as_tensor(x)
     if not isinstance(mode, str) or mode not in _MODES:
         raise UnsupportedError(
-            f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join what you compute with concat"
+            f"pad takes the modes {', '.join(_MODES)}, not {mode!r}; join computed elements with concat"
         )
     if isinstance(pad_width, dict):
         given = {normalize_axis(axis, x): width for axis, width in pad_width.items()}
@@ -375,7 +376,7 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
 
 
 def _pairs_of(values: Any, ndim: int) -> list[tuple[Any, Any]]:
-    """Values for both ends of each axis, given as ((before, after), …), (before, after), (both,) or one."""
+    """Return the values for both ends of each axis, given as ((before, after), …), (before, after), (both,) or one."""
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, (tuple, list)):
@@ -417,7 +418,7 @@ def _of_matrix(function: Any) -> Any:
     chooses=True,
 )
 def tril(xp: Any, x: ArrayLike, k: int = 0) -> Any:
-    """The lower triangle of a matrix, or of each in a stack, with zeros above the k-th diagonal.
+    """The lower triangle of a matrix, or of each matrix in a stack, with zeros above the k-th diagonal.
 
     >>> tg.tril([[1.0, 2.0], [3.0, 4.0]])
     Tensor([[1., 0.],
@@ -436,7 +437,7 @@ def tril(xp: Any, x: ArrayLike, k: int = 0) -> Any:
     chooses=True,
 )
 def triu(xp: Any, x: ArrayLike, k: int = 0) -> Any:
-    """The upper triangle of a matrix, or of each in a stack, with zeros below the k-th diagonal.
+    """The upper triangle of a matrix, or of each matrix in a stack, with zeros below the k-th diagonal.
 
     >>> tg.triu([[1.0, 2.0], [3.0, 4.0]], k=1)
     Tensor([[0., 2.],
@@ -459,9 +460,9 @@ def triu(xp: Any, x: ArrayLike, k: int = 0) -> Any:
     chooses=True,
 )
 def diagonal(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
-    """The diagonal of a matrix, or of each in a stack; with `offset` one above or below it.
+    """The diagonal of a matrix, or of each in a stack; `offset` selects a diagonal above (positive) or below it.
 
-    As ``np.linalg.diagonal``, of the last two axes.
+    The matrices are the last two axes, as in ``np.linalg.diagonal``.
 
     >>> tg.diagonal([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 4.], op=diagonal)
@@ -495,7 +496,7 @@ def diagonal_matrix_(xp: Any, x: ArrayLike, offset: int, shape: Shape) -> Any:
     ),
 )
 def diag(x: ArrayLike, k: int = 0) -> Tensor:
-    """The matrix with a vector on its k-th diagonal and zeros elsewhere; of a matrix, its k-th diagonal.
+    """The matrix that has the vector `x` on its k-th diagonal and zeros elsewhere; for a matrix `x`, its k-th diagonal.
 
     >>> import tinygraph as tg
     >>> tg.diag([1.0, 2.0])
@@ -511,7 +512,7 @@ def diag(x: ArrayLike, k: int = 0) -> Tensor:
 
 @composite("shape", samples=(Sample(((2, 2),), {"k": 1}), Sample(((),)), Sample(((3,),))))
 def diagflat(x: ArrayLike, k: int = 0) -> Tensor:
-    """The matrix with all elements of `x` on its k-th diagonal.
+    """The matrix that has all elements of `x` on its k-th diagonal and zeros elsewhere.
 
     >>> import tinygraph as tg
     >>> tg.diagflat([[1.0], [2.0]]).shape

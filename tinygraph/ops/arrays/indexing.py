@@ -1,7 +1,8 @@
-"""Indexing, and its transpose: adding values up at the places that an index names.
+"""Indexing, and its transpose: adding values at the places that an index names.
 
-What picks elements (take, compress, choose, embedding) is composed of getitem and where, whose gradients are exact and
-fast. Writing to places is an op that gives a new array, since a NaN that is overwritten must not come back as NaN · 0.
+The functions that pick elements (take, compress, choose, embedding) are composed of getitem and where, whose gradients
+are exact and fast. Writing to places is an op that returns a new array; a NaN that is overwritten must not come back as
+NaN · 0.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ _samples += tuple(Sample(shapes, {"key": key}, (None, *domains)) for shapes, key
 
 
 def _selected(sample: Sample) -> Shape:
-    """The shape of what a sample of getitem gives."""
+    """Return the shape of the elements that a sample of getitem selects."""
     arrays = tuple(np.zeros(shape, np.intp) for shape in sample.shapes[1:])
     return np.empty(sample.shapes[0])[filled(sample.params["key"], arrays)].shape
 
@@ -152,8 +153,8 @@ def scatter_add_(xp: Any, x: ArrayLike, *arrays: ArrayLike, key: Key, shape: Sha
 def getitem(x: ArrayLike, key: Any) -> Tensor:
     """``x[key]`` as in NumPy: slices, integers, None, ``...``, index arrays and boolean masks.
 
-    Where an index array names an element twice, its gradient gets both shares. In a function that is compiled, a mask
-    that is a tensor is refused: how many elements it selects would be that of the first call for ever.
+    If an index array names an element twice, the gradient of the element gets both shares. A function that is compiled
+    refuses a tensor as a mask, because the program would keep the number of elements that the first call selected.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([1.0, 2.0, 3.0])
@@ -193,7 +194,7 @@ def _places(indices: ArrayLike, length: int, mode: str = "raise") -> Tensor:
 
 
 def _whole(indices: ArrayLike) -> Tensor:
-    """Indices: whole numbers, and no mask, which NumPy would take for zeros and ones in some places."""
+    """Return indices as a tensor of integers, and refuse masks, which NumPy sometimes takes for zeros and ones."""
     x = as_tensor(indices)
     if x.size == 0 and x.op is None and x.dtype.kind == "f":  # an empty list
         return x.astype(np.intp)
@@ -214,11 +215,11 @@ def _whole(indices: ArrayLike) -> Tensor:
     ),
 )
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str = "raise") -> Tensor:
-    """The elements of `x` at `indices` along an axis, in their order and as often as named; without `axis`, of all.
+    """The elements of `x` at `indices` along `axis`. Without `axis`, `x` is flattened first.
 
-    `indices` are whole numbers, negative ones from the end, and may be a tensor; those out of bounds are refused, or
-    ``mode="wrap"`` counts on around, or ``mode="clip"`` takes the nearest. The gradient of an element is the sum over
-    the times it is taken.
+    `indices` are integers, may be a tensor, and count from the end if negative. Indices out of bounds raise an error;
+    with ``mode="wrap"`` they count on from the other end, with ``mode="clip"`` they are moved to the nearest bound. The
+    gradient of an element is the sum over the times it is taken.
 
     >>> import tinygraph as tg
     >>> tg.take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0], axis=1)
@@ -241,9 +242,9 @@ def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str = 
     called=lambda of: lambda x, condition, axis=None: of(condition, x, axis),
 )
 def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Tensor:
-    """The elements of `x` along an axis for which the condition, of one axis, holds; without `axis`, of all.
+    """The elements of `x` along `axis` where the vector `condition` is true. Without `axis`, `x` is flattened first.
 
-    Where the condition is a tensor, the shape of the result depends on its values, which `compile` refuses.
+    If `condition` is a tensor, the shape of the result depends on its values, and `compile` refuses it.
 
     >>> import tinygraph as tg
     >>> tg.compress([True, False, True], [1.0, 2.0, 3.0])
@@ -264,7 +265,7 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     called=lambda of: lambda x, condition: of(condition, x),
 )
 def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
-    """The elements of `x`, in order, where the condition holds: ``x[condition]``, of any shapes of as many elements.
+    """The elements of `x`, in order, where `condition` is true; the two may differ in shape, but not in size.
 
     >>> import tinygraph as tg
     >>> tg.extract([[True, False], [False, True]], [[1.0, 2.0], [3.0, 4.0]])
@@ -274,7 +275,7 @@ def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
 
 
 def _where_true(condition: ArrayLike) -> Any:
-    """The places of a condition: plain numbers where it is plain, so that a program may have them."""
+    """Return the places where a condition is true: as plain numbers if it is plain, which `compile` accepts."""
     return flatnonzero(condition) if isinstance(condition, Tensor) else np.flatnonzero(array_of(condition, copy=None))
 
 
@@ -291,9 +292,9 @@ def _where_true(condition: ArrayLike) -> Any:
     called=lambda of: lambda x, *choices, mode="raise": of(x, choices, mode=mode),
 )
 def choose(x: ArrayLike, choices: Tensor | Sequence[ArrayLike], mode: str = "raise") -> Tensor:
-    """At each place the element of that one of `choices` whose number stands in `x`. All are broadcast.
+    """The element, at each place, of the choice whose number `x` has there. `x` and the choices broadcast together.
 
-    The numbers count from 0; others are refused, wrapped around or clipped as `mode` says.
+    The choices are numbered from 0. Other numbers are refused, wrapped around or clipped, as `mode` says.
 
     >>> import tinygraph as tg
     >>> tg.choose([0, 1, 0], [[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
@@ -301,7 +302,7 @@ def choose(x: ArrayLike, choices: Tensor | Sequence[ArrayLike], mode: str = "rai
     """
     given = unstack(choices) if isinstance(choices, Tensor) else choices
     if not len(given):
-        raise ArgumentError("there is nothing to choose from")
+        raise ArgumentError("choose needs at least one choice")
     number = _places(x, len(given), mode)
     *arrays, _ = broadcast_arrays(*given, number)
     chosen = arrays[-1]
@@ -326,11 +327,11 @@ def _one_hot(labels: Any, num_classes: int, axis: int = -1, dtype: Any = np.floa
     reference=_one_hot,
 )
 def one_hot(labels: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = np.float64) -> Tensor:
-    """For each label, a whole number from 0, a one at its place among `num_classes` and zeros elsewhere.
+    """For each label, an integer from 0, a vector of `num_classes` zeros with a one at the place of the label.
 
-    The classes lie along the new axis `axis` of the result: the last for examples as rows, ``axis=0`` for columns.
+    The classes lie along the new axis `axis`: use the last for examples as rows, ``axis=0`` for examples as columns.
 
-    Raises ``IndexError`` for a label that is negative or not below `num_classes`, also in compiled programs.
+    Raises ``IndexError`` for a label that is negative or not below `num_classes`, in compiled programs too.
 
     >>> import tinygraph as tg
     >>> tg.one_hot([0, 2], 3)
@@ -354,11 +355,11 @@ def one_hot(labels: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = np
     reference=lambda weight, indices: weight[indices],
 )
 def embedding(weight: ArrayLike, indices: ArrayLike) -> Tensor:
-    """The rows of `weight` at `indices`, such as the vectors of words: an axis more than `indices` has.
+    """The rows of `weight` at `indices`, such as the vectors of words. The result has one axis more than `indices`.
 
     The gradient of a row is the sum over the times it is looked up.
 
-    Raises ``IndexError`` for an index that is negative or too large, also in compiled programs.
+    Raises ``IndexError`` for an index that is negative or too large, in compiled programs too.
 
     >>> import tinygraph as tg
     >>> tg.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0])
@@ -387,7 +388,7 @@ def argwhere_(xp: Any, x: ArrayLike) -> Any:
 
 
 def argwhere(x: ArrayLike) -> Tensor:
-    """The indices of the elements that are not zero, one a row. Refused in a function that is compiled.
+    """The indices of the elements that are not zero, one in each row. A function that is compiled refuses it.
 
     >>> import tinygraph as tg
     >>> tg.argwhere([[0.0, 2.0], [3.0, 0.0]])
@@ -403,26 +404,26 @@ _constants = tuple(Sample((), {"x": x}) for x in ([0.0, 2.0, -1.0], [[0, 1], [1,
 
 
 def _of_constant(function: Any) -> Any:
-    """A function of a plain array, as the length of its result is not known otherwise where a program is made."""
+    """Return a function of a plain array: a program can be made only if the length of the result is known."""
     return lambda x: function(np.array(x))
 
 
 @composite("indexing", samples=_constants, called=_of_constant)
 def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not zero, an array for each axis. Refused in a function that is compiled.
+    """The indices of the elements that are not zero, an array for each axis. A function that is compiled refuses it.
 
     >>> import tinygraph as tg
     >>> tg.nonzero([0.0, 2.0, 3.0])
     (Tensor([1, 2], op=getitem),)
     """
     if np.ndim(x) == 0:
-        raise ShapeError("a number has no axis along which it could be found; try atleast_1d")
+        raise ShapeError("nonzero needs at least one axis, and a number has none; try atleast_1d")
     return unstack(argwhere(x), axis=1)
 
 
 @composite("indexing", samples=_constants, called=_of_constant)
 def flatnonzero(x: ArrayLike) -> Tensor:
-    """The places of the elements that are not zero, in the order of all. Refused in a function that is compiled.
+    """The places of the elements that are not zero in the flattened `x`. A function that is compiled refuses it.
 
     >>> import tinygraph as tg
     >>> tg.flatnonzero([[0.0, 2.0], [3.0, 0.0]])
@@ -436,7 +437,7 @@ def flatnonzero(x: ArrayLike) -> Tensor:
     samples=(Sample(((2,), (3,)), {}, (_place(0, 9), _place(0, 9))), Sample(((2,),), {}, (_place(0, 9),))),
 )
 def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
-    """Vectors of indices as an open mesh, for ``x[tg.ix_(rows, columns)]``.
+    """The vectors of indices, reshaped to an open mesh, for ``x[tg.ix_(rows, columns)]``.
 
     >>> import tinygraph as tg
     >>> tg.Tensor([[1.0, 2.0], [3.0, 4.0]])[tg.ix_([1], [0, 1])]
@@ -465,7 +466,7 @@ def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
 def ravel_multi_index(
     multi_index: Sequence[ArrayLike], dims: Shape, mode: str | tuple[str, ...] = "raise", order: str = "C"
 ) -> Tensor:
-    """Indices along each axis of an array of the shape `dims` as places in the order of all its elements.
+    """The places, in a flattened array of shape `dims`, of elements that are given by their index along each axis.
 
     >>> import tinygraph as tg
     >>> tg.ravel_multi_index([[0, 1], [1, 2]], (2, 3)).data
@@ -473,7 +474,7 @@ def ravel_multi_index(
     """
     indices = list(multi_index)
     if len(indices) != len(dims) or not dims:
-        raise ShapeError(f"{len(indices)} indices do not go with the {len(dims)} axes of {dims}")
+        raise ShapeError(f"{len(indices)} indices do not fit the {len(dims)} axes of {dims}")
     need_one_of(("C", "F"), order=order)
     modes = (mode,) * len(dims) if isinstance(mode, str) else mode
     places = [_places(i, n, m) for i, n, m in zip(indices, dims, modes, strict=True)]
@@ -510,7 +511,7 @@ def unraveled_(xp: Any, x: ArrayLike, shape: Shape, axis: int, order: str) -> An
     ),
 )
 def unravel_index(indices: ArrayLike, shape: int | Shape, order: str = "C") -> tuple[Tensor, ...]:
-    """Places in the order of all elements of an array of this shape as indices, an array for each axis.
+    """The index along each axis, an array for each, of elements that are given by their places in a flattened array.
 
     >>> import tinygraph as tg
     >>> [i.data.tolist() for i in tg.unravel_index([1, 5], (2, 3))]
@@ -529,7 +530,7 @@ def _index_put(x: Any, values: Any, *arrays: Any, key: Key) -> Any:
 
 
 def _of_index_put(xp: Any, g: Any, y: Any, x: Any, values: Any, *arrays: Any, key: Key) -> tuple[Any, ...]:
-    """What was written over has no gradient: neither the elements of x at the key, nor values written over later."""
+    """Return the gradients; elements of x that are written over, and values that are written over later, get 0."""
     written = g[filled(key, arrays)]
     if arrays:
         written = xp.where(xp.last_written(*arrays, key=key, shape=x.shape), written, 0.0)
@@ -568,12 +569,12 @@ def index_put_(xp: Any, x: ArrayLike, values: ArrayLike, *arrays: ArrayLike, key
     source=lambda node: f"last_written(np.s_[{subscript(node)}], {{shape}})",
 )
 def last_written_(xp: Any, *arrays: ArrayLike, key: Key, shape: Shape) -> Any:
-    """Where a key names a place for the last time."""
+    """Whether a place in the key is the last one to name its element."""
     return xp.last_written(*arrays, key=key, shape=shape)
 
 
 def _fitting(values: ArrayLike, x: Tensor) -> Any:
-    """Values of the dtype of `x`, which must keep them whole; a Python number as it is."""
+    """Return values in the dtype of `x`, which must be able to hold them; a Python number is returned as it is."""
     number = type(values) in LITERALS
     values = values if number else as_tensor(values)
     dtype = np.result_type(x.dtype, values) if number else values.dtype  # type: ignore[union-attr]
@@ -583,14 +584,14 @@ def _fitting(values: ArrayLike, x: Tensor) -> Any:
 
 
 def _mask(x: Tensor, key: Any, values: Any) -> Tensor | None:
-    """The mask that a key consists of, where one value is written: then no shape depends on it."""
+    """Return the mask if the key is one and a single value is written, so that no shape depends on it; else None."""
     if isinstance(key, (Tensor, np.ndarray)) and key.dtype == np.bool_ and key.shape == x.shape[: key.ndim]:
         return reshape(key, key.shape + (1,) * (x.ndim - key.ndim)) if np.ndim(values) == 0 else None
     return None
 
 
 def _spread(values: Tensor, x: Tensor, key: Key, arrays: Sequence[Tensor]) -> Tensor:
-    """Values in the shape of what the key selects."""
+    """Return the values in the shape of the elements that the key selects."""
     whole = np.broadcast_to(False, x.shape)  # without any memory
     shape = whole[filled(key, tuple(i._value for i in arrays))].shape
     return values if values.shape == shape else broadcast_to(values, shape)
@@ -627,10 +628,11 @@ def _add_at(x: Any, key: Any, values: Any) -> Any:
 
 @composite("indexing", samples=_written, reference=_set_at, called=_at)
 def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
-    """`x` with `values` at the places that `key` names, as after ``x[key] = values``: also ``x.at[key].set(values)``.
+    """`x` with `values` at the places that `key` names, as after ``x[key] = values``; also ``x.at[key].set(values)``.
 
-    `x` itself stays as it is. The values are broadcast to the shape of ``x[key]``, and converted to the dtype of `x` if
-    that keeps them whole. Where a key names a place more than once, the last value stays, and only it has a gradient.
+    `x` itself does not change. The values are broadcast to the shape of ``x[key]`` and converted to the dtype of `x`,
+    which must be able to hold them. If a key names a place more than once, the last value stays, and only it has a
+    gradient.
 
     >>> import tinygraph as tg
     >>> tg.set_at([1.0, 2.0, 3.0], slice(0, 2), 0.0)
@@ -646,9 +648,10 @@ def set_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
 
 @composite("indexing", samples=_written, reference=_add_at, called=_at)
 def add_at(x: ArrayLike, key: Any, values: ArrayLike) -> Tensor:
-    """`x` with `values` added at the places that `key` names: also ``x.at[key].add(values)``.
+    """`x` with `values` added at the places that `key` names; also ``x.at[key].add(values)``.
 
-    As `set_at`; but where a key names a place more than once, all that is for it is added, as by ``np.add.at``.
+    The arguments are those of `set_at`. If a key names a place more than once, all its values are added, as by
+    ``np.add.at``.
 
     >>> import tinygraph as tg
     >>> tg.add_at([1.0, 2.0, 3.0], [0, 0, 1], 10.0)

@@ -1,4 +1,4 @@
-"""Joining arrays, and taking them apart. All but concat and stack are composed of concat, and of slices."""
+"""Joining and splitting arrays. All functions except concat and stack are composed of concat and of slices."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def _parts(xp: Any, g: Any, y: Any, *xs: Any, axis: int | None) -> list[Any]:
-    """The slices of g that came from each array."""
+    """Return the slices of g that belong to each array."""
     before = (slice(None),) * (0 if axis is None else axis % g.ndim)
     shapes = [getattr(x, "shape", ()) for x in xs]
     lengths = [math.prod(shape) if axis is None else shape[axis] for shape in shapes]
@@ -83,7 +83,7 @@ def concat_(xp: Any, *xs: ArrayLike, axis: int | None = 0) -> Any:
 
 
 def concat(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Tensor:
-    """Arrays joined along an existing axis; with ``axis=None`` flattened first.
+    """The arrays joined along an existing axis; with ``axis=None`` they are flattened first.
 
     >>> import tinygraph as tg
     >>> tg.concat([[1.0, 2.0], [3.0]])
@@ -112,7 +112,7 @@ def stack_(xp: Any, *xs: ArrayLike, axis: int = 0) -> Any:
 
 
 def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
-    """Arrays of one shape joined along a new axis.
+    """Arrays of the same shape joined along a new axis.
 
     >>> import tinygraph as tg
     >>> tg.stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
@@ -124,7 +124,7 @@ def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Tensor:
 
 @composite("shape", samples=tuple(map(Sample, (((2, 3), (1, 3)), ((3,), (2, 3)), ((), ()), ((2,),)))), sequence=True)
 def vstack(arrays: Sequence[ArrayLike]) -> Tensor:
-    """Arrays one below the other: joined along the first axis, where vectors are rows.
+    """The arrays one below the other: joined along the first axis; vectors count as rows.
 
     >>> import tinygraph as tg
     >>> tg.vstack([[1.0, 2.0], [3.0, 4.0]])
@@ -136,7 +136,7 @@ def vstack(arrays: Sequence[ArrayLike]) -> Tensor:
 
 @composite("shape", samples=tuple(map(Sample, (((2, 3), (2, 1)), ((3,), (2,)), ((), ()), ((2,),)))), sequence=True)
 def hstack(arrays: Sequence[ArrayLike]) -> Tensor:
-    """Arrays side by side: joined along the second axis, and vectors along their only one.
+    """The arrays side by side: joined along the second axis; vectors are joined along their only axis.
 
     >>> import tinygraph as tg
     >>> tg.hstack([[[1.0], [2.0]], [[3.0], [4.0]]])
@@ -149,7 +149,7 @@ def hstack(arrays: Sequence[ArrayLike]) -> Tensor:
 
 @composite("shape", samples=tuple(map(Sample, (((2, 3), (2, 3)), ((3,), (3,)), ((), ()), ((2, 1, 2),)))), sequence=True)
 def dstack(arrays: Sequence[ArrayLike]) -> Tensor:
-    """Arrays one behind the other: joined along the third axis.
+    """The arrays one behind the other: joined along the third axis.
 
     >>> import tinygraph as tg
     >>> tg.dstack([[1.0, 2.0], [3.0, 4.0]]).shape
@@ -160,7 +160,7 @@ def dstack(arrays: Sequence[ArrayLike]) -> Tensor:
 
 @composite("shape", samples=tuple(map(Sample, (((2,), (2, 3)), ((2,), (2,)), ((), ()), ((0,), (0, 2))))), sequence=True)
 def column_stack(arrays: Sequence[ArrayLike]) -> Tensor:
-    """Vectors as the columns of a matrix; matrices among them are joined to it as they are.
+    """The matrix that has the given vectors as columns; matrices among them are joined to it as they are.
 
     >>> import tinygraph as tg
     >>> tg.column_stack([[1.0, 2.0], [3.0, 4.0]])
@@ -181,7 +181,7 @@ def column_stack(arrays: Sequence[ArrayLike]) -> Tensor:
     called=lambda of: lambda *xs, width: of([list(xs[i : i + width]) for i in range(0, len(xs), width)]),
 )
 def block(arrays: Any) -> Tensor:
-    """A matrix of blocks, given as nested lists: the innermost are joined along the last axis, and so on outwards.
+    """The array made of blocks in nested lists: the innermost lists are joined along the last axis, and so on outwards.
 
     >>> import tinygraph as tg
     >>> tg.block([[np.eye(2), np.ones((2, 1))], [np.zeros((1, 3))]]).shape
@@ -239,7 +239,7 @@ def append(x: ArrayLike, values: ArrayLike, axis: int | None = None) -> Tensor:
     samples=(Sample(((2, 3),)), Sample(((2, 3),), {"axis": -1}), Sample(((1,),)), Sample(((2, 0),), {"axis": 0})),
 )
 def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
-    """The slices of `x` along an axis, without it: the inverse of `stack`.
+    """The slices of `x` along `axis`, each without that axis: the inverse of `stack`.
 
     >>> import tinygraph as tg
     >>> tg.unstack([[1.0, 2.0], [3.0, 4.0]], axis=1)
@@ -261,7 +261,9 @@ def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
     ),
 )
 def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
-    """`x` cut along an axis: before each of the places given, or into so many parts, the first of which are longer.
+    """`x` cut along an axis before each of the given places, or into the given number of parts.
+
+    If the length is not a multiple of the number of parts, the first parts are longer by one.
 
     >>> import tinygraph as tg
     >>> tg.array_split([1.0, 2.0, 3.0], 2)
@@ -290,11 +292,11 @@ def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: in
     ),
 )
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
-    """`x` cut along an axis: before each of the places given, or into so many parts of one length.
+    """`x` cut along an axis before each of the given places, or into the given number of equal parts.
 
-    As in NumPy, a number says how many parts there are, not how long they are.
+    As in NumPy, an integer is the number of parts, not their length.
 
-    Raises `ArgumentError` where the parts would not have the same length; `array_split` does not mind.
+    Raises `ArgumentError` if the parts would differ in length; `array_split` allows that.
 
     >>> import tinygraph as tg
     >>> tg.split([1.0, 2.0, 3.0, 4.0], 2)
@@ -311,7 +313,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
 
 @composite("shape", samples=tuple(Sample((shape,), {"indices_or_sections": 2}) for shape in ((4,), (3, 4), (1, 2, 3))))
 def hsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
-    """`x` cut along its second axis, a vector along its only one; see `split`.
+    """`x` cut along its second axis, or a vector along its only axis; see `split`.
 
     >>> import tinygraph as tg
     >>> [part.shape for part in tg.hsplit(np.ones((2, 4)), 2)]
@@ -346,11 +348,11 @@ def dsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tens
     return split(x, indices_or_sections, axis=2)
 
 
-# -- putting in and leaving out ------------------------------------------------------------------------------------
+# -- inserting and deleting ----------------------------------------------------------------------------------------
 
 
 def _places(obj: Any) -> Any:
-    """Places along an axis, which are known when the program is made."""
+    """Return places along an axis, which must be known when a program is made."""
     if isinstance(obj, Tensor):
         raise UnsupportedError("the places are plain numbers; take .data of the tensor")
     return obj if isinstance(obj, slice) else np.asarray(obj) if np.size(obj) else np.zeros(0, np.intp)
@@ -368,7 +370,7 @@ def _places(obj: Any) -> Any:
     ),
 )
 def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
-    """`x` without the places `obj` along an axis: a number, several, a slice or a mask. Without `axis`, flattened.
+    """`x` without the places `obj` (integers, a slice or a mask) along `axis`. Without `axis`, `x` is flattened first.
 
     >>> import tinygraph as tg
     >>> tg.delete([1.0, 2.0, 3.0], 1)
@@ -397,7 +399,7 @@ def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
     called=lambda of: lambda x, values, obj, axis=None: of(x, obj, values, axis),
 )
 def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -> Tensor:
-    """`x` with `values` put in before the places `obj` along an axis: a number, several, a slice or a mask.
+    """`x` with `values` inserted before the places `obj` (integers, a slice or a mask) along `axis`.
 
     Without `axis`, `x` is flattened. The values are broadcast, and converted to the dtype of `x`.
 

@@ -1,4 +1,4 @@
-"""Keys of indexing: slices, integers, None and ``...`` are static; index arrays are inputs, and may be computed."""
+"""Keys of indexing: slices, integers, None and ``...`` are static; index arrays are inputs and may be computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = tuple[Any, ...]
 
 
 class Slot:
-    """The place of an index array in a key."""
+    """A placeholder for an index array in a key."""
 
     def __repr__(self) -> str:
         return "·"
@@ -24,24 +24,24 @@ SLOT = Slot()
 
 
 class Filled(tuple[Any, ...]):
-    """A key of which all is known, as it is that of a node."""
+    """A key that is complete and checked, because it comes from a node."""
 
     __slots__ = ()
 
 
 def filled(key: Key, arrays: tuple[Any, ...]) -> Key:
-    """A key with the index arrays in their places."""
+    """Return the key with the index arrays in place of the slots."""
     remaining = iter(arrays)
     return Filled(next(remaining) if part is SLOT else part for part in key)
 
 
 def along(axis: int, part: Any = SLOT) -> Key:
-    """The key that takes `part` along one axis."""
+    """Return the key that takes `part` along one axis and everything along the others."""
     return (*(slice(None),) * axis, part)
 
 
 def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
-    """The static key of what the user wrote in brackets, and the index arrays in it."""
+    """Return the static key of what stands in brackets, and the list of index arrays in it."""
     parts: list[Any] = []
     arrays: list[Tensor] = []
     for part in key if isinstance(key, tuple) else (key,):
@@ -68,7 +68,7 @@ def _index_array(part: Any) -> Tensor:
 
 
 def subscript(node: Tensor) -> str:
-    """The key of a node as it is written, with ``{1}`` for the first array in it if that is the second input."""
+    """Return the key of a node as text. ``{1}`` stands for its first index array if that is the second input."""
     key = node.params["key"]
     arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
     return ", ".join(next(arrays) if part is SLOT else _written(part) for part in key) or "()"

@@ -1,6 +1,6 @@
-"""Shapes: other axes for the same elements, and elements repeated along axes.
+"""Shapes: the same elements along other axes, and elements repeated along axes.
 
-What only names the axes otherwise (squeeze, moveaxis, ravel) is composed of the primitives reshape and permute_dims.
+Functions that only rearrange the axes (squeeze, moveaxis, ravel) are composed of reshape and permute_dims, primitives.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ __all__ = [
 
 
 def in_row(x: ArrayLike, axis: int | None) -> tuple[Tensor, int]:
-    """A tensor and an axis of it, as it is counted from the first; without one all elements in a row."""
+    """Return x as a tensor, and `axis` counted from the first. If `axis` is None, x is flattened and the axis is 0."""
     return (ravel(x), 0) if axis is None else (as_tensor(x), normalize_axis(axis, as_tensor(x)))
 
 
 def _listed(numbers: int | Shape) -> str:
-    """Numbers as the arguments of a method."""
+    """Return numbers as the text of the arguments of a method."""
     return ", ".join(map(str, (numbers,) if isinstance(numbers, int) else numbers)) or "()"
 
 
@@ -67,7 +67,7 @@ def _listed(numbers: int | Shape) -> str:
     arithmetic="reshaping",
 )
 def reshape(xp: Any, x: ArrayLike, shape: int | Shape) -> Any:
-    """The elements of `x`, in the same order, in another shape; one length may be −1 and is worked out.
+    """The elements of `x`, in the same order, in another shape; one length may be −1, which is then computed.
 
     >>> tg.reshape([1.0, 2.0, 3.0, 4.0], (2, -1))
     Tensor([[1., 2.],
@@ -100,7 +100,7 @@ def _batched_permute(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, axes
     batch=_batched_permute,
 )
 def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
-    """The axes in another order; without `axes` in reverse, as in ``np.transpose``.
+    """`x` with its axes in another order; without `axes` in reverse order, as in ``np.transpose``.
 
     >>> tg.permute_dims([[[1.0, 2.0, 3.0]]], (2, 0, 1)).shape
     (3, 1, 1)
@@ -120,7 +120,7 @@ def permute_dims(xp: Any, x: ArrayLike, axes: Shape | None = None) -> Any:
     arithmetic="transpose",
 )
 def matrix_transpose(xp: Any, x: ArrayLike) -> Any:
-    """The last two axes exchanged.
+    """`x` with its last two axes exchanged.
 
     >>> tg.matrix_transpose([[1.0, 2.0], [3.0, 4.0]])
     Tensor([[1., 3.],
@@ -154,7 +154,7 @@ def _broadcast_to(x: Any, shape: int | Shape) -> Any:
     arithmetic="repetition",
 )
 def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
-    """`x` repeated along axes of length one, and along new leading axes, up to `shape`.
+    """`x` repeated along axes of length one, and along new leading axes, to have the shape `shape`.
 
     >>> tg.broadcast_to([1.0, 2.0], (2, 2))
     Tensor([[1., 2.],
@@ -168,7 +168,7 @@ def broadcast_to(xp: Any, x: ArrayLike, shape: Shape) -> Any:
 
 @composite("shape", samples=(Sample(((2, 3),)), Sample(((),)), Sample(((0, 3),)), Sample(((2, 1, 2),))))
 def ravel(x: ArrayLike) -> Tensor:
-    """The elements of `x` along one axis.
+    """The elements of `x` as a vector.
 
     >>> import tinygraph as tg
     >>> tg.ravel([[1.0, 2.0], [3.0, 4.0]])
@@ -190,9 +190,9 @@ def ravel(x: ArrayLike) -> Tensor:
     ),
 )
 def squeeze(x: ArrayLike, axis: Axis = None) -> Tensor:
-    """Without the axes of length one, or without those named in `axis`, which must be such.
+    """`x` without its axes of length one, or without only those that `axis` names.
 
-    Raises `ShapeError` where an axis that is named is longer.
+    Raises `ShapeError` if an axis that is named has another length.
 
     >>> import tinygraph as tg
     >>> tg.squeeze([[[1.0, 2.0]]], axis=0)
@@ -217,7 +217,7 @@ def squeeze(x: ArrayLike, axis: Axis = None) -> Tensor:
     ),
 )
 def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
-    """`x` with new axes of length one, which stand at the places `axis` of the result.
+    """`x` with new axes of length one at the places `axis` of the result.
 
     >>> import tinygraph as tg
     >>> tg.expand_dims([1.0, 2.0], axis=1).shape
@@ -240,7 +240,7 @@ def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     ),
 )
 def moveaxis(x: ArrayLike, source: int | tuple[int, ...], destination: int | tuple[int, ...]) -> Tensor:
-    """The axes `source` at the places `destination`; the others keep their order.
+    """`x` with the axes `source` moved to the places `destination`; the others keep their order.
 
     >>> import tinygraph as tg
     >>> tg.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
@@ -266,7 +266,7 @@ def moveaxis(x: ArrayLike, source: int | tuple[int, ...], destination: int | tup
     ),
 )
 def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Tensor:
-    """Two axes exchanged.
+    """`x` with two axes exchanged.
 
     >>> import tinygraph as tg
     >>> tg.swapaxes(np.ones((2, 3, 4)), 0, 2).shape
@@ -289,7 +289,7 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Tensor:
     ),
 )
 def rollaxis(x: ArrayLike, axis: int, start: int = 0) -> Tensor:
-    """The axis put before the one at `start`: an older form of `moveaxis`.
+    """`x` with an axis moved before the one at `start`: an older form of `moveaxis`.
 
     >>> import tinygraph as tg
     >>> tg.rollaxis(np.ones((2, 3, 4)), 2).shape
@@ -308,7 +308,7 @@ def _each(change: Any, arrays: Sequence[ArrayLike]) -> Any:
 
 @composite("shape", samples=(Sample(((),)), Sample(((2, 3),)), Sample(((), (2,)))))
 def atleast_1d(*arrays: ArrayLike) -> Any:
-    """A number as an array of one element; what has axes as it is. Of several arrays a tuple.
+    """`x` with at least one axis: a number becomes a vector of one element. Several arrays give a tuple.
 
     >>> import tinygraph as tg
     >>> tg.atleast_1d(2.0)
@@ -319,7 +319,7 @@ def atleast_1d(*arrays: ArrayLike) -> Any:
 
 @composite("shape", samples=(Sample(((),)), Sample(((3,),)), Sample(((2, 1, 2),)), Sample(((), (2,)))))
 def atleast_2d(*arrays: ArrayLike) -> Any:
-    """A number or a vector as a row; what has two axes or more as it is. Of several arrays a tuple.
+    """`x` with at least two axes: a number or a vector becomes a matrix of one row. Several arrays give a tuple.
 
     >>> import tinygraph as tg
     >>> tg.atleast_2d([1.0, 2.0])
@@ -330,7 +330,7 @@ def atleast_2d(*arrays: ArrayLike) -> Any:
 
 @composite("shape", samples=tuple(map(Sample, (((),), ((3,),), ((2, 3),), ((2, 1, 2),), ((), (2,))))))
 def atleast_3d(*arrays: ArrayLike) -> Any:
-    """With three axes: a vector of n elements has the shape (1, n, 1) then, an m × n matrix (m, n, 1).
+    """`x` with at least three axes: n elements get the shape (1, n, 1), an m × n matrix gets (m, n, 1).
 
     >>> import tinygraph as tg
     >>> tg.atleast_3d([1.0, 2.0]).shape
@@ -341,7 +341,7 @@ def atleast_3d(*arrays: ArrayLike) -> Any:
 
 @composite("shape", samples=(Sample(((2, 1), (3,))), Sample(((), (2,))), Sample(((2,),)), Sample(((1, 3), (0, 1)))))
 def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]:
-    """The arrays, each repeated along axes up to their common shape.
+    """The arrays, each broadcast to their common shape.
 
     >>> import tinygraph as tg
     >>> [x.shape for x in tg.broadcast_arrays([[1.0], [2.0]], [1.0, 2.0, 3.0])]
@@ -367,10 +367,10 @@ def broadcast_arrays(*arrays: ArrayLike) -> tuple[Tensor, ...]:
     ),
 )
 def meshgrid(*arrays: ArrayLike, indexing: str = "xy", sparse: bool = False) -> tuple[Tensor, ...]:
-    """The coordinates of the points of a grid, from those along each axis: one array for each.
+    """The coordinates of the points of a grid, as one array for each axis, given the coordinates along the axes.
 
     With ``indexing="ij"`` the axes are in the order of `arrays`; with ``"xy"`` the first two are exchanged, as in a
-    picture. With `sparse` each array has the length one along the axes of the others.
+    picture. With `sparse`, each array has length one along the axes of the others.
 
     >>> import tinygraph as tg
     >>> x, y = tg.meshgrid([1.0, 2.0], [3.0, 4.0, 5.0])
@@ -395,7 +395,7 @@ _like = (Sample(((2, 3),)), Sample(((),)), Sample(((0, 2),), {"dtype": np.int64}
 
 @composite("shape", samples=_like)
 def zeros_like(x: ArrayLike, dtype: Any = None) -> Tensor:
-    """Zeros of the shape and the dtype of `x`: a constant.
+    """A constant of zeros with the shape and the dtype of `x`, or with `dtype`.
 
     >>> import tinygraph as tg
     >>> tg.zeros_like([1.0, 2.0])
@@ -406,7 +406,7 @@ def zeros_like(x: ArrayLike, dtype: Any = None) -> Tensor:
 
 @composite("shape", samples=_like)
 def ones_like(x: ArrayLike, dtype: Any = None) -> Tensor:
-    """Ones of the shape and the dtype of `x`: a constant.
+    """A constant of ones with the shape and the dtype of `x`, or with `dtype`.
 
     >>> import tinygraph as tg
     >>> tg.ones_like([1.0, 2.0])
@@ -422,7 +422,7 @@ def ones_like(x: ArrayLike, dtype: Any = None) -> Tensor:
     ),
 )
 def full_like(x: ArrayLike, fill_value: ArrayLike, dtype: Any = None) -> Tensor:
-    """One value, which may be a tensor, in the shape and the dtype of `x`.
+    """One value, which may be a tensor, repeated to the shape of `x` and converted to its dtype, or to `dtype`.
 
     >>> import tinygraph as tg
     >>> tg.full_like([1.0, 2.0], 3)

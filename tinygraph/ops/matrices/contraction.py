@@ -1,8 +1,8 @@
 """Products that sum over an axis.
 
-``einsum`` is a primitive: it says any product and sum in one node, and its gradient is another. ``tensordot`` and its
-like are an einsum by another name; ``cross`` is a primitive, since its gradients are cross products again;
-``multi_dot`` and ``kron`` are composed of products.
+``einsum`` is a primitive: it expresses any product and sum in one node, and its gradient is another einsum.
+``tensordot``, ``inner``, ``vecdot``, ``matvec`` and ``vecmat`` are einsums under other names. ``cross`` is a primitive,
+since its gradients are cross products again. ``multi_dot`` and ``kron`` are composed of products.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _matmul_left(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """dX = dZ Yᵀ. A vector is a matrix with an axis of length one that the product has dropped."""
+    """Return dX = dZ Yᵀ. A vector counts as a matrix with an axis of length one that the product has dropped."""
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(g, y.mT)
     if y.ndim == 1:
@@ -58,7 +58,7 @@ def _matmul_left(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 
 
 def _matmul_right(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """dY = Xᵀ dZ."""
+    """Return dY = Xᵀ dZ."""
     if x.ndim == 2 and y.ndim == 2:
         return xp.matmul(x.mT, g)
     if x.ndim == 1:
@@ -69,12 +69,12 @@ def _matmul_right(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
 
 
 def column(xp: Any, x: Any) -> Any:
-    """A vector as a matrix of one column, or each in a stack."""
+    """Return a vector, or each vector in a stack, as a matrix of one column."""
     return xp.reshape(x, (*x.shape, 1))
 
 
 def row(xp: Any, x: Any) -> Any:
-    """A vector as a matrix of one row, or each in a stack."""
+    """Return a vector, or each vector in a stack, as a matrix of one row."""
     return xp.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
 
@@ -130,9 +130,9 @@ def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: An
     arithmetic="matrix product",
 )
 def matmul(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = x y, the matrix product: over the last axis of `x` and the last but one of `y`.
+    """z = x y, the matrix product, summed over the last axis of `x` and the second-to-last axis of `y`.
 
-    As NumPy's: a vector is a row on the left and a column on the right, and further leading axes broadcast.
+    As in NumPy, a vector counts as a row on the left and as a column on the right, and leading axes broadcast.
 
     >>> tg.matmul([[1.0, 2.0]], [[3.0], [4.0]])
     Tensor([[11.]], op=matmul)
@@ -177,9 +177,9 @@ def outer(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     flops=lambda y, x, offset: math.prod(y) * min(x[-2:]),
 )
 def trace(xp: Any, x: ArrayLike, offset: int = 0) -> Any:
-    """The sum of the diagonal of a matrix, or of each in a stack; with `offset` of one above or below it.
+    """The sum of the diagonal of a matrix, or of each in a stack; `offset` selects a diagonal above or below it.
 
-    As ``np.linalg.trace``, over the last two axes.
+    The matrices are the last two axes, as in ``np.linalg.trace``.
 
     >>> tg.trace([[1.0, 2.0], [3.0, 4.0]])
     Tensor(5., op=trace)
@@ -205,7 +205,7 @@ def _batched_vdot(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any)
     flops=2,
 )
 def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z = Σ x ∗ y over all elements, in the order of the last axis; `x` and `y` have as many.
+    """z = Σ x ∗ y over all elements of `x` and `y`, flattened; both have the same number of elements.
 
     >>> tg.vdot([[1.0, 2.0]], [3.0, 4.0])
     Tensor(11., op=vdot)
@@ -217,13 +217,13 @@ def vdot(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 
 def _split(subscripts: str) -> tuple[list[str], str]:
-    """The labels of each operand, and those of the result."""
+    """Return the labels of each operand, and the labels of the result."""
     operands, _, result = subscripts.partition("->")
     return operands.split(","), result
 
 
 def _lengths(terms: Sequence[str], shapes: Sequence[Shape]) -> dict[str, int]:
-    """How long the axis of each label is; one of length one is repeated along the others of its label."""
+    """Return the length of the axis of each label; an axis of length one is repeated to the length of the others."""
     lengths: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for label, n in zip(term, shape, strict=True):
@@ -236,7 +236,7 @@ _times = partial(reduce, mul)  # math.prod would begin with 1
 
 
 def _formed(xp: Any, terms: Sequence[str], result: str, *xs: Any) -> Any:
-    """An einsum in which numbers stand before the others, and which is none where there is nothing else to do."""
+    """Return an einsum, with numbers as factors in front; no einsum is made if nothing else is to be computed."""
     numbers = [x for term, x in zip(terms, xs, strict=True) if not term]
     arrays = [(term, x) for term, x in zip(terms, xs, strict=True) if term]
     if not arrays:
@@ -247,9 +247,9 @@ def _formed(xp: Any, terms: Sequence[str], result: str, *xs: Any) -> Any:
 
 
 def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> Any:
-    """The einsum of g and the other operands, over the labels that the operand lacks.
+    """Return the einsum of g and the other operands over the labels that operand i lacks: its gradient.
 
-    It is repeated along labels that only the operand has, and stands on the diagonal where one occurs twice.
+    It is repeated along labels that only operand i has, and put on the diagonal if the operand has a label twice.
     """
     terms, result = _split(subscripts)
     lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])  # a number may be Python's
@@ -281,18 +281,19 @@ def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> A
     flops=0,
 )
 def scatter_diagonal_(xp: Any, x: ArrayLike, subscripts: str, shape: Shape) -> Any:
-    """Zeros of `shape`, with `x` where the labels that are equal have equal indices: the transpose of a diagonal."""
+    """Zeros of `shape`, with `x` at the places where equal labels have equal indices: the transpose of a diagonal."""
     return xp.scatter_diagonal(x, subscripts=subscripts, shape=shape)
 
 
-_FEW = 2000  # products that NumPy's loop has added up before another way has begun
+_FEW = 2000  # for fewer products, NumPy's loop is the fastest way
 
 
 def contracted(xp: Any, subscripts: str, *xs: Any) -> Any:
-    """An einsum by products of matrices, two operands at a time, where that is faster than one loop.
+    """Return an einsum by products of matrices, two operands at a time, if that is faster than one loop.
 
-    Labels that one operand alone has are summed over first. Those that both have, and the result has not, are the
-    columns of the left matrix and the rows of the right one; those that the result has too number the matrices.
+    Labels that only one operand has are summed first. Labels that both have and the result does not have are the
+    columns of the left matrix and the rows of the right one; labels that the result has too number the matrices of the
+    stack.
     """
     terms, result = _split(subscripts)
     if len(xs) == 1:
@@ -326,7 +327,7 @@ def _is_read(label: str, parts: Sequence[tuple[str, Any]], result: str) -> bool:
 def _growth(
     parts: Sequence[tuple[str, Any]], pair: tuple[int, int], result: str, lengths: Mapping[str, int]
 ) -> tuple[int, int]:
-    """How many more elements there are after the product of two, and how many products it takes."""
+    """Return how many more elements there are after the product of two operands, and how many products it takes."""
     rest = [part for i, part in enumerate(parts) if i not in pair]
     both = {*parts[pair[0]][0], *parts[pair[1]][0]}
     made = math.prod(lengths[label] for label in both if _is_read(label, rest, result))
@@ -334,7 +335,7 @@ def _growth(
 
 
 def _product(xp: Any, left: str, right: str, result: str, x: Any, y: Any) -> Any:
-    """The einsum of two operands as a product of matrices, or of stacks of them, where it is one."""
+    """Return the einsum of two operands, as a product of matrices or of stacks of matrices if it is one."""
     lengths = _lengths([left, right], [x.shape, y.shape])
     of_left, of_right = (
         {label for label, n in zip(term, z.shape, strict=True) if n == lengths[label]}
@@ -348,7 +349,7 @@ def _product(xp: Any, left: str, right: str, result: str, x: Any, y: Any) -> Any
     columns = "".join(label for label in right if label not in left)
     if not summed or (stack and not rows and not columns):
         return xp.einsum(f"{left},{right}->{result}", x, y)
-    if next((label in columns for label in result if label not in stack), False):  # so that the result lies in order
+    if next((label in columns for label in result if label not in stack), False):  # exchanged, the result is in order
         x, y, left, right, rows, columns = y, x, right, left, columns, rows
     z = xp.matmul(_grouped(xp, x, left, stack, rows, summed), _grouped(xp, y, right, stack, summed, columns))
     made = stack + rows + columns
@@ -358,13 +359,13 @@ def _product(xp: Any, left: str, right: str, result: str, x: Any, y: Any) -> Any
 
 
 def _reduced(xp: Any, x: Any, term: str, needed: Sequence[str]) -> tuple[Any, str]:
-    """Without the labels that are not needed, and each label once."""
+    """Return x without the labels that are not needed and with each other label once, and its labels."""
     kept = "".join(label for label in dict.fromkeys(term) if label in needed)
     return (x if kept == term else xp.einsum(f"{term}->{kept}", x)), kept
 
 
 def _grouped(xp: Any, x: Any, term: str, stack: str, rows: str, columns: str) -> Any:
-    """A stack of matrices; a vector where there is no stack and the rows or columns have no labels."""
+    """Return x as a stack of matrices; without a stack, as a vector if the rows or the columns have no labels."""
     x = _turned(xp, x, term, stack + rows + columns)
     ends = list(itertools.accumulate(map(len, (stack, rows, columns))))
     groups = [x.shape[start:end] for start, end in itertools.pairwise(ends)]
@@ -436,7 +437,7 @@ def _flops_of_einsum(z: Shape, *xs: Shape, subscripts: str) -> float:
     flops=_flops_of_einsum,
 )
 def einsum_(xp: Any, *xs: ArrayLike, subscripts: str) -> Any:
-    """With labels for all axes, and after the arrow those of the result."""
+    """An einsum whose subscripts have a label for each axis, and after the arrow those of the result."""
     return xp.einsum(subscripts, *xs)
 
 
@@ -446,14 +447,15 @@ NUMBERS.einsum = partial(contracted, np)
 def einsum(*operands: Any, optimize: Any = False) -> Tensor:
     """Products of elements, summed over indices, in Einstein's notation: ``einsum("ij,jk->ik", x, y)`` is x y.
 
-    All that ``np.einsum`` takes: ``...`` for axes that broadcast, a label twice for a diagonal, no arrow for a result
-    with the labels that occur once, in alphabetical order; or each operand followed by a list of numbers for labels,
-    and at the end those of the result. An axis of length one is repeated as the others of its label need. The gradient
-    of each operand is the einsum of g and the others. The products are always formed two at a time in an order that
-    keeps them small; `optimize` is taken for the sake of NumPy's signature, and changes nothing.
+    Everything that ``np.einsum`` accepts is accepted: ``...`` stands for axes that broadcast, and a label that occurs
+    twice in an operand selects a diagonal. Without an arrow, the result has the labels that occur once, in alphabetical
+    order. Labels may also be lists of integers, one after each operand and one at the end for the result. An axis of
+    length one is repeated to the length of the others of its label. The gradient by each operand is the einsum of g and
+    the other operands. Products are formed two at a time, in an order that keeps them small; `optimize` has no effect,
+    and exists only for NumPy's signature.
 
-    Raises `ArgumentError` for subscripts that cannot be read or do not fit the operands, `ShapeError` where axes of a
-    label differ.
+    Raises `ArgumentError` for subscripts that cannot be read or do not fit the operands, and `ShapeError` if axes with
+    the same label differ in length.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([[1.0, 2.0], [3.0, 4.0]])
@@ -474,7 +476,7 @@ def einsum(*operands: Any, optimize: Any = False) -> Tensor:
 
 
 def _letters(labels: Any) -> str:
-    """A list of numbers as letters."""
+    """Return a list of integers as letters."""
     try:
         return "".join("..." if label is Ellipsis else ascii_letters[index(label)] for label in labels)
     except (TypeError, IndexError):
@@ -483,7 +485,7 @@ def _letters(labels: Any) -> str:
 
 @lru_cache(1000)
 def _explicit(written: str, shapes: tuple[Shape, ...]) -> str:
-    """Subscripts with a letter for each axis, also for those that ``...`` stood for, and with those of the result."""
+    """Return subscripts with a letter for each axis, including those of ``...``, and with the labels of the result."""
     operands, arrow, result = written.replace(" ", "").partition("->")
     terms = operands.split(",")
     if len(terms) != len(shapes):
@@ -498,7 +500,7 @@ def _explicit(written: str, shapes: tuple[Shape, ...]) -> str:
             raise ShapeError(f"{written!r} has the labels {term!r} for an operand of shape {shape}")
     free = [letter for letter in reversed(ascii_letters) if letter not in written]
     if max(hidden) > len(free):
-        raise ArgumentError(f"{written!r}: there are no more than {len(ascii_letters)} labels")
+        raise ArgumentError(f"{written!r}: there are only {len(ascii_letters)} labels")
     dots = "".join(reversed(free[: max(hidden)]))
     terms = [term.replace("...", dots[len(dots) - more :]) for term, more in zip(terms, hidden, strict=True)]
     if not arrow:
@@ -527,7 +529,7 @@ def _check_axes(written: str, terms: Sequence[str], shapes: Sequence[Shape]) -> 
                 )
 
 
-# -- products that are an einsum by another name ---------------------------------------------------------------------
+# -- products that are einsums under other names ---------------------------------------------------------------------
 
 
 def _of_shapes(*shapes: tuple[int, ...]) -> tuple[Sample, ...]:
@@ -539,7 +541,7 @@ def _of_shapes(*shapes: tuple[int, ...]) -> tuple[Sample, ...]:
     samples=_of_shapes((), (2, 3), (3,), (3,), (2, 3), (3,), (2, 3), (3, 2), (2, 3), (4, 3, 2), (0,), (0,)),
 )
 def dot(x: ArrayLike, y: ArrayLike) -> Tensor:
-    """z = x y as ``np.dot``: over the last axis of `x` and the last but one of `y`, or the only one of a vector.
+    """z = x y as in ``np.dot``: summed over the last axis of `x` and the second-to-last, or only, axis of `y`.
 
     A number multiplies. Unlike in `matmul`, leading axes do not broadcast: those of `x` come before those of `y`.
 
@@ -555,7 +557,7 @@ def dot(x: ArrayLike, y: ArrayLike) -> Tensor:
 
 @composite("contraction", samples=_of_shapes((), (3,), (3,), (3,), (2, 3), (4, 3), (3,), (4, 2, 3), (2, 0), (0,)))
 def inner(x: ArrayLike, y: ArrayLike) -> Tensor:
-    """z = Σ x ∗ y over the last axis of both, as ``np.inner``; the other axes of `x` come before those of `y`.
+    """z = Σ x ∗ y over the last axis of both, as in ``np.inner``. The other axes of `x` come before those of `y`.
 
     >>> import tinygraph as tg
     >>> tg.inner([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0])
@@ -578,12 +580,12 @@ def inner(x: ArrayLike, y: ArrayLike) -> Tensor:
     ),
 )
 def tensordot(x: ArrayLike, y: ArrayLike, axes: Any = 2) -> Tensor:
-    """Σ x ∗ y over pairs of axes; the other axes of `x` come before those of `y`.
+    """Σ x ∗ y over pairs of axes. The other axes of `x` come before those of `y`.
 
-    `axes` is a number, of the last axes of `x` and the first of `y`; or two lists, the axes of `x` and those of `y`,
-    pair by pair, where an axis may stand for a list of one.
+    `axes` is either an integer n, for the last n axes of `x` and the first n of `y`, or a pair of lists, the axes of
+    `x` and the axes of `y` that belong together. A list of one axis may be written as an integer.
 
-    Raises `ArgumentError` for other `axes`, `ShapeError` where the lengths of a pair differ.
+    Raises `ArgumentError` for other `axes`, and `ShapeError` if the two axes of a pair differ in length.
 
     >>> import tinygraph as tg
     >>> tg.tensordot([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0], axes=1)
@@ -629,7 +631,7 @@ def _labels(count: int, start: int = 0) -> list[str]:
     reference=lambda x, y, axis=-1: np.sum(x * y, axis),
 )
 def vecdot(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
-    """z = Σ x ∗ y over `axis`, the scalar product of vectors; the other axes broadcast.
+    """z = Σ x ∗ y over `axis`, the scalar product of vectors. The other axes broadcast.
 
     >>> import tinygraph as tg
     >>> tg.vecdot([[1.0, 2.0], [3.0, 4.0]], [1.0, 10.0])
@@ -644,7 +646,7 @@ def vecdot(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
 
 
 def _aligned(x: Tensor, place: int, common: str) -> str:
-    """The label a for the axis at a place, and common ones for the others, counted from the last."""
+    """Return the label a for the axis at a place, and the common labels, counted from the last, for the others."""
     others = common[len(common) - x.ndim + 1 :]
     return f"{others[:place]}a{others[place:]}"
 
@@ -655,7 +657,7 @@ def _aligned(x: Tensor, place: int, common: str) -> str:
     reference=lambda x, y: np.matmul(x, y[..., None])[..., 0],
 )
 def matvec(x: ArrayLike, y: ArrayLike) -> Tensor:
-    """z = x y for a matrix and a vector, or for each in stacks of them, which broadcast.
+    """z = x y for a matrix x and a vector y, or for stacks of them, which broadcast.
 
     >>> import tinygraph as tg
     >>> tg.matvec([[1.0, 2.0], [3.0, 4.0]], [[1.0, 10.0], [1.0, 0.0]])
@@ -671,7 +673,7 @@ def matvec(x: ArrayLike, y: ArrayLike) -> Tensor:
     reference=lambda x, y: np.matmul(x[..., None, :], y)[..., 0, :],
 )
 def vecmat(x: ArrayLike, y: ArrayLike) -> Tensor:
-    """z = xᵀ y for a vector and a matrix, or for each in stacks of them, which broadcast.
+    """z = xᵀ y for a vector x and a matrix y, or for stacks of them, which broadcast.
 
     >>> import tinygraph as tg
     >>> tg.vecmat([1.0, 10.0], [[1.0, 2.0], [3.0, 4.0]])
@@ -697,7 +699,7 @@ def _of_matrix_and_vector(name: str, subscripts: str, x: Tensor, y: Tensor) -> T
     samples=_of_shapes((), (2,), (2, 3), (3, 2), (2,), (2, 3), (2, 2, 2), (3, 1), (0, 2), (2, 2)),
 )
 def kron(x: ArrayLike, y: ArrayLike) -> Tensor:
-    """The Kronecker product: each element of `x` times `y`, as blocks; axes that one lacks are of length one.
+    """The Kronecker product: `y` times each element of `x`, as blocks. Missing leading axes have length one.
 
     >>> import tinygraph as tg
     >>> tg.kron([1.0, 10.0], [1.0, 2.0])
@@ -723,17 +725,17 @@ def kron(x: ArrayLike, y: ArrayLike) -> Tensor:
     flops=lambda z, x, y: 3 * math.prod(z),
 )
 def cross_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """Along the last axis, of length three."""
+    """The vector product along the last axis, which has length three."""
     return xp.cross(x, y)
 
 
 def cross(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
-    """z = x × y, the vector product of vectors of three elements along `axis`; the other axes broadcast.
+    """z = x × y, the vector product of vectors of three elements along `axis`. The other axes broadcast.
 
-    Its gradients are vector products again: dx = y × dz and dy = dz × x. (``np.cross`` on tensors takes vectors of two
-    elements too.)
+    Its gradients are vector products again: dx = y × dz and dy = dz × x. (``np.cross`` of tensors accepts vectors of
+    two elements too.)
 
-    Raises `ShapeError` where an operand has not three elements along `axis`.
+    Raises `ShapeError` unless both operands have three elements along `axis`.
 
     >>> import tinygraph as tg
     >>> tg.cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
@@ -748,7 +750,7 @@ def cross(x: ArrayLike, y: ArrayLike, axis: int = -1) -> Tensor:
 
 
 def with_last(x: Tensor, axis: int, back: bool = False) -> Tensor:
-    """With an axis moved to the end, or back from there."""
+    """Return x with an axis moved to the end, or back from the end to its place."""
     (place,) = normalize_axes(axis, x)
     if place == x.ndim - 1:
         return x
@@ -773,11 +775,11 @@ def with_last(x: Tensor, axis: int, back: bool = False) -> Tensor:
     sequence=True,
 )
 def multi_dot(arrays: Sequence[ArrayLike]) -> Tensor:
-    """The product of matrices, in the order of steps that takes the fewest multiplications.
+    """The product of matrices, computed in the order that takes the fewest multiplications.
 
-    The first may be a vector that stands for a row, the last one that stands for a column, as in ``matmul``.
+    The first may be a vector, which counts as a row, and so may the last, which counts as a column, as in ``matmul``.
 
-    Raises `ArgumentError` for fewer than two arrays, `ShapeError` where others are no matrices or do not fit.
+    Raises `ArgumentError` for fewer than two arrays, and `ShapeError` if the others are not matrices or do not fit.
 
     >>> import tinygraph as tg
     >>> tg.multi_dot([[[1.0, 2.0]], [[3.0], [4.0]], [[5.0]]])

@@ -1,8 +1,8 @@
 """Decompositions of matrices: Cholesky, eigenvalues, singular values, QR.
 
-A decomposition is computed once, by a primitive that packs all of it into one array; eigenvalues and vectors are read
-off it by primitives of their own, whose rules are those of functions of the matrix: so functions of the eigenvalues
-alone have gradients also where some are equal.
+A primitive computes a decomposition once, and packs all of it into one array. Other primitives read eigenvalues and
+vectors off that array; their rules are those of functions of the matrix, so that functions of the eigenvalues alone
+have gradients even if some eigenvalues are equal.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def for_each_matrix(formula: Callable[[int, int], float]) -> Rule:
 
 
 def _lower(xp: Any, x: Any) -> Any:
-    """The lower triangle, with half of the diagonal."""
+    """Return the lower triangle, with its diagonal halved."""
     return (xp.tril(x) + xp.tril(x, k=-1)) / 2
 
 
 def _of_cholesky(xp: Any, g: Any, y: Any, x: Any, upper: bool) -> Any:
-    """The symmetric part of L⁻ᵀ P L⁻¹, where P is the lower triangle of Lᵀ g with its diagonal halved."""
+    """Return the symmetric part of L⁻ᵀ P L⁻¹, where P is the lower triangle of Lᵀ g with its diagonal halved."""
     factor, g = (y.mT, g.mT) if upper else (y, g)
     inner = _lower(xp, xp.matmul(factor.mT, g))
     outer = xp.solve(factor.mT, xp.solve(factor.mT, inner).mT)
@@ -80,11 +80,11 @@ _symmetric = Domain(symmetric=True)
     flops=for_each_matrix(lambda n, _: n**3 / 3),
 )
 def cholesky(xp: Any, x: ArrayLike, upper: bool = False) -> Any:
-    """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or the `upper` one, Lᵀ.
+    """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or with `upper` the triangle Lᵀ.
 
-    Only that triangle of `x` is read; the gradient is the symmetric one.
+    Only that triangle of `x` is read. The gradient is symmetric.
 
-    Raises NumPy's ``LinAlgError`` where `x` is not positive definite.
+    Raises NumPy's ``LinAlgError`` if `x` is not positive definite.
 
     >>> tg.cholesky([[4.0, 2.0], [2.0, 2.0]])
     Tensor([[2., 0.],
@@ -94,18 +94,18 @@ def cholesky(xp: Any, x: ArrayLike, upper: bool = False) -> Any:
 
 
 def _of_values(xp: Any, g: Any, left: Any, right: Any) -> Any:
-    """U diag(g) Vᵀ."""
+    """Return U diag(g) Vᵀ."""
     return xp.matmul(left * row(xp, g), right.mT)
 
 
 def _differences(xp: Any, values: Any) -> Any:
-    """λⱼ − λᵢ, with ones on the diagonal."""
+    """Return λⱼ − λᵢ, with ones on the diagonal."""
     n = values.shape[-1]
     return row(xp, values) - column(xp, values) + np.eye(n, dtype=values.dtype)
 
 
 def _of_eigenvectors(xp: Any, g: Any, y: Any, x: Any, packed: Any) -> Any:
-    """V (½ (Vᵀ g − gᵀ V) / (λⱼ − λᵢ)) Vᵀ."""
+    """Return V (½ (Vᵀ g − gᵀ V) / (λⱼ − λᵢ)) Vᵀ."""
     inner = xp.matmul(y.mT, g)
     inner = (inner - inner.mT) / 2 / _differences(xp, xp.eigenvalues(x, packed))
     return xp.matmul(xp.matmul(y, inner), y.mT)
@@ -132,7 +132,7 @@ _with_eigh = tuple(
     function="eigh",
 )
 def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
-    """The eigenvalues of a symmetric matrix as a row, and its eigenvectors below."""
+    """The eigenvalues of a symmetric matrix as a row, and below it the eigenvectors as columns."""
     return xp.eigh_packed(x, UPLO=UPLO)
 
 
@@ -147,7 +147,7 @@ def eigh_packed_(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
     flops=0,
 )
 def eigenvalues_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
-    """The eigenvalues of `x`, once they are computed."""
+    """The eigenvalues of `x`, read from `packed`."""
     return packed[..., 0, :]  # type: ignore[call-overload, index]
 
 
@@ -162,12 +162,12 @@ def eigenvalues_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
     flops=0,
 )
 def eigenvectors_(xp: Any, x: ArrayLike, packed: ArrayLike) -> Any:
-    """The eigenvectors of `x`, once they are computed."""
+    """The eigenvectors of `x`, read from `packed`."""
     return packed[..., 1:, :]  # type: ignore[call-overload, index]
 
 
 class EighResult(NamedTuple):
-    """The eigenvalues of symmetric matrices, ascending, and their eigenvectors as columns."""
+    """The eigenvalues of symmetric matrices, in ascending order, and their eigenvectors as columns."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -177,10 +177,10 @@ class EighResult(NamedTuple):
 def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
     """x = V diag(λ) Vᵀ for a symmetric matrix, or each in a stack: eigenvalues, ascending, and eigenvectors.
 
-    Only the triangle that `UPLO` names is read, lower or upper; gradients are the symmetric ones,
-    dx = V (diag(dλ) + ½ (Vᵀ dV − dVᵀ V) / (λⱼ − λᵢ)) Vᵀ. Those of the eigenvalues exist also where some are equal.
-    There the eigenvectors are any basis of a plane and have no derivative: their gradient is infinite or NaN, as
-    PyTorch's, also for a function that does not depend on the choice.
+    Only one triangle is read, the lower or the upper one, as `UPLO` says. Gradients are symmetric:
+    dx = V (diag(dλ) + ½ (Vᵀ dV − dVᵀ V) / (λⱼ − λᵢ)) Vᵀ. The gradients by the eigenvalues exist even if some are equal.
+    The eigenvectors of equal eigenvalues are an arbitrary basis and have no derivative: as in PyTorch, their gradient
+    is infinite or NaN, even for a function that does not depend on the choice.
 
     >>> import tinygraph as tg
     >>> values, vectors = tg.eigh([[2.0, 0.0], [0.0, 1.0]])
@@ -199,7 +199,7 @@ def _eigvalsh(x: Any, UPLO: Any = "L") -> Any:
 
 
 def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
-    """V diag(g) Vᵀ."""
+    """Return V diag(g) Vᵀ."""
     vectors = xp.eigenvectors(x, xp.eigh_packed(x, UPLO=UPLO))
     return _of_values(xp, g, vectors, vectors)
 
@@ -214,7 +214,7 @@ def _of_eigvalsh(xp: Any, g: Any, y: Any, x: Any, UPLO: str) -> Any:
     flops=for_each_matrix(lambda n, _: 4 / 3 * n**3),
 )
 def eigvalsh(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
-    """The eigenvalues of a symmetric matrix, or of each in a stack, ascending: dx = V diag(dλ) Vᵀ; see `eigh`.
+    """The eigenvalues of a symmetric matrix, or of each in a stack, ascending, with dx = V diag(dλ) Vᵀ; see `eigh`.
 
     >>> tg.eigvalsh([[2.0, 0.0], [0.0, 1.0]])
     Tensor([1., 2.], op=eigvalsh)
@@ -223,7 +223,7 @@ def eigvalsh(xp: Any, x: ArrayLike, UPLO: str = "L") -> Any:
 
 
 def _of_vectors(xp: Any, g: Any, y: Any, other: Any, values: Any) -> Any:
-    """(U (Uᵀ g − gᵀ U) / (σⱼ² − σᵢ²) S + (I − U Uᵀ) g S⁻¹) Vᵀ for the vectors U on the side that g is of."""
+    """Return (U (Uᵀ g − gᵀ U) / (σⱼ² − σᵢ²) S + (I − U Uᵀ) g S⁻¹) Vᵀ, where g is the cotangent of the vectors U."""
     inner = xp.matmul(y.mT, g)
     sums = row(xp, values) + column(xp, values)
     turned = (inner - inner.mT) / _differences(xp, values) / (sums + np.eye(values.shape[-1], dtype=values.dtype))
@@ -234,7 +234,7 @@ def _of_vectors(xp: Any, g: Any, y: Any, other: Any, values: Any) -> Any:
 
 
 def _sides(xp: Any, x: Any, packed: Any) -> tuple[Any, Any, Any]:
-    """U, S and V, where U and V have as many columns."""
+    """Return U, S and V, where U and V have the same number of columns."""
     rows, columns = x.shape[-2:]
     count = min(rows, columns)
     return (
@@ -264,7 +264,7 @@ def _of_right_vectors(xp: Any, g: Any, y: Any, x: Any, packed: Any, rows: int, c
 def _refuse_completed(columns: int, x: Any) -> None:
     if columns > x.shape[-2] or columns > x.shape[-1]:
         raise UnsupportedError(
-            "the singular vectors that complete a basis are any that do, and have no gradient;"
+            "the singular vectors that only complete a basis are arbitrary and have no gradient;"
             " take svd(…, full_matrices=False)"
         )
 
@@ -273,7 +273,7 @@ _svd_shapes = ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (0, 2), (0, 2, 2))
 
 
 def _with_svd(*names: str) -> tuple[Sample, ...]:
-    """Samples whose parameters are rows, columns and count, as far as named."""
+    """Return samples that have those of the parameters rows, columns and count that are named."""
     found = []
     for *stack, rows, columns in _svd_shapes:
         count = min(rows, columns)
@@ -303,7 +303,7 @@ def flops_of_svd(y: Shape, x: Shape, full: bool) -> float:
     function="svd",
 )
 def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
-    """The left singular vectors as columns, below these the right ones, and below as a row the singular values."""
+    """The left singular vectors as columns, below them the right ones, and below those the singular values as a row."""
     return xp.svd_packed(x, full=full)
 
 
@@ -318,7 +318,7 @@ def svd_packed_(xp: Any, x: ArrayLike, full: bool = False) -> Any:
     flops=0,
 )
 def singular_values_(xp: Any, x: ArrayLike, packed: ArrayLike, count: int) -> Any:
-    """The singular values of `x`, once they are computed."""
+    """The singular values of `x`, read from `packed`."""
     return packed[..., -1, :count]  # type: ignore[call-overload, index]
 
 
@@ -333,7 +333,7 @@ def singular_values_(xp: Any, x: ArrayLike, packed: ArrayLike, count: int) -> An
     flops=0,
 )
 def left_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
-    """The left singular vectors of `x`, once they are computed."""
+    """The left singular vectors of `x`, as columns, read from `packed`."""
     return packed[..., :rows, :columns]  # type: ignore[call-overload, index]
 
 
@@ -348,7 +348,7 @@ def left_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: 
     flops=0,
 )
 def right_vectors_(xp: Any, x: ArrayLike, packed: ArrayLike, rows: int, columns: int) -> Any:
-    """The right singular vectors of `x`, as columns, once they are computed."""
+    """The right singular vectors of `x`, as columns, read from `packed`."""
     return packed[..., rows:-1, :columns]  # type: ignore[call-overload, index]
 
 
@@ -364,13 +364,14 @@ class SVDResult(NamedTuple):
 def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """x = U diag(S) Vᵀ for a matrix, or each in a stack: singular vectors, and singular values, descending.
 
-    Without `compute_uv` the singular values alone, as `svdvals`. With `full_matrices` U and Vh are square.
+    Without `compute_uv`, the result is the singular values alone, as from `svdvals`. With `full_matrices`, U and Vh are
+    square.
 
-    The gradients of the singular values exist also where some are equal. There the vectors have none, nor where one
-    is 0 and the matrix is not square: theirs is infinite or NaN, as PyTorch's. The vectors that only complete a basis,
-    of a matrix that is not square, have none at all.
+    The gradients by the singular values exist even if some are equal. The vectors of equal singular values have none,
+    nor do the vectors if a singular value is 0 and the matrix is not square: as in PyTorch, their gradient is infinite
+    or NaN. The vectors that only complete the basis, for a matrix that is not square, have no gradient at all.
 
-    Raises `UnsupportedError` when a gradient goes through such a completed basis: take ``full_matrices=False``.
+    Raises `UnsupportedError` if a gradient flows through such a completed basis: use ``full_matrices=False``.
 
     >>> import tinygraph as tg
     >>> tg.svd([[3.0, 0.0], [0.0, 4.0]]).S
@@ -390,7 +391,7 @@ def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> An
 
 
 def _of_svdvals(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    """U diag(g) Vᵀ."""
+    """Return U diag(g) Vᵀ."""
     left, _, right = _sides(xp, x, xp.svd_packed(x))
     return _of_values(xp, g, left, right)
 
@@ -404,9 +405,9 @@ def _of_svdvals(xp: Any, g: Any, y: Any, x: Any) -> Any:
     flops=FLOPS_OF_SINGULAR_VALUES,
 )
 def svdvals(xp: Any, x: ArrayLike) -> Any:
-    """The singular values of a matrix, or of each in a stack, descending: dx = U diag(dσ) Vᵀ; see `svd`.
+    """The singular values of a matrix, or of each in a stack, descending, with dx = U diag(dσ) Vᵀ; see `svd`.
 
-    Raises NumPy's ``LinAlgError`` for what is not finite.
+    Raises NumPy's ``LinAlgError`` for a matrix that is not finite.
 
     >>> tg.svdvals([[3.0, 0.0], [0.0, 4.0]])
     Tensor([4., 3.], op=svdvals)
@@ -415,11 +416,11 @@ def svdvals(xp: Any, x: ArrayLike) -> Any:
 
 
 def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
-    """(g_Q + Q M) R⁻ᵀ with the symmetric M of the lower triangle of R g_Rᵀ − g_Qᵀ Q, for the columns that make Q."""
+    """Return (g_Q + Q M) R⁻ᵀ for the columns that make Q; M mirrors the lower triangle of R g_Rᵀ − g_Qᵀ Q."""
     rows, columns = x.shape[-2:]
     if rows > columns and mode == "complete":
         raise UnsupportedError(
-            "the columns of Q that complete a basis are any that do, and have no gradient; take qr(…, mode='reduced')"
+            "the columns of Q that only complete a basis are arbitrary and have no gradient; take qr(…, mode='reduced')"
         )
     parts = (slice(None, rows), slice(rows, None))
     Q, R = y[..., parts[0], :], y[..., parts[1], :].mT
@@ -456,7 +457,7 @@ def _flops_of_qr(y: Shape, x: Shape, mode: str) -> float:
     function="qr",
 )
 def qr_packed_(xp: Any, x: ArrayLike, mode: str = "reduced") -> Any:
-    """Q, and below it Rᵀ."""
+    """Q, and Rᵀ below it."""
     return xp.qr_packed(x, mode=mode)
 
 
@@ -475,13 +476,13 @@ class QRResult(NamedTuple):
     ),
 )
 def qr(x: ArrayLike, mode: str = "reduced") -> Any:
-    """x = Q R for a matrix, or each in a stack: orthonormal columns, and an upper triangle.
+    """x = Q R for a matrix, or each in a stack: Q has orthonormal columns, and R is an upper triangle.
 
-    `mode` is "reduced", with as many columns of Q as the shorter side of `x`; "complete", with a square Q; or "r", for
-    R alone. The gradient needs as many of the first columns of `x` to be independent as Q has.
+    With `mode` "reduced", Q has as many columns as the shorter side of `x`; with "complete", Q is square; with "r", the
+    result is R alone. The gradient exists if the first columns of `x`, as many as "reduced" Q has, are independent.
 
-    Raises `ArgumentError` for another mode; when a gradient is asked for, `UnsupportedError` where Q was completed,
-    and NumPy's ``LinAlgError`` where R has no inverse.
+    Raises `ArgumentError` for any other mode. A gradient raises `UnsupportedError` if Q was completed, and NumPy's
+    ``LinAlgError`` if R has no inverse.
 
     >>> import tinygraph as tg
     >>> tg.qr([[3.0, 1.0], [4.0, 2.0]]).R.data.round(12)

@@ -1,7 +1,7 @@
-"""Linear algebra: inverses, determinants, systems of equations, ranks, powers.
+"""Linear algebra: inverses, determinants, systems of equations, ranks and powers.
 
-Primitives where the derivative is known in the result (``inv``, ``solve``, ``pinv``) or has to hold at singular points
-(``det``, by cofactors). The rest is composed.
+Ops are primitives if their derivatives are written in terms of the result (``inv``, ``solve``, ``pinv``) or must be
+defined at singular points (``det``, by cofactors). The others are composed.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _invertible = tuple(Sample((shape,), {}, (Domain(diagonal=4.0),)) for shape in (
     flops=for_each_matrix(lambda n, _: 2 * n**3),
 )
 def inv(xp: Any, x: ArrayLike) -> Any:
-    """y = x⁻¹, the inverse of a matrix, or of each in a stack: dx = −y⁻ᵀ dy y⁻ᵀ with y⁻ᵀ = (x⁻¹)ᵀ.
+    """y = x⁻¹, the inverse of a matrix, or of each in a stack, with dx = −y⁻ᵀ dy y⁻ᵀ where y⁻ᵀ = (x⁻¹)ᵀ.
 
-    Raises NumPy's ``LinAlgError`` for a matrix without one.
+    Raises NumPy's ``LinAlgError`` for a matrix without an inverse.
 
     >>> tg.inv([[1.0, 2.0], [0.0, 4.0]])
     Tensor([[ 1.  , -0.5 ],
@@ -74,12 +74,12 @@ _square = tuple(Sample((shape,)) for shape in ((2, 2), (3, 3), (1, 1), (0, 0), (
 
 
 def _over_matrix(xp: Any, g: Any) -> Any:
-    """A number for each matrix, as a matrix of one element."""
+    """Return a number for each matrix as a matrix of one element."""
     return xp.reshape(g, (*g.shape, 1, 1))
 
 
 def _of_cofactors(i: int, xp: Any, g: Any, y: Any, x: Any, *directions: Any) -> Any:
-    """The derivative of the cofactors is symmetric in its directions and linear in each: g is one more of them."""
+    """The derivative of the cofactors is symmetric in its directions and linear in each, so g is one more direction."""
     return xp.cofactors(x, *directions[: i - 1], *directions[i:], g) if i else xp.cofactors(x, *directions, g)
 
 
@@ -103,7 +103,7 @@ def _flops_of_cofactors(y: Shape, x: Shape, *directions: Shape) -> float:
     flops=_flops_of_cofactors,
 )
 def cofactors_(xp: Any, x: ArrayLike, *directions: ArrayLike) -> Any:
-    """The cofactors of a matrix, the derivative of its determinant; with directions their derivative along these."""
+    """The cofactors of a matrix (the derivative of its determinant), or their derivative along the directions."""
     return xp.cofactors(x, *directions)
 
 
@@ -117,9 +117,9 @@ def cofactors_(xp: Any, x: ArrayLike, *directions: ArrayLike) -> Any:
     flops=_FLOPS_OF_LU,
 )
 def det(xp: Any, x: ArrayLike) -> Any:
-    """The determinant of a matrix, or of each in a stack: its derivative is the matrix of cofactors.
+    """The determinant of a matrix, or of each in a stack. Its derivative is the matrix of cofactors.
 
-    The cofactors are det(x) x⁻ᵀ where there is an inverse, and exist, as all derivatives do, where there is none.
+    The cofactors are det(x) x⁻ᵀ if x has an inverse. They exist, like all derivatives, even if it has none.
 
     >>> X = tg.parameter([[1.0, 2.0], [2.0, 4.0]])
     >>> tg.det(X).backward()
@@ -170,7 +170,7 @@ class SlogDet(NamedTuple):
 def slogdet(x: ArrayLike) -> SlogDet:
     """The determinant of a matrix, or of each in a stack, as its sign and log |det x|, whose derivative is x⁻ᵀ.
 
-    The logarithm does not overflow where the determinant would.
+    The logarithm does not overflow even if the determinant would.
 
     >>> import tinygraph as tg
     >>> X = tg.parameter([[2.0, 0.0], [0.0, 4.0]])
@@ -186,14 +186,14 @@ def slogdet(x: ArrayLike) -> SlogDet:
 
 
 def _of_right_side(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """dy = x⁻ᵀ dz."""
+    """Return dy = x⁻ᵀ dz."""
     if y.ndim == 1:
         return unbroadcast(xp, xp.reshape(xp.solve(x.mT, column(xp, g)), g.shape), y.shape)
     return unbroadcast(xp, xp.solve(x.mT, g), y.shape)
 
 
 def _of_left_side(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """dx = −(x⁻ᵀ dz) zᵀ."""
+    """Return dx = −(x⁻ᵀ dz) zᵀ."""
     if y.ndim == 1:
         g, z = column(xp, g), column(xp, z)
     return unbroadcast(xp, -xp.matmul(xp.solve(x.mT, g), z.mT), x.shape)
@@ -235,9 +235,9 @@ def _flops_of_solve(z: Shape, x: Shape, y: Shape) -> float:
     flops=_flops_of_solve,
 )
 def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z with x z = y, without forming the inverse: dy = x⁻ᵀ dz and dx = −dy zᵀ.
+    """z with x z = y, computed without the inverse, with dy = x⁻ᵀ dz and dx = −dy zᵀ.
 
-    A `y` with one axis is a vector; any other is a matrix, or a stack of them, and stacks broadcast.
+    A `y` with one axis is a vector; any other is a matrix or a stack of matrices. Stacks broadcast.
 
     Raises NumPy's ``LinAlgError`` for a matrix without an inverse.
 
@@ -262,18 +262,18 @@ _of_any_shape = tuple(
     flops=lambda y, x, rtol: flops_of_svd(y, x, full=False) + 2 * math.prod(x) * min(x[-2:]),
 )
 def pinv_(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
-    """Of floating numbers."""
+    """The pseudo-inverse of floating numbers."""
     return xp.pinv(x, rtol=rtol)
 
 
 @composite("contraction", samples=_of_any_shape)
 def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
-    """y = x⁺, the pseudo-inverse of Moore and Penrose of a matrix, or of each in a stack.
+    """y = x⁺, the Moore–Penrose pseudo-inverse of a matrix, or of each in a stack.
 
-    Singular values of at most `rtol` times the largest count as 0; without it, of max(m, n) times the precision. Where
-    the rank does not change, dy = −y dx y + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
+    Singular values of at most `rtol` times the largest count as 0; `rtol` is by default max(m, n) times the precision.
+    If the rank does not change, dy = −y dx y + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
 
-    Raises NumPy's ``LinAlgError`` for what is not finite.
+    Raises NumPy's ``LinAlgError`` for a matrix that is not finite.
 
     >>> import tinygraph as tg
     >>> tg.pinv([[2.0, 0.0], [0.0, 0.0]])
@@ -285,7 +285,7 @@ def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
 
 
 def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
-    """−yᵀ g yᵀ + (I − x y) gᵀ y yᵀ + yᵀ y gᵀ (I − y x)."""
+    """Return −yᵀ g yᵀ + (I − x y) gᵀ y yᵀ + yᵀ y gᵀ (I − y x)."""
     left = xp.matmul(xp.matmul(g.mT, y), y.mT)
     right = xp.matmul(y.mT, xp.matmul(y, g.mT))
     left = left - xp.matmul(x, xp.matmul(y, left))
@@ -293,7 +293,7 @@ def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
     return left + right - xp.matmul(y.mT, xp.matmul(g, y.mT))
 
 
-# -- conditions, ranks, powers, further systems ------------------------------------------------------------------------
+# -- condition, rank, powers and other systems -------------------------------------------------------------------------
 
 
 @composite(
@@ -303,11 +303,12 @@ def _of_pinv(xp: Any, g: Any, y: Any, x: Any) -> Any:
     ),
 )
 def cond(x: ArrayLike, p: Any = None) -> Tensor:
-    """The condition number ‖x‖ ‖x⁻¹‖ of a matrix, or of each in a stack, in one of the norms of `matrix_norm`.
+    """The condition number ‖x‖ ‖x⁻¹‖ of a matrix, or of each in a stack, in the norm `p` of `matrix_norm`.
 
-    Without `p`, and for 2, it is the largest singular value over the smallest, of any matrix; -2 is the reverse.
+    Without `p`, and for 2, it is the largest singular value divided by the smallest, for matrices of any shape; for -2
+    it is the smallest divided by the largest.
 
-    Raises NumPy's ``LinAlgError`` in the other norms where there is no inverse.
+    Raises NumPy's ``LinAlgError`` in the other norms for a matrix without an inverse.
 
     >>> import tinygraph as tg
     >>> tg.cond([[4.0, 0.0], [0.0, 2.0]]).item()
@@ -332,9 +333,9 @@ def cond(x: ArrayLike, p: Any = None) -> Tensor:
     flops=FLOPS_OF_SINGULAR_VALUES,
 )
 def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
-    """How many singular values are larger than `rtol` times the largest: an integer, which has no gradient.
+    """The number of singular values that are larger than `rtol` times the largest. It has no gradient.
 
-    Without `rtol`, max(m, n) times the precision.
+    `rtol` is by default max(m, n) times the precision.
 
     >>> tg.matrix_rank([[1.0, 2.0], [2.0, 4.0]]).item()
     1
@@ -358,7 +359,7 @@ def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     ),
 )
 def matrix_power(x: ArrayLike, n: int) -> Tensor:
-    """x x ⋯ x, `n` times, by squaring; the identity for 0, and a power of the inverse for a negative `n`.
+    """xⁿ, the product of `n` matrices x, by squaring; the identity for n = 0, a power of the inverse for negative `n`.
 
     >>> import tinygraph as tg
     >>> tg.matrix_power([[1.0, 1.0], [0.0, 1.0]], 5)
@@ -387,10 +388,10 @@ def matrix_power(x: ArrayLike, n: int) -> Tensor:
     ),
 )
 def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The z of least norm with the least ‖x z − y‖, and more, as ``np.linalg.lstsq``.
+    """The z of least norm that minimises ‖x z − y‖, with residuals, rank and singular values, as ``np.linalg.lstsq``.
 
-    The results are z = x⁺ y; Σ (x z − y)² for each column, where `x` has more rows than columns and full rank, else
-    nothing; the rank of `x`, and its singular values. See `pinv`, also for `rcond`.
+    The results are z = x⁺ y; Σ (x z − y)² for each column, or an empty tensor unless `x` has more rows than columns and
+    full rank; the rank of `x`; and its singular values. `rcond` is the `rtol` of `pinv`.
 
     >>> import tinygraph as tg
     >>> z, residuals, rank, values = tg.lstsq([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 3.0, 5.0])
@@ -419,7 +420,7 @@ def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tenso
     ),
 )
 def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
-    """The inverse of ``z ↦ tensordot(x, z)``: of `x` as a matrix, whose rows are its first `ind` axes.
+    """The inverse of ``z ↦ tensordot(x, z)``: that of `x` as a matrix whose rows are its first `ind` axes.
 
     >>> import tinygraph as tg
     >>> tg.tensorinv([[[2.0, 0.0]], [[0.0, 4.0]]], ind=2).shape
@@ -430,7 +431,7 @@ def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
         raise ArgumentError(f"ind is a positive number of axes, not {ind}")
     first, last = x.shape[:ind], x.shape[ind:]
     if math.prod(first) != math.prod(last):
-        raise ShapeError(f"tensorinv with ind={ind} of shape {x.shape}: {first} and {last} have not as many elements")
+        raise ShapeError(f"tensorinv with ind={ind} of shape {x.shape}: {first} and {last} differ in size")
     return reshape(inv(reshape(x, (math.prod(first), math.prod(last)))), (*last, *first))
 
 
@@ -442,7 +443,7 @@ def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
     ),
 )
 def tensorsolve(x: ArrayLike, y: ArrayLike, axes: Any = None) -> Tensor:
-    """z with tensordot(x, z, z.ndim) = y; `axes` of `x` are moved to its end first.
+    """z with tensordot(x, z, z.ndim) = y. The given `axes` of `x` are moved to its end first.
 
     >>> import tinygraph as tg
     >>> tg.tensorsolve([[[2.0, 0.0]], [[0.0, 4.0]]], [[2.0], [4.0]])

@@ -1,7 +1,7 @@
-"""Activations of networks, element by element.
+"""Activations of neural networks, element by element.
 
-Primitives: by the chain rule their derivatives would lose digits, or be NaN at the ends, or not look like a textbook's.
-But `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are composed, being others with a factor or an argument changed.
+Most are primitives: if they were composed, their derivatives would lose digits, be NaN at the ends, or not look like a
+textbook's. `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are composed: each scales another or shifts its argument.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _not_flat = Domain(0.1, 2.0, signs=True)  # away from kinks at 0
     misremembered={"1 − {0}": lambda y: 1 - y, "{0} (1 + {0})": lambda y: y * (1 + y)},
 )
 def sigmoid(xp: Any, x: ArrayLike) -> Any:
-    """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, with y′ = y (1 − y). Never overflows.
+    """y = σ(x) = 1 / (1 + e⁻ˣ), elementwise, without overflow, with y′ = y (1 − y).
 
     >>> tg.sigmoid([-1000.0, 0.0, 1000.0])
     Tensor([0. , 0.5, 1. ], op=sigmoid)
@@ -68,7 +68,7 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     steepness=lambda y, x: y > 0,
 )
 def relu(xp: Any, x: ArrayLike) -> Any:
-    """y = max(x, 0), elementwise; the derivative at 0 is 0.
+    """y = max(x, 0), elementwise. The derivative at 0 is 0.
 
     >>> tg.relu([-1.0, 0.0, 2.0])
     Tensor([0., 0., 2.], op=relu)
@@ -89,7 +89,7 @@ _slopes = tuple(
     source="np.where({0} > 0, {0}, {negative_slope} * {0})",
 )
 def leaky_relu(xp: Any, x: ArrayLike, negative_slope: float = 0.01) -> Any:
-    """y = x where x > 0, else `negative_slope` x, elementwise; the derivative at 0 is the slope (Maas et al. 2013).
+    """y = x where x > 0, else `negative_slope` x, elementwise. The derivative at 0 is the slope (Maas et al. 2013).
 
     >>> tg.leaky_relu([-1.0, 2.0])
     Tensor([-0.01,  2.  ], op=leaky_relu)
@@ -114,7 +114,7 @@ def _clip(x: Any, min_val: float, max_val: float) -> Any:
     steepness=lambda y, x, min_val, max_val: (y > min_val) & (y < max_val),
 )
 def hardtanh(xp: Any, x: ArrayLike, min_val: float = -1, max_val: float = 1) -> Any:
-    """y = min(max(x, `min_val`), `max_val`), elementwise; the derivative on the bounds is 0, unlike that of `clip`.
+    """y = min(max(x, `min_val`), `max_val`), elementwise. The derivative on the bounds is 0, unlike that of `clip`.
 
     >>> tg.hardtanh([-3.0, 0.5, 3.0])
     Tensor([-1. ,  0.5,  1. ], op=hardtanh)
@@ -124,7 +124,7 @@ def hardtanh(xp: Any, x: ArrayLike, min_val: float = -1, max_val: float = 1) -> 
 
 @composite("elementwise", samples=(_not_flat,))
 def relu6(x: ArrayLike) -> Tensor:
-    """y = min(max(x, 0), 6), elementwise; the derivative at 0 and 6 is 0.
+    """y = min(max(x, 0), 6), elementwise. The derivative at 0 and at 6 is 0.
 
     >>> import tinygraph as tg
     >>> tg.relu6([-1.0, 2.0, 8.0])
@@ -135,7 +135,7 @@ def relu6(x: ArrayLike) -> Tensor:
 
 @composite("elementwise", samples=(Domain(),))
 def hardsigmoid(x: ArrayLike) -> Tensor:
-    """y = min(max(x + 3, 0), 6) / 6, elementwise; the derivative at ±3 is 0.
+    """y = min(max(x + 3, 0), 6) / 6, elementwise. The derivative at ±3 is 0.
 
     >>> import tinygraph as tg
     >>> tg.hardsigmoid([-4.0, 0.0, 4.0])
@@ -152,7 +152,7 @@ def hardsigmoid(x: ArrayLike) -> Tensor:
     source="np.maximum({0}, -3) * (np.clip({0} + 3, 0, 6) / 6)",
 )
 def hardswish(xp: Any, x: ArrayLike) -> Any:
-    """y = x min(max(x + 3, 0), 6) / 6, elementwise; the derivative at −3 is 0, at 3 it is 1 (Howard et al. 2019).
+    """y = x min(max(x + 3, 0), 6) / 6, elementwise. The derivative is 0 at −3 and 1 at 3 (Howard et al. 2019).
 
     >>> tg.hardswish([-4.0, 1.0, 4.0])
     Tensor([-0.    ,  0.6667,  4.    ], op=hardswish)
@@ -168,7 +168,7 @@ def hardswish(xp: Any, x: ArrayLike) -> Any:
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0)))",
 )
 def elu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
-    """y = x where x > 0, else α (eˣ − 1), elementwise, with y′ = 1 or α eˣ, which it is at 0 (Clevert et al. 2015).
+    """y = x where x > 0, else α (eˣ − 1), elementwise, with y′ = 1 or α eˣ; at 0 it is α (Clevert et al. 2015).
 
     >>> tg.elu([-1.0, 2.0])
     Tensor([-0.6321,  2.    ], op=elu)
@@ -184,7 +184,7 @@ def elu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
     source="np.where({0} > 0, {0}, {alpha} * np.expm1(np.minimum({0}, 0) / {alpha}))",
 )
 def celu(xp: Any, x: ArrayLike, alpha: float = 1.0) -> Any:
-    """y = x where x > 0, else α (e^(x/α) − 1), elementwise, with y′ = 1 or e^(x/α): smooth at 0 (Barron 2017).
+    """y = x where x > 0, else α (e^(x/α) − 1), elementwise, with y′ = 1 or e^(x/α), smooth at 0 (Barron 2017).
 
     >>> tg.celu([-1.0, 2.0], alpha=2.0)
     Tensor([-0.7869,  2.    ], op=celu)
@@ -218,7 +218,7 @@ _LOWEST = -10000.0  # below it, σ and Φ are 0 in every precision
 
 
 def _of_gelu_tanh(xp: Any, x: Any) -> Any:
-    """½ (1 + tanh(√(2/π) (x + 0.044715 x³))) as a sigmoid, which keeps its digits; it is 0 or 1 long before ±30."""
+    """Return ½ (1 + tanh(√(2/π) (x + 0.044715 x³))) as a sigmoid, which keeps its digits; at ±30 it is 0 or 1."""
     x = xp.finite(x, largest=30.0)
     return xp.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
@@ -247,7 +247,7 @@ def gelu_tanh_(xp: Any, x: ArrayLike) -> Any:
 def gelu(x: ArrayLike, approximate: str = "none") -> Tensor:
     """y = x Φ(x), elementwise, with y′ = Φ(x) + x φ(x), where Φ is the normal distribution (Hendrycks, Gimpel 2016).
 
-    With ``approximate="tanh"`` it is x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))). Raises `ArgumentError` for any other.
+    With ``approximate="tanh"``, y = x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))). Raises `ArgumentError` for another value.
 
     >>> import tinygraph as tg
     >>> tg.gelu([-1.0, 0.0, 2.0])
@@ -313,7 +313,7 @@ def softsign(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", slope=lambda xp, y, x: xp.sigmoid(x), floating=True, source="np.logaddexp({0}, 0)")
 def softplus(xp: Any, x: ArrayLike) -> Any:
-    """y = log(1 + eˣ), elementwise, with y′ = σ(x). Never overflows.
+    """y = log(1 + eˣ), elementwise, without overflow, with y′ = σ(x).
 
     >>> tg.softplus([-1000.0, 0.0, 1000.0]).data.tolist()
     [0.0, 0.6931471805599453, 1000.0]
@@ -323,7 +323,7 @@ def softplus(xp: Any, x: ArrayLike) -> Any:
 
 @composite("elementwise", samples=(Domain(),))
 def log_sigmoid(x: ArrayLike) -> Tensor:
-    """y = log σ(x) = −softplus(−x), elementwise, with y′ = σ(−x). Never overflows.
+    """y = log σ(x) = −softplus(−x), elementwise, without overflow, with y′ = σ(−x).
 
     >>> import tinygraph as tg
     >>> tg.log_sigmoid([-1000.0, 0.0, 1000.0]).data.tolist()
@@ -344,6 +344,6 @@ def logit(xp: Any, x: ArrayLike) -> Any:
     >>> tg.logit([0.25, 0.5, 0.75])
     Tensor([-1.0986,  0.    ,  1.0986], op=logit)
     """
-    centred = xp.subtract(x, 0.5)  # which loses nothing near ½
+    centred = xp.subtract(x, 0.5)  # exact near ½
     near = xp.abs(centred) < 0.25
     return xp.where(near, 2.0 * xp.atanh(2.0 * xp.where(near, centred, 0.0)), xp.log(x) - xp.log1p(xp.negative(x)))

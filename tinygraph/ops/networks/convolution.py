@@ -1,8 +1,8 @@
-"""Convolution and pooling of batches, by PyTorch's names and layouts: (N, C, *spatial), any number of spatial axes.
+"""Convolution and pooling of batches (N, C, *spatial) with any number of spatial axes; names are those of PyTorch.
 
 Convolution is bilinear, and its three maps (to the output, back to the input, back to the kernel) are each other's
-gradients; so are im2col and col2im, behind `unfold` and `fold`. Pooling has ops of its own, since composed of `unfold`
-it would copy every window.
+gradients. So are im2col and col2im, which `unfold` and `fold` call. Pooling has ops of its own, because a composition
+with `unfold` would copy every window.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, di
 def conv_transpose_(
     xp: Any, y: ArrayLike, w: ArrayLike, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Any:
-    """x[n, c, i s + k d − p] = Σ w[o, c, k] y[n, o, i] over o and all i, k that meet there; x has `size`."""
+    """x[n, c, i s + k d − p] = Σ w[o, c, k] y[n, o, i] over o and all i, k of that place; x has the size `size`."""
     return xp.conv_transpose(y, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -145,7 +145,7 @@ def conv_transpose_(
 def conv_kernel_(
     xp: Any, x: ArrayLike, y: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Any:
-    """w[o, c, k] = Σ y[n, o, i] x[n, c, i s + k d − p] over n and i; w has `kernel`."""
+    """w[o, c, k] = Σ y[n, o, i] x[n, c, i s + k d − p] over n and i; w has the size `kernel`."""
     return xp.conv_kernel(x, y, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -186,7 +186,7 @@ def max_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pair
     flops=_flops_per_window,
 )
 def max_pool_places_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Any:
-    """Where in the flattened x the elements are that `max_pool_` picks."""
+    """The places in the flattened x of the elements that `max_pool_` picks."""
     return xp.max_pool_places(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
@@ -203,7 +203,7 @@ _place = Domain(integer=True, low=0, high=8)
     flops=0,
 )
 def max_unpool_(xp: Any, y: ArrayLike, places: ArrayLike, shape: Shape) -> Any:
-    """Zeros of `shape`, with the elements of y added at places of the flattened array."""
+    """Zeros of `shape`, with the elements of y added at the given places of the flattened array."""
     return xp.max_unpool(y, places, shape=shape)
 
 
@@ -234,17 +234,17 @@ def avg_pool_(xp: Any, x: ArrayLike, kernel: Shape, stride: Shape, padding: Pair
 def avg_unpool_(
     xp: Any, y: ArrayLike, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape
 ) -> Any:
-    """The transpose of `avg_pool_`: an equal share of each element of y to all of its window."""
+    """The transpose of `avg_pool_`: each element of y is shared equally among the elements of its window."""
     return xp.avg_unpool(y, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-# -- what the user gave --------------------------------------------------------------------------------------------
+# -- arguments -----------------------------------------------------------------------------------------------------
 
 _AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
 def _per_axis(value: Any, axes: int, name: str, least: int) -> Shape:
-    """A number for each spatial axis."""
+    """Return `value` as one integer for each spatial axis; raise `ArgumentError` if one is less than `least`."""
     try:
         numbers = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),) * axes
     except TypeError:
@@ -256,7 +256,7 @@ def _per_axis(value: Any, axes: int, name: str, least: int) -> Shape:
 
 
 def _geometry(kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[str, Any]:
-    """Stride, padding before and after, and dilation, for each spatial axis."""
+    """Return the stride, the padding before and after, and the dilation, for each spatial axis."""
     axes = len(kernel)
     stride, dilation = _per_axis(stride, axes, "stride", 1), _per_axis(dilation, axes, "dilation", 1)
     if padding == "same":
@@ -272,7 +272,7 @@ def _geometry(kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[s
 
 
 def _positions(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:
-    """At how many positions the kernel fits along each axis; at none it is 0 or less."""
+    """Return the number of positions of the kernel along each axis; it is 0 or less if the kernel does not fit."""
     return tuple(
         (n + sum(p) - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -286,7 +286,7 @@ def _check_fit(x: Tensor, kernel: Shape, how: dict[str, Any]) -> None:
 
 
 def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> bool:
-    """Whether a kernel with padding of up to its half meets an element everywhere; dilated, it may step over all."""
+    """Return whether every window contains an element, not only padding; a dilated one may step over all elements."""
     counts = _positions(size, kernel, stride, padding, dilation)
     return all(
         any(0 <= s * i - before + d * j < n for j in range(k))
@@ -297,7 +297,7 @@ def _meets_elements(size: Shape, kernel: Shape, stride: Shape, padding: Pairs, d
 
 
 def _batched(x: Any, axes: int) -> tuple[Tensor, bool]:
-    """The input with an axis of examples, and whether it had none."""
+    """Return the input with an axis of examples, and whether that axis was added."""
     x = as_tensor(x)
     if x.ndim == axes + 1:
         return reshape(x, (1, *x.shape)), True
@@ -309,7 +309,7 @@ def _batched(x: Any, axes: int) -> tuple[Tensor, bool]:
 def _parts(
     x: Any, axes: int, weight: Any, bias: Any, groups: Any, transposed: bool
 ) -> tuple[Tensor, bool, Tensor, Any, int]:
-    """The operands as tensors, and the number of groups; channels have to fit."""
+    """Return the operands as tensors, and the number of groups; raise an error if the channels do not fit."""
     weight = as_tensor(weight)
     (groups,) = _per_axis(groups, 1, "groups", 1)
     letters = ("C", f"O / {groups}") if transposed else ("O", f"C / {groups}")
@@ -328,7 +328,7 @@ def _parts(
 
 
 def _finished(alone: bool, bias: Tensor | None, apply: Any, *operands: Tensor, **params: Any) -> Tensor:
-    """The result of an op with the bias, and without the axis that was added; made as it is returned, for its name."""
+    """Apply an op, add the bias and drop an added axis; the last op is in the return, so it gets the user's name."""
     if bias is None and not alone:
         return apply(*operands, **params)  # type: ignore[no-any-return]
     y: Tensor = apply(*operands, **params)
@@ -392,9 +392,9 @@ def conv1d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution along one axis; as `conv2d`, of which it has all arguments.
+    """The convolution along one axis, with the arguments of `conv2d`.
 
-    `x` is (N, C, L) or (C, L), `weight` (O, C / groups, k), `bias` (O,).
+    `x` has the shape (N, C, L) or (C, L), `weight` (O, C / groups, k), and `bias` (O,).
 
     >>> import tinygraph as tg
     >>> tg.conv1d([[1.0, 2.0, 4.0, 8.0]], [[[-1.0, 1.0]]])
@@ -413,19 +413,19 @@ def conv2d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution of images with kernels, as ``torch.nn.functional.conv2d`` (a cross-correlation: no kernel is turned).
+    """The convolution of images, as ``torch.nn.functional.conv2d`` (a cross-correlation: kernels are not flipped).
 
-    `x` is (N, C, H, W) or, for one image, (C, H, W); `weight` (O, C / groups, k1, k2); `bias` (O,). The result is
-    (N, O, H′, W′) with H′ = ⌊(H + 2 padding − dilation (k1 − 1) − 1) / stride⌋ + 1:
+    `x` has the shape (N, C, H, W) or, for one image, (C, H, W); `weight` (O, C / groups, k1, k2); `bias` (O,). The
+    result has the shape (N, O, H′, W′) with H′ = ⌊(H + 2 padding − dilation (k1 − 1) − 1) / stride⌋ + 1:
 
     y[n, o, i, j] = b[o] + Σ w[o, c, k, l] x[n, c, i s + k d − p, j s + l d − p] over c, k and l, with x = 0 outside.
 
-    `stride`, `padding` and `dilation` are numbers, or pairs for the two axes. ``padding="same"`` keeps H and W at a
-    stride of 1, ``"valid"`` is 0. With `groups` each group of channels has kernels of its own. The gradient by x is a
-    transposed convolution, that by the weight a correlation of x with the cotangent.
+    `stride`, `padding` and `dilation` are integers, or pairs for the two axes. ``padding="same"`` keeps H and W for a
+    stride of 1; ``"valid"`` means 0. With `groups`, each group of channels has its own kernels. The gradient by x is a
+    transposed convolution, and the gradient by the weight is a correlation of x with the cotangent.
 
-    Raises `ShapeError` where channels do not fit or the kernel is larger than the padded image, `ArgumentError` for
-    other arguments.
+    Raises `ShapeError` if the channels do not fit or the kernel is larger than the padded image, and `ArgumentError`
+    for other invalid arguments.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter(np.arange(9.0).reshape(1, 1, 3, 3))
@@ -447,9 +447,9 @@ def conv3d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution along three axes; as `conv2d`, of which it has all arguments.
+    """The convolution along three axes, with the arguments of `conv2d`.
 
-    `x` is (N, C, D, H, W) or (C, D, H, W), `weight` (O, C / groups, k1, k2, k3), `bias` (O,).
+    `x` has the shape (N, C, D, H, W) or (C, D, H, W), `weight` (O, C / groups, k1, k2, k3), and `bias` (O,).
 
     >>> import tinygraph as tg
     >>> tg.conv3d(np.ones((1, 2, 4, 4, 4)), np.ones((3, 2, 2, 2, 2))).shape
@@ -480,9 +480,9 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Lengths = 1,
 ) -> Tensor:
-    """Transposed convolution along one axis; as `conv_transpose2d`, of which it has all arguments.
+    """The transposed convolution along one axis, with the arguments of `conv_transpose2d`.
 
-    `x` is (N, C, L) or (C, L), `weight` (C, O / groups, k), `bias` (O,).
+    `x` has the shape (N, C, L) or (C, L), `weight` (C, O / groups, k), and `bias` (O,).
 
     >>> import tinygraph as tg
     >>> tg.conv_transpose1d([[1.0, 2.0]], [[[1.0, 10.0]]], stride=2)
@@ -502,14 +502,14 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Lengths = 1,
 ) -> Tensor:
-    """The transpose of `conv2d`: its gradient by x, as a function. As ``torch.nn.functional.conv_transpose2d``.
+    """The transpose of `conv2d`, which is its gradient by x. The arguments are those of PyTorch's ``conv_transpose2d``.
 
-    Each element of `x`, (N, C, H, W) or (C, H, W), times the kernel of its channel, `weight` being
-    (C, O / groups, k1, k2), is added up where `conv2d` would have read it. The result is (N, O, H′, W′) with
-    H′ = (H − 1) stride − 2 padding + dilation (k1 − 1) + output_padding + 1. `output_padding`, less than the stride,
-    says which of the sizes is meant that `conv2d` takes to H.
+    `x` has the shape (N, C, H, W) or (C, H, W), and `weight` (C, O / groups, k1, k2). Each element of `x`, times the
+    kernel of its channel, is added at the places from which `conv2d` would have read it. The result has the shape (N,
+    O, H′, W′) with H′ = (H − 1) stride − 2 padding + dilation (k1 − 1) + output_padding + 1. `conv2d` maps several
+    sizes to the same H; `output_padding`, which is less than the stride, selects one of them.
 
-    Raises `ShapeError` where channels do not fit, `ArgumentError` for other arguments.
+    Raises `ShapeError` if the channels do not fit, and `ArgumentError` for other invalid arguments.
 
     >>> import tinygraph as tg
     >>> tg.conv_transpose2d(np.ones((1, 3, 8, 8)), np.ones((3, 6, 4, 4)), stride=2, padding=1).shape
@@ -529,9 +529,9 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Lengths = 1,
 ) -> Tensor:
-    """Transposed convolution along three axes; as `conv_transpose2d`, of which it has all arguments.
+    """The transposed convolution along three axes, with the arguments of `conv_transpose2d`.
 
-    `x` is (N, C, D, H, W) or (C, D, H, W), `weight` (C, O / groups, k1, k2, k3), `bias` (O,).
+    `x` has the shape (N, C, D, H, W) or (C, D, H, W), `weight` (C, O / groups, k1, k2, k3), and `bias` (O,).
 
     >>> import tinygraph as tg
     >>> tg.conv_transpose3d(np.ones((1, 2, 3, 3, 3)), np.ones((2, 1, 2, 2, 2))).shape
@@ -544,7 +544,7 @@ def conv_transpose3d(
 
 
 def _windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any, axes: int) -> dict[str, Any]:
-    """What pools: without a stride, windows beside each other."""
+    """Return the parameters of the windows of a pooling op; without a stride, the windows lie side by side."""
     kernel = _per_axis(kernel_size, axes, "kernel_size", 1)
     padding = _per_axis(padding, axes, "padding", 0)
     how = _geometry(kernel, kernel if stride is None else stride, padding, dilation)
@@ -559,7 +559,7 @@ def _max_pool(axes: int, x: Any, kernel_size: Any, stride: Any, padding: Any, di
     kernel = windows.pop("kernel")
     _check_fit(x, kernel, windows)
     if not _meets_elements(x.shape[2:], kernel, **windows):
-        raise misfit((x,), f"a window of {kernel} has nothing but padding, of which there is no largest")
+        raise misfit((x,), f"a window of {kernel} contains only padding, which has no largest element")
     return _finished(alone, None, max_pool_, x, kernel=kernel, **windows)
 
 
@@ -588,7 +588,7 @@ def _poolings(axes: int, *further: dict[str, Any]) -> tuple[Sample, ...]:
 def max_pool1d(
     x: ArrayLike, kernel_size: Lengths, stride: Lengths | None = None, padding: Lengths = 0, dilation: Lengths = 1
 ) -> Tensor:
-    """The largest of each window of (N, C, L) or (C, L); as `max_pool2d`.
+    """The largest element of each window of (N, C, L) or (C, L); see `max_pool2d`.
 
     >>> import tinygraph as tg
     >>> tg.max_pool1d([[1.0, 3.0, 2.0, 0.0]], 2)
@@ -603,10 +603,11 @@ def max_pool2d(
 ) -> Tensor:
     """The largest element of each window, as ``torch.nn.functional.max_pool2d``.
 
-    `x` is (N, C, H, W) or (C, H, W). `stride` is `kernel_size` where it is not given; padding is never the largest.
-    The gradient goes to the largest element; of several that tie, to the first.
+    `x` has the shape (N, C, H, W) or (C, H, W). `stride` is `kernel_size` by default. Padding is never the largest. The
+    gradient goes to the largest element, or to the first one of a tie.
 
-    Raises `ShapeError` where a window does not fit or has nothing but padding, `ArgumentError` for other arguments.
+    Raises `ShapeError` if a window does not fit or contains only padding, and `ArgumentError` for invalid other
+    arguments.
 
     >>> import tinygraph as tg
     >>> tg.max_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (2, 2), stride=1)
@@ -619,7 +620,7 @@ def max_pool2d(
 def max_pool3d(
     x: ArrayLike, kernel_size: Lengths, stride: Lengths | None = None, padding: Lengths = 0, dilation: Lengths = 1
 ) -> Tensor:
-    """The largest of each window of (N, C, D, H, W) or (C, D, H, W); as `max_pool2d`.
+    """The largest element of each window of (N, C, D, H, W) or (C, D, H, W); see `max_pool2d`.
 
     >>> import tinygraph as tg
     >>> tg.max_pool3d(np.ones((1, 2, 4, 4, 4)), 2).shape
@@ -637,7 +638,7 @@ def avg_pool1d(
     *,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window of (N, C, L) or (C, L); as `avg_pool2d`.
+    """The mean of each window of (N, C, L) or (C, L); see `avg_pool2d`.
 
     >>> import tinygraph as tg
     >>> tg.avg_pool1d([[1.0, 3.0, 2.0, 0.0]], 2)
@@ -657,10 +658,10 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window, as ``torch.nn.functional.avg_pool2d``. The mean of whole images is ``x.mean((2, 3))``.
 
-    `x` is (N, C, H, W) or (C, H, W). `stride` is `kernel_size` where it is not given. Padding counts as zeros, or with
-    ``count_include_pad=False`` not at all.
+    `x` has the shape (N, C, H, W) or (C, H, W). `stride` is `kernel_size` by default. Padding counts as zeros; with
+    ``count_include_pad=False`` it does not count.
 
-    Raises `ShapeError` where a window does not fit, `ArgumentError` for other arguments.
+    Raises `ShapeError` if a window does not fit, and `ArgumentError` for other invalid arguments.
 
     >>> import tinygraph as tg
     >>> tg.avg_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (2, 2), stride=1)
@@ -678,7 +679,7 @@ def avg_pool3d(
     *,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window of (N, C, D, H, W) or (C, D, H, W); as `avg_pool2d`.
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W); see `avg_pool2d`.
 
     >>> import tinygraph as tg
     >>> tg.avg_pool3d(np.ones((1, 2, 4, 4, 4)), 2).shape
@@ -704,7 +705,7 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Tensor:
 
 @composite("convolution", samples=(Sample(((2, 2, 5),), {"output_size": 3}), Sample(((2, 4),), {"output_size": 1})))
 def adaptive_avg_pool1d(x: ArrayLike, output_size: Lengths) -> Tensor:
-    """The means of `output_size` windows of (N, C, L) or (C, L); as `adaptive_avg_pool2d`.
+    """The means of `output_size` windows of (N, C, L) or (C, L); see `adaptive_avg_pool2d`.
 
     >>> import tinygraph as tg
     >>> tg.adaptive_avg_pool1d([[1.0, 3.0, 2.0, 0.0]], 2)
@@ -715,10 +716,10 @@ def adaptive_avg_pool1d(x: ArrayLike, output_size: Lengths) -> Tensor:
 
 @composite("convolution", samples=tuple(Sample(((1, 2, 5, 4),), {"output_size": size}) for size in ((3, 2), (None, 2))))
 def adaptive_avg_pool2d(x: ArrayLike, output_size: int | tuple[int | None, ...]) -> Tensor:
-    """The means of as many windows as `output_size` says, as ``torch.nn.functional.adaptive_avg_pool2d``.
+    """The means of `output_size` windows along each axis, as ``torch.nn.functional.adaptive_avg_pool2d``.
 
-    `x` is (N, C, H, W) or (C, H, W); window i of n along an axis of length H is from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉. None
-    keeps the length of an axis.
+    `x` has the shape (N, C, H, W) or (C, H, W). Window i of n along an axis of length H reaches from ⌊i H / n⌋ to
+    ⌈(i + 1) H / n⌉. None in `output_size` keeps the length of an axis.
 
     >>> import tinygraph as tg
     >>> tg.adaptive_avg_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (1, 3))
@@ -742,10 +743,11 @@ def unfold(
 ) -> Tensor:
     """The windows of (N, C, \\*spatial) as columns, as ``torch.nn.functional.unfold``; also known as im2col.
 
-    The result is (N, C · kernel, L): column l has what the kernel meets at its l-th position, channel by channel, so
-    that a convolution is ``W.reshape(O, -1) @ unfold(x, …)``. Any number of spatial axes.
+    The result has the shape (N, C · kernel, L). Column l holds the elements under the kernel at its l-th position,
+    channel by channel, so that a convolution is ``W.reshape(O, -1) @ unfold(x, …)``. There may be any number of spatial
+    axes.
 
-    Raises `ShapeError` where the kernel does not fit, `ArgumentError` for other arguments.
+    Raises `ShapeError` if the kernel does not fit, and `ArgumentError` for other invalid arguments.
 
     >>> import tinygraph as tg
     >>> tg.unfold([[[1.0, 2.0, 3.0]]], 2)
@@ -776,11 +778,11 @@ def fold(
     padding: Lengths = 0,
     stride: Lengths = 1,
 ) -> Tensor:
-    """Columns (N, C · kernel, L) added up where their windows lie in (N, C, \\*output_size): the transpose of `unfold`.
+    """The columns of (N, C · kernel, L) added at their windows in (N, C, \\*output_size): the transpose of `unfold`.
 
-    As ``torch.nn.functional.fold``, for any number of spatial axes.
+    It works like ``torch.nn.functional.fold``, for any number of spatial axes.
 
-    Raises `ShapeError` where there is another number of columns, `ArgumentError` for other arguments.
+    Raises `ShapeError` if the number of columns does not fit, and `ArgumentError` for other invalid arguments.
 
     >>> import tinygraph as tg
     >>> tg.fold([[[1.0, 2.0], [2.0, 3.0]]], (3,), 2)

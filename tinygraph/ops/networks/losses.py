@@ -1,7 +1,7 @@
-"""Losses. What is compared has the same shape, and labels are looked at: a wrong one is an error, not a wrong gradient.
+"""Losses of predictions and targets. Wrong labels raise an error, as they would give wrong gradients silently.
 
-Of their own are what would be less precise if it was composed, or have gradients that do not read as in the textbook:
-the log loss, the softmax loss of `cross_entropy`, the terms of `kl_div` and those of `huber`. The others are composed.
+Ops of their own are those that would be less precise if composed, or would have gradients unlike the textbook's: the
+log loss, the softmax loss of `cross_entropy`, the terms of `kl_div` and those of `huber`. The others are composed.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def _reduced(xp: Any, losses: Any, reduction: str) -> Any:
 
 
 def _share(g: Any, a: Any, reduction: str) -> Any:
-    """What the loss of each element contributes to the result: 1/m of it in a mean over m."""
+    """Return the gradient by the loss of one element: g / m for a mean over m elements, else g."""
     return g / a.size if reduction == "mean" else g
 
 
 def _slope(xp: Any, a: Any, b: Any, y: Any) -> Any:
-    """(1 − y)/b − y/a where b = 1 − a; 0/0 counts as 0, and nothing else is guarded, so that it differentiates by y."""
+    """Return (1 − y)/b − y/a for b = 1 − a. Only 0/0 is replaced, by 0, so that it can be differentiated by y."""
     return (1 - y) / xp.where(xp.equal(b + (1 - y), 0), 1.0, b) - y / xp.where(xp.equal(a + y, 0), 1.0, a)
 
 
@@ -100,7 +100,7 @@ def log_loss_(xp: Any, a: ArrayLike, y: ArrayLike, reduction: str) -> Any:
     return _reduced(xp, -(missed + alarmed), reduction)
 
 
-# What the gradients of the loss of a = σ(z) need of z, as functions of a whose gradient z carries.
+# The gradients of the loss of a = σ(z) need these functions of z; they are written as functions of a.
 
 
 @op(
@@ -140,14 +140,14 @@ def _of_probability_of_logit(xp: Any, g: Any, loss: Any, a: Any, y: Any, z: Any,
 
 
 def _losses_of_logit(xp: Any, y: Any, z: Any) -> Any:
-    """log(1 + e^z) − z y, as log(1 + e^−|z|) and what z lacks of ±∞ on the wrong side: exact for every z."""
+    """Return log(1 + e^z) − z y as log(1 + e^−|z|) plus the part of |z| on the wrong side: exact for every z."""
     missed = xp.where(y == 0, 0.0, y * xp.maximum(-z, 0.0))
     alarmed = xp.where(y == 1, 0.0, (1 - y) * xp.maximum(z, 0.0))
     return missed + alarmed + xp.log1p(xp.exp(-xp.abs(z)))
 
 
 def _log_loss_of_sigmoid(a: Any, y: Any, z: Any, reduction: str) -> Any:
-    """The same in fewer passes over memory."""
+    """Return the same loss as `_losses_of_logit`, reduced, in fewer passes over memory."""
     if z.ndim == 0:
         return _losses_of_logit(NUMBERS, y, z)
     losses = np.copysign(z, -1.0)
@@ -188,15 +188,15 @@ _SIGMOID = OPS["sigmoid"]
 def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
     """The log loss (binary cross-entropy) of probabilities `a` for labels `y` of the same shape.
 
-    L = −(y log a + (1 − y) log(1 − a)) for each element, with 0 log 0 = 0. Labels are in [0, 1], hard or soft.
-    `reduction` is "mean" over all elements, which for one output unit is the lecture's J = (1/m) Σ L, in rows or in
-    columns; "sum"; or "none".
+    L = −(y log a + (1 − y) log(1 − a)) for each element, with 0 log 0 = 0. Labels lie in [0, 1] and may be hard or
+    soft. `reduction` is "mean", "sum" or "none". The mean is over all elements; for one output unit it is the lecture's
+    J = (1/m) Σ L, whether examples are rows or columns.
 
-    Where ``a = sigmoid(z)``, value and gradient are computed from z: exact and finite for any finite z, with
-    dz = a − y (times 1/m in a mean) as in the lecture. ``a.grad`` is still there for whoever reads it.
+    If ``a = sigmoid(z)``, the value and the gradient are computed from z; they are exact and finite for any finite z,
+    with dz = a − y (times 1/m for a mean) as in the lecture. ``a.grad`` is available all the same.
 
-    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels or probabilities outside [0, 1] and for
-    another `reduction`.
+    Raises `ShapeError` if the shapes differ, and `ArgumentError` for labels or probabilities outside [0, 1] and for any
+    other `reduction`.
 
     >>> import tinygraph as tg
     >>> z = tg.parameter([[0.0, 1000.0, -1000.0]])
@@ -228,17 +228,17 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
 
 
 def _as_wide_as(x: Tensor, labels: Tensor) -> Tensor:
-    """Labels that are whole numbers or truth values, in a narrower dtype than they would make of `x`."""
+    """Return integer or boolean labels in the dtype of `x` if they would widen it; return other labels unchanged."""
     dtype = x.dtype
     narrow = dtype.kind == "f" and dtype.itemsize < 8 and labels.dtype.kind in "iub"
     return astype(labels, dtype) if narrow else labels
 
 
-_checked: Any = None  # the labels last looked at; held here, they cannot be written to (see `Tensor.data`)
+_checked: Any = None  # the labels checked last; while they are held here, nobody can write to them (see `Tensor.data`)
 
 
 def _check_labels(y: Tensor) -> None:
-    """Labels are in [0, 1]; those of a training loop are looked at once."""
+    """Raise `ArgumentError` if labels lie outside [0, 1]. The labels of a training loop are checked only once."""
     global _checked
     labels = y._value
     if not ((labels >= 0) & (labels <= 1)).all():
@@ -250,7 +250,7 @@ def _check_labels(y: Tensor) -> None:
 
 
 def _outside(values: Any) -> str:
-    """The first of the values outside [0, 1], and how many more there are."""
+    """Return the first of the values outside [0, 1], and the number of the others, as text."""
     wrong = np.asarray(values)[~((values >= 0) & (values <= 1))]
     more = f" and {wrong.size - 1} more outside" if wrong.size > 1 else ""
     return f"{wrong.flat[0]}{more}"
@@ -262,7 +262,7 @@ def _check_reduction(reduction: str) -> None:
 
 
 def _pair(x: Any, y: Any, reduction: str) -> tuple[Tensor, Tensor]:
-    """Predictions and targets of the same shape."""
+    """Return predictions and targets as tensors; raise `ShapeError` if their shapes differ."""
     _check_reduction(reduction)
     x, y = floating(x), as_tensor(y)
     if x.shape != y.shape:
@@ -276,7 +276,7 @@ def _mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
 
 
 def _reduce(reduction: str, losses: Callable[..., Tensor], *operands: Any, **params: Any) -> Tensor:
-    """Losses, or their mean or sum; made as it is returned, for its name."""
+    """Return losses, or their mean or sum; the last op is in the return, so that it gets the user's name."""
     if reduction == "none":
         return losses(*operands, **params)
     each = losses(*operands, **params)
@@ -291,11 +291,12 @@ def log_loss_from_logits(
 ) -> Tensor:
     """The log loss (binary cross-entropy) of a = σ(z), for labels `y` of the same shape, from the logits `z`.
 
-    L = log(1 + eᶻ) − z y for each element, with dz = a − y: exact and finite for any finite z. With `pos_weight` p, one
-    number or an array that broadcasts to z, L = −(p y log a + (1 − y) log(1 − a)). PyTorch calls it
+    L = log(1 + eᶻ) − z y for each element, with dz = a − y, exact and finite for any finite z. With `pos_weight` p, a
+    number or an array that broadcasts to z, L = −(p y log a + (1 − y) log(1 − a)). PyTorch calls this loss
     ``binary_cross_entropy_with_logits``. Labels and `reduction` are as in `log_loss`.
 
-    Raises `ShapeError` where the shapes differ, `ArgumentError` for labels outside [0, 1] and for another `reduction`.
+    Raises `ShapeError` if the shapes differ, and `ArgumentError` for labels outside [0, 1] and for any other
+    `reduction`.
 
     >>> import tinygraph as tg
     >>> z = tg.parameter([0.0, 1000.0, -1000.0])
@@ -332,7 +333,7 @@ def log_loss_from_logits(
     flops=0,
 )
 def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
-    """Whether each class, along a new axis, is that of y."""
+    """Whether each class, along a new axis, is the class in y."""
     return xp.one_hot_along(y, classes=classes, axis=axis)
 
 
@@ -352,7 +353,7 @@ def one_hot_along_(xp: Any, y: ArrayLike, classes: int, axis: int) -> Any:
     flops=6,
 )
 def softmax_loss_(xp: Any, z: ArrayLike, y: ArrayLike, axis: int) -> Any:
-    """log Σ eᶻ − Σ y z along an axis, with dz = softmax(z) − y: the cross-entropy of y that add up to 1."""
+    """log Σ eᶻ − Σ y z along an axis, with dz = softmax(z) − y: the cross-entropy if the y add up to 1."""
     return xp.softmax_loss(z, y, axis=axis)
 
 
@@ -379,21 +380,21 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
 ) -> Tensor:
-    """The cross-entropy of a = softmax(z), for labels `y`, from the logits `z`; the classes are along `axis`.
+    """The cross-entropy of a = softmax(z) for labels `y`, from the logits `z`, with the classes along `axis`.
 
-    L = −Σ y log a for each example, with dz = a − y. `y` is either whole numbers, the class of each example, of the
-    shape of z without `axis`; or probabilities of the shape of z (one-hot or soft), which add up to 1 along `axis`. For
-    examples as rows that axis is −1, as columns 0; PyTorch's is always 1.
+    L = −Σ y log a for each example, with dz = a − y. `y` holds either the class of each example, an integer, in the
+    shape of z without `axis`; or probabilities (one-hot or soft) in the shape of z, which add up to 1 along `axis`. Use
+    axis −1 if examples are rows and 0 if they are columns; PyTorch's axis is always 1.
 
-    `reduction` is "mean" over the examples, "sum" or "none". With `weight`, a number for each class, classes count
-    accordingly, and the mean is a weighted one where labels are whole numbers. `label_smoothing` ε puts
-    (1 − ε) y + ε / classes in place of y. Examples labelled `ignore_index` do not count. As
-    ``torch.nn.functional.cross_entropy``; but the derivative by probabilities y is −z, where PyTorch's is −log a, which
-    is more by the same number for all classes: for y that keep adding up to 1, both are the same.
+    `reduction` is "mean" over the examples, "sum" or "none". `weight` has a weight for each class; for integer labels
+    the mean is then a weighted one. `label_smoothing` ε replaces y by (1 − ε) y + ε / classes. Examples labelled
+    `ignore_index` do not count. The arguments are those of ``torch.nn.functional.cross_entropy``. Here the derivative
+    by probabilities y is −z, while PyTorch's is −log a, which is larger by the same number for all classes; as long as
+    the y add up to 1, the two are equivalent.
 
-    Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are no integers, `ArgumentError` for
-    classes that z does not have (in compiled programs ``IndexError``), for probabilities that are negative or do not
-    add up to 1, and for other options.
+    Raises `ShapeError` for labels of another shape, `DTypeError` for classes that are not integers, and `ArgumentError`
+    for classes that z does not have (``IndexError`` in compiled programs), for probabilities that are negative or do
+    not add up to 1, and for invalid options.
 
     >>> import tinygraph as tg
     >>> z = tg.parameter([[0.0, 0.0], [1000.0, 0.0]])
@@ -409,7 +410,7 @@ def cross_entropy(
         raise ArgumentError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
     classes, dtype = z.shape[axis], z.dtype if z.dtype.kind == "f" else np.dtype(float)
     kept_axis = tuple(classes if i == axis else 1 for i in range(z.ndim))
-    target, counts, keep = y, None, None  # counts says how much each example counts in a mean, keep whether it does
+    target, counts, keep = y, None, None  # the weight of each example in a mean, and whether it counts at all
     if y.shape != z.shape:
         _check_classes(z, y, axis, ignore_index)
         if ignore_index is not None:
@@ -470,7 +471,7 @@ def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None
 
 
 def _check_distribution(y: Tensor, axis: int, position: int) -> None:
-    """Probabilities are not negative, and add up to 1."""
+    """Raise `ArgumentError` if probabilities are negative or do not add up to 1."""
     values = y._value
     if not (values >= 0).all():
         wrong = np.asarray(values)[~(values >= 0)]
@@ -525,13 +526,14 @@ _thirds = Domain(1 / 3, 1 / 3)
     "loss", samples=tuple(Sample(((2, 3), (2, 3)), {"reduction": r}, (_thirds, _thirds)) for r in ("mean", "none"))
 )
 def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") -> Tensor:
-    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, the sum along `axis`.
+    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, summed along `axis`.
 
-    0 log 0 = 0, and where p > 0 = q it is inf. The derivatives are log(p / q) + 1 and −p / q. `reduction` is "mean"
-    over the distributions, "sum" or "none". PyTorch's ``kl_div(log q, p, reduction="batchmean")`` is this mean, its
-    arguments in the other order and the first a logarithm; its "mean" divides by the number of elements.
+    0 log 0 = 0, and where p > 0 and q = 0 the divergence is inf. The derivatives are log(p / q) + 1 and −p / q.
+    `reduction` is "mean" over the distributions, "sum" or "none". PyTorch's ``kl_div(log q, p, reduction="batchmean")``
+    is this mean; its arguments are in the other order, and its first one is a logarithm. Its "mean" divides by the
+    number of elements.
 
-    Raises `ShapeError` where the shapes differ, `ArgumentError` for numbers that are negative or do not add up to 1.
+    Raises `ShapeError` if the shapes differ, and `ArgumentError` for numbers that are negative or do not add up to 1.
 
     >>> import tinygraph as tg
     >>> tg.kl_div([[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], reduction="none")
@@ -553,7 +555,7 @@ def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") 
     ),
 )
 def cosine_similarity(x: ArrayLike, y: ArrayLike, axis: int = -1, eps: float = 1e-8) -> Tensor:
-    """x · y / (max(‖x‖, ε) max(‖y‖, ε)) along `axis`; the others broadcast. PyTorch's axis is 1 unless told otherwise.
+    """x · y / (max(‖x‖, ε) max(‖y‖, ε)) along `axis`. Other axes broadcast. PyTorch's axis is 1 by default.
 
     >>> import tinygraph as tg
     >>> tg.cosine_similarity([[1.0, 0.0], [3.0, 4.0]], [3.0, 4.0])
@@ -576,9 +578,9 @@ _pairs = tuple(
 
 @composite("loss", samples=_pairs)
 def mse(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
-    """The squared error (x − y)² of predictions x and targets y of the same shape, with derivative 2 (x − y).
+    """The squared error (x − y)² of predictions x and targets y of the same shape. The derivative is 2 (x − y).
 
-    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ.
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ.
 
     >>> import tinygraph as tg
     >>> tg.mse([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
@@ -590,9 +592,9 @@ def mse(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Te
 
 @composite("loss", samples=_pairs)
 def mae(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
-    """The absolute error |x − y| of predictions x and targets y of the same shape; its derivative at 0 is 0.
+    """The absolute error |x − y| of predictions x and targets y of the same shape. The derivative at 0 is 0.
 
-    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ.
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ.
 
     >>> import tinygraph as tg
     >>> tg.mae([1.0, 2.0, 3.0], [1.0, 0.0, 0.0])
@@ -622,10 +624,10 @@ def huber_(xp: Any, x: ArrayLike, delta: float) -> Any:
 
 @composite("loss", samples=tuple(Sample(s.shapes, {**s.params, "delta": 0.7}) for s in _pairs))
 def huber(prediction: ArrayLike, target: ArrayLike, delta: float = 1.0, reduction: str = "mean") -> Tensor:
-    """e²/2 for errors e = x − y of at most δ, and δ (|e| − δ/2) beyond; its derivative is max(−δ, min(e, δ)).
+    """e²/2 for errors e = x − y with |e| ≤ δ, and δ (|e| − δ/2) beyond. The derivative is max(−δ, min(e, δ)).
 
-    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
-    `ArgumentError` where `delta` is not positive.
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ, and
+    `ArgumentError` if `delta` is not positive.
 
     >>> import tinygraph as tg
     >>> tg.huber([0.5, 3.0], [0.0, 0.0], reduction="none")
@@ -639,10 +641,10 @@ def huber(prediction: ArrayLike, target: ArrayLike, delta: float = 1.0, reductio
 
 @composite("loss", samples=tuple(Sample(s.shapes, {**s.params, "beta": 0.7}) for s in _pairs))
 def smooth_l1(prediction: ArrayLike, target: ArrayLike, beta: float = 1.0, reduction: str = "mean") -> Tensor:
-    """e²/(2 β) for errors e = x − y of at most β, and |e| − β/2 beyond: `huber` with δ = β, over β.
+    """e²/(2 β) for errors e = x − y with |e| ≤ β, and |e| − β/2 beyond: `huber` with δ = β, divided by β.
 
-    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
-    `ArgumentError` where `beta` is not positive (for 0 that is `mae`).
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ, and
+    `ArgumentError` if `beta` is not positive (the loss for β = 0 is `mae`).
 
     >>> import tinygraph as tg
     >>> tg.smooth_l1([0.5, 3.0], [0.0, 0.0], beta=0.5, reduction="none")
@@ -666,9 +668,9 @@ def smooth_l1(prediction: ArrayLike, target: ArrayLike, beta: float = 1.0, reduc
     ),
 )
 def hinge(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
-    """max(0, 1 − y x) for predictions x and labels y, −1 or 1, of the same shape; its derivative at y x = 1 is 0.
+    """max(0, 1 − y x) for predictions x and labels y, −1 or 1, of the same shape. The derivative at y x = 1 is 0.
 
-    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` where the shapes differ,
+    `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ, and
     `ArgumentError` for other labels.
 
     >>> import tinygraph as tg

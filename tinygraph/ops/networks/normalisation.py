@@ -1,6 +1,6 @@
-"""Layers that normalise, and attention: composed, as the textbook's equations come out of the compositions.
+"""Normalisation layers, dropout and attention, composed so that their equations are those of the textbook.
 
-That is stable: variances are of what has been centred, ε keeps roots away from 0, a softmax subtracts the largest.
+They are stable: variances are computed from centred numbers, ε keeps roots away from 0, softmax subtracts the maximum.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ __all__ = [
 
 
 def _standardised(x: Tensor, axes: Shape, eps: float) -> Tensor:
-    """x less its mean, over the root of its variance, along axes."""
+    """Return (x − mean(x)) / √(var(x) + eps), with the mean and the variance along `axes`."""
     axis = axes[0] if len(axes) == 1 else axes
     centred = x - mean(x, axis=axis, keepdims=True)
     return centred / sqrt(mean(centred**2, axis=axis, keepdims=True) + eps)
 
 
 class _Affine(NamedTuple):
-    """weight ∗ y + bias, both of `shape`, as arrays of the shape `kept`."""
+    """weight ∗ y + bias, both of the shape `shape`, as arrays of the shape `kept`."""
 
     weight: Any
     bias: Any
@@ -53,7 +53,7 @@ class _Affine(NamedTuple):
     kept: Shape
 
     def __call__(self, function: Callable[..., Tensor], *args: Any) -> Tensor:
-        """Of the result of a function. What comes last is made as it is returned: so it gets the user's name."""
+        """Apply weight and bias to `function(*args)`; the last op is in the return, so that it gets the user's name."""
         if self.weight is None and self.bias is None:
             return function(*args)
         y = function(*args)
@@ -72,7 +72,7 @@ class _Affine(NamedTuple):
 
 
 def _last_axes(x: Tensor, normalized_shape: Any) -> Shape:
-    """The last axes, which have the lengths of `normalized_shape`."""
+    """Return `normalized_shape` as a tuple; raise `ShapeError` if the last axes of x have other lengths."""
     whole = isinstance(normalized_shape, (tuple, list))
     shape = tuple(map(index, normalized_shape if whole else (normalized_shape,)))
     if not shape or x.shape[-len(shape) :] != shape:
@@ -81,7 +81,7 @@ def _last_axes(x: Tensor, normalized_shape: Any) -> Shape:
 
 
 def _channels(x: Tensor, least: int = 2) -> tuple[Shape, Shape]:
-    """The shape of what has a number for each channel, axis 1, and that shape as it broadcasts over x."""
+    """Return the shape (C,) of a number for each channel (axis 1), and that shape as it broadcasts over x."""
     if x.ndim < least:
         raise misfit((x,), f"the input has {least} axes or more, the channels along axis 1")
     return (x.shape[1],), (x.shape[1], *(1,) * (x.ndim - 2))
@@ -105,10 +105,10 @@ def layer_norm(
 ) -> Tensor:
     """y = γ ∗ (x − μ) / √(σ² + ε) + β, with mean μ and variance σ² over the last axes (Ba, Kiros, Hinton 2016).
 
-    `normalized_shape` are the lengths of these axes, of which `weight` γ and `bias` β have the shape. As
+    `normalized_shape` is the lengths of these axes; `weight` γ and `bias` β have that shape. The arguments are those of
     ``torch.nn.functional.layer_norm``.
 
-    Raises `ShapeError` where the last axes of `x`, or γ and β, have other lengths.
+    Raises `ShapeError` if the last axes of `x`, or γ and β, have other lengths.
 
     >>> import tinygraph as tg
     >>> tg.layer_norm([[1.0, 3.0], [10.0, 30.0]], 2, eps=0.0).data
@@ -125,12 +125,12 @@ def layer_norm(
 def rms_norm(
     x: ArrayLike, normalized_shape: int | Shape, weight: ArrayLike | None = None, eps: float | None = None
 ) -> Tensor:
-    """y = γ ∗ x / √(mean x² + ε), the mean over the last axes (Zhang, Sennrich 2019).
+    """y = γ ∗ x / √(mean x² + ε), with the mean over the last axes (Zhang, Sennrich 2019).
 
-    `normalized_shape` are the lengths of these axes, of which `weight` γ has the shape; ε is the distance of 1 to the
-    next number unless it is given. As ``torch.nn.functional.rms_norm``.
+    `normalized_shape` is the lengths of these axes; `weight` γ has that shape. ε is by default the distance from 1 to
+    the next larger number of the dtype. The arguments are those of ``torch.nn.functional.rms_norm``.
 
-    Raises `ShapeError` where the last axes of `x`, or γ, have other lengths.
+    Raises `ShapeError` if the last axes of `x`, or γ, have other lengths.
 
     >>> import tinygraph as tg
     >>> tg.rms_norm([[3.0, 3.0]], 2, eps=0.0).data
@@ -168,12 +168,12 @@ def batch_norm(
 ) -> Tensor:
     """y = γ ∗ (x − μ) / √(σ² + ε) + β for each channel (Ioffe, Szegedy 2015).
 
-    `x` is (N, C) or (N, C, …), all else (C,). With `training`, the mean μ and the variance σ² are those of the batch
-    over all axes but 1; otherwise `running_mean` and `running_var`. These are not changed: `running_statistics` gives
-    the next ones.
+    `x` has the shape (N, C) or (N, C, …), and all other arrays (C,). With `training`, the mean μ and the variance σ²
+    are those of the batch, over all axes except 1; otherwise they are `running_mean` and `running_var`. These do not
+    change: `running_statistics` returns the next ones.
 
-    Raises `ShapeError` for other shapes, `ArgumentError` in training where a channel has one number only, and without
-    running statistics otherwise.
+    Raises `ShapeError` for other shapes, and `ArgumentError` if a channel has only one number in training, or if
+    running statistics are missing otherwise.
 
     >>> import tinygraph as tg
     >>> tg.batch_norm([[1.0, 10.0], [3.0, 30.0]], training=True, eps=0.0).data
@@ -206,7 +206,7 @@ def _statistics(x: Tensor, mu: Any, var: Any, shape: Shape) -> tuple[Tensor, Ten
 
 
 class RunningStatistics(NamedTuple):
-    """Mean and variance of each channel, as averages over the batches seen so far."""
+    """The mean and the variance of each channel, as averages over the batches so far."""
 
     mean: Tensor
     var: Tensor
@@ -219,12 +219,12 @@ class RunningStatistics(NamedTuple):
 def running_statistics(
     x: ArrayLike, running_mean: ArrayLike, running_var: ArrayLike, momentum: float = 0.1
 ) -> RunningStatistics:
-    """What `batch_norm` uses after training, with one more batch: (1 − momentum) · old + momentum · new.
+    """The statistics for `batch_norm`, updated by one batch: (1 − momentum) · old + momentum · new.
 
-    `x` is (N, C) or (N, C, …), mean and variance (C,); the new variance is Σ (x − μ)² / (n − 1), as in PyTorch. Begin
-    with zeros and ones. Keep the ``.data`` of the results, lest a graph grow from step to step.
+    `x` has the shape (N, C) or (N, C, …), mean and variance (C,). The new variance is Σ (x − μ)² / (n − 1), as in
+    PyTorch. Begin with zeros and ones. Keep the ``.data`` of the results; otherwise a graph grows from step to step.
 
-    Raises `ShapeError` for other shapes, `ArgumentError` where a channel has one number only.
+    Raises `ShapeError` for other shapes, and `ArgumentError` if a channel has only one number.
 
     >>> import tinygraph as tg
     >>> statistics = tg.running_statistics([[1.0], [3.0]], [0.0], [1.0])
@@ -253,11 +253,12 @@ def group_norm(
     bias: ArrayLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """y = γ ∗ (x − μ) / √(σ² + ε) + β, with mean μ and variance σ² of a group of channels of an example (Wu, He 2018).
+    """y = γ ∗ (x − μ) / √(σ² + ε) + β, with mean μ and variance σ² of each group of channels (Wu, He 2018).
 
-    `x` is (N, C) or (N, C, …), `weight` γ and `bias` β are (C,). As ``torch.nn.functional.group_norm``.
+    `x` has the shape (N, C) or (N, C, …), `weight` γ and `bias` β (C,). Each example has groups of its own. The
+    arguments are those of ``torch.nn.functional.group_norm``.
 
-    Raises `ShapeError` for other shapes, `ArgumentError` where the channels cannot be split into as many groups.
+    Raises `ShapeError` for other shapes, and `ArgumentError` if the channels cannot be split into `num_groups` groups.
 
     >>> import tinygraph as tg
     >>> tg.group_norm([[1.0, 3.0, 10.0, 30.0]], 2, eps=0.0).data
@@ -279,11 +280,11 @@ def group_norm(
 def instance_norm(
     x: ArrayLike, weight: ArrayLike | None = None, bias: ArrayLike | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """y = γ ∗ (x − μ) / √(σ² + ε) + β, with mean μ and variance σ² of a channel of an example (Ulyanov 2016).
+    """y = γ ∗ (x − μ) / √(σ² + ε) + β, with mean μ and variance σ² of each channel of each example (Ulyanov 2016).
 
-    `x` is (N, C, …) with one further axis or more, `weight` γ and `bias` β are (C,).
+    `x` has the shape (N, C, …) with at least one more axis; `weight` γ and `bias` β have (C,).
 
-    Raises `ShapeError` for other shapes, `ArgumentError` where a channel of an example has one number only.
+    Raises `ShapeError` for other shapes, and `ArgumentError` if a channel of an example has only one number.
 
     >>> import tinygraph as tg
     >>> tg.instance_norm([[[1.0, 3.0], [10.0, 30.0]]], eps=0.0).data
@@ -302,9 +303,9 @@ def instance_norm(
     samples=(Sample(((3,),)), Sample(((2, 3),), {"axis": 0}), Sample(((2, 3, 2),), {"axis": (0, -1)})),
 )
 def normalize(x: ArrayLike, axis: int | Shape = -1, eps: float = 1e-12) -> Tensor:
-    """y = x / max(‖x‖, ε) with the Euclidean norm along `axis`; where x = 0, the derivative is 1/ε.
+    """y = x / max(‖x‖, ε) with the Euclidean norm along `axis`. Where x = 0, the derivative is 1/ε.
 
-    PyTorch's ``normalize`` is along axis 1 unless told otherwise.
+    The default axis of PyTorch's ``normalize`` is 1.
 
     >>> import tinygraph as tg
     >>> tg.normalize([[3.0, 4.0], [0.0, 0.0]]).data
@@ -333,11 +334,11 @@ def dropout(
 ) -> Tensor:
     """x ∗ mask / (1 − p), where the mask is 0 with probability p and 1 otherwise (Srivastava et al. 2014).
 
-    The mask is drawn from `rng`, or given: then draw it as ``rng.random(x.shape) >= p``, and nothing here is random,
-    which is what `compile` needs. Without `training`, x.
+    The mask is drawn from `rng`, or given: draw it as ``rng.random(x.shape) >= p``. With a given mask nothing is random
+    here, as `compile` needs it. If `training` is false, the result is x.
 
-    Raises `ArgumentError` without both or with both, for other numbers in the mask, and where `p` is no probability;
-    `ShapeError` where the mask does not broadcast to the shape of `x`.
+    Raises `ArgumentError` unless exactly one of `mask` and `rng` is given, for a mask of other numbers, and if `p` is
+    not a probability; raises `ShapeError` if the mask does not broadcast to the shape of `x`.
 
     >>> import tinygraph as tg
     >>> tg.dropout([1.0, 2.0, 3.0], [True, False, True], p=0.5).data
@@ -359,7 +360,7 @@ def dropout(
         raise misfit((x, mask), "the mask broadcasts to the shape of the input")
     if not ((mask._value == 0) | (mask._value == 1)).all():
         raise ArgumentError(
-            "the mask of dropout is 1, or True, for what to keep and 0 for the rest; it is divided by 1 − p here,"
+            "the mask of dropout is 1 or True for elements to keep and 0 for others; dropout divides by 1 − p itself,"
             " so do not divide the mask"
         )
     return x * mask / (1 - p) if p < 1 else x * mask
@@ -391,12 +392,12 @@ def scaled_dot_product_attention(
 ) -> Tensor:
     """softmax(Q Kᵀ / √d) V (Vaswani et al. 2017), as ``torch.nn.functional.scaled_dot_product_attention``.
 
-    `query` Q is (…, L, d), `key` K (…, S, d), `value` V (…, S, e), the result (…, L, e); leading axes, such as examples
-    and heads, broadcast. `scale` is 1/√d unless it is given. `attn_mask` broadcasts to (…, L, S): boolean, True for
-    what takes part; or floating, and added to the scores. With `is_causal` the i-th query sees the first i keys. A
-    query that sees no key gives 0. With `dropout_p` weights are dropped by `rng`.
+    `query` Q has the shape (…, L, d), `key` K (…, S, d), `value` V (…, S, e), and the result (…, L, e). Leading axes,
+    such as examples and heads, broadcast. `scale` is 1/√d by default. `attn_mask` broadcasts to (…, L, S); it is either
+    boolean, True for keys that take part, or floating and added to the scores. With `is_causal`, the i-th query sees
+    the first i keys. A query that sees no key gives 0. With `dropout_p`, weights are dropped at random by `rng`.
 
-    Raises `ShapeError` for other shapes, `DTypeError` for another mask, `ArgumentError` for a mask beside `is_causal`.
+    Raises `ShapeError` for other shapes, `DTypeError` for other masks, and `ArgumentError` for a mask with `is_causal`.
 
     >>> import tinygraph as tg
     >>> tg.scaled_dot_product_attention([[0.0], [0.0]], [[1.0], [1.0]], [[2.0], [4.0]], is_causal=True).data
@@ -415,20 +416,20 @@ def scaled_dot_product_attention(
         scores = products * scale
     if is_causal:
         if attn_mask is not None:
-            raise ArgumentError("attn_mask and is_causal exclude each other: put what is causal into the mask")
+            raise ArgumentError("attn_mask and is_causal exclude each other: make the mask causal instead")
         weights = softmax(where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf), axis=-1)
     elif attn_mask is None:
         weights = softmax(scores, axis=-1)
     else:
         mask = as_tensor(attn_mask)
         if mask.dtype.kind not in "bf":
-            raise DTypeError(f"attn_mask is boolean, True for what takes part, or floating, not {mask.dtype}")
+            raise DTypeError(f"attn_mask is boolean, True for keys that take part, or floating, not {mask.dtype}")
         if not broadcasts_to(mask.shape, scores.shape):
             raise misfit((*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)")
         taking = mask
         if mask.dtype.kind == "f":
             scores, taking = scores + mask, not_equal(mask, -np.inf)
-        lowest = float(np.finfo(scores.dtype).min)  # finite, so that a row of nothing else is no NaN, and then 0
+        lowest = float(np.finfo(scores.dtype).min)  # finite: a row of nothing else then gives 0, not NaN
         weights = where(taking, softmax(where(taking, scores, lowest), axis=-1), 0.0)
     if dropout_p:
         weights = dropout(weights, p=dropout_p, rng=rng)

@@ -1,8 +1,8 @@
-"""Running sums and products, and differences: operations along an axis that keep it.
+"""Running sums and products, and differences: operations along an axis that keep the axis.
 
-A running product is differentiated without a division, which would not bear zeros: what the derivative needs are the
-products before and after each element, and a linear recurrence. These three are closed under differentiation. The
-first derivatives of products are kernels of their own, in which a product on the way may leave the range of numbers.
+The derivative of a running product is computed without a division, which would fail at zeros: it takes the products
+before and after each element and a linear recurrence. The derivatives of these three are made of the three again. The
+first derivatives of products are kernels of their own, in which an intermediate product may overflow or underflow.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def recurrence_(xp: Any, x: ArrayLike, b: ArrayLike, axis: int, reverse: bool) -
 
 
 def _of_two_products(xp: Any, g: Any, x: Any, before: Any, after: Any, axis: int) -> Any:
-    """The derivative of before ∗ after, by the elements in the products before each, and in the sums of those after."""
+    """Return the derivative of before ∗ after by the elements in the products before and in the products after."""
     by_before = before * xp.recurrence(x, g * after, axis=axis, reverse=True)
     return by_before + after * xp.recurrence(x, g * before, axis=axis, reverse=False)
 
@@ -128,12 +128,12 @@ def prod_others_(xp: Any, x: ArrayLike, axis: int) -> Any:
     flops=5,
 )
 def cumprod_gradient_(xp: Any, x: ArrayLike, c: ArrayLike, axis: int) -> Any:
-    """y_k = Σ c_i Π x_j over i ≥ k and j ≤ i, j ≠ k: what the cotangents c of running products give their elements."""
+    """y_k = Σ c_i Π x_j over i ≥ k and j ≤ i, j ≠ k: the gradient of running products whose cotangents are c."""
     return xp.cumprod_gradient(x, c, axis=axis)
 
 
 def _summed_products(xp: Any, t: Any, x: Any, axis: int) -> Any:
-    """Σ t_k Π x_j over k ≤ i and k < j ≤ i."""
+    """Return Σ t_k Π x_j over k ≤ i and k < j ≤ i."""
     return t + x * xp.recurrence(x, t, axis=axis, reverse=False)
 
 
@@ -164,7 +164,7 @@ def cumulative_prod_(xp: Any, x: ArrayLike, axis: int) -> Any:
 
 
 def _along(function: str, x: ArrayLike, axis: int | None, dtype: Any) -> tuple[Tensor, int]:
-    """What to run along, and the axis, which need not be given where there is but one."""
+    """Return x, in the given dtype, and the axis to run along, which may be None if x has at most one."""
     x = as_tensor(x)
     if axis is None and x.ndim > 1:
         raise ArgumentError(f"{function} of an array of shape {x.shape} needs an axis; reshape(x, -1) has but one")
@@ -183,10 +183,10 @@ _public = (*_samples, Sample(((3,),)), Sample(((2, 3),), {"axis": 1, "include_in
 
 @composite("reduction", samples=_public)
 def cumulative_sum(x: ArrayLike, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
-    """y_i = Σ x_j over j ≤ i, along `axis`, which may be left out where there is but one.
+    """y_i = Σ x_j over j ≤ i, along `axis`, which may be left out if x has only one.
 
-    With `include_initial` a 0 comes first, and the result is longer by one; `dtype` is that to add up in.
-    Raises `ArgumentError` for several axes and none given.
+    With `include_initial`, a 0 comes first and the result is longer by one. The sums are computed in `dtype` if it is
+    given. Raises `ArgumentError` if x has several axes and no `axis` is given.
 
     >>> import tinygraph as tg
     >>> tg.cumulative_sum([1.0, 2.0, 3.0], include_initial=True)
@@ -199,10 +199,11 @@ def cumulative_sum(x: ArrayLike, axis: int | None = None, dtype: Any = None, inc
 
 @composite("reduction", samples=_public)
 def cumulative_prod(x: ArrayLike, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
-    """y_i = Π x_j over j ≤ i, along `axis`, which may be left out where there is but one.
+    """y_i = Π x_j over j ≤ i, along `axis`, which may be left out if x has only one.
 
-    Its derivatives are exact also where elements are 0. With `include_initial` a 1 comes first, and the result is
-    longer by one; `dtype` is that to multiply in. Raises `ArgumentError` for several axes and none given.
+    The derivatives are exact even if elements are 0. With `include_initial`, a 1 comes first and the result is longer
+    by one. The products are computed in `dtype` if it is given. Raises `ArgumentError` if x has several axes and no
+    `axis` is given.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([2.0, 0.0, 3.0])
@@ -217,7 +218,7 @@ def cumulative_prod(x: ArrayLike, axis: int | None = None, dtype: Any = None, in
 
 @composite("reduction", samples=_samples)
 def nancumsum(x: ArrayLike, axis: int | None = None) -> Tensor:
-    """The running sums in which a NaN counts as 0, with the derivative 0; without `axis` of all elements in a row.
+    """Running sums in which a NaN counts as 0, with the derivative 0. Without `axis`, x is flattened first.
 
     >>> import tinygraph as tg
     >>> tg.nancumsum([1.0, np.nan, 3.0])
@@ -229,7 +230,7 @@ def nancumsum(x: ArrayLike, axis: int | None = None) -> Tensor:
 
 @composite("reduction", samples=_samples)
 def nancumprod(x: ArrayLike, axis: int | None = None) -> Tensor:
-    """The running products in which a NaN counts as 1, with the derivative 0; without `axis` of all elements in a row.
+    """Running products in which a NaN counts as 1, with the derivative 0. Without `axis`, x is flattened first.
 
     >>> import tinygraph as tg
     >>> tg.nancumprod([2.0, np.nan, 3.0])
@@ -254,10 +255,10 @@ def nancumprod(x: ArrayLike, axis: int | None = None) -> Tensor:
 def diff(
     x: ArrayLike, n: int = 1, axis: int = -1, prepend: ArrayLike | None = None, append: ArrayLike | None = None
 ) -> Tensor:
-    """y_i = x_i+1 − x_i along `axis`, and so on `n` times; `prepend` and `append` are joined to x first.
+    """y_i = x_i+1 − x_i along `axis`, repeated `n` times; `prepend` and `append` are joined to x first.
 
-    These have the shape of x but for that axis, or are numbers. Of booleans y tells where they change.
-    Raises `ArgumentError` for a negative `n` and for an array without axes.
+    `prepend` and `append` are numbers, or have the shape of x except along `axis`. For booleans, y says where they
+    change. Raises `ArgumentError` if `n` is negative or x has no axes.
 
     >>> import tinygraph as tg
     >>> tg.diff([1.0, 4.0, 9.0], prepend=0.0)
@@ -283,7 +284,7 @@ def diff(
 
 
 def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
-    """Σ g_k ∂y_k/∂x_i over k ≥ i, where y_k = log(e^y_k−1 + e^x_k) has the derivatives of `logaddexp`."""
+    """Return Σ g_k ∂y_k/∂x_i over k ≥ i; y_k = log(e^y_k−1 + e^x_k) has the derivatives of `logaddexp`."""
     first, earlier, later = (along(axis % x.ndim, part) for part in (slice(1), slice(-1), slice(1, None)))
     one = np.ones(x[first].shape, x.dtype)  # y_0 is x_0
     by_sum = xp.concat([one, xp.sigmoid(xp.difference(y[earlier], x[later]))], axis=axis)
@@ -300,7 +301,7 @@ def _of_running_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: int) -> Any:
     source="np.logaddexp.accumulate({0}, {axis})",
 )
 def logcumsumexp(xp: Any, x: ArrayLike, axis: int) -> Any:
-    """y_i = log Σ exp x_j over j ≤ i, along `axis`. Never overflows.
+    """y_i = log Σ exp x_j over j ≤ i, along `axis`, without overflow.
 
     >>> tg.logcumsumexp([1000.0, 1000.0], axis=0).data.tolist()
     [1000.0, 1000.6931471805599]
@@ -309,7 +310,7 @@ def logcumsumexp(xp: Any, x: ArrayLike, axis: int) -> Any:
 
 
 class Running(NamedTuple):
-    """The largest elements so far, or the smallest, and where they stand."""
+    """The largest or the smallest elements so far, and their indices."""
 
     values: Tensor
     indices: Tensor
@@ -317,19 +318,19 @@ class Running(NamedTuple):
 
 @op("reduction", None, notation="argcummax_{axis}({0})", run=kernels.argcummax, samples=_samples)
 def argcummax_(xp: Any, x: ArrayLike, axis: int) -> Any:
-    """Where the largest element so far stands, the last of several; a NaN is the largest."""
+    """The index of the largest element so far, the last one of several; a NaN counts as the largest."""
     return xp.argcummax(x, axis=axis)
 
 
 @op("reduction", None, notation="argcummin_{axis}({0})", run=kernels.argcummin, samples=_samples)
 def argcummin_(xp: Any, x: ArrayLike, axis: int) -> Any:
-    """Where the smallest element so far stands, the last of several; a NaN is the smallest."""
+    """The index of the smallest element so far, the last one of several; a NaN counts as the smallest."""
     return xp.argcummin(x, axis=axis)
 
 
 @composite("reduction", samples=_samples)
 def cummax(x: ArrayLike, axis: int) -> Running:
-    """y_i = max x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
+    """y_i = max x_j over j ≤ i, along `axis`, and its index. In a tie, the last element counts and gets the gradient.
 
     >>> import tinygraph as tg
     >>> tg.cummax([1.0, 3.0, 2.0], axis=0).values
@@ -342,7 +343,7 @@ def cummax(x: ArrayLike, axis: int) -> Running:
 
 @composite("reduction", samples=_samples)
 def cummin(x: ArrayLike, axis: int) -> Running:
-    """y_i = min x_j over j ≤ i, along `axis`, and where it stands: the last of those that tie, which gets the gradient.
+    """y_i = min x_j over j ≤ i, along `axis`, and its index. In a tie, the last element counts and gets the gradient.
 
     >>> import tinygraph as tg
     >>> tg.cummin([3.0, 1.0, 2.0], axis=0).values

@@ -1,7 +1,7 @@
 """Norms of vectors and matrices.
 
-That of a vector is a primitive, since its gradient has to hold where it is 0. The others are composed of it, of sums
-and of singular values.
+The norm of a vector is a primitive, because its gradient must be defined where the norm is 0. The others are composed
+of it, of sums and of singular values.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ __all__ = [
     samples=(Domain(), Domain(0.5, 2.0, signs=True)),
 )
 def ratio_(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """x / y, and 0 where y is, where its derivative is infinite; ±1 where both are infinite."""
+    """x / y, and 0 where y is 0, where the derivative would be infinite; ±1 where both are infinite."""
     return xp.ratio(x, y)
 
 
 def _of_norm(xp: Any, g: Any, y: Any, x: Any, ord: float, axis: Axis, keepdims: bool) -> Any:
-    """sign(x) (|x| / y)^(p − 1), and 0 where y is 0 and, for p < 1, where x is."""
+    """Return g sign(x) (|x| / y)^(p − 1), and 0 where y is 0 and, for p < 1, where x is 0."""
     if ord == 2 and (q := without_factor(g, y)) is not None:
         return x * (q if np.ndim(q) == 0 else spread(xp, xp.broadcast_to(q, y.shape), x.shape, axis, keepdims))
     g, y = spread(xp, g, x.shape, axis, keepdims), spread(xp, y, x.shape, axis, keepdims)
@@ -82,7 +82,7 @@ _norms = (
     flops=2,
 )
 def vector_norm_(xp: Any, x: ArrayLike, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> Any:
-    """(Σ |x|ᵖ)^(1/p) for a finite p that is not 0."""
+    """(Σ |x|ᵖ)^(1/p) for a finite p other than 0."""
     return xp.vector_norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
@@ -101,10 +101,11 @@ def vector_norm_(xp: Any, x: ArrayLike, ord: float = 2, axis: Axis = None, keepd
     ),
 )
 def vector_norm(x: ArrayLike, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
-    """‖x‖ₚ = (Σ |x|ᵖ)^(1/p) along `axis`, an integer, a tuple of them, or None for all elements.
+    """‖x‖ₚ = (Σ |x|ᵖ)^(1/p) along `axis`, which is an integer, a tuple of integers, or None for all elements.
 
-    p is `ord`, any number; ``inf`` and ``-inf`` give the largest and the smallest |x|, 0 the number of elements that
-    are not 0. The derivative is sign(x) (|x|/‖x‖)ᵖ⁻¹, and 0 where the norm is 0. Neither overflows before the norm.
+    p is `ord`, a number. ``inf`` and ``-inf`` give the largest and the smallest |x|, and 0 gives the number of elements
+    other than 0. The derivative is sign(x) (|x|/‖x‖)ᵖ⁻¹, and 0 where the norm is 0. Powers do not overflow unless the
+    norm itself does.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([3.0, 4.0])
@@ -133,13 +134,13 @@ def vector_norm(x: ArrayLike, axis: Axis = None, keepdims: bool = False, ord: fl
     ),
 )
 def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """A norm of a matrix, or of each in a stack.
+    """A norm of a matrix, or of each matrix in a stack.
 
-    `ord` is "fro" for √Σ x²; "nuc" for the sum of the singular values, 2 and -2 for the largest and the smallest; 1 and
-    -1 for the largest and the smallest sum of |x| over a column, ``inf`` and ``-inf`` over a row. Those that tie share
-    the gradient equally.
+    `ord` "fro" gives √Σ x²; "nuc" the sum of the singular values, and 2 and -2 the largest and the smallest of them; 1
+    and -1 give the largest and the smallest sum of |x| over a column, and ``inf`` and ``-inf`` those over a row. Sums
+    or singular values that tie share the gradient equally.
 
-    Raises `ArgumentError` for another `ord`.
+    Raises `ArgumentError` for any other `ord`.
 
     >>> import tinygraph as tg
     >>> tg.matrix_norm([[3.0, 0.0], [0.0, 4.0]])
@@ -175,8 +176,8 @@ def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: Any = "fro") -> Tenso
 def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """A norm of a vector or of a matrix, as ``np.linalg.norm``: see `vector_norm` and `matrix_norm`.
 
-    `axis` is one axis for vectors, two for matrices. Without it `x` is a vector or a matrix itself; without `ord` also,
-    of any shape, it is √Σ x² over all elements.
+    `axis` is one axis for vectors and a pair of axes for matrices. Without `axis`, `x` itself is the vector or the
+    matrix. With neither `axis` nor `ord`, `x` may have any shape, and the norm is √Σ x² over all its elements.
 
     >>> import tinygraph as tg
     >>> tg.norm([3.0, 4.0])

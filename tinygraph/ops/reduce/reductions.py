@@ -1,7 +1,7 @@
-"""Operations that reduce axes: ``axis`` is an integer, a tuple of them, or None for all.
+"""Reductions over axes: ``axis`` is an integer, a tuple of integers, or None for all axes.
 
-Primitives, since NumPy has them in one call; but what skips NaN is composed of `where` and these, so that a NaN gets
-the gradient 0. The extremes that skip NaN are primitives: a number in place of a NaN might tie with another.
+Most are primitives, since NumPy has each in one call. Those that skip NaN are composed of `where` and the primitives,
+so that a NaN gets the gradient 0. `nanmax` and `nanmin` are primitives, as a number in place of a NaN might tie.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
     "sum",
 ]
 
-# called with positional arguments, which is faster than NumPy's own np.sum, np.max and np.min
+# These are called with positional arguments, which is faster than NumPy's own np.sum, np.max and np.min.
 _add: Any = np.add.reduce
 _maximum: Any = np.maximum.reduce
 _minimum: Any = np.minimum.reduce
@@ -68,20 +68,20 @@ _with_empty = (*_samples, Sample(((0, 3),), {"axis": 0}), Sample(((0,),)))
 
 
 def spread(xp: Any, g: Any, shape: Shape, axis: Axis, keepdims: bool) -> Any:
-    """A result of a reduction, repeated along the reduced axes."""
+    """Repeat `g`, shaped like the result of a reduction, along the reduced axes."""
     if axis is not None and not keepdims:
         g = xp.reshape(g, kept(shape, axis))
     return xp.broadcast_to(g, shape)
 
 
 def reduced_axes(ndim: int, axis: Axis) -> Shape:
-    """The axes that a reduction over `axis` reduces, in order."""
+    """Return the axes that a reduction over `axis` reduces, in ascending order."""
     given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return tuple(sorted(i % ndim for i in given)) if ndim else ()
 
 
 def in_line(xp: Any, x: Any, axis: Axis) -> Any:
-    """The elements along `axis`, one after the other along a last axis."""
+    """Move the elements along `axis` to one last axis."""
     axes = reduced_axes(x.ndim, axis)
     rest = tuple(i for i in range(x.ndim) if i not in axes)
     order = (*rest, *axes)
@@ -91,7 +91,7 @@ def in_line(xp: Any, x: Any, axis: Axis) -> Any:
 
 
 def _out_of_line(xp: Any, y: Any, shape: Shape, axis: Axis) -> Any:
-    """What `in_line` made of a shape, put back."""
+    """Return `y`, arranged as `in_line` returns it, in the original `shape`."""
     axes = reduced_axes(len(shape), axis)
     order = (*(i for i in range(len(shape)) if i not in axes), *axes)
     turned_shape = tuple(shape[i] for i in order)
@@ -107,7 +107,7 @@ def _sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     if x.dtype.kind != "f" or x.dtype == np.float16:  # NumPy adds these up in a wider dtype
         return np.mean(x, axis, keepdims=keepdims)
-    # a true division by a Python integer keeps the dtype; of an empty sum, 0/0 is NaN as in NumPy
+    # a true division by a Python integer keeps the dtype; for an empty sum, 0/0 is NaN as in NumPy
     return np.true_divide(_add(x, axis, None, None, keepdims), reduced_count(x.shape, axis))
 
 
@@ -155,7 +155,7 @@ def sum(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     arithmetic="mean",
 )
 def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The mean of the elements along `axis`; of no elements it is NaN.
+    """The mean of the elements along `axis`, or NaN if there are none.
 
     >>> tg.mean([[1.0, 2.0], [3.0, 4.0]], axis=1, keepdims=True).data.tolist()
     [[1.5], [3.5]]
@@ -164,7 +164,7 @@ def mean(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> An
 
 
 def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """The product of all others; a division by x would not bear zeros."""
+    """Multiply g by the product of all other elements; a division by x would fail at zeros."""
     if isinstance(axis, int) and x.ndim:
         others = xp.prod_others(x, axis=axis)
     else:
@@ -180,9 +180,9 @@ def _of_product(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> 
     samples=_with_empty,
 )
 def prod(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The product of the elements along `axis`; of no elements it is 1.
+    """The product of the elements along `axis`, or 1 if there are none.
 
-    The derivative by each is the product of the others, exactly so where some are 0.
+    The derivative by each element is the product of the others, exactly so even if some are 0.
 
     >>> x = tg.parameter([0.0, 2.0, 3.0])
     >>> tg.prod(x).backward()
@@ -193,7 +193,7 @@ def prod(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> An
 
 
 def _of_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """The gradient goes to the extreme element, in equal shares where several tie; of a NaN it is NaN."""
+    """Send the gradient to the extreme element, in equal shares if several tie; if the extreme is NaN, it is NaN."""
     chosen = x == spread(xp, y, x.shape, axis, keepdims)
     count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
     return xp.where(chosen, spread(xp, g, x.shape, axis, keepdims), 0.0) / count
@@ -249,7 +249,7 @@ def min(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
     arithmetic="softmax",
 )
 def logsumexp_derivative_(xp: Any, x: ArrayLike, y: ArrayLike, axis: Axis = None) -> Any:
-    """The derivative of y = log Σ eˣ, once y is computed: the softmax, which ties between infinities share equally."""
+    """The derivative of y = log Σ eˣ in terms of y: the softmax, where infinities that tie have equal shares."""
     return xp.logsumexp_derivative(x, y, axis=axis)
 
 
@@ -271,9 +271,9 @@ def _of_logsumexp(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -
     flops=4,
 )
 def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """log Σ eˣ along `axis`, whose derivative is the softmax. Never overflows.
+    """log Σ eˣ along `axis`, without overflow. Its derivative is the softmax.
 
-    Where the result is infinite, the elements that tie share the gradient equally, as of `max`.
+    Where the result is infinite, the elements that tie share the gradient equally, as for `max`.
 
     >>> tg.logsumexp([1000.0, 1000.0]).item()
     1000.6931471805599
@@ -299,9 +299,9 @@ def logsumexp(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) 
     flops=5,
 )
 def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
-    """eˣ / Σ eˣ along `axis`: probabilities that add up to 1. Never overflows.
+    """eˣ / Σ eˣ along `axis`: probabilities that add up to 1, without overflow.
 
-    For examples as columns that is ``axis=0``.
+    If examples are columns, use ``axis=0``.
 
     >>> tg.softmax([[1000.0, 1000.0], [0.0, 0.0]], axis=1)
     Tensor([[0.5, 0.5],
@@ -326,7 +326,7 @@ def softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     flops=5,
 )
 def log_softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
-    """x − log Σ eˣ along `axis`: the logarithms of probabilities, precise where the probability would be 0 or 1.
+    """x − log Σ eˣ along `axis`: the logarithms of the softmax, precise even if a probability rounds to 0 or 1.
 
     >>> tg.log_softmax([[1000.0, 0.0]]).data.tolist()
     [[0.0, -1000.0]]
@@ -342,7 +342,7 @@ _marks = tuple(Sample(shapes, params, (Domain(0, 2, integer=True),)) for shapes,
 
 @op("reduction", None, notation="all_{axis}({0})", samples=_marks)
 def all(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Whether all elements along `axis` are true, that is not 0; without gradient.
+    """Whether all elements along `axis` are true, that is, not 0. It has no gradient.
 
     >>> tg.all([[True, False], [True, True]], axis=1)
     Tensor([False,  True], op=all)
@@ -352,7 +352,7 @@ def all(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 
 @op("reduction", None, notation="any_{axis}({0})", samples=_marks)
 def any(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """Whether any element along `axis` is true, that is not 0; without gradient.
+    """Whether any element along `axis` is true, that is, not 0. It has no gradient.
 
     >>> tg.any([[True, False], [False, False]], axis=1)
     Tensor([ True, False], op=any)
@@ -362,7 +362,7 @@ def any(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any
 
 @op("reduction", None, notation="count_{axis}({0} ≠ 0)", run=kernels.count_nonzero, samples=_marks)
 def count_nonzero(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """How many elements along `axis` are not 0; without gradient.
+    """The number of elements along `axis` that are not 0. It has no gradient.
 
     >>> tg.count_nonzero([[1.0, 0.0], [2.0, 3.0]], axis=1)
     Tensor([1, 2], op=count_nonzero)
@@ -383,7 +383,7 @@ _places = (
 
 @op("reduction", None, notation="argmax_{axis}({0})", samples=_places)
 def argmax(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where along `axis`, or among all elements in a row, the largest stands, the first of several; without gradient.
+    """The index of the largest element along `axis`, or among all elements; the first of a tie. It has no gradient.
 
     >>> tg.argmax([[1.0, 5.0], [3.0, 3.0]], axis=1)
     Tensor([1, 0], op=argmax)
@@ -393,7 +393,7 @@ def argmax(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = Fals
 
 @op("reduction", None, notation="argmin_{axis}({0})", samples=_places)
 def argmin(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where along `axis`, or among all elements in a row, the smallest stands, the first of several; without gradient.
+    """The index of the smallest element along `axis`, or among all elements; the first of a tie. It has no gradient.
 
     >>> tg.argmin([[1.0, 5.0], [3.0, 3.0]], axis=1)
     Tensor([0, 0], op=argmin)
@@ -401,11 +401,11 @@ def argmin(xp: Any, x: ArrayLike, axis: int | None = None, keepdims: bool = Fals
     return xp.argmin(x, axis=axis, keepdims=keepdims)
 
 
-# -- without what is NaN -------------------------------------------------------------------------------------------
+# -- reductions that skip NaN --------------------------------------------------------------------------------------
 
 
 def _of_known_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """As of an extreme; to a NaN goes nothing, also where there is nothing else."""
+    """Send the gradient to the extreme elements; a NaN gets none, even if all elements are NaN."""
     chosen = x == spread(xp, y, x.shape, axis, keepdims)
     count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
     share = spread(xp, g, x.shape, axis, keepdims) / xp.maximum(count, 1.0)
@@ -421,7 +421,7 @@ def _of_known_extreme(xp: Any, g: Any, y: Any, x: Any, axis: Axis, keepdims: boo
     source="np.fmax.reduce({0}, axis={axis}, keepdims={keepdims})",
 )
 def nanmax(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The largest element along `axis` that is not NaN; of NaN alone it is NaN. Elements that tie share the gradient.
+    """The largest element along `axis` that is not NaN, or NaN if all are. Elements that tie share the gradient.
 
     >>> tg.nanmax([[1.0, np.nan], [3.0, 4.0]], axis=1)
     Tensor([1., 4.], op=nanmax)
@@ -438,7 +438,7 @@ def nanmax(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> 
     source="np.fmin.reduce({0}, axis={axis}, keepdims={keepdims})",
 )
 def nanmin(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The smallest element along `axis` that is not NaN; of NaN alone it is NaN. Elements that tie share the gradient.
+    """The smallest element along `axis` that is not NaN, or NaN if all are. Elements that tie share the gradient.
 
     >>> tg.nanmin([[1.0, np.nan], [3.0, 4.0]], axis=1)
     Tensor([1., 3.], op=nanmin)
@@ -447,12 +447,12 @@ def nanmin(xp: Any, x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> 
 
 
 def without_nan(x: Tensor, instead: float = 0.0) -> Tensor:
-    """A number in place of each NaN, whose gradient is so 0."""
+    """Return x with the number `instead` in place of each NaN, which then gets the gradient 0."""
     return where(x != x, instead, x) if x.dtype.kind == "f" else x
 
 
 def divided(total: Tensor, count: Tensor) -> Tensor:
-    """A sum by how many it has, in the dtype of the sum, which may be too narrow to count in."""
+    """Divide a sum by a count, and keep the dtype of the sum, even if it is too narrow to hold the count."""
     if total.dtype.kind != "f" or total.dtype == np.float64:
         return total / count
     return astype(total / astype(count, np.float64), total.dtype)
@@ -460,7 +460,7 @@ def divided(total: Tensor, count: Tensor) -> Tensor:
 
 @composite("reduction", samples=_with_empty)
 def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum of the elements along `axis` that are not NaN; the derivative by a NaN is 0.
+    """The sum of the elements along `axis` that are not NaN. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([1.0, np.nan, 3.0])
@@ -474,7 +474,7 @@ def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @composite("reduction", samples=_with_empty)
 def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The product of the elements along `axis` that are not NaN; the derivative by a NaN is 0.
+    """The product of the elements along `axis` that are not NaN. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> tg.nanprod([2.0, np.nan, 3.0]).item()
@@ -485,7 +485,7 @@ def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @composite("reduction", samples=_samples)
 def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
+    """The mean of the elements along `axis` that are not NaN, or NaN if all are. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> tg.nanmean([[1.0, np.nan], [3.0, 5.0]], axis=1)
@@ -497,9 +497,9 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @composite("reduction", samples=_places)
 def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Where along `axis` the largest element stands that is not NaN; without gradient.
+    """The index of the largest element along `axis` that is not NaN. It has no gradient.
 
-    Raises `ArgumentError` where all are NaN.
+    Raises `ArgumentError` if all elements along the axis are NaN.
 
     >>> import tinygraph as tg
     >>> tg.nanargmax([np.nan, 5.0, 7.0]).item()
@@ -510,9 +510,9 @@ def nanargmax(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 
 @composite("reduction", samples=_places)
 def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Where along `axis` the smallest element stands that is not NaN; without gradient.
+    """The index of the smallest element along `axis` that is not NaN. It has no gradient.
 
-    Raises `ArgumentError` where all are NaN.
+    Raises `ArgumentError` if all elements along the axis are NaN.
 
     >>> import tinygraph as tg
     >>> tg.nanargmin([np.nan, 5.0, 7.0]).item()
@@ -524,5 +524,5 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
     x = as_tensor(x)
     if x.size and not (x._value == x._value).any(axis=axis).all():
-        raise ArgumentError("among NaN alone nothing is the largest or the smallest")
+        raise ArgumentError("there is no largest or smallest element among NaN alone")
     return without_nan(x, instead)

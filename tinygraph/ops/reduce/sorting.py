@@ -1,7 +1,7 @@
-"""Sorting, and looking up along an axis: values that an index array names.
+"""Sorting, and picking elements along an axis by an array of indices.
 
-`sort` is a primitive, since NumPy sorts faster than it finds the order; its gradient goes back by the order, which is
-stable, so that of elements that tie each gets one share. Where elements stand, and how many, has no gradient.
+`sort` is a primitive, since NumPy sorts faster than it finds the order. Its gradient is put back by the stable order,
+so that elements that tie get one share each. Indices and counts have no gradient.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _chosen = (
     binding=INDEX,
 )
 def take_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int) -> Any:
-    """The elements that indices of the same shape, but for the axis, name along it."""
+    """The elements along the axis that `indices` name; x and `indices` have the same shape except along that axis."""
     return xp.take_along_axis(x, indices, axis=axis)
 
 
@@ -76,7 +76,7 @@ def take_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int) -> An
     ),
 )
 def scatter_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int, length: int) -> Any:
-    """Zeros of a length along the axis, with the elements of x added where the indices say: the transpose."""
+    """Zeros, `length` of them along the axis, with the elements of x added at the indices: the transpose of taking."""
     return xp.scatter_along_axis(x, indices, axis=axis, length=length)
 
 
@@ -90,10 +90,11 @@ def scatter_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int, le
     ),
 )
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> Tensor:
-    """The elements of `x` that integer `indices` name along `axis`, as those of `argsort` and `argmax` do.
+    """The elements of `x` along `axis` at integer `indices`, such as those that `argsort` and `argmax` return.
 
-    The other axes of both broadcast together; without `axis` `x` is one row. What is named twice gets both shares of
-    the gradient. Raises `DTypeError` for indices that are no integers, `ArgumentError` where the axes differ in number.
+    The other axes of both broadcast together. Without `axis`, `x` is flattened. An element that is named twice gets
+    both shares of the gradient. Raises `DTypeError` for indices that are not integers, and `ArgumentError` if `x` and
+    `indices` do not have the same number of axes.
 
     >>> import tinygraph as tg
     >>> x = tg.Tensor([[1.0, 5.0], [3.0, 2.0]])
@@ -140,7 +141,7 @@ def _argsort(x: Any, axis: int) -> Any:
     source="np.argsort({0}, axis={axis}, stable=True)",
 )
 def argsort_(xp: Any, x: ArrayLike, axis: int) -> Any:
-    """Where the elements in ascending order stand; equal ones in the order in which they do."""
+    """The indices that sort the elements in ascending order; equal elements keep their order."""
     return xp.argsort(x, axis=axis)
 
 
@@ -169,10 +170,10 @@ _public = (*_sorted, Sample(((3,),)), Sample(((2, 3),), {"axis": None}))  # NumP
 
 @composite("indexing", samples=_public)
 def sort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """The elements along `axis` in ascending order, NaN last, or `descending`; without `axis` all in one row.
+    """The elements along `axis` in ascending order, NaN last, or `descending`. Without `axis`, x is flattened first.
 
-    The gradient of each goes to where it came from. Elements that tie keep their order (always, whatever is `stable`).
-    Raises `ShapeError` where there is no such axis.
+    The gradient of each element goes back to its original place. Elements that tie keep their order, whatever `stable`
+    is. Raises `ShapeError` if there is no such axis.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([3.0, 1.0, 2.0])
@@ -185,9 +186,9 @@ def sort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stable: 
 
 @composite("indexing", samples=_public)
 def argsort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """Where the elements of `sort` stand along `axis`, without gradient.
+    """The indices along `axis` that sort x as `sort` does. It has no gradient.
 
-    Equal elements come in the order in which they stand (always, whatever is `stable`).
+    Equal elements keep their order, whatever `stable` is.
 
     >>> import tinygraph as tg
     >>> tg.argsort([3.0, 1.0, 2.0], descending=True)
@@ -200,7 +201,7 @@ def argsort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stabl
 
 
 class TopK(NamedTuple):
-    """The largest elements, or the smallest, and where they stand."""
+    """The largest or the smallest elements, and their indices."""
 
     values: Tensor
     indices: Tensor
@@ -216,9 +217,9 @@ class TopK(NamedTuple):
     ),
 )
 def topk(x: ArrayLike, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
-    """The `k` largest elements along `axis`, or the smallest, and where they stand; always sorted.
+    """The `k` largest elements along `axis`, or the smallest, and their indices; always sorted.
 
-    Of equal elements the first are taken. Raises `ArgumentError` where there are fewer than `k`.
+    Of equal elements, the first are taken. Raises `ArgumentError` if there are fewer than `k` elements.
 
     >>> import tinygraph as tg
     >>> tg.topk([1.0, 5.0, 3.0], 2).values
@@ -242,7 +243,7 @@ _parted = (
 
 @op("indexing", None, notation="argpartition({0}, {kth})", run=np.argpartition, samples=_parted)
 def argpartition_(xp: Any, x: ArrayLike, kth: int | tuple[int, ...], axis: int) -> Any:
-    """Where the elements in an order stand in which the k-th is in its place, with none larger before it."""
+    """The indices that put the k-th smallest element in its sorted place, with no larger element before it."""
     return xp.argpartition(x, kth, axis=axis)
 
 
@@ -252,7 +253,7 @@ def _static(kth: int | Sequence[int]) -> int | tuple[int, ...]:
 
 @composite("indexing", samples=(*_parted, Sample(((2, 3),), {"kth": 4, "axis": None})))
 def argpartition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) -> Tensor:
-    """Where the elements of `partition` stand along `axis`, without gradient.
+    """The indices along `axis` that arrange x as `partition` does. It has no gradient.
 
     >>> import tinygraph as tg
     >>> tg.argpartition([3.0, 1.0, 2.0], 0)[0].item()
@@ -268,9 +269,9 @@ def argpartition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) 
     reference=lambda x, kth, axis: np.take_along_axis(x, np.argpartition(x, kth, axis), axis),
 )
 def partition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) -> Tensor:
-    """The elements along `axis` with the `kth` in its place as if sorted, the smaller before and the larger after it.
+    """The elements along `axis` with the `kth` in its sorted place, smaller ones before it and larger ones after it.
 
-    The order among these is not specified. The gradient of each goes to where it came from.
+    The order within the two parts is not specified. The gradient of each element goes back to its original place.
 
     >>> import tinygraph as tg
     >>> tg.partition([3.0, 1.0, 2.0], 0)[0].item()
@@ -292,7 +293,7 @@ def partition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) -> 
     ),
 )
 def searchsorted_(xp: Any, x: ArrayLike, values: ArrayLike, side: str) -> Any:
-    """Where values would have to be put into a sorted array."""
+    """The indices at which `values` would have to be inserted into a sorted array to keep it sorted."""
     return xp.searchsorted(x, values, side=side)
 
 
@@ -305,9 +306,10 @@ def searchsorted_(xp: Any, x: ArrayLike, values: ArrayLike, side: str) -> Any:
     ),
 )
 def searchsorted(x: ArrayLike, values: ArrayLike, side: str = "left", sorter: ArrayLike | None = None) -> Tensor:
-    """Before which elements of the ascending vector `x` the `values` belong, left or right of equal ones; no gradient.
+    """The indices at which `values` would be inserted into the ascending vector `x` to keep it sorted; no gradient.
 
-    `sorter` is the argsort of an `x` that is not sorted. Raises `ArgumentError` for another `side`.
+    `side` "left" or "right" says on which side of equal elements. `sorter` is the argsort of an `x` that is not sorted.
+    Raises `ArgumentError` for any other `side`.
 
     >>> import tinygraph as tg
     >>> tg.searchsorted([1.0, 2.0, 3.0], [2.0, 2.5])

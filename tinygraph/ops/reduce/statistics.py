@@ -1,7 +1,7 @@
 """Statistics: spread, order statistics, averages and correlations.
 
-`var` and `std` are primitives, for the textbook form of their derivatives, in which that of the mean has cancelled; and
-std' is 0 where nothing varies. All else is composed.
+`var` and `std` are primitives, so that their derivatives have the textbook form, in which the derivative of the mean
+has cancelled, and the derivative of std is 0 where nothing varies. All other functions are composed.
 """
 
 from __future__ import annotations
@@ -80,21 +80,21 @@ _varying = tuple(Sample(*sample[:2]) for sample in _corrected if 1 not in sample
     flops=2,
 )
 def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
-    """x less its mean along `axis`."""
+    """x minus its mean along `axis`."""
     return x - xp.mean(x, axis=axis, keepdims=True)
 
 
 def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
-    """As np.var, which warns of too few elements past errstate."""
+    """Return the variance as np.var does; np.var itself warns of too few elements even inside errstate."""
     if axis is not None:
-        normalize_axis_tuple(axis, x.ndim)  # of one number, which np.sum takes to have an axis 0, too
+        normalize_axis_tuple(axis, x.ndim)  # also for a number, for which np.sum accepts axis 0
     distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
     freedom = reduced_count(x.shape, axis) - correction
     return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)
 
 
 def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
-    """(x − mean(x)) / (n − correction), times g."""
+    """Return g (x − mean(x)) / (n − correction)."""
     if not keepdims and axis is not None:
         g = xp.reshape(g, kept(x.shape, axis))
     freedom = reduced_count(x.shape, axis) - correction
@@ -113,7 +113,7 @@ def _slope(xp: Any, g: Any, x: Any, axis: Axis, correction: float, keepdims: boo
 def var(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """y = Σ (x − mean(x))² / (n − correction) along `axis`, with ∂y/∂x = 2 (x − mean(x)) / (n − correction).
 
-    `correction` 0 is for the variance of all there is, 1 for an estimate from a sample; NumPy calls it ddof.
+    `correction` is 0 for the variance of a whole population and 1 for an estimate from a sample; NumPy calls it ddof.
 
     >>> tg.var([1.0, 2.0, 3.0], correction=1)
     Tensor(1., op=var)
@@ -140,7 +140,7 @@ def _std_slope(xp: Any, g: Any, y: Any, x: Any, axis: Axis, correction: float, k
     flops=4,
 )
 def std(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
-    """y = √var(x) along `axis`, with ∂y/∂x = (x − mean(x)) / (y (n − correction)), and 0 where nothing varies.
+    """y = √var(x) along `axis`, with ∂y/∂x = (x − mean(x)) / (y (n − correction)), which is 0 where nothing varies.
 
     >>> tg.std([1.0, 2.0, 3.0], correction=1)
     Tensor(1., op=std)
@@ -150,7 +150,7 @@ def std(xp: Any, x: ArrayLike, axis: Axis = None, correction: float = 0, keepdim
 
 @composite("reduction", samples=_corrected)
 def nanvar(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
-    """The variance along `axis` of the elements that are not NaN; where they are no more than `correction`, NaN.
+    """The variance along `axis` of the elements that are not NaN, or NaN if there are at most `correction` of them.
 
     >>> import tinygraph as tg
     >>> tg.nanvar([1.0, np.nan, 3.0]).item()
@@ -165,7 +165,7 @@ def nanvar(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: boo
 
 @composite("reduction", samples=_varying)
 def nanstd(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
-    """The standard deviation along `axis` of the elements that are not NaN; its derivative is 0 where nothing varies.
+    """The standard deviation along `axis` of the elements that are not NaN. Its derivative is 0 where nothing varies.
 
     >>> import tinygraph as tg
     >>> tg.nanstd([1.0, np.nan, 3.0]).item()
@@ -178,7 +178,7 @@ def nanstd(x: ArrayLike, axis: Axis = None, correction: float = 0, keepdims: boo
 
 @composite("reduction", samples=_samples)
 def ptp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest less the smallest element along `axis` (peak to peak). Elements that tie share the gradient.
+    """The largest minus the smallest element along `axis` (peak to peak). Elements that tie share the gradient.
 
     >>> import tinygraph as tg
     >>> tg.ptp([1.0, 5.0, 3.0]).item()
@@ -197,13 +197,13 @@ _CONTINUOUS = {
     "median_unbiased": (1 / 3, 1 / 3),
     "normal_unbiased": (3 / 8, 3 / 8),
 }
-"""α and β of Hyndman and Fan: the quantile q of n elements stands at q n + α + q (1 − α − β), counted from 1."""
+"""α and β of Hyndman and Fan: quantile q of n elements is at position q n + α + q (1 − α − β), counted from 1."""
 _OF_THE_DATA = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
 _METHODS = (*_CONTINUOUS, *_OF_THE_DATA, "averaged_inverted_cdf", "midpoint")
 
 
 def _checked(function: str, q: Any, method: str, methods: tuple[str, ...], whole: int = 1) -> Any:
-    """The fractions as an array, from fractions of `whole`; they and the method are static."""
+    """Return q / `whole` as an array, after checking it and the method; both are static."""
     if isinstance(q, Tensor):
         raise UnsupportedError(f"{function} has no gradient by q, which is numbers, not a tensor; take its .data")
     q = np.asarray(q, np.float64)
@@ -214,12 +214,12 @@ def _checked(function: str, q: Any, method: str, methods: tuple[str, ...], whole
 
 
 def _ordered(x: Tensor, axis: Axis) -> Tensor:
-    """The elements along `axis`, one after the other along a last axis, in order; NaN come last."""
+    """Return the elements along `axis`, sorted along one last axis, NaN last; raise an error if there are none."""
     if axis is not None:
         axis = normalize_axes(axis, x)
     ordered = sort(in_line(shapes, x, axis))
     if ordered.shape[-1] == 0:
-        raise ArgumentError(f"of no elements, along {axis} of an array of shape {x.shape}, there is no quantile")
+        raise ArgumentError(f"an array of shape {x.shape} has no elements along {axis}, and so no quantile")
     return ordered
 
 
@@ -228,7 +228,7 @@ def _quantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Ten
         x = astype(x, np.float64)
     ordered = _ordered(x, axis)
     n = ordered.shape[-1]
-    positions: Any = np.arange(float(n))  # the quantile of 0, 1, 2, … is where it stands
+    positions: Any = np.arange(float(n))  # a quantile of 0, 1, 2, … is its own position
     place = np.quantile(positions, q, method=method)  # type: ignore[call-overload]
     below = np.floor(place).astype(np.intp)
     share: Any = np.asarray(place - below, x.dtype) if q.ndim else float(place - below)
@@ -238,11 +238,11 @@ def _quantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Ten
         upper = getitem(ordered, (..., above if q.ndim else int(above)))
         if np.all(share == 0.5):
             y = (y + upper) / 2
-        else:  # from the nearer one, as NumPy does: so an infinity that is farther off gives one, not NaN
+        else:  # from the nearer element, as in NumPy: if the farther one is infinite, y is infinite, not NaN
             past = share >= 0.5
             nearer = where(past, upper, y) if q.ndim else upper if past else y
             y = nearer + (share - past) * (upper - y)
-    if x.dtype.kind == "f":  # a NaN, which is the largest, makes all NaN
+    if x.dtype.kind == "f":  # a NaN sorts last and makes every quantile NaN
         largest = getitem(ordered, (..., slice(-1, None)) if q.ndim == 1 else (..., -1, *(None,) * q.ndim))
         y = where(largest != largest, largest, y)
     if q.ndim:
@@ -264,11 +264,12 @@ _quantiles = (
 
 @composite("reduction", samples=_quantiles)
 def quantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """Below which the fraction `q` of the elements along `axis` lies; a NaN among them makes it NaN.
+    """The value below which the fraction `q` of the elements along `axis` lies, or NaN if one of them is NaN.
 
-    For an array of `q`, its axes come first. `method` says what lies between two elements, as in NumPy: "linear", any
-    other of Hyndman and Fan (1996), "lower", "higher", "midpoint", "nearest". The gradient goes to the one or two
-    elements in question. `q` is static. Raises `ArgumentError` for `q` outside [0, 1], another method, and no elements.
+    If `q` is an array, its axes come first in the result. `method` says how to interpolate between two elements, as in
+    NumPy: "linear" or another method of Hyndman and Fan (1996), "lower", "higher", "midpoint" or "nearest". The
+    gradient goes to the one or two elements that the result is computed from. `q` is static. Raises `ArgumentError` for
+    `q` outside [0, 1], for any other method, and if there are no elements.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([3.0, 1.0, 2.0])
@@ -281,7 +282,7 @@ def quantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", ke
 
 @composite("reduction", samples=tuple(s._replace(params={**s.params, "q": 60}) for s in _quantiles[:3]))
 def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """Below which `q` percent of the elements along `axis` lie: the `quantile` of q / 100.
+    """The value below which `q` percent of the elements along `axis` lie: the `quantile` of q / 100.
 
     >>> import tinygraph as tg
     >>> tg.percentile([3.0, 1.0, 2.0], 75).item()
@@ -292,7 +293,7 @@ def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", 
 
 @composite("reduction", samples=_samples)
 def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The middle element along `axis` in order, or the mean of the two; a NaN among them makes it NaN.
+    """The middle one of the sorted elements along `axis`, or the mean of the middle two; NaN if one of them is NaN.
 
     >>> import tinygraph as tg
     >>> tg.median([3.0, 1.0, 2.0, 10.0]).item()
@@ -308,7 +309,7 @@ _NAN_METHODS = (*_CONTINUOUS, "lower", "higher", "midpoint")
 
 
 def _nanquantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Tensor:
-    """How many elements there are differs from place to place, and may when the graph is run again."""
+    """Compute quantiles from counts that the graph computes, as counts differ between places and between runs."""
     if q.ndim:
         if q.size == 0:
             raise ArgumentError("nanquantile takes at least one fraction")
@@ -337,9 +338,9 @@ _nan_quantiles = (
 
 @composite("reduction", samples=_nan_quantiles)
 def nanquantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """The `quantile` of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
+    """The `quantile` of the elements along `axis` that are not NaN, or NaN if all are. The derivative by a NaN is 0.
 
-    `method` is a continuous one of Hyndman and Fan (1996), such as "linear", or "lower", "higher", "midpoint".
+    `method` is a continuous method of Hyndman and Fan (1996), such as "linear", or "lower", "higher" or "midpoint".
 
     >>> import tinygraph as tg
     >>> tg.nanquantile([3.0, np.nan, 1.0], 0.25).item()
@@ -350,7 +351,7 @@ def nanquantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear",
 
 @composite("reduction", samples=tuple(s._replace(params={**s.params, "q": 60}) for s in _nan_quantiles[:3]))
 def nanpercentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """The `percentile` of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
+    """The `percentile` of the elements along `axis` that are not NaN, or NaN if all are. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> tg.nanpercentile([3.0, np.nan, 1.0], 75).item()
@@ -362,7 +363,7 @@ def nanpercentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear
 
 @composite("reduction", samples=_samples)
 def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The `median` of the elements along `axis` that are not NaN; of none it is NaN. The derivative by a NaN is 0.
+    """The `median` of the elements along `axis` that are not NaN, or NaN if all are. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> tg.nanmedian([3.0, np.nan, 1.0]).item()
@@ -390,10 +391,11 @@ def nanmedian(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
 def average(
     x: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, returned: bool = False, keepdims: bool = False
 ) -> Any:
-    """Σ w x / Σ w along `axis`; without `weights` the mean. They have the shape of x, or that of its `axis`.
+    """Σ w x / Σ w along `axis` with the `weights` w, or the mean without them.
 
-    With `returned` also Σ w, in the shape of the average. The weights may require a gradient.
-    Raises `ShapeError` for weights that do not fit, `ArgumentError` where they add up to 0.
+    The weights have the shape of x, or the length of its `axis`, and may require a gradient. With `returned`, the
+    result is a pair: the average, and Σ w in its shape. Raises `ShapeError` for weights that do not fit, and
+    `ArgumentError` if they add up to 0.
 
     >>> import tinygraph as tg
     >>> tg.average([1.0, 4.0], weights=[2.0, 1.0]).item()
@@ -414,14 +416,12 @@ def average(
 
 
 def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
-    """Weights in the shape of x."""
+    """Return the weights in the shape of x."""
     if weights.shape == x.shape:
         return weights
     axes = () if axis is None else normalize_axes(axis, x)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
-        raise ShapeError(
-            f"weights have the shape of what they weigh, {x.shape}, or that of its axis, not {weights.shape}"
-        )
+        raise ShapeError(f"weights have the shape of the array, {x.shape}, or that of its axis, not {weights.shape}")
     order = sorted(range(len(axes)), key=axes.__getitem__)
     turned = weights if order == list(range(len(axes))) else permute_dims(weights, tuple(order))
     return broadcast_to(reshape(turned, tuple(n if i in axes else 1 for i, n in enumerate(x.shape))), x.shape)
@@ -458,9 +458,10 @@ def cov(
 ) -> Tensor:
     """The covariances of variables: C = (X − mean) (X − mean)ᵀ / (n − ddof), with variables as rows of `x` and of `y`.
 
-    As ``np.cov``: columns where not `rowvar`; `ddof` is 1, or 0 with `bias`; `fweights` count how often an observation
-    was made, `aweights` weigh it. Of one variable C has no axes. Raises `ShapeError` for more than two axes and for
-    weights that do not fit, `ArgumentError` for negative weights.
+    The arguments are those of ``np.cov``: variables are columns if `rowvar` is false; `ddof` is 1 by default, or 0 with
+    `bias`; `fweights` count how often each observation was made, and `aweights` weigh it. For one variable, C is a
+    number. Raises `ShapeError` for more than two axes and for weights that do not fit, and `ArgumentError` for negative
+    weights.
 
     >>> import tinygraph as tg
     >>> tg.cov([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
@@ -490,7 +491,7 @@ def cov(
 
 
 def _variables(function: str, x: ArrayLike, rowvar: bool) -> Tensor:
-    """Variables as rows."""
+    """Return x as a matrix whose rows are the variables."""
     x = as_tensor(x)
     if x.ndim > 2:
         raise ShapeError(f"{function} takes variables as the rows of a matrix, not an array of shape {x.shape}")

@@ -1,8 +1,8 @@
-"""Signals on a line: convolution, interpolation, numerical derivatives and integrals.
+"""Signals along a line: convolution, interpolation, numerical derivatives and integrals.
 
-`convolve` is a primitive, since it needs a loop, and its gradients are convolutions again. All else is composed: of
-slices, sums and products, and of private ops that tell from the values what has no gradient (the interval that a point
-is in, the jumps of an angle). Python numbers stay what they are, and so do float32 arrays.
+`convolve` is a primitive, since it needs a loop, and its gradients are convolutions again. All other functions are
+composed of slices, sums and products, and of private ops for values without a gradient (the interval that a point is
+in, the jumps of an angle). Python numbers do not change the dtype, and float32 stays float32.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def _part(x: Tensor, axis: int, part: Any) -> Tensor:
-    """A slice along one axis."""
+    """Return a slice along one axis."""
     return getitem_(x, key=along(axis, part))
 
 
@@ -53,7 +53,7 @@ def _differences(x: Tensor, axis: int = 0) -> Tensor:
 
 
 def _turned(x: Any) -> Any:
-    """From behind."""
+    """Return a vector in reverse order."""
     return x[::-1]
 
 
@@ -79,18 +79,19 @@ def _flops_of_convolve(z: Shape, x: Shape, y: Shape, mode: str) -> float:
     flops=_flops_of_convolve,
 )
 def convolve_(xp: Any, x: ArrayLike, y: ArrayLike, mode: str) -> Any:
-    """The whole convolution, or the part of it where y overlaps x, which is not shorter, altogether."""
+    """The convolution: all of it, or the part where y, which is not longer than x, overlaps x completely."""
     return xp.convolve(x, y, mode=mode)
 
 
 def convolve(x: ArrayLike, y: ArrayLike, mode: str = "full") -> Tensor:
     """z_k = Σ_j x_j y_(k−j), the convolution of two vectors, as ``np.convolve``.
 
-    `mode` is "full", for each k where the two overlap; "valid", where they do so altogether; or "same", the middle of
-    as many as the longer has. The gradient by either is a correlation of the cotangent with the other.
+    With `mode` "full", k runs over all places where the two overlap; with "valid", over those where they overlap
+    completely; with "same", the result is the middle part of "full", as long as the longer vector. The gradient by
+    either vector is a correlation of the cotangent with the other.
 
-    Each number is summed up by itself, in time n m. For two long vectors, multiply their transforms: see `fft.irfft`.
-    Raises `ShapeError` for what is no vector, or empty, and `ArgumentError` for another mode.
+    Each sum is computed by itself, in time n m. For two long vectors, multiply their transforms: see `fft.irfft`.
+    Raises `ShapeError` unless both are vectors and not empty, and `ArgumentError` for any other mode.
 
     >>> import tinygraph as tg
     >>> tg.convolve([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
@@ -139,7 +140,7 @@ def correlate(x: ArrayLike, y: ArrayLike, mode: str = "valid") -> Tensor:
     left, right = _vectors("correlate", x, y, mode)
     if right.size <= left.size:
         return _convolved(left, _turned(right), mode)
-    z = _convolved(right, _turned(left), mode)  # the same from behind, also where "same" is not symmetric
+    z = _convolved(right, _turned(left), mode)  # the same in reverse order, even if "same" is not symmetric
     return getitem_(z, key=(slice(None, None, -1),))
 
 
@@ -162,7 +163,7 @@ _increasing = Domain(increasing=True)
     ),
 )
 def interval_(xp: Any, x: ArrayLike, nodes: ArrayLike) -> Any:
-    """The place of the node to the left of each x, and of the first, or the last but one, where there is none."""
+    """The index of the node to the left of each x, limited to the first and the last but one."""
     return xp.interval(x, nodes)
 
 
@@ -190,12 +191,12 @@ def interp(
 ) -> Tensor:
     """The values at `x` of the piecewise linear function through (`nodes`, `values`), as ``np.interp``.
 
-    `x` has any shape; `nodes` and `values` are vectors, `nodes` ascending. Outside, the function is `left` and `right`,
-    by default the first and the last value; with a `period` it has no outside, and the nodes any order. The derivative
-    by `x` is the slope, at a node that to its right (at the last one, to its left); there are those by the nodes and
-    the values as well.
+    `x` has any shape; `nodes` and `values` are vectors, and `nodes` ascends. Outside the nodes, the function has the
+    values `left` and `right`, by default the first and the last value. With a `period` there is no outside, and the
+    nodes may be in any order. The derivative by `x` is the slope; at a node it is the slope to its right (at the last
+    node, to its left). There are derivatives by the nodes and the values too.
 
-    Raises `ShapeError` where these are no vectors of one length, `ArgumentError` where `nodes` descends.
+    Raises `ShapeError` unless nodes and values are vectors of one length, and `ArgumentError` if `nodes` descends.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([0.5, 1.5, 9.0])
@@ -219,7 +220,7 @@ def interp(
     first, last = _part(nodes, 0, 0), _part(nodes, 0, -1)
     y = _part(values, 0, 0)
     if nodes.size > 1:
-        inside = where(points < first, first, where(points > last, last, points))  # so that ∞ does not meet 0
+        inside = where(points < first, first, where(points > last, last, points))  # so that ∞ is not multiplied by 0
         i = interval_(inside, nodes)
         x0, x1, y0, y1 = nodes[i], nodes[1:][i], values[i], values[1:][i]
         width = x1 - x0
@@ -231,7 +232,7 @@ def interp(
 
 
 def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """All within one period, and the nodes continued by one on either side."""
+    """Return all points and nodes within one period, with one more node on either side."""
     if np.ndim(period) or period == 0:
         raise ArgumentError(f"a period is a number other than 0, not {period!r}")
     size = abs(period)
@@ -262,8 +263,9 @@ def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tup
 def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None, edge_order: int = 1) -> Any:
     """The numerical derivative of values `f` on a grid, by central differences, one-sided at edges: ``np.gradient``.
 
-    `spacing` is one number, or for each axis a number or the coordinates. Gives a tensor of the shape of `f`, or a
-    tuple of one for each axis. Not exported with the others, lest it be taken for `gradients`.
+    `spacing` is one number, or for each axis a number or the coordinates. The result is a tensor of the shape of `f`,
+    or for several axes a tuple of one for each. The function is not exported as `tg.gradient`, as `gradients` is
+    another.
 
     >>> import tinygraph as tg
     >>> f = tg.parameter([1.0, 2.0, 4.0, 8.0])
@@ -298,7 +300,7 @@ def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
         return concat_(first, last, axis=axis)
     near: Any = 0.5
     far: Any = 0.5
-    if uneven:  # a slope counts as much as the other step is long
+    if uneven:  # each slope is weighted by the length of the other step
         share = steps[:-1] / (steps[:-1] + steps[1:])
         near, far = share[:1], 1.0 - share[-1:]
         middle = _part(slopes, axis, slice(-1)) * (1.0 - share) + _part(slopes, axis, slice(1, None)) * share
@@ -329,8 +331,8 @@ def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Tensor:
     """∫ y dx along an axis by the trapezoidal rule, Σ (x_(i+1) − x_i) (y_(i+1) + y_i) / 2, as ``np.trapezoid``.
 
-    `x` has the points, as a vector or in a shape that broadcasts with that of `y`; without it they lie `dx` apart. The
-    axis is that of each, counted from the end if it is negative.
+    `x` holds the points, as a vector or in a shape that broadcasts with that of `y`; without `x`, the points are `dx`
+    apart. A negative axis is counted from the end, for `x` and for `y`.
 
     >>> import tinygraph as tg
     >>> tg.trapezoid([1.0, 2.0, 4.0], dx=0.5).item()
@@ -362,7 +364,7 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
     ),
 )
 def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: float) -> Any:
-    """The whole periods that `unwrap` adds."""
+    """The multiples of the period that `unwrap` adds."""
     return xp.jumps(x, discont=discont, axis=axis, period=period)
 
 
@@ -376,9 +378,9 @@ def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: floa
     ),
 )
 def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = math.tau) -> Tensor:
-    """Angles without jumps: whole periods are added where neighbours are more than `discont` apart, as ``np.unwrap``.
+    """Angles without jumps: periods are added where neighbours are more than `discont` apart, as in ``np.unwrap``.
 
-    What is added is constant piece by piece, so the derivative is 1.
+    The added numbers are piecewise constant, so the derivative is 1.
 
     >>> import tinygraph as tg
     >>> tg.unwrap([0.0, 3.0, 6.0, 1.0], period=8.0)
@@ -403,7 +405,7 @@ def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = m
 def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, as ``np.polyval``: the highest power first.
 
-    Coefficients with further axes broadcast with `x`.
+    If `p` has more than one axis, the others broadcast with `x`.
 
     >>> import tinygraph as tg
     >>> tg.polyval([1.0, 0.0, -1.0], [2.0, 3.0]).data.tolist()
@@ -429,9 +431,9 @@ def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
     ),
 )
 def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Tensor:
-    """The powers of a vector `x` as a matrix, a row for each element, from the `N` − 1st down to 0, or `increasing`.
+    """The matrix whose rows are the powers of the elements of `x`, from `N` − 1 down to 0, or `increasing`.
 
-    As ``np.vander``; float32 stays float32.
+    It works like ``np.vander``, but float32 stays float32.
 
     >>> import tinygraph as tg
     >>> tg.vander([2.0, 3.0], 3).data.tolist()

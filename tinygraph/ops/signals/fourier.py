@@ -1,11 +1,12 @@
 """Discrete Fourier transforms: ``tg.fft``, with the names and arguments of ``np.fft`` and the Array API.
 
-Tensors are real. A transform takes a real tensor, or a pair (real, imag) of two, and gives the pair `Complex`; `irfft`,
-`irfft2`, `irfftn` and `hfft` give a real tensor. A tuple of two is a pair, a list is an array as elsewhere.
+Tensors are real. A transform takes a real tensor, or a pair (real, imag) of real tensors, and returns a pair,
+`Complex`; `irfft`, `irfft2`, `irfftn` and `hfft` return a real tensor. A tuple of two is a pair; a list is an array, as
+elsewhere.
 
-All are linear, and compositions of six primitives that come in pairs of transposes: the transforms of complex numbers
-(whose parts lie along a first axis of length two), those of real numbers, and the mirror image that the latter spare.
-Of real numbers nothing is transformed twice.
+All transforms are linear. They are composed of six primitives, which come in pairs of transposes: the transforms of
+complex numbers (whose parts lie along a first axis of length two), those of real numbers, and the reflection that
+completes the half spectrum of real numbers. For real numbers, no half is computed twice.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class _Parts(NamedTuple):
 class Complex(_Parts):
     """Complex numbers as a pair of real tensors of one shape.
 
-    Pairs are added, subtracted and multiplied, with each other and with real numbers, as complex numbers are.
+    Pairs are added, subtracted and multiplied like complex numbers, with each other and with real numbers.
 
     >>> import tinygraph as tg
     >>> z = tg.fft.Complex(tg.Tensor([1.0]), tg.Tensor([2.0]))
@@ -73,7 +74,7 @@ class Complex(_Parts):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that an array on the left leaves the operation to the pair
+    __array_ufunc__ = None  # so that an array on the left lets the pair do the operation
 
     def conj(self) -> Complex:
         """The complex conjugates."""
@@ -115,12 +116,12 @@ Signal: TypeAlias = "ArrayLike | tuple[ArrayLike, ArrayLike]"
 
 # -- the primitives ------------------------------------------------------------------------------------------------
 
-# The transpose of a transform is the inverse one, but for the factor: that of one is not that of the other.
+# The transpose of a transform is the inverse transform with the factor of the other direction.
 _TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 def _bins(real: Any, axes: Shape) -> Any:
-    """How often the spectrum of real numbers has each number of its half: twice, but for those at 0 and n/2."""
+    """Return how often the spectrum of real numbers has each number of its half: twice, but once at 0 and n/2."""
     n = real.shape[axes[-1]]
     often = np.full(n // 2 + 1, 2.0, real.dtype)
     often[0] = 1.0
@@ -143,7 +144,7 @@ _NORMS = ("backward", "ortho", "forward")
 
 
 def _samples(*params: str, packed: bool = True, half: bool = False) -> tuple[Sample, ...]:
-    """Of each kind of axes; the lengths of `_AXES` are those of the real numbers."""
+    """Return samples for each kind of axes; the lengths in `_AXES` are those of the real numbers."""
     samples = []
     for i, (shape, axes) in enumerate(_AXES):
         values = {"n": shape[axes[-1]], "norm": _NORMS[i % 3], "axes": axes}
@@ -173,7 +174,7 @@ def _flops_of_fourier(share: float) -> Rule:
     flops=_flops_of_fourier(1),
 )
 def dft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
-    """y_k = Σ_j z_j e^(−2πijk/n) along axes, for the parts z of complex numbers."""
+    """y_k = Σ_j z_j e^(−2πijk/n) along the axes, where z holds the parts of complex numbers."""
     return xp.dft(z, axes=axes, norm=norm)
 
 
@@ -186,7 +187,7 @@ def dft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     flops=_flops_of_fourier(1),
 )
 def idft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
-    """y_j = 1/n Σ_k z_k e^(2πijk/n) along axes, for the parts z of complex numbers."""
+    """y_j = 1/n Σ_k z_k e^(2πijk/n) along the axes, where z holds the parts of complex numbers."""
     return xp.idft(z, axes=axes, norm=norm)
 
 
@@ -201,7 +202,7 @@ def idft_(xp: Any, z: ArrayLike, axes: Shape, norm: str) -> Any:
     flops=_flops_of_fourier(1 / 2),
 )
 def rdft_(xp: Any, x: ArrayLike, axes: Shape, norm: str) -> Any:
-    """The same for real numbers, where k goes up to n/2 along the last of the axes."""
+    """The transform of real numbers, with k from 0 to n/2 along the last of the axes."""
     return xp.rdft(x, axes=axes, norm=norm)
 
 
@@ -214,7 +215,7 @@ def rdft_(xp: Any, x: ArrayLike, axes: Shape, norm: str) -> Any:
     flops=_flops_of_fourier(1 / 2),
 )
 def irdft_(xp: Any, z: ArrayLike, n: int, axes: Shape, norm: str) -> Any:
-    """The n real numbers that have this half of a spectrum."""
+    """The n real numbers whose half spectrum is z."""
     return xp.irdft(z, n=n, axes=axes, norm=norm)
 
 
@@ -227,7 +228,7 @@ def irdft_(xp: Any, z: ArrayLike, n: int, axes: Shape, norm: str) -> Any:
     flops=0,
 )
 def mirror_spectrum_(xp: Any, z: ArrayLike, n: int, axes: Shape) -> Any:
-    """The whole spectrum of real numbers, of its half."""
+    """The whole spectrum of real numbers, completed from its half."""
     return xp.mirror_spectrum(z, n=n, axes=axes)
 
 
@@ -248,33 +249,33 @@ def fold_spectrum_(xp: Any, z: ArrayLike, axes: Shape) -> Any:
 
 
 def _parts(x: Signal) -> tuple[Tensor, ...]:
-    """One tensor of real numbers, or the real and the imaginary parts."""
+    """Return x as one real tensor, or as its real and imaginary parts."""
     if not isinstance(x, tuple):
         return (as_tensor(x),)
     if len(x) != 2:
         raise ArgumentError(f"complex numbers are a pair (real, imag), not {len(x)} arrays; write an array as a list")
     real, imag = map(as_tensor, x)
     if real.shape != imag.shape:
-        raise ShapeError(f"a real part of shape {real.shape} and an imaginary part of {imag.shape} are no pair")
+        raise ShapeError(f"a real part of shape {real.shape} and an imaginary part of {imag.shape} do not fit")
     return real, imag
 
 
 def _real(name: str, x: Any) -> Tensor:
     if isinstance(x, tuple):
         whole = name.replace("r", "", 1).replace("ih", "i")
-        raise DTypeError(f"{name} is for real numbers; of a pair (real, imag) there is {whole}")
+        raise DTypeError(f"{name} takes real numbers; use {whole} for a pair (real, imag)")
     return as_tensor(x)
 
 
 def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[int] | None) -> tuple[Shape, Shape]:
-    """The axes as they are counted from the first, and their lengths."""
+    """Return the axes counted from the first, and their lengths."""
     if axes is None:
         if lengths is not None:
             raise ArgumentError(f"{name} needs to know the axes that have the lengths {tuple(lengths)}; give axes too")
         axes = range(x.ndim)
     axes = normalize_axes(axes, x)
     if not axes:
-        raise ShapeError(f"{name} along no axis of an array of shape {x.shape}")
+        raise ShapeError(f"{name} needs at least one axis of an array of shape {x.shape}")
     if lengths is None:
         lengths = [-1] * len(axes)
     if len(lengths) != len(axes):
@@ -283,7 +284,7 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
 
 
 def _resized(x: Tensor, lengths: Shape, axes: Shape) -> Tensor:
-    """Cut off, or continued with zeros."""
+    """Return x cut off, or padded with zeros, to the given lengths."""
     for n, axis in zip(lengths, axes, strict=True):
         if n < x.shape[axis]:
             x = getitem_(x, key=along(axis, slice(n)))
@@ -346,7 +347,7 @@ def _one(n: int | None) -> tuple[int] | None:
 
 
 def _transform(*samples: Sample) -> Callable[[Function], Function]:
-    """Declare a function of a real array, or of a pair: of two inputs they are the parts."""
+    """Declare a function of a real array or a pair. Samples with two inputs stand for a pair."""
 
     def declare(function: Function) -> Function:
         theirs = getattr(np.fft, function.__name__)
@@ -395,11 +396,12 @@ def _of_pairs(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
 def fft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Complex:
     """y_k = Σ_j x_j e^(−2πijk/n) along an axis: the discrete Fourier transform, as ``np.fft.fft``.
 
-    `x` is cut off at `n`, or continued with zeros. `norm` says where the factor 1/n stands: "backward" in the inverse,
-    "forward" here, "ortho" its root in both. A transform is linear, and its gradient is a transform of the cotangent.
+    `x` is cut off, or padded with zeros, to the length `n`. `norm` says where the factor 1/n is applied: "backward" in
+    the inverse, "forward" here, "ortho" its root in both. A transform is linear; its gradient is a transform of the
+    cotangent.
 
-    Raises `ShapeError` where the axis is missing or empty, `ArgumentError` for another norm. Of real numbers, the
-    second half of the result mirrors the first; `rfft` leaves it out.
+    Raises `ShapeError` if the axis is missing or empty, and `ArgumentError` for any other norm. For real numbers, the
+    second half of the result mirrors the first; `rfft` omits it.
 
     >>> import tinygraph as tg
     >>> tg.fft.fft([1.0, 2.0, 0.0, -1.0]).imag
@@ -423,7 +425,7 @@ def ifft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "ba
 def fftn(
     x: Signal, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = "backward"
 ) -> Complex:
-    """The discrete Fourier transform along several axes, or all; `s` has their lengths, −1 for that of `x`.
+    """The discrete Fourier transform along several axes, or all; `s` has their lengths, −1 for the length in `x`.
 
     >>> import tinygraph as tg
     >>> tg.fft.fftn([[1.0, 2.0], [3.0, 5.0]]).real.data.tolist()
@@ -473,9 +475,9 @@ def ifft2(
 
 @_transform(*_one_axis)
 def rfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Complex:
-    """y_k = Σ_j x_j e^(−2πijk/n) of real numbers, for k from 0 to n/2; what is left out mirrors that.
+    """y_k = Σ_j x_j e^(−2πijk/n) for real x and k from 0 to n/2; the rest of the spectrum mirrors this half.
 
-    As ``np.fft.rfft``, and at half the cost of `fft`. The gradient of a power spectrum:
+    It works like ``np.fft.rfft``, at half the cost of `fft`. This is the gradient of a power spectrum:
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([1.0, 2.0, 0.0, -1.0])
@@ -495,7 +497,7 @@ _half += (Sample(((3,),), {"n": 5}), Sample(((2, 4),), {"n": 3}), Sample(((2, 3)
 
 @_transform(*_of_pairs((*_half, Sample(((1,),), {"n": 1}))))
 def irfft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Tensor:
-    """The `n` real numbers that `rfft` makes `x` of; of the two lengths that it may be, n is the even one if not given.
+    """The `n` real numbers whose `rfft` is `x`; without `n`, their number is the even one of the two possible ones.
 
     A circular convolution is a product of the transforms, and can be differentiated through them:
 
@@ -515,7 +517,7 @@ def irfft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "b
 def rfftn(
     x: ArrayLike, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = "backward"
 ) -> Complex:
-    """`rfft` along the last of several axes, or of all, and `fft` along the others.
+    """`rfft` along the last of several axes, or of all axes, and `fft` along the others.
 
     >>> import tinygraph as tg
     >>> tg.fft.rfftn([[1.0, 2.0, 0.0, 0.0]]).real.data.tolist()
@@ -528,7 +530,7 @@ def rfftn(
 def irfftn(
     x: Signal, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, norm: str | None = "backward"
 ) -> Tensor:
-    """The inverse of `rfftn`; the last of the lengths `s` is that of the real numbers.
+    """The inverse of `rfftn`. The last length in `s` is that of the real numbers.
 
     >>> import tinygraph as tg
     >>> tg.fft.irfftn([[3.0, 1.0, -1.0]]).data.tolist()
@@ -565,7 +567,7 @@ def irfft2(
 
 @_transform(*_of_pairs(_half))
 def hfft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Tensor:
-    """`fft` of `n` numbers that mirror each other, of which `x` is the first half: the result is real.
+    """`fft` of `n` numbers whose second half mirrors the first half `x`, so that the result is real.
 
     >>> import tinygraph as tg
     >>> tg.fft.hfft([1.0, 2.0, 0.0]).data.tolist()
@@ -590,7 +592,7 @@ def ihfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None =
 
 
 def fftfreq(n: int, d: ArrayLike = 1.0) -> Tensor:
-    """The frequencies of the results of `fft` of `n` samples at a distance of `d`: 0, 1, …, −2, −1 over n d.
+    """The frequencies of the result of `fft` for `n` samples at distance `d`: 0, 1, …, −2, −1, divided by n d.
 
     >>> import tinygraph as tg
     >>> tg.fft.fftfreq(4, d=0.5)
@@ -600,7 +602,7 @@ def fftfreq(n: int, d: ArrayLike = 1.0) -> Tensor:
 
 
 def rfftfreq(n: int, d: ArrayLike = 1.0) -> Tensor:
-    """The frequencies of the results of `rfft`: 0, 1, …, n/2 over n d.
+    """The frequencies of the result of `rfft`: 0, 1, …, n/2, divided by n d.
 
     >>> import tinygraph as tg
     >>> tg.fft.rfftfreq(4, d=0.5)
@@ -620,7 +622,7 @@ _shifts = (
 
 @_transform(*_shifts)
 def fftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
-    """The frequency 0 in the middle: each axis, or each of `axes`, is turned by half its length. A pair gives a pair.
+    """`x` shifted by half the length of each axis, or of `axes`, so frequency 0 is in the middle. Pairs give pairs.
 
     >>> import tinygraph as tg
     >>> tg.fft.fftshift(tg.fft.fftfreq(4)).data.tolist()
@@ -631,7 +633,7 @@ def fftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
 
 @_transform(*_shifts)
 def ifftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
-    """The inverse of `fftshift`, which for axes of odd length is another turn.
+    """The inverse of `fftshift`; for axes of odd length, it shifts by another number.
 
     >>> import tinygraph as tg
     >>> tg.fft.ifftshift([-2.0, -1.0, 0.0, 1.0, 2.0]).data.tolist()
@@ -641,7 +643,7 @@ def ifftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
 
 
 def _turned(name: str, x: Signal, axes: Any, start: Callable[[int], int]) -> Tensor | Complex:
-    """Each axis begins with what was at `start` of its length."""
+    """Return x with each axis rotated so that it begins with the element at `start` of its length."""
     parts = _parts(x)
     axes = (axes,) if isinstance(axes, int) else axes
     axes, lengths = _fitted(name, parts[0], None, axes) if parts[0].ndim or axes else ((), ())
