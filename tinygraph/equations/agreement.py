@@ -9,15 +9,15 @@ import numpy as np
 
 from ..graph.tensor import Tensor, toposort
 
-# how far an equation may be from the engine's gradient, relative to its largest element and to what it is summed from
+# how far an equation may be from the engine's gradient, relative to its largest element and to its terms
 CLOSE, _ROUNDING = 1e-9, 1e-13
 
 
 def refuse_false(name: str, value: Any, g: Tensor, scale: float, known: Container[Tensor]) -> None:
-    """Refuse an equation that disagrees with the engine, but for what rounding leaves of sums that cancel.
+    """Refuse an equation that disagrees with the engine by more than the rounding of sums that cancel.
 
-    Where something on the way is infinite, the equation may be so too where the gradient is not; and of NaN it may have
-    another slope, as relu.
+    Where a value on the way is infinite, the equation may be infinite although the gradient is not. Where a value is
+    NaN, the equation may have another slope, as that of relu does.
     """
     expected = np.asarray(g.data * scale)
     compared = np.isfinite(expected)
@@ -39,5 +39,5 @@ def refuse_false(name: str, value: Any, g: Tensor, scale: float, known: Containe
 
 
 def agree(x: Any, y: Any) -> bool:
-    """Return whether two values are finite and equal, but for rounding."""
+    """Return whether two values are finite and equal except for rounding."""
     return bool(np.isfinite(x).all()) and np.allclose(x, y, rtol=CLOSE, atol=0)

@@ -24,10 +24,10 @@ from .scalars import Scalars, scale_of, value_of
 
 
 class Backward:
-    """Writes the equation of one gradient after the other, each over those before it.
+    """A writer of one equation after the other, each in terms of those before it.
 
-    In the `lecture` convention the scalars that all gradients of results have in common are set aside; with `expand`
-    the way through probabilities is written as the lecture does it first.
+    In the `lecture` convention, the scalars that all gradients of results have in common are set aside. With `expand`,
+    the way through probabilities is written first, as in the lecture.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class Backward:
         self.names = names
         """The names of all symbols, to which each equation adds that of its gradient."""
         self.equations: dict[Tensor, Equation] = {}
-        """The equations, by the nodes whose gradients they are of."""
+        """The equations, by the nodes of their gradients."""
         self.shares: set[Product] = set()
-        """The scalars that were set aside: more than one where gradients have no common factor."""
+        """The scalars that were set aside: more than one if the gradients have no common factor."""
         self._count = 0
         self._plain = Reader(reader.atoms, scalars.read, plain=True)
         self._writer = Writer(names, lambda x: x not in names, axes=False, literals=scalars.literals)
@@ -57,7 +57,7 @@ class Backward:
         probabilities, through = self._through_probabilities(node)
         written_out = g
         if self._expand and through is not None and agree(through.data, g.data):
-            written_out, through = through, None  # as the lecture does it first: dz = da ∗ a ∗ (1 − a)
+            written_out, through = through, None  # the lecture's first line: dz = da ∗ a ∗ (1 − a)
         self._reader.forget()
         term = self._reader.read(written_out)
         used = ", ".join(self._reader.used)
@@ -138,14 +138,14 @@ class Backward:
 
 
 def _steps(left: Spans, lines: Sequence[tuple[Spans, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the lines as texts, without those that read as the one before."""
+    """Return the lines as texts, without lines that read as the one before."""
     texts = [(as_text(right), reason) for right, reason in lines]
     shown = [texts[0], *(later for earlier, later in pairwise(texts) if later[0] != earlier[0])]
     return tuple((f"{as_text(left)} = {text}", reason) for text, reason in shown)
 
 
 def _note(term: Sum) -> str:
-    """Return what the first Σ of an equation runs over."""
+    """Return a sentence about the axes of the first Σ of an equation."""
     stack: list[Any] = [term]
     while stack:
         x = stack.pop(0)
@@ -161,5 +161,5 @@ def _note(term: Sum) -> str:
 
 
 def _as_tensor(graph: Any) -> Tensor:
-    """Return a written term as a tensor, also where it is a number."""
+    """Return a written term, which may be a number, as a tensor."""
     return graph if isinstance(graph, Tensor) else Tensor(graph)

@@ -9,13 +9,13 @@ from ..graph.walking import shown_inputs
 from ..reading import Reading
 from ..writing.notation import sources
 
-_MOST_LEVELS = 200  # of operations within each other in one equation
+_MOST_LEVELS = 200  # operations within each other in one equation
 
 
 class Cotangents:
     """The gradients on the way from the output of a graph to the tensors that are `sought`, as the rules write them.
 
-    With `depth`, only what is at most so many equations away from the output counts.
+    With `depth`, only tensors that are at most so many equations away from the output count.
     """
 
     def __init__(self, reading: Reading, sought: set[Tensor], depth: int | None = None) -> None:
@@ -33,13 +33,13 @@ class Cotangents:
         self.of = {node: computed(g) for node, g in made}
         """The gradient of each node, the youngest node first."""
         self.aside = {node: self.of[node] for node, g in made if callable(g)}
-        """Those of probabilities that a loss looks through, which are not propagated."""
+        """The gradients of probabilities that a loss looks through, which are not propagated."""
         self._refuse_endless()
 
     def has_equation(self, node: Tensor) -> bool:
-        """Return whether the gradient of a node has an equation before any is merged into others.
+        """Return whether the gradient of a node has an equation before any gradients are merged into others.
 
-        It has where the node is a symbol, or passes its gradient on to several inputs.
+        It has one if the node is a symbol, or passes its gradient on to several inputs.
         """
         return node in self.reading.shown or _branches(node)
 

@@ -1,4 +1,4 @@
-"""The equations of one graph and of its gradients: what is known of it, found once, and each way to write them."""
+"""The equations of one graph and of its gradients: facts that are found once, and each way to write the equations."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .scalars import Scalars, scale_of, value_of
 
 
 class Deriver:
-    """Derives the equations of one graph and of its gradients, as often as they are asked for in another way.
+    """A writer of the equations of one graph and its gradients, in one convention or another.
 
-    `assume` are equations that hold for the data. With `boxes`, for pictures, gradients of what has no box go into
-    others as far as these stay short.
+    `assume` are equations that hold for the data. With `boxes`, for pictures, the gradients of nodes without a box are
+    merged into others as far as these stay short.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class Deriver:
     ) -> None:
         self.reading = reading
         self._assume, self._boxes = assume, boxes
-        with np.errstate(all="ignore"):  # where the user's numbers are not finite, they have been warned
+        with np.errstate(all="ignore"):  # the user has been warned of numbers that are not finite
             self._scalars = Scalars(reading)
             self._cotangents = Cotangents(reading, sought, depth)
         self._kept: dict[bool, list[tuple[Tensor, Tensor]]] = {}
 
     @np.errstate(all="ignore")
     def derivation(self, lecture: bool, expand: bool = False) -> Derivation:
-        """Return the equations; those of gradients exactly where activations have different common factors.
+        """Return the equations. The gradients are exact if activations have different common factors.
 
-        With `expand`, gradients of what has a name are not merged into others.
+        With `expand`, gradients of named nodes are not merged into others.
         """
         backward = self._backward(lecture, expand)
         if len(backward.shares) > 1:
@@ -73,7 +73,7 @@ class Deriver:
         )
 
     def _backward(self, lecture: bool, expand: bool) -> Backward:
-        """Return the equations of gradients, up to the first that has no common factor with those before."""
+        """Return the equations of gradients, up to the first that has no common factor with those before it."""
         if expand not in self._kept:
             self._kept[expand] = Merging(self._apart, expand, self._boxes).kept()
         names = {**self._names, **self._scalars.names}
@@ -87,7 +87,7 @@ class Deriver:
 
     @np.errstate(all="ignore")
     def scales(self) -> dict[Tensor, float]:
-        """Return by what the lecture's convention multiplies the gradients of results, without writing equations."""
+        """Return the factors that the lecture's convention gives to gradients of results, without writing equations."""
         reader = Reader(self._atoms, self._scalars.read)
         found: dict[Tensor, Product] = {}
         shares: set[Product] = set()
@@ -107,19 +107,19 @@ class Deriver:
 
     @cached_property
     def _names(self) -> dict[Tensor, str]:
-        """The names of the symbols, also of what stands for a leaf that has changed."""
+        """The names of the symbols, and of the stand-ins for leaves that have changed."""
         names, as_read = self.reading.symbols, self.reading.as_read
         return {**names, **{now: names[leaf] for leaf, now in as_read.items() if leaf in names}}
 
     @cached_property
     def _atoms(self) -> dict[Tensor, Sum]:
-        """The symbols as terms; a leaf that has changed counts as what it was."""
+        """The symbols as terms; a leaf that has changed counts with its former value."""
         as_read = self.reading.as_read
         return {x: symbol_term(as_read.get(x, x)) for x in (*self.reading.shown, *as_read.values())}
 
     @cached_property
     def _apart(self) -> Apart:
-        """The gradients as terms, before any is merged."""
+        """The gradients as terms, before any are merged."""
         return Apart(self._cotangents, self._scalars, self._reader)
 
     @cached_property
@@ -147,7 +147,7 @@ class Deriver:
 
     @cached_property
     def _reader(self) -> Reader:
-        """A reader that knows what the results equal, the sums that are constants, and what is assumed."""
+        """A reader that knows the values of the results, the sums that are constants, and the assumptions."""
         reader = Reader(self._atoms, self._scalars.read)
         for node, equation in self._forward.items():
             self._remember(node, equation, reader)
@@ -156,7 +156,7 @@ class Deriver:
         return reader
 
     def _remember(self, node: Tensor, equation: Equation, reader: Reader) -> None:
-        """Have what a named node equals read as its name, and its sums as the constants that they are."""
+        """Have the expression of a named node read as its name, and its constant sums as constants."""
         symbolic = reader.atoms.pop(node)
         term = reader.read(node)
         constants = [(total, shortest(reader.read(total))) for total in self._constant_sums(node)]
@@ -170,7 +170,7 @@ class Deriver:
         reader.remember(term, symbolic, as_text(equation.spans))
 
     def _constant_sums(self, node: Tensor) -> Iterator[Tensor]:
-        """Yield the sums of a node that seem to be the same everywhere, as of what is centred, and of a softmax."""
+        """Yield the sums of a node that seem to be equal everywhere, as after centring and in a softmax."""
         for axis in self._axes:
             given = axis if isinstance(axis, tuple) else () if axis is None else (axis,)
             if len({i % max(node.ndim, 1) for i in given}) < len(given) or any(
@@ -191,7 +191,7 @@ class Deriver:
 
 
 def _assume(reader: Reader, fact: Tensor) -> None:
-    """Have what an equation says be read as its right-hand side; of a sum also with its axes kept or not."""
+    """Have the left side of an equation read as its right side; a sum also with its axes kept, or not kept."""
     left, right = (reader.read(x) for x in fact.inputs)
     product = as_product(left)
     if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):

@@ -1,4 +1,4 @@
-"""The gradient equations of a graph in closed form, as a textbook prints them, worked out from the graph itself."""
+"""The equations of a graph and its gradients in closed form, as in a textbook, derived from the graph itself."""
 
 from __future__ import annotations
 
@@ -43,26 +43,27 @@ def derive(
     assume: Tensor | Sequence[Tensor] = (),
     depth: int | None = None,
 ) -> Derivation | Callable[..., Derivation]:
-    """The equations of `output` and of its gradients, simplified, in your own names.
+    """Return the equations of `output` and of its gradients, simplified, in your own names.
 
-    `output` is a recorded scalar, or a function that computes one; then so is the result, and floating arrays that it
-    is given become parameters of the function's names for them.
+    `output` is a recorded scalar, or a function that computes one. For a function, `derive` returns a function too, and
+    floating arrays that it is given become parameters with the function's names for them.
 
-    First the forward equations, then the backward ones, for all parameters or for `wrt`; with `depth` only for what is
-    at most so many equations away from the output. With ``convention="lecture"`` the gradients of activations are those
-    of each example's loss, and the common factor, such as 1/m, enters with the parameters; with ``"exact"`` every dV is
-    ∂J/∂V. The gradient of an intermediate result is merged into those that need it where that makes no longer
-    equations, as the lecture's da into dz; ``expand=True`` keeps both. What you gave no name is t1, t2, … where it is
-    needed more than once, or would make a line too long.
+    The forward equations come first, then the backward ones, for all parameters or for `wrt`; with `depth`, only those
+    that are at most so many equations away from the output. With ``convention="lecture"``, the gradients of activations
+    are those of each example's loss, and the common factor, such as 1/m, enters with the parameters; with ``"exact"``,
+    every dV is ∂J/∂V. The gradient of an intermediate result is merged into those that need it if that makes no
+    equation longer, as the lecture merges da into dz; ``expand=True`` keeps both. An unnamed result is called t1, t2, …
+    if it is needed more than once or would make a line too long.
 
-    In print, layers that repeat are one with an index: see `Derivation`.
+    In print, layers that repeat are written once with an index: see `Derivation`.
 
-    `assume` are equations that hold for the data, as in ``assume=[sum(Y, axis=0) == 1]``, checked and then used.
+    `assume` are equations that hold for the data, as in ``assume=[sum(Y, axis=0) == 1]``. They are checked and then
+    used.
 
-    Every equation is evaluated and compared with the engine's gradient before it is given out.
+    Every equation is evaluated and compared with the engine's gradient before it is returned.
 
-    Raises `UnsupportedError` where `output` does not depend on a parameter, `ArgumentError` where it does not depend on
-    what is in `wrt`, for an assumption that does not hold, and for another convention.
+    Raises `UnsupportedError` if `output` depends on no parameter, and `ArgumentError` if it does not depend on the
+    tensors in `wrt`, if an assumption does not hold, and for an unknown convention.
 
     >>> import tinygraph as tg
     >>> w, x, y = tg.parameter([[1.0, 2.0]]), tg.Tensor([[0.5], [1.0]]), tg.Tensor([[1.0]])
@@ -107,14 +108,14 @@ def _derivation(
             raise ArgumentError("an assumption is an equation between tensors, such as tg.sum(Y, axis=0) == 1")
         if not np.allclose(*fact._args):
             raise ArgumentError(f"the assumption {fact.site.text or 'given'} does not hold for the data")
-    from .derivation import Deriver  # here, since importing what it takes is slow
+    from .derivation import Deriver  # imported here, since it takes long
 
     deriver = Deriver(reading, sought, assume=assume, depth=depth)
     return deriver.derivation(convention == "lecture", expand)
 
 
 def _sought(output: Tensor, order: Sequence[Tensor], wrt: Tensor | Sequence[Tensor]) -> set[Tensor]:
-    """The tensors of `wrt`, if the output depends on them."""
+    """Return the tensors of `wrt`, if the output depends on them."""
     sought = [wrt] if isinstance(wrt, Tensor) else list(wrt)
     for x in sought:
         if not isinstance(x, Tensor):

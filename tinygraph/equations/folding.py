@@ -1,4 +1,4 @@
-"""Repeated layers as one: equations that differ in running numbers only are written once, with an index l."""
+"""Repeated layers, written once: equations that differ only in running numbers become one, with an index l."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from ..writing.notation import Span, Spans
 
-Line: TypeAlias = "tuple[Spans, Spans]"  # what stands left and right of the equals sign
+Line: TypeAlias = "tuple[Spans, Spans]"  # the left and the right side of an equation
 
-_FEWEST = 4  # repetitions that are folded
+_FEWEST = 4  # the fewest repetitions that are folded
 _LONGEST_PERIOD = 80  # equations
 _NUMBER = re.compile(r"(.*?)(\[?)([0-9]+|[₀-₉]+)(\]?)")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -28,12 +28,12 @@ class Fold:
 
     @property
     def range(self) -> str:
-        """Which l the lines are for."""
+        """The values of l that the lines are for."""
         return f"l = {self.first}…{self.last}"
 
 
 def folded(lines: Sequence[Line], alike: Sequence[object]) -> list[Fold]:
-    """The lines, with repetitions folded; only what is the same in `alike` repeats, as shapes are."""
+    """Return the lines with repetitions folded. Lines repeat only if their entries in `alike`, such as shapes, do."""
     parts = [[_part(span) for span in (*left, *right)] for left, right in lines]
     shapes = [(len(lines[i][0]), [stem for stem, _ in part], alike[i]) for i, part in enumerate(parts)]
     numbers = [[n for _, n in part if n is not None] for part in parts]
@@ -45,7 +45,7 @@ def folded(lines: Sequence[Line], alike: Sequence[object]) -> list[Fold]:
             key=lambda found: (found[0] * (found[1] - 1) if found[1] >= _FEWEST else 0, -found[0]),
         )
         starts = [i]
-        if count >= _FEWEST:  # of several ways to cut the same the one in which a layer is most of a piece
+        if count >= _FEWEST:  # of several ways to cut, the one that keeps layers whole
             starts = [j for j in range(i, i + period) if _repetitions(shapes, numbers, j, period) == count]
         start = min(starts, key=lambda j: len({tuple(numbers[k][:1]) for k in range(j, j + period)}))
         folds += [Fold([line], 1) for line in lines[i : start + (count < _FEWEST)]]
@@ -57,7 +57,7 @@ def folded(lines: Sequence[Line], alike: Sequence[object]) -> list[Fold]:
 
 
 def _part(span: Span) -> tuple[Any, int | None]:
-    """A span without its running number, and that number."""
+    """Return a span without its running number, and that number."""
     found = _NUMBER.fullmatch(span.text)
     if found and (span.italic or span.level < 0 or found[2] or not found[3].isascii()):
         return (found[1], found[2], span.italic, span.level), int(found[3].translate(_SUBSCRIPTS))
@@ -65,7 +65,7 @@ def _part(span: Span) -> tuple[Any, int | None]:
 
 
 def _repetitions(shapes: Sequence[object], numbers: Sequence[Sequence[int]], start: int, period: int) -> int:
-    """How often the lines from `start` repeat, with numbers that all run on evenly."""
+    """Return how often the lines from `start` repeat, with numbers that all run on evenly."""
     count = 1
     step: list[int] | None = None
     while start + (count + 1) * period <= len(shapes):
@@ -80,7 +80,7 @@ def _repetitions(shapes: Sequence[object], numbers: Sequence[Sequence[int]], sta
 
 
 def _fold(lines: Sequence[Line], numbers: Sequence[Sequence[int]], period: int, count: int) -> Fold:
-    """Lines with l for their running numbers, which is the number of the first name, if that goes in steps of one."""
+    """Return lines with l for their running numbers. If the first name goes in steps of one, l is its number."""
     first, step = 1, 1
     if numbers[0] and abs(difference := numbers[period][0] - numbers[0][0]) == 1:
         first, step = numbers[0][0], difference
@@ -93,7 +93,7 @@ def _fold(lines: Sequence[Line], numbers: Sequence[Sequence[int]], period: int, 
 
 
 def _index(slope: int, constant: int) -> str:
-    """``l``, ``l−1``, ``2l+1``, ``7−l`` or a number."""
+    """Return ``l``, ``l−1``, ``2l+1``, ``7−l`` or a number."""
     if slope == 0:
         return str(constant)
     times = f"{'' if abs(slope) == 1 else abs(slope)}l"

@@ -1,4 +1,4 @@
-"""Which gradients get an equation, and which are merged into the equations of those that read them."""
+"""The choice of the gradients that get an equation, and the merging of the others into those that read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..graph.tensor import Tensor
 from .cotangents import Cotangents
 from .scalars import Scalars
 
-_LONGEST = 16  # operations of an equation into which others are merged
+_LONGEST = 16  # operations of an equation with others merged into it
 
 
 class Apart:
@@ -26,7 +26,7 @@ class Apart:
         self.terms: dict[Tensor, Sum] = {}
         """The gradients that have an equation, by node."""
         self.numbers: dict[Tensor, Sum] = {}
-        """Those that are numbers; what reads such a one reads the number."""
+        """The gradients that are numbers, and stand as numbers in other equations."""
         self.owner: dict[Tensor, Tensor] = {}
         """The node of each gradient that is a symbol."""
         atoms = self.reader.atoms
@@ -47,10 +47,10 @@ class Apart:
 
 
 class Merging:
-    """Merges gradients into those that read them, from the oldest on, where that makes no longer equations.
+    """The merging of gradients into those that read them, from the oldest on, if that makes no equation longer.
 
-    With `expand`, what has a name keeps its equation. With `boxes`, for pictures, a gradient of what has no box is
-    merged as far as the others stay short.
+    With `expand`, named nodes keep their equations. With `boxes`, for pictures, the gradient of a node without a box is
+    merged as long as the others stay short.
     """
 
     def __init__(self, apart: Apart, expand: bool, boxes: bool) -> None:
@@ -62,7 +62,7 @@ class Merging:
         self._note_readers(self._terms)
 
     def kept(self) -> list[tuple[Tensor, Tensor]]:
-        """Merge as long as there is something to merge; return the nodes that keep an equation, with their gradients.
+        """Merge gradients as long as possible, and return the nodes that keep an equation, with their gradients.
 
         The youngest node comes first.
         """
@@ -77,7 +77,7 @@ class Merging:
     def _free(self) -> list[Tensor]:
         """Return the gradients that may be merged, those of the oldest nodes first.
 
-        The others are sought, or are the gradient of several nodes.
+        Other gradients are asked for, or are the gradient of several nodes.
         """
         of, sought = self._cotangents.of, self._cotangents.sought
         return [
@@ -87,7 +87,7 @@ class Merging:
         ]
 
     def _with_one_reader(self, free: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Return the groups of several gradients that are read in one equation only, the same one."""
+        """Return the groups of several gradients that all stand in the same single equation."""
         together: dict[Tensor, list[Tensor]] = {}
         for g in free:
             if g in self._owner and len(self._readers[g]) == 1:
@@ -125,7 +125,7 @@ class Merging:
         return terms
 
     def _note_readers(self, terms: Mapping[Tensor, Sum]) -> None:
-        """Note in which of these gradients others stand."""
+        """Note the gradients in which others stand."""
         for node, term in terms.items():
             for g in term.symbols & self._owner.keys():
                 self._readers[g].add(node)
@@ -150,13 +150,13 @@ class Merging:
 
 
 def _is_scaled_symbol(term: Sum) -> bool:
-    """Return whether a gradient is another one but for scalars, so that a name would say nothing."""
+    """Return whether a gradient is another one times scalars, so that a name would say nothing."""
     arrays = [(base, power) for product in term.products for base, power in product.powers if base.shape != ()]
     return len(term.products) == 1 and len(arrays) == 1 and isinstance(arrays[0][0], Symbol) and arrays[0][1] == 1
 
 
 def _passes_on(node: Tensor) -> bool:
-    """Return whether the gradient of a node goes on to that of one other result, and is not only moved about."""
+    """Return whether the gradient of a node goes on to one other result only, and is not merely rearranged."""
     assert node.op is not None
     (x, *others) = node.inputs
     return not others and isinstance(x, Tensor) and x.op is not None and node.op.kind not in ("shape", "indexing")

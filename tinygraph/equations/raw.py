@@ -1,4 +1,4 @@
-"""Gradients as the rules wrote them, over what has an equation already."""
+"""Gradients as the rules wrote them, in terms of nodes that have an equation already."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..graph.tensor import Tensor
 
 
 class Raw:
-    """Writes gradients over `known` nodes, without simplification; what several of them share is written once."""
+    """A writer of gradients in terms of `known` nodes, without simplification, which writes shared parts once."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         self._known: dict[Tensor, Any] = {node: node for node in known}

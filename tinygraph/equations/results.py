@@ -1,4 +1,4 @@
-"""Equations as results: their text, their LaTeX, their source, their values."""
+"""The results of `derive`: equations with their text, LaTeX, source and values."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Equation:
-    """One equation: a name, what it equals, and its value.
+    """One equation: a name, its right side, and its value.
 
-    ``value == scale * gradient`` for an equation of a gradient; of a forward equation the scale is 1.
+    For an equation of a gradient, ``value == scale * gradient``; for a forward equation, the scale is 1.
     """
 
     name: str
@@ -29,15 +29,15 @@ class Equation:
     scale: float
     value: np.ndarray[Any, Any]
     tensor: Tensor = field(repr=False)
-    """What it says the value, or the gradient, of."""
+    """The tensor whose value or gradient the equation gives."""
     op_count: int
-    """Operations in the right-hand side as printed."""
+    """The number of operations on the right side as printed."""
     note: str
-    """What a Σ in it runs over."""
+    """A note on the axes of a Σ in it."""
     steps: tuple[tuple[str, str], ...]
     """From the raw chain rule to the equation: each line with the reason for it."""
     node: Tensor = field(repr=False)
-    """The right-hand side as a graph."""
+    """The right side as a graph."""
     _left: Spans = field(repr=False)
     _right: Spans = field(repr=False)
 
@@ -58,7 +58,7 @@ class Equation:
 
     @property
     def right(self) -> Spans:
-        """The right-hand side as spans."""
+        """The right side as spans."""
         return self._right
 
     def __str__(self) -> str:
@@ -68,9 +68,10 @@ class Equation:
 
 
 class Derivation(Sequence[Equation]):
-    """Equations, forward then backward; by position or by name.
+    """Equations, forward and then backward, which can be looked up by position or by name.
 
-    In print, layers that repeat at least four times are one with an index, ``l = 2…12``; each equation is still there.
+    In print, layers that repeat at least four times are written once, with an index ``l = 2…12``; the object still
+    holds every equation.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class Derivation(Sequence[Equation]):
         scales: Mapping[Tensor, float],
     ) -> None:
         self.scales = scales
-        """For gradients that are numbers, and so have no equation, the scale that the convention gives them."""
+        """The scales that the convention gives to gradients that are numbers and so have no equation."""
         self._equations = tuple(equations)
         self._names, self._scalars, self._as_read = names, scalars, as_read
         self.heading = heading
 
     def __deepcopy__(self, memo: dict[int, object]) -> Derivation:
-        return self  # its equations are of the tensors of one graph
+        return self  # its equations belong to the tensors of one graph
 
     @overload
     def __getitem__(self, key: int | str) -> Equation: ...
@@ -108,12 +109,12 @@ class Derivation(Sequence[Equation]):
 
     @property
     def names(self) -> Mapping[Tensor, str]:
-        """What stands as a symbol in the equations: nodes of the graph, gradients, and numbers such as m."""
+        """The symbols in the equations with their names: nodes of the graph, gradients, and numbers such as m."""
         return self._names
 
     @property
     def scalars(self) -> Mapping[Tensor, str]:
-        """The numbers among these."""
+        """The numbers among these symbols."""
         return self._scalars
 
     def __str__(self) -> str:
@@ -131,15 +132,15 @@ class Derivation(Sequence[Equation]):
 
     @property
     def scaled(self) -> bool:
-        """Whether some gradients are not of the output but, by the convention, of each example's loss."""
+        """Whether some gradients are those of each example's loss, by the convention, and not those of the output."""
         return any(equation.scale != 1 for equation in self._equations)
 
     @cached_property
     def _folds(self) -> list[tuple[Fold, Sequence[Equation]]]:
-        """The equations with repeated layers as one."""
+        """The equations, with repeated layers written once."""
         lines = [(equation._left, equation._right) for equation in self._equations]
         alike = [(equation.shape, equation.note, bool(equation.steps)) for equation in self._equations]
-        from .folding import folded  # here, since `import tinygraph` would wait for it
+        from .folding import folded  # imported here, or `import tinygraph` would wait for it
 
         found: list[tuple[Fold, Sequence[Equation]]] = []
         i = 0
@@ -152,7 +153,7 @@ class Derivation(Sequence[Equation]):
 
     @cached_property
     def latex(self) -> str:
-        """All equations as one ``aligned`` block; as in the text, repeated layers are one."""
+        """All equations as one ``aligned`` block, with repeated layers written once as in the text."""
         lines = []
         for fold, _ in self._folds:
             if fold.count > 1:
@@ -179,7 +180,7 @@ class Derivation(Sequence[Equation]):
 
     @property
     def _given(self) -> set[Tensor]:
-        """What the forward equations are over: leaves, and what lies beyond the depth."""
+        """The tensors that the forward equations start from: leaves, and results beyond the depth."""
         named = set(self._names)
         forward = [equation.node for equation in self._equations if not equation.steps]
         return {x for node in forward for x in sources(node, named)} - {*forward, *self._scalars}

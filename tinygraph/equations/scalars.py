@@ -1,4 +1,4 @@
-"""The numbers of a graph that have a name, such as m, in equations."""
+"""The numbers of a graph that have a name in equations, such as m."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..writing.notation import Writer, as_text, number
 
 
 class Scalars:
-    """The named numbers of a graph: each is a symbol in equations, by itself or as a reciprocal."""
+    """The named numbers of a graph: each stands in equations as a symbol, by itself or as a reciprocal."""
 
     def __init__(self, reading: Reading) -> None:
         self._leaves = {value: Tensor(float(value)) for value in reading.scalars}
@@ -25,12 +25,12 @@ class Scalars:
         self._written = {abs(x) for node in reading.order for x in node.inputs if not isinstance(x, Tensor)}
 
     def read(self, value: float) -> Sum:
-        """Return a number of the graph as a term: by its name where it or its reciprocal has one."""
+        """Return a number of the graph as a term, by its name if it or its reciprocal has one."""
         size = abs(value)
         for times in (1, 2, 0.5):
             for known, leaf in self._leaves.items():
                 if times != 1 and (known != int(known) or size not in self._written or size in (0.5, 2)):
-                    continue  # only of a number of examples, and only as it was written: 1/(2 m); 2 is not m/2
+                    continue  # only a number of examples, and only as it was written: 1/(2 m), but 2 is not m/2
                 factor = number_term(-times if value < 0 else times)
                 if size == times * known:
                     return multiplied(factor, symbol_term(leaf))
@@ -39,7 +39,7 @@ class Scalars:
         return number_term(value)
 
     def are_all_of(self, term: Sum) -> bool:
-        """Return whether a term is a number, in which no other symbols stand."""
+        """Return whether a term is a number without other symbols."""
         return term.symbols <= self.names.keys()
 
     def share(self, term: Sum) -> Product:
@@ -48,7 +48,7 @@ class Scalars:
         return Product(ONE.coefficient, tuple(powers))
 
     def heading(self, share: Product) -> str:
-        """Return what stands above equations: their convention, by the common factor, and the values of the numbers."""
+        """Return the heading of equations: their convention, by the common factor, and the values of the numbers."""
         named = ", ".join(f"{name} = {number(value)}" for value, name in self.literals.items())
         values = f"; {named}" if named else ""
         if share == ONE:
@@ -62,7 +62,7 @@ class Scalars:
 
 
 def scale_of(share: Product) -> float:
-    """Return by what a gradient is multiplied whose share of the common factor is set aside."""
+    """Return the factor of a gradient whose share of the common factor is set aside."""
     return float(1 / value_of(written(Sum((share,)))))
 
 

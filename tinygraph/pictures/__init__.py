@@ -1,6 +1,6 @@
 """Pictures of graphs: the lecture's slide, drawn from the user's own model.
 
-What makes them is imported when one is made, so that `import tinygraph` does not wait for it.
+The files that make a picture are imported when one is made, so that `import tinygraph` does not wait for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Picture", "draw"]
 
 
 class Picture:
-    """A drawn graph. Shows itself in a notebook; `save` writes it to a file; `source` is its DOT, `html` its page."""
+    """A drawn graph, which a notebook shows. `save` writes it to a file; `source` is its DOT, `html` its page."""
 
     def __init__(self, drawing: Drawing, title: Spans | None, direction: str) -> None:
         self._drawing = drawing
@@ -34,7 +34,7 @@ class Picture:
         self._direction = direction
 
     def __deepcopy__(self, memo: dict[int, object]) -> Picture:
-        return self  # the tensors that it shows stay in their graph
+        return self  # its tensors belong to their graph
 
     @cached_property
     def source(self) -> str:
@@ -63,7 +63,7 @@ class Picture:
         The page, .html, steps forward and backward and shows the numbers behind each box; it needs no network.
 
         Raises `ArgumentError` for another suffix or a place that cannot be written to, and then leaves no file;
-        `DependencyError` where Graphviz is missing, or for a page latex2mathml.
+        `DependencyError` if Graphviz is missing, or for a page latex2mathml.
         """
         from .render import save
 
@@ -117,32 +117,33 @@ def draw(
 ) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
-    Each named tensor is a box with its op inside; what has no name stands within the expression of its reader.
-    Constants have round blue corners, parameters are square and orange, targets dashed, the loss has a double border.
+    Each named tensor is a box with its op inside; unnamed ones stand within the expressions of their readers. Constants
+    have round blue corners, parameters are square and orange, targets are dashed, and the loss has a double border.
     Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a
     frame. With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
 
-    In red stand the equation of the gradient, as `derive` finds it, and its value; on the way back the equation of a
+    Red text shows the equation of the gradient, as `derive` finds it, and its value; a red edge shows the equation of a
     step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
-    activations are those of each example's loss, and so are their values; with "exact" they are what ``.grad`` holds.
+    activations are those of each example's loss, and so are their values; with "exact" they are the numbers in
+    ``.grad``.
 
-    A graph of more boxes than a screen can show, some forty, is folded: each scope to one box, and so what repeats, as
-    ``layer ×12``, whether it has a scope or not. Groups are drawn open as long as there is room, the first of what
-    repeats standing for all; `depth` is how many levels of groups to open instead, 0 for none.
+    A graph with more boxes than a screen can show, about forty, is folded: each scope to one box, and repeated parts to
+    a box ``layer ×12``, whether they have a scope or not. Groups are drawn open as long as there is room, the first of
+    several copies standing for all; `depth` is the number of levels of groups to open instead, 0 for none.
 
-    `focus` is a tensor, or the name of one, to see only what is at most `radius` boxes away from it, with dotted boxes
-    where the graph goes on; or the name of a scope, to see what is inside. Of more than fifty thousand tensors, without
-    a tensor in focus, it draws what they begin with and end in, and counts the operations between.
+    `focus` is a tensor or its name, to see only boxes that are at most `radius` boxes away from it, with dotted boxes
+    where the graph goes on; or it is the name of a scope, to see its inside. If a graph has more than fifty thousand
+    tensors and no tensor is in focus, the picture shows its first and last tensors, and counts the operations between.
 
     ``draw(J).save("net.html")`` writes the same picture as a page that steps, forward and then backward, and shows for
-    each box its numbers, its equations and what its gradient is the sum of.
+    each box its numbers, its equations and the terms of its gradient.
 
-    ``check=True`` marks what is wrong, and says from where: gradients that are NaN, zero, vanishing or exploding,
-    values that are NaN or infinite, units that are dead, saturated or copies of each other. Where it begins the sign is
-    ▲ and the border thick; where it is felt the sign is △. Before `backward` the gradients are computed for this
-    alone.
+    ``check=True`` marks problems and says where they begin: gradients that are NaN, zero, vanishing or exploding,
+    values that are NaN or infinite, units that are dead, saturated or copies of each other. The sign ▲ and a thick
+    border mark where a problem begins, the sign △ where it is felt. Before `backward`, the gradients are computed for
+    this purpose alone.
 
-    Raises `ArgumentError` for a focus that is not in the graph, and for options that do not exist.
+    Raises `ArgumentError` for a focus that is not in the graph, and for unknown options.
 
     >>> import tinygraph as tg
     >>> w, x = tg.parameter(2.0), tg.Tensor(3.0)
@@ -194,7 +195,7 @@ def _is_count(value: object) -> bool:
 
 
 def _default_title(drawing: Drawing, output: Tensor) -> Spans | None:
-    """``J = 0.3021``, for a scalar that has a box."""
+    """Return ``J = 0.3021`` for a scalar that has a box."""
     box = next((box for box in drawing.boxes if box.node is output and box.role not in ("group", "outside")), None)
     if box is None or output.shape != ():
         return None

@@ -14,17 +14,17 @@ LARGEST_GRADIENT = 2
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as in mathematics: ``4 × 400``."""
+    """Return a shape as in mathematics: ``4 × 400``."""
     return str(shape) if len(shape) == 1 else " × ".join(map(str, shape))
 
 
 def value_text(array: np.ndarray[Any, Any]) -> str:
-    """Shape and value: small arrays in full, larger ones as mean and spread."""
+    """Return shape and value: small arrays in full, larger ones as mean and spread."""
     return f"{shape_text(array.shape)}   {summary_text(array)}" if array.shape else summary_text(array)
 
 
 def summary_text(array: np.ndarray[Any, Any], norm: bool = False) -> str:
-    """An array in full, or its mean and spread; of a gradient, with `norm`, its norm."""
+    """Return an array in full, or its mean and spread; with `norm`, for gradients, its norm."""
     if array.size == 0:
         return "empty"
     if array.size <= (LARGEST_GRADIENT if norm else _LARGEST_VALUE):
@@ -35,20 +35,20 @@ def summary_text(array: np.ndarray[Any, Any], norm: bool = False) -> str:
         bad = int(np.isnan(numbers).sum())
         return f"{bad} NaN" if bad else f"{int(np.isinf(numbers).sum())} inf"
     first, largest = numbers.flat[0].item(), np.abs(numbers).max().item()
-    if norm:  # scaled, as are the others, so that squares and sums cannot overflow
+    if norm:  # all sums are scaled, so that squares and sums cannot overflow
         return f"‖·‖ {number(largest * float(np.linalg.norm(numbers / (largest or 1.0))))}"
     if (numbers == first).all():
         return f"all {brief(first)}"
     if ((numbers == 0) | (numbers == 1)).all():
         return f"{int(numbers.sum())} ones"
     mean, spread = (numbers / largest).mean().item(), (numbers / largest).std().item()
-    if abs(mean) < 1e-12 * spread:  # what rounding leaves of a mean of 0
+    if abs(mean) < 1e-12 * spread:  # the rounding of a mean of 0
         mean = 0.0
     return f"μ {brief(mean * largest)}   σ {brief(spread * largest)}"
 
 
 def in_full(array: np.ndarray[Any, Any]) -> str:
-    """All elements; a column is a row transposed, as on paper."""
+    """Return all elements; a column is written as a transposed row, as on paper."""
     if array.ndim == 0:
         return number(float(array) if array.dtype.kind == "f" else array.item())
     if array.ndim == 2 and array.shape[1] == 1 and len(array) > 1:
@@ -59,5 +59,5 @@ def in_full(array: np.ndarray[Any, Any]) -> str:
 
 
 def brief(value: Any) -> str:
-    """A number in three digits."""
+    """Return a number in three digits."""
     return number(float(f"{value:.3g}")) if isinstance(value, float) else number(value)

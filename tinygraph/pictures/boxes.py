@@ -1,4 +1,4 @@
-"""What a picture shows: which nodes get a box, what stands in it, and how boxes are joined and grouped."""
+"""The boxes of a picture: the nodes that get one, the text in it, and the edges between boxes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .arrays import LARGEST_GRADIENT, shape_text, summary_text, value_text
 
 _LONGEST_EQUATION = 64  # characters
 MOST_NODES = 50_000
-_MOST_LEAVES = 8  # of a graph that is too large
-_MOST_BOXES = 80  # with equations
+_MOST_LEAVES = 8  # names of a graph that is too large to draw
+_MOST_BOXES = 80  # boxes of a picture with equations
 
 
 @dataclass(eq=False)
@@ -29,23 +29,24 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, group of what is folded, or outside, where the graph goes on; misfit,
-    of an operand that does not fit, and failed, where this stops the forward pass."""
+    """parameter, input, target, operation, loss, group for a folded part, or outside where the graph goes on; misfit
+    for an operand that does not fit, and failed where this stops the forward pass.
+    """
     title: Spans
     value: str
     gradient: Spans | None
     """Its equation, if it has one, and its value."""
     widest_gradient: int
-    """How many characters any gradient of this shape takes."""
+    """The most characters that a gradient of this shape takes."""
     scope: tuple[str, ...]
     inner: Drawing | None = None
-    """What is folded into it; None also where there would be too many such drawings."""
+    """The drawing that is folded into it, or None; also None if there would be too many such drawings."""
     count: int = 1
-    """How many such blocks it stands for."""
+    """The number of such blocks that it stands for."""
     mark: Spans | None = None
-    """The sign and the words for something that is wrong here."""
+    """A sign and words for something that is wrong here."""
     begins: bool = False
-    """Whether what the mark says begins here."""
+    """Whether the problem of the mark begins here."""
 
 
 @dataclass(eq=False)
@@ -58,25 +59,25 @@ class Edge:
     differentiable: bool
     """Whether a gradient may come back."""
     backward: bool
-    """Whether one has."""
+    """Whether a gradient has come back."""
     step: Spans | None = None
-    """The equation of what comes back, where the box that gets it says less."""
+    """The equation of the gradient that comes back, if the box that gets it says less."""
     carried: bool = False
-    """Whether it leads from one copy of what repeats to the next."""
+    """Whether it leads from one copy of a repeated part to the next."""
 
 
 @dataclass
 class Drawing:
-    """All boxes, in topological order, and all edges, of a graph as it was read."""
+    """The boxes in topological order, and the edges, of a graph as it was read."""
 
     reading: Reading
     boxes: list[Box] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     caption: str = ""
-    """Which convention the gradients follow."""
+    """The convention of the gradients."""
     names: Mapping[Tensor, str] = field(default_factory=dict)
     derivations: tuple[Derivation | None, Derivation | None] = (None, None)
-    """The equations of the gradients; and with nothing merged, a step of the chain rule for each box."""
+    """The equations of the gradients, and the same without merging: a step of the chain rule for each box."""
     repeated: set[tuple[str, ...]] = field(default_factory=set)
     """Which scopes stand for several copies."""
     findings: str = ""

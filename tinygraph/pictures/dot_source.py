@@ -1,7 +1,7 @@
 """A drawing as DOT.
 
-Text from the user goes only into HTML-like labels, escaped; the ids of nodes are our own, so that nothing a user
-writes can be markup, an attribute or a link.
+Text from the user goes only into HTML-like labels, escaped, and the ids of nodes are our own, so that nothing a user
+writes can become markup, an attribute or a link.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .groups import DEEPEST
 
 BLUE, ORANGE, VERMILLION, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#B5093E", "#666666"
 _FONT = "Helvetica,Arial,sans-serif"
-_CHARACTER = 6.2  # points, of one in the size of gradients
+_CHARACTER = 6.2  # points of a character in the size of gradients
 _ROW = 15  # points
 _SMALLEST = 8
 _MANY_EDGES = 60
@@ -39,7 +39,7 @@ _WARNING = "#F0E442"
 
 
 def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
-    """The drawing in the language of Graphviz."""
+    """Return the drawing in the language of Graphviz."""
     import graphviz
 
     graph = graphviz.Digraph(
@@ -68,7 +68,7 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
         label = f" {edge.label} " if edge.label and not crowded else ""
         past = _past(edge, direction)
         graph.edge(ids[edge.source], ids[edge.target], label=label, weight="2", id=f"f{i}", **past)
-        if edge.differentiable:  # there before backward too, unseen, so that it does not move the layout
+        if edge.differentiable:  # there before backward too, but invisible, so that it does not move the layout
             seen = {"style": "dashed", "color": RED} if edge.backward else {"style": "invis"}
             step = _html([_line(edge.step, 9, RED)]) if edge.step and not crowded else ""
             way = {"dir": "back", "weight": "0", "id": f"b{i}"}
@@ -77,7 +77,7 @@ def dot_source(drawing: Drawing, title: Spans | None, direction: str) -> str:
 
 
 def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, str], scope: tuple[str, ...]) -> None:
-    """The boxes of a scope, and inside it the scopes within."""
+    """Add the boxes of a scope, and inside it the scopes within."""
     depth = len(scope)
     inner: dict[str, list[Box]] = {}
     for box in boxes:
@@ -100,7 +100,7 @@ def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, st
 
 
 def _past(edge: Edge, direction: str) -> dict[str, str]:
-    """For what is carried on: past the boxes between, without a say in where they stand."""
+    """Return the attributes of an edge that carries on past other boxes, without influence on their places."""
     if not edge.carried:
         return {}
     port = "n" if direction == "LR" else "e"
@@ -121,7 +121,7 @@ def _label(box: Box) -> str:
 
 
 def _html(lines: list[str], width: int = 0, behind_last: str = "") -> str:
-    height = _ROW if width else 0  # which no character changes, whatever font it comes from
+    height = _ROW if width else 0  # no character changes it, whatever its font
     rows = "".join(f'<TR><TD WIDTH="{width}" HEIGHT="{height}">{line}</TD></TR>' for line in lines)
     if behind_last:
         start, cell, rest = rows.rpartition("<TD")
@@ -130,12 +130,12 @@ def _html(lines: list[str], width: int = 0, behind_last: str = "") -> str:
 
 
 def _line(spans: Spans, size: int, color: str) -> str:
-    """A line of a label; superscripts and subscripts are smaller, which Graphviz leaves to us."""
+    """Return a line of a label; Graphviz leaves it to us to make superscripts and subscripts smaller."""
     out = []
     for (italic, level), alike in groupby(apart(spans), key=lambda span: span[1:]):
         part = html.escape("".join(span.text for span in alike)).replace(
             "\\", "&#92;" * 2
-        )  # one of which Graphviz takes away
+        )  # Graphviz takes one of them away
         part = f"<I>{part}</I>" if italic else part
         if level:
             tag = "SUP" if level > 0 else "SUB"

@@ -14,13 +14,13 @@ from typing import NamedTuple, TypeAlias
 from ..graph.tensor import Tensor
 from .repeats import label, runs
 
-_FEWEST_LEAVES = 4  # that are alike, and grouped
+_FEWEST_LEAVES = 4  # leaves that are alike, and become a group
 DEEPEST = 100
-"""Scopes in each other that are groups, and frames in a picture; what is further in is in the last."""
+"""The most scopes within each other that are groups, and frames in a picture; deeper parts belong to the last."""
 
 Item: TypeAlias = "Tensor | Group"
 Chain: TypeAlias = "tuple[tuple[Group, int], ...]"
-"""In which groups something is, outermost first, and in which copy of each."""
+"""The groups that contain a node, the outermost first, with the number of its copy in each."""
 
 
 @dataclass(eq=False)
@@ -28,19 +28,19 @@ class Group:
     """A part of a graph that a box may stand for."""
 
     name: str
-    """That of its scope, if it is one."""
+    """The name of its scope, if it is one."""
     copies: list[list[Tensor]]
-    """The operations of each, in the same order."""
+    """The operations of each copy, in the same order."""
     items: list[Item] = field(default_factory=list)
-    """What the first is made of, in topological order."""
+    """The items of the first copy, in topological order."""
     parameters: int = 0
-    """In all copies."""
+    """The number of parameters in all copies."""
     numbers: int = 0
-    """The elements of all parameters."""
+    """The number of elements of all parameters."""
 
     @property
     def count(self) -> int:
-        """How many such parts there are."""
+        """The number of such parts."""
         return len(self.copies)
 
 
@@ -67,22 +67,22 @@ class Structure:
             self._add_leaves([node for node in order if node.op is None], readers)
 
     def chain(self, node: Tensor) -> Chain:
-        """In which groups a node is."""
+        """Return the groups that contain a node."""
         self._look_up(node)
         return self._chains[node]
 
     def first(self, node: Tensor) -> Tensor:
-        """The counterpart of a node in the first copies of all groups that it is in."""
+        """Return the counterpart of a node in the first copies of all groups that contain it."""
         self._look_up(node)
         return self._first[node]
 
     def counterpart(self, node: Tensor, group: Group, copy: int) -> Tensor:
-        """The counterpart, in another copy of a group, of a node in the first one."""
+        """Return the counterpart of a node of the first copy in another copy of a group."""
         place = next((place for place in self._places.get(node, ()) if place.group is group), None)
         return node if place is None else group.copies[copy][place.position]
 
     def carrier(self, x: Tensor, reader: Tensor) -> Group | None:
-        """The group in one copy of which a tensor is made, and read in another one."""
+        """Return the group in one copy of which a tensor is made and in another one read, or None."""
         for (group, copy), (other, other_copy) in zip(self.chain(x), self.chain(reader), strict=False):
             if group is not other:
                 return None
@@ -109,7 +109,7 @@ class Structure:
     # -- operations --------------------------------------------------------------------------------------------
 
     def _grouped(self, ops: Sequence[Tensor], depth: int) -> list[Item]:
-        """The operations of a scope, or of a copy, as items."""
+        """Return the operations of a scope, or of a copy, as items."""
         units: dict[Tensor | str, list[Tensor]] = {}  # the scopes within, and single operations
         scopes = {node: node.scope[depth:DEEPEST] for node in ops}
         for node in ops:
@@ -117,7 +117,7 @@ class Structure:
         sequence = [node for unit in units.values() for node in unit]
         unit_at = {unit[0]: unit for unit in units.values()}
         labels = [
-            (label(node), node is self._output, *map(_stem, scopes[node]))  # what all comes to is no repetition
+            (label(node), node is self._output, *map(_stem, scopes[node]))  # the final result is not a repetition
             for node in sequence
         ]
         repeats = {run.start: run for run in runs(sequence, labels, [node in unit_at for node in sequence])}
@@ -144,7 +144,7 @@ class Structure:
                 self._places[node].append(_Place(group, copy, position))
         group.items = self._grouped(copies[0], depth)
         if len(group.items) == 1 and isinstance(only := group.items[0], Group) and group.count == 1 and not only.name:
-            for node in copies[0]:  # all that is in a scope repeats: one group is enough
+            for node in copies[0]:  # the whole scope repeats, so one group is enough
                 self._places[node].remove(next(place for place in self._places[node] if place.group is group))
             only.name = name
             return only
@@ -153,7 +153,7 @@ class Structure:
     # -- leaves ------------------------------------------------------------------------------------------------
 
     def _add_leaves(self, leaves: Sequence[Tensor], readers: Mapping[Tensor, Sequence[Tensor]]) -> None:
-        """Put each leaf before the first item that reads it, in the innermost group in which it belongs."""
+        """Put each leaf before the first item that reads it, in the innermost group to which it belongs."""
         before: defaultdict[Group | None, defaultdict[Item, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
         for leaf in leaves:
             reading = [node for node in readers.get(leaf, ()) if node.op is not None]
@@ -179,7 +179,9 @@ class Structure:
         return chain[depth][0] if len(chain) > depth else self.first(node)
 
     def _belongs(self, leaf: Tensor, reading: Sequence[Tensor]) -> Chain:
-        """The innermost group that holds all readers; for data only one that repeats, and has its own in each copy."""
+        """Return the innermost group that holds all readers; data belongs only to one that repeats with data of its
+        own.
+        """
         if not reading:
             return ()
         common = self.chain(reading[0])
@@ -197,8 +199,8 @@ class Structure:
         return common
 
     def _is_own(self, leaf: Tensor, reader: Tensor, chain: Chain) -> bool:
-        """Whether another copy has a leaf of its own where this one has this."""
-        if any(copy for _, copy in chain[:-1]):  # not drawn, its counterpart is
+        """Return whether another copy has a leaf of its own in the place of this one."""
+        if any(copy for _, copy in chain[:-1]):  # this one is not drawn, but its counterpart
             return True
         group, copy = chain[-1]
         position = next(place.position for place in self._places[reader] if place.group is group)
@@ -208,7 +210,7 @@ class Structure:
         return isinstance(x, Tensor) and x.op is None and x is not leaf
 
     def _bundled(self, leaves: Sequence[Tensor], readers: Mapping[Tensor, Sequence[Tensor]]) -> list[Item]:
-        """Leaves that are alike and read by the same as one group."""
+        """Return items in which leaves that are alike and have the same readers are one group."""
         alike: defaultdict[object, list[Tensor]] = defaultdict(list)
         for leaf in leaves:
             depth = len(self._chains[leaf])
@@ -231,11 +233,11 @@ class Structure:
 
 
 def _stem(scope: str) -> str:
-    """A scope's name without its numbers."""
+    """Return the name of a scope without its numbers."""
     return re.sub("[0-9]+", "", scope)
 
 
 def _common_name(scopes: Sequence[str]) -> str:
-    """``layer`` for ``layer 1``, ``layer 2``, …; or the first and the last name."""
+    """Return ``layer`` for ``layer 1``, ``layer 2``, …, or the first and the last name."""
     stems = {re.sub(r"[\s_.-]*[0-9]+$", "", scope) for scope in scopes}
     return stems.pop() or scopes[0] if len(stems) == 1 else f"{scopes[0]} … {scopes[-1]}"

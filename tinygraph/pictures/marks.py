@@ -1,4 +1,4 @@
-"""Marks in a picture: what is wrong with values and gradients, and where it begins."""
+"""Marks in a picture: problems of values and gradients, and where they begin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..reading import Reading
 from ..writing.notation import Span, Spans, Writer, as_text, number, on_a_line, symbol
 from .boxes import Box, Drawing
 
-# of several things at a box the one that explains the others
+# of several problems at a box, the one that explains the others
 _FIRST = ["nan", "infinite", "gradient nan", "gradient infinite", "dead", "copies", "saturated", "zero"]
 _FIRST += ["exploding", "vanishing"]
 _MOST_NAMES = 4
@@ -27,11 +27,11 @@ _ENDS = {
     "cancels": " adds up to 0",
     "flat": " is flat here",
 }
-_ELSEWHERE = {"dead", "saturated", "times zero"}  # what is marked at the culprit
+_ELSEWHERE = {"dead", "saturated", "times zero"}  # problems that are marked at the culprit
 
 
 def mark(drawing: Drawing) -> None:
-    """Mark the boxes of a drawing at which something was found in the whole graph, and say how many there are."""
+    """Mark the boxes of a drawing at which something was found in the whole graph, and note how many there are."""
     reading = drawing.reading.whole
     seen = Examination(reading, reading.output.grad if reading.output.shape != () else None)
     boxes = _boxes_of(drawing)
@@ -59,7 +59,7 @@ def mark(drawing: Drawing) -> None:
 
 
 class _Marks:
-    """What is to be marked, and how it is said by the symbols of the picture."""
+    """The findings to mark, in terms of the symbols of the picture."""
 
     def __init__(self, seen: Examination, boxes: Sequence[Box], shown_by: Mapping[Tensor, Tensor]) -> None:
         self.own = {box.node: box for box in boxes if box.role not in ("group", "outside")}
@@ -68,20 +68,20 @@ class _Marks:
         self._around = _shown(shown_by, self.own) if shown_by else _within(seen.reading, self.own)
         self.found: dict[Box, Finding] = {}
         for finding in sorted(seen.findings, key=_importance):
-            # of what a box computes on the way no gradient is shown, but those of its copies are its own
+            # no gradient is shown for steps within a box, but those of its copies are its own
             inside = bool(shown_by) or finding.key in _OF_UNITS or finding.begins is finding.tensor
             box = (self._around if inside else self.own).get(finding.tensor)
             if box is not None and (finding.key != "saturated" or finding.tensor in seen.hidden):
                 self.found.setdefault(box, finding)
 
     def begins(self, box: Box, finding: Finding) -> bool:
-        """Whether what was found begins in the box."""
+        """Return whether the finding begins in the box."""
         if finding.obstacle is not None:
             return finding.obstacle.target is finding.tensor and finding.obstacle.reason not in _ELSEWHERE
         return finding.key in (*_OF_UNITS, "vanishing", "exploding") or self._around.get(finding.begins) is box
 
     def text(self, box: Box, finding: Finding) -> Spans:
-        """What was found, in few words."""
+        """Return the finding in a few words."""
         key = finding.key
         if key in _WHAT:
             what, tensor = _WHAT[key], finding.begins
@@ -102,7 +102,7 @@ class _Marks:
         return [Span(f"{key}: {number(float(f'{finding.ratio:.2g}'))} of "), *self._called(finding.begins, "d")]
 
     def _called(self, x: Tensor, prefix: str = "") -> Spans:
-        """The symbol of a tensor, or what it is computed by; its gradient's is that of the box around it."""
+        """Return the symbol of a tensor, or its expression; for a gradient, the symbol of the box around it."""
         if prefix and x not in self.own and x in self._around:
             x = self._around[x].node
         if x in self.own:
@@ -112,7 +112,7 @@ class _Marks:
 
 
 def _importance(finding: Finding) -> tuple[int, float]:
-    """What explains the others comes first, and of one kind the worst."""
+    """Return a key by which findings that explain others come first, and of one kind the worst."""
     return _FIRST.index(finding.key), finding.ratio if finding.key == "vanishing" else -finding.ratio
 
 
@@ -131,7 +131,7 @@ def _within(reading: Reading, own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
 
 
 def _boxes_of(drawing: Drawing) -> list[Box]:
-    """All boxes, also those that are folded into others; outer before inner."""
+    """Return all boxes, with those that are folded into others after them."""
     boxes, drawings = [], [drawing]
     while drawings:
         for box in drawings.pop().boxes:

@@ -19,9 +19,9 @@ CROSS = "✗"
 
 
 def drawing_of_misfit(misfit: Misfit, frame: FrameType | None) -> Drawing | None:
-    """What the operands were computed from, these marked, and as the last box the operation that cannot be applied.
+    """Return the graph of the operands, with these marked, and the operation that cannot be applied as the last box.
 
-    None where no operand is a tensor.
+    Return None if no operand is a tensor.
     """
     operands = tuple(x for x in misfit.operands if isinstance(x, Tensor))
     if not operands:

@@ -1,7 +1,7 @@
-"""A drawing as a page that steps: one file of HTML with the picture, what there is to tell, and a script that shows it.
+"""A drawing as a page that steps: one file of HTML with the picture, its explanations, and a script that shows them.
 
-Text from the user goes into the data, which the script puts in as text, and through the escaping of `html` and of the
-writer of XML; nowhere else. The policy of the page lets nothing run but the script beside this file, and nothing load.
+Text from the user goes only into the data, which the script shows as text, and through the escaping of `html` and of
+the XML writer. The policy of the page allows only the script beside this file to run, and nothing to load.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _SHAPES = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}
 _SYMBOLS = {"*": "∗"}
 
 Tree: TypeAlias = "str | list[Any]"
-"""An element of MathML: its tag, then its children; or text."""
+"""An element of MathML, as its tag and its children, or text."""
 
 
 @np.errstate(all="ignore")
 def page(drawing: Drawing, title: Spans | None, direction: str) -> str:
-    """The page, whole: it needs no other file and no network.
+    """Return the whole page, which needs no other file and no network.
 
-    Raises `DependencyError` where Graphviz or latex2mathml is missing.
+    Raises `DependencyError` if Graphviz or latex2mathml is missing.
     """
     story = Story(drawing)
     heading = as_text(title) if title else drawing.caption or as_text(drawing.boxes[-1].title)
@@ -85,7 +85,7 @@ def page(drawing: Drawing, title: Spans | None, direction: str) -> str:
 
 
 def frame(content: str) -> str:
-    """A page as a frame within another, such as a notebook, so that neither's styles reach the other."""
+    """Return a page as a frame within another page, such as a notebook, so that their styles stay apart."""
     return (
         f'<iframe srcdoc="{html.escape(content)}" sandbox="allow-scripts allow-downloads" title="computation graph"'
         ' style="width:100%;height:720px;border:0"></iframe>'
@@ -145,12 +145,12 @@ _TEMPLATE = """<!doctype html>
 
 
 def _hashed(text: str) -> str:
-    """A script or a style as the policy names it."""
+    """Return a script or a style as the policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _as_data(content: Any) -> str:
-    """JSON that can stand within a script element, whatever is in it."""
+    """Return JSON that can stand within a script element, whatever it contains."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -240,7 +240,7 @@ def _step(step: Step, number: dict[Box, int]) -> dict[str, Any]:
 
 
 def _frames(drawing: Drawing) -> list[dict[str, Any]]:
-    """The scopes, outermost first, with the boxes in each; known to the picture by the first of these."""
+    """Return the scopes, the outermost first, each with its boxes; the picture knows a scope by the first of these."""
     found: dict[tuple[str, ...], list[int]] = {}
     for i, box in enumerate(drawing.boxes):
         for depth in range(len(box.scope)):
@@ -252,7 +252,7 @@ def _frames(drawing: Drawing) -> list[dict[str, Any]]:
 
 
 def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """An array to look at: small ones in numbers, of larger ones means of blocks; with its range and a histogram."""
+    """Return an array to look at, with its range and a histogram; larger ones as means of blocks."""
     with np.errstate(all="ignore"):
         numbers = np.asarray(array, float)
         flat = numbers.reshape(-1, numbers.shape[-1] if numbers.ndim > 1 and numbers.size else numbers.size or 1)
@@ -277,7 +277,7 @@ def _array(array: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def _histogram(finite: np.ndarray[Any, Any]) -> list[int]:
-    """How many numbers lie in each of equal parts of their range, however wide or narrow that is."""
+    """Return how many numbers lie in each of equal parts of their range, however wide or narrow that is."""
     scaled = finite / (np.abs(finite).max() or 1.0)
     low, high = scaled.min(), scaled.max()
     part = (scaled - low) / (high - low or 1.0) * _BINS
@@ -286,7 +286,7 @@ def _histogram(finite: np.ndarray[Any, Any]) -> list[int]:
 
 
 def _blocks(flat: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Means of blocks of rows and columns, in number what a map can show."""
+    """Return means of blocks of rows and columns, as many as a map can show."""
     for axis, most in enumerate(_LARGEST_MAP):
         n = flat.shape[axis]
         if n > most:
@@ -298,7 +298,7 @@ def _blocks(flat: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _cell(x: float) -> float | str:
-    """A number as JSON can have it."""
+    """Return a number in a form that JSON allows."""
     if np.isfinite(x):
         return float(f"{x:.{_DIGITS}g}")
     return "NaN" if np.isnan(x) else "∞" if x > 0 else "−∞"
@@ -313,7 +313,7 @@ def _in_short(array: Any) -> str:
 
 
 def _mathematics(spans: Spans) -> Tree:
-    """Spans as MathML."""
+    """Return spans as MathML."""
     return _mathml(as_latex(spans), as_text(spans))
 
 
@@ -327,12 +327,12 @@ def _mathml(latex: str, text: str) -> Tree:
         ) from None
     try:
         return _tree(ET.fromstring(convert(latex)))
-    except Exception:  # a name that LaTeX cannot have
+    except Exception:  # LaTeX cannot write this name
         return ["math", ["mtext", text]]
 
 
 def _tree(element: ET.Element) -> Tree:
-    """An element of MathML without its attributes, and with the letters of a word together."""
+    """Return an element of MathML without its attributes, and with the letters of a word together."""
     tag = element.tag.partition("}")[2]
     children = list(element)
     if tag == "mrow" and children and (style := children[0].get("mathvariant")):
@@ -347,7 +347,7 @@ def _tree(element: ET.Element) -> Tree:
 
 
 def _inline_svg(source: str, place: int) -> str:
-    """The picture as Graphviz draws it, built anew from what a picture is made of, with ids that the script knows."""
+    """Return the picture that Graphviz draws, rebuilt from known elements, with ids that the script knows."""
     root = _copied(ET.fromstring(rendered(source, "svg")), f"p{place}-")
     root.set("xmlns", "http://www.w3.org/2000/svg")
     root.set("id", f"p{place}")

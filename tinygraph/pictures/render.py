@@ -1,4 +1,4 @@
-"""DOT to pictures: with the `dot` program, or with the Graphviz that the pygraphviz wheel carries."""
+"""DOT to pictures, with the `dot` program or with the Graphviz of the pygraphviz wheel."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot", args=" ".join
 
 
 def rendered(source: str, form: str) -> bytes:
-    """The picture in one of the formats.
+    """Return the picture in one of the formats.
 
-    Raises `DependencyError` where Graphviz is missing, `TinygraphError` where it fails or takes too long.
+    Raises `DependencyError` if Graphviz is missing, and `TinygraphError` if it fails or takes too long.
     """
     if form == "dot":
         return source.encode()
@@ -69,9 +69,9 @@ def _command(form: str) -> list[str]:
 def save(
     source: str, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], page: Callable[[], str] | None = None
 ) -> Path:
-    """Write the picture, or the page, in the format that the suffix names: whole, or not at all.
+    """Write the picture, or the page, as a whole or not at all, in the format that the suffix names.
 
-    A file that is there keeps its permissions, its owner and its other names, and a link leads to it as before.
+    A file that exists keeps its permissions, its owner and its other names, and a link to it stays a link.
     """
     try:
         given = os.fsdecode(path)
@@ -108,7 +108,7 @@ def _in_words(target: Path) -> Iterator[None]:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Refuse what is there if it is anything but a file that may be written to."""
+    """Refuse anything but a file that may be written to."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
@@ -122,7 +122,7 @@ def _check_replaceable(target: Path) -> None:
 
 
 def _write_whole(content: bytes, target: Path) -> None:
-    """Write a file beside the target, then put it in the target's place, if all that is known of it stays the same."""
+    """Write a file beside the target, then put it in the target's place, if all attributes can stay the same."""
     old = os.stat(target) if target.exists() else None
     if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK) or _has_attributes(target)):
         return _write_over(content, target)
@@ -142,7 +142,7 @@ def _write_whole(content: bytes, target: Path) -> None:
 
 
 def _has_attributes(target: Path) -> bool:
-    """Whether more is known of a file than its owner and mode, such as an access control list."""
+    """Return whether a file has more attributes than owner and mode, such as an access control list."""
     if not hasattr(os, "listxattr"):
         return False
     try:
@@ -152,13 +152,13 @@ def _has_attributes(target: Path) -> bool:
 
 
 def _write_over(content: bytes, target: Path) -> None:
-    """Write into a file that must stay the same one; where that fails, what was in it comes back."""
+    """Write into a file that must stay the same one; if that fails, its former content comes back."""
     with open(target, "r+b", buffering=0) as file:
         old = file.read()
         try:
             _fill(file, content)
         except BaseException:
-            _fill(file, old)  # which needs no more space than it had
+            _fill(file, old)  # it needs no more space than before
             raise
 
 

@@ -1,7 +1,7 @@
-"""Where a sequence of operations repeats: the same operations, joined in the same way, time after time.
+"""Repetitions in a sequence of operations: the same operations, joined in the same way, time after time.
 
-Values and names play no part. That two stretches are alike is seen from labels first, for every period at once; then
-each copy is compared with the one before it, operand by operand.
+Values and names play no part. Labels show first where stretches are alike, for every period at once. Then each copy is
+compared with the one before it, operand by operand.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from ..graph.tensor import Tensor
 from ..graph.walking import shown_inputs
 
-_FEWEST = 3  # copies that are folded
-_LARGE = 8  # operations of a part of which two copies are enough, and that folding saves at least
+_FEWEST = 3  # the fewest copies that are folded
+_LARGE = 8  # operations of a part that is folded from two copies on, and that folding saves at least
 _LONGEST = 2_000  # operations of a copy
-_OPERANDS = 3  # that are compared for every period; the others where these agree
+_OPERANDS = 3  # operands that are compared for every period; the others follow where these agree
 _MOST_WORK = 20  # times the length of the sequence, in operations that are compared
 _NONE, _OUTSIDE = -1, -2
 
@@ -41,18 +41,18 @@ class Run(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A stretch that may repeat with a period; those that would save most come first."""
+    """A stretch that may repeat with a period. The candidates that would save most come first."""
 
     minus_saved: int
     period: int
     start: int
     stop: int
     wired: bool
-    """Whether operands have been looked at too."""
+    """Whether operands have been compared too."""
 
 
 def label(node: Tensor) -> Hashable:
-    """What has to be the same for two operations to be alike: op, parameters, and shapes of result and operands."""
+    """Return what must be equal in two operations that are alike: op, parameters, and shapes of result and operands."""
     op = node.op
     assert op is not None
     params = tuple(_without_places(value) if name == "key" else repr(value) for name, value in node.params.items())
@@ -71,10 +71,10 @@ def _without_places(key: Any) -> Any:
 
 
 def runs(nodes: Sequence[Tensor], labels: Sequence[Hashable], starts: Sequence[bool]) -> list[Run]:
-    """The repetitions in a sequence of operations, in order, none within another: those that save most.
+    """Return the repetitions in a sequence of operations that save most, in order, none within another.
 
-    Copies may begin where `starts` says. Each copy reads what the others read too, or what the copy before has made,
-    or things of its own.
+    Copies may begin at the positions in `starts`. Each copy reads what the other copies read too, results of the copy
+    before it, or things of its own.
     """
     if len(nodes) < 2 * _FEWEST:
         return []
@@ -115,7 +115,7 @@ def _push(queue: list[_Candidate], period: int, start: int, stop: int, wired: bo
 
 
 def _alike(tokens: Integers) -> list[_Candidate]:
-    """Where labels repeat, for every period: a heap."""
+    """Return a heap of the stretches in which labels repeat, for every period."""
     queue: list[_Candidate] = []
     for period in range(1, min(len(tokens) // 2, _LONGEST) + 1):
         same = tokens[period:] == tokens[:-period]
@@ -126,14 +126,14 @@ def _alike(tokens: Integers) -> list[_Candidate]:
 
 
 def _stretches_of(flags: np.ndarray[Any, np.dtype[np.bool_]], shortest: int = 1) -> list[tuple[int, int]]:
-    """The beginnings and ends of what is True."""
+    """Return the beginnings and ends of stretches of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     long = edges[1::2] - edges[::2] >= shortest
     return list(zip(edges[::2][long].tolist(), edges[1::2][long].tolist(), strict=True))
 
 
 def _reading(nodes: Sequence[Tensor], place: Mapping[Tensor, int]) -> Integers:
-    """For each operation the places of its first operands; what is outside has a number of its own below zero."""
+    """Return the positions of the first operands of each operation; operands from outside get numbers below zero."""
     reading = np.full((len(nodes), _OPERANDS), _NONE)
     outside: dict[Tensor, int] = {}
     for i, node in enumerate(nodes):
@@ -144,7 +144,7 @@ def _reading(nodes: Sequence[Tensor], place: Mapping[Tensor, int]) -> Integers:
 
 
 def _wired(reading: Integers, candidate: _Candidate) -> list[tuple[int, int]]:
-    """The parts of a stretch in which operands repeat too, as far as can be seen from two copies."""
+    """Return the parts of a stretch in which operands repeat too, as far as two copies can show."""
     _, period, start, stop, _ = candidate
     before, after = reading[start : stop - period], reading[start + period : stop]
     step = after - before
@@ -152,7 +152,7 @@ def _wired(reading: Integers, candidate: _Candidate) -> list[tuple[int, int]]:
     alike = (step == 0) | (inside & (step == period)) | ((before <= _OUTSIDE) & (after <= _OUTSIDE))
     # the first copy reads from outside what the others read from the copy before
     alike |= (after > np.arange(start, stop - period)[:, None] - period) & (before < after)
-    even = inside[period:] & inside[:-period] & (step[period:] == step[:-period])  # as those of another run
+    even = inside[period:] & inside[:-period] & (step[period:] == step[:-period])  # as operands of another run
     alike[period:] |= even
     alike[:-period] |= even
     return [(start + a, start + b + period) for a, b in _stretches_of(alike.all(axis=1))]
@@ -161,9 +161,10 @@ def _wired(reading: Integers, candidate: _Candidate) -> list[tuple[int, int]]:
 def _cut(
     nodes: Sequence[Tensor], place: Mapping[Tensor, int], starts: Sequence[bool], candidate: _Candidate
 ) -> Run | None:
-    """The copies in a stretch: of several ways to cut it the one in which least passes from copy to copy.
+    """Return the copies in a stretch, cut where the least passes from copy to copy.
 
-    What passes should have a name, and a copy begin where the body of a loop does, or where names get a new number.
+    The results that pass should have names, and a copy should begin where the body of a loop does, or where names get a
+    new number.
     """
     _, period, first, stop, _ = candidate
     most = (stop - first) // period
@@ -188,7 +189,7 @@ def _cut(
 
 
 def _passing(nodes: Sequence[Tensor], place: Mapping[Tensor, int], first: int) -> list[tuple[int, int]]:
-    """For each border between two operations how many results pass it, and how many of them have no name."""
+    """Return for each border between two operations how many results pass it, and how many of these have no name."""
     last = list(range(len(nodes)))
     for i, node in enumerate(nodes):
         for x in shown_inputs(node):
@@ -205,14 +206,14 @@ def _passing(nodes: Sequence[Tensor], place: Mapping[Tensor, int], first: int) -
 
 
 def _numbers(nodes: Sequence[Tensor]) -> int:
-    """How many different numbers the names end in."""
+    """Return how many different numbers the names end in."""
     return len({found[0] for node in nodes if node.name and (found := re.search("[0-9]+$", node.name))})
 
 
 def _difference(nodes: Sequence[Tensor], place: Mapping[Tensor, int], run: Run) -> int | None:
-    """The place of the first operation that does not read as the one of the copy before does; None where all do."""
+    """Return the position of the first operation that reads otherwise than in the copy before it, or None."""
     first, period, _ = run
-    steps: dict[tuple[int, int], int] = {}  # between what two copies read of another run
+    steps: dict[tuple[int, int], int] = {}  # between what two copies read from another run
     for begin in range(first + period, run.stop, period):
         twins: dict[Tensor, Tensor] = {}  # what a copy has of its own
         for i in range(begin, begin + period):
