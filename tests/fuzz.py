@@ -24,8 +24,8 @@ import numpy as np
 from oracles import as_one, is_public, torch_functions
 
 import tinygraph as tg
-from tinygraph.graph.evaluating import evaluate
 from tinygraph.graph.records import APPLY, FUNCTIONS, Composite, Op
+from tinygraph.graph.replaying import evaluate
 from tinygraph.graph.samples import Domain, Sample
 from tinygraph.testing import laws
 

@@ -33,8 +33,8 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.diagnosis.summaries import summary
-from tinygraph.graph.evaluating import evaluate
 from tinygraph.graph.recording import NESTED
+from tinygraph.graph.replaying import evaluate
 
 FIRST, SECOND = np.array([0.6, 1.3]), np.array([1.7, 0.8])
 ALONG = np.array([1.0, -0.5])

@@ -8,7 +8,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.graph import tensor
-from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.replaying import evaluate
 
 
 @pytest.fixture

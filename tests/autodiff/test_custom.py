@@ -9,7 +9,7 @@ import tinygraph as tg
 from tinygraph import ops
 from tinygraph.graph import records
 from tinygraph.graph.declaring import composite
-from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.replaying import evaluate
 from tinygraph.testing import laws
 
 

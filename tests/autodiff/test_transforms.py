@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.replaying import evaluate
 
 
 def loss(params, x, y):

@@ -11,8 +11,8 @@ from graphs import random_graph
 from textbook import MODELS, C, P, examples_as_rows, labels, logistic_regression, m, two_layers_with_tanh
 
 import tinygraph as tg
-from tinygraph.graph.evaluating import evaluate
 from tinygraph.graph.records import APPLY, OPS
+from tinygraph.graph.replaying import evaluate
 from tinygraph.testing.laws import samples
 from tinygraph.writing.numpy_source import helpers
 

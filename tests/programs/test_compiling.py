@@ -17,8 +17,8 @@ from graphs import random_graph
 
 import tinygraph as tg
 from tinygraph.errors import UnsupportedError
-from tinygraph.graph.evaluating import evaluate
 from tinygraph.graph.records import APPLY, OPS
+from tinygraph.graph.replaying import evaluate
 from tinygraph.testing import laws
 
 

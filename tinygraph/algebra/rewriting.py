@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import ops
+from ..graph.replaying import function_of, replay
 from ..graph.tensor import Tensor
 
 REAL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
@@ -17,25 +19,24 @@ Change = Callable[[Tensor, Sequence[Any]], Tensor]
 
 
 def rewritten(order: Sequence[Tensor], change: Change, *notes: dict[Tensor, Any]) -> dict[Tensor, Tensor]:
-    """What stands for each node of a graph in topological order. What is noted of a node holds for that too."""
-    new: dict[Tensor, Tensor] = {}
-    for node in order:
-        if node.op is None:
-            new[node] = node
-            continue
-        new[node] = made = change(node, [new[x] if isinstance(x, Tensor) else x for x in node.inputs])
+    """Return what stands for each node of a graph in topological order. A note about a node also goes to that."""
+
+    def noted(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        made = change(node, inputs)
         for note in notes:
             if node in note and made.op is not None:
                 note.setdefault(made, note[node])
-    return new
+        return made
+
+    return replay(order, noted)
 
 
 def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-    """The node with other inputs."""
+    """Return the node with other inputs."""
     assert node.op is not None
     if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
         return node
-    return node.op.apply(*inputs, **node.params)
+    return function_of(node.op, ops)(*inputs, **node.params)
 
 
 def before_jumps(order: Sequence[Tensor]) -> set[Tensor]:

@@ -6,13 +6,13 @@ that has no rule is applied to one value after the other.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..graph.records import NUMBERS, Rule
+from ..graph.replaying import function_of, replay
 from ..graph.tensor import Tensor, toposort
 from ..ops.arithmetic.broadcasting import aligned
 
@@ -30,25 +30,16 @@ def batched(outputs: Sequence[Tensor], leaf: Tensor, values: Any, xp: Any) -> li
            [2.]])]
     """
     count = len(values)
-    order = toposort(*outputs, stop={leaf})
-    uses = Counter(x for node in order for x in _tensors(node)) + Counter(outputs)
-    known: dict[Tensor, Any] = {leaf: values}
-    for node in order:
-        moving = [isinstance(x, Tensor) and x in known for x in node.inputs]
-        if node is leaf or not any(moving):
-            continue
-        inputs = [known[x] if isinstance(x, Tensor) and x in known else _still(x, xp) for x in node.inputs]
-        known[node] = _applied(xp, node, inputs, moving, count)
-        for x in _tensors(node):
-            if x in known:
-                uses[x] -= 1
-                if not uses[x]:
-                    del known[x]  # its memory is not needed any more
-    return [known[y] if y in known else _still(Tensor(np.zeros((count, *y.shape), y.dtype)), xp) for y in outputs]
 
+    def apply(node: Tensor, inputs: Sequence[Any]) -> Any:
+        moving = [x is not y for x, y in zip(inputs, node.inputs, strict=True)]
+        if not any(moving):
+            return node
+        given = [x if moves else _still(x, xp) for x, moves in zip(inputs, moving, strict=True)]
+        return _applied(xp, node, given, moving, count)
 
-def _tensors(node: Tensor) -> list[Tensor]:
-    return [x for x in node.inputs if isinstance(x, Tensor)]
+    found = replay(toposort(*outputs, stop={leaf}), apply, {leaf: values}, keep=outputs)
+    return [_still(Tensor(np.zeros((count, *y.shape), y.dtype)), xp) if found[y] is y else found[y] for y in outputs]
 
 
 def _still(x: Any, xp: Any) -> Any:
@@ -59,7 +50,7 @@ def _applied(xp: Any, node: Tensor, inputs: Sequence[Any], moving: Sequence[bool
     """Return the node's values, of which the `moving` inputs have `count`."""
     op = node.op
     assert op is not None
-    run = op.run if xp is NUMBERS else op.apply
+    run = function_of(op, xp)
     if op.kind == "elementwise":
         ready = [aligned(xp, x, node.ndim) if moves else x for x, moves in zip(inputs, moving, strict=True)]
         return run(*ready, **node.params)

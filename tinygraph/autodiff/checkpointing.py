@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sys import _getframe
 from typing import Any
 
 import numpy as np
 
+from .. import ops
 from ..errors import GraphError
 from ..graph.declaring import op
 from ..graph.recording import STATE, Nested, enable_grad
-from ..graph.records import NUMBERS, OPS, Op
-from ..graph.tensor import ArrayLike, Tensor, describe, make_leaf, make_node, toposort
+from ..graph.records import NUMBERS, OPS
+from ..graph.replaying import computed_again, replay
+from ..graph.tensor import ArrayLike, Tensor, as_if_applied, describe, make_leaf, make_node, toposort
 from ..ops import astype
 from ..trees import flatten, unflatten
 from .calls import called, captured_by, fresh, name_of, packed, unpacked
@@ -72,7 +74,7 @@ def _kept(
             continue
         result = packed(group)
         captured = captured_by([result], inner, born)
-        recipe = Recipe.of(name, result, [*inner, *captured], born)
+        recipe = Recipe.of(name, result, [*inner, *captured])
         read = [*inputs, *captured]
         values = tuple(x._value for x in [*inner, *captured])
         smooth = result.dtype.kind == "f" and any(x.requires_grad for x in read)
@@ -81,79 +83,46 @@ def _kept(
     return [kept.get(y, y) if isinstance(y, Tensor) else y for y in leaves]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an operand stands among what was computed before."""
-
-    index: int
-
-
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a result is computed from inputs: operations in order, without values."""
+    """How a result is computed from inputs: a graph whose nodes have no values."""
 
     name: str
-    count: int
-    """How many inputs there are."""
-    steps: tuple[tuple[Op, tuple[Any, ...], Mapping[str, Any]], ...]
-    """Operations: operands are places, numbers, and tensors that are constants."""
-    result: int
-    """The place of the result."""
+    inputs: Sequence[Tensor]
+    order: Sequence[Tensor]
+    result: Tensor
 
     def __repr__(self) -> str:
         return self.name
 
     @classmethod
-    def of(cls, name: str, result: Tensor, inputs: Sequence[Tensor], born: int) -> Recipe:
-        """The recipe of a graph over inputs."""
-        places = {x: i for i, x in enumerate(inputs)}
-        steps: list[Any] = []
-        for node in toposort(result, stop=places.copy()):
-            if node.op is None or node in places:
-                continue
+    def of(cls, name: str, result: Tensor, inputs: Sequence[Tensor]) -> Recipe:
+        """Return the recipe of a graph over inputs. Its other leaves are constants, which keep their values."""
+
+        def without_value(node: Tensor, operands: Sequence[Any]) -> Tensor:
+            assert node.op is not None
             for i in node.op.aside:
-                if node.inputs[i] in places and places[node.inputs[i]] < len(inputs):  # type: ignore[index]
+                if node.inputs[i] in over:
                     given = describe(node.inputs[i])
                     raise GraphError(f"{name} uses {given} from outside, and reads its logit: give {name} {given}")
-            operands = tuple(Place(places[x]) if isinstance(x, Tensor) and x in places else x for x in node.inputs)
-            places[node] = len(inputs) + len(steps)
-            steps.append((node.op, operands, node.params))
-        return cls(name, len(inputs), tuple(steps), places[result])
+            return as_if_applied(node.op, tuple(operands), (), node.params, None)
 
-    def followed(self, inputs: Sequence[Any], apply: Callable[..., Any]) -> Any:
-        """The result for inputs; ``apply(op, *operands, **params)``."""
-        values = list(inputs)
+        over = {x: _leaf(None) for x in inputs}
+        found = replay(toposort(result, stop=over), without_value, over)
+        return cls(name, list(over.values()), list(found.values()), found[result])
+
+    def followed(self, xp: Any, inputs: Sequence[Any]) -> Any:
+        """Return the result in a namespace."""
         with np.errstate(all="ignore"):  # it was warned of the first time
-            for record, operands, params in self.steps:
-                values.append(
-                    apply(record, *(values[x.index] if isinstance(x, Place) else x for x in operands), **params)
-                )
-        return values[self.result]
-
-    def run(self, *inputs: Any) -> Any:
-        """The result as numbers."""
-
-        def apply(record: Op, *operands: Any, **params: Any) -> Any:
-            return record.run(*(x._value if isinstance(x, Tensor) else x for x in operands), **params)
-
-        return self.followed(inputs, apply)
-
-    def forward(self, xp: Any, *inputs: Any) -> Any:
-        """The result in a namespace."""
-
-        def apply(record: Op, *operands: Any, **params: Any) -> Any:
-            foreign = hasattr(xp, "asarray")
-            given = (x._value if foreign and isinstance(x, Tensor) else x for x in operands)
-            return record.forward(xp, *given, **params)
-
-        return self.followed(inputs, apply)
+            known = dict(zip(self.inputs, inputs, strict=True))
+            return computed_again([self.result], self.order, known, xp)[0]
 
     def gradients(self, xp: Any, g: Any, inputs: Sequence[Any]) -> list[Any]:
-        """The cotangents of the inputs."""
+        """Return the cotangents of the inputs."""
         numbers = xp is NUMBERS
         with enable_grad():
             variables = [_leaf(x) if numbers else astype(x, x.dtype) for x in inputs]
-            result = self.followed(variables, lambda record, *xs, **params: record.apply(*xs, **params))
+            result = self.followed(ops, variables)
             floats = [x for x in variables if x.dtype.kind == "f"]
             found = iter(pulled_back([result], [g], floats, numbers=numbers))
         return [next(found) if x.dtype.kind == "f" else None for x in variables]
@@ -168,9 +137,9 @@ def _leaf(array: Any) -> Tensor:
     lambda xp, g, y, *inputs, recipe: recipe.gradients(xp, g, inputs),
     notation="{recipe}({*})",
     variadic=True,
-    run=lambda *inputs, recipe: recipe.run(*inputs),
+    run=lambda *inputs, recipe: recipe.followed(NUMBERS, inputs),
     samples=(),
 )
 def checkpoint_(xp: Any, *inputs: ArrayLike, recipe: Any) -> Any:
     """What a recipe makes of the inputs; for the gradients it is followed again."""
-    return recipe.forward(xp, *inputs)
+    return recipe.followed(xp, inputs)

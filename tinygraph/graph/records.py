@@ -207,7 +207,8 @@ FUNCTIONS: dict[str, Rule] = {}
 
 
 OFFERED: Any = SimpleNamespace()
-"""What a tensor offers and rooms above define: ``backward``, and NumPy's protocols ``ufunc`` and ``function``."""
+"""What the graph offers and rooms above define: ``backward``, NumPy's protocols ``ufunc`` and ``function``, and
+``nodes``, the namespace in which rules record nodes."""
 
 NUMBERS: Any = SimpleNamespace()
 """The namespace for numbers, filled with the ops: NumPy completed, and sped up where its own functions are slow."""

@@ -6,9 +6,10 @@ package as their ``xp``.
 their ``xp`` record nodes.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-from ..graph.records import APPLY, FUNCTIONS
+from ..graph.records import APPLY, FUNCTIONS, OFFERED
 from .arithmetic import comparisons, control, elementwise, transcendental
 from .arithmetic.comparisons import *
 from .arithmetic.control import *
@@ -68,6 +69,7 @@ if not TYPE_CHECKING:  # which takes what the families export
 FUNCTIONS.update({name: getattr(family, name) for family in FAMILIES for name in family.__all__})
 for _name, _apply in APPLY.items():  # rules also use ops that have no public function
     globals().setdefault(_name, _apply)
+OFFERED.nodes = sys.modules[__name__]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,6 +33,7 @@ from ..algebra.terms import (
     symbol,
 )
 from ..graph.records import APPLY
+from ..graph.replaying import replay
 from ..graph.tensor import Tensor, toposort
 from ..graph.walking import readers_of
 
@@ -200,15 +201,9 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
     """The node as it was recorded, over the new graphs of what is known."""
-    new: dict[Tensor, Tensor] = {}
-    for x in _region(node, reader):
-        if x in reader.atoms:
-            new[x] = _full(written(reader.atoms[x], reader.computed), x)
-        elif _is_copy(x):
-            new[x] = new[x.inputs[0]]  # type: ignore[index]
-        else:
-            new[x] = x if x.op is None else over(x, [new[y] if isinstance(y, Tensor) else y for y in x.inputs])
-    return new[node]
+    order = _region(node, reader)
+    known = {x: _full(written(reader.atoms[x], reader.computed), x) for x in order if x in reader.atoms}
+    return replay(order, lambda x, inputs: inputs[0] if _is_copy(x) else over(x, inputs), known)[node]  # type: ignore[no-any-return]
 
 
 def _full(graph: Any, node: Tensor) -> Tensor:

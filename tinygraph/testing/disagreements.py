@@ -11,7 +11,7 @@ import numpy as np
 
 from ..autodiff.traversal import computed, numbers_back, pulled_back
 from ..errors import TinygraphError
-from ..graph.evaluating import evaluate
+from ..graph.replaying import evaluate
 from ..graph.tensor import Tensor, make_node, toposort
 from .differences import (
     OFF,

@@ -12,8 +12,8 @@ from .. import ops
 from ..autodiff.calls import called, is_whole, name_of, parameter_names
 from ..autodiff.traversal import gradients
 from ..errors import ArgumentError, DTypeError, TinygraphError
-from ..graph.evaluating import evaluate
 from ..graph.recording import Nested, enable_grad
+from ..graph.replaying import evaluate
 from ..graph.tensor import Tensor, array_of, parameter
 from ..trees import flatten, unflatten
 from .differences import OFF, ROUNDING, STEP, Estimate, agree, along, difference, is_settled

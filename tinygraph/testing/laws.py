@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import ops
 from ..autodiff.traversal import gradients
-from ..graph.evaluating import evaluate
 from ..graph.records import APPLY, COMPOSITES, FUNCTIONS, NUMBERS, OPS, Composite, Op
+from ..graph.replaying import evaluate
 from ..graph.samples import Domain, Sample
 from ..graph.tensor import Tensor
 from .gradcheck import LawError, check_grads

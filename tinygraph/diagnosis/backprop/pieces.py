@@ -12,6 +12,7 @@ import numpy as np
 
 from ...autodiff.traversal import pulled_back
 from ...graph.records import OPS, Op
+from ...graph.replaying import replay
 from ...graph.tensor import Tensor, make_node
 
 _MOST_STEPS = 60  # on the way to a gradient
@@ -27,19 +28,19 @@ class Pieces:
     def __init__(
         self, order: Sequence[Tensor], given: Mapping[Tensor, Any], direct: Callable[[Tensor], bool] | None = None
     ) -> None:
-        self._made: dict[Tensor, Tensor] = {}  # the node that computes each value
-        self._read: dict[Tensor, Tensor] = {}  # the node that its readers read
-        for node in order:
-            made = node
-            if node.op is not None:
-                through = any(direct is None or direct(node.inputs[i]) for i in node.op.aside)  # type: ignore[arg-type]
-                op = without_shortcut(node.op) if through else node.op
-                made = _again(node, op, self._read, node._args, node._value)
-            self._made[node] = made
-            self._read[node] = Tensor(node._value) if node in given else made
-        output = order[-1]
-        self._outputs = [self._made[output], *(self._made[node] for node in given)]
-        self._seeds = [output.dtype.type(1), *(g.astype(node.dtype)[()] for node, g in given.items())]
+        self._made: dict[Tensor, Tensor] = {}  # what computes each node
+
+        def cut(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+            assert node.op is not None
+            through = any(direct is None or direct(node.inputs[i]) for i in node.op.aside)  # type: ignore[arg-type]
+            op = without_shortcut(node.op) if through else node.op
+            self._made[node] = made = _recorded(node, op, inputs, node._args, node._value)
+            return Tensor(node._value) if node in given else made
+
+        self._read = replay(order, cut, {x: Tensor(x._value) for x in given if x.op is None})  # what readers read
+        sources = [order[-1], *given]
+        self._outputs = [self._made.get(x, x) for x in sources]
+        self._seeds = [order[-1].dtype.type(1), *(g.astype(node.dtype)[()] for node, g in given.items())]
 
     def arriving(self, nodes: Sequence[Tensor]) -> list[Any]:
         """Return the gradients that come back to nodes, whether or not others were given for them."""
@@ -47,7 +48,7 @@ class Pieces:
 
     def carried(self, source: Tensor, g: Any, target: Tensor) -> Any:
         """Return what a gradient of one node adds to that of another."""
-        made = self._made[source]
+        made = self._made.get(source, source)
         return _arrays(pulled_back([made], [g.astype(made.dtype)[()]], [self._read[target]], numbers=True))[0]
 
 
@@ -114,17 +115,17 @@ def _shaken(order: Sequence[Tensor], nodes: Sequence[Tensor], rng: np.random.Gen
     def part(shape: tuple[int, ...]) -> Any:
         return shake * rng.uniform(-1, 1, shape)
 
-    values: dict[Tensor, Any] = {}
-    made: dict[Tensor, Tensor] = {}
-    for node in order:
-        if node.op is None:
-            made[node] = node
-            continue
-        read = zip(node.inputs, node._args, strict=True)
-        args = tuple(_wide(values.get(x, a)) if isinstance(x, Tensor) else a for x, a in read)
+    def shaken(node: Tensor, inputs: Sequence[Any]) -> Tensor:
+        assert node.op is not None
+        args = tuple(
+            _wide(a if made is x else made._value) if isinstance(x, Tensor) else a
+            for x, made, a in zip(node.inputs, inputs, node._args, strict=True)
+        )
         y = node.op.run(*args, **node.params)
-        values[node] = y * (1 + part(node.shape)) if node.dtype.kind == "f" else y
-        made[node] = _again(node, _rough(node.op, part), made, args, values[node])
+        value = y * (1 + part(node.shape)) if node.dtype.kind == "f" else y
+        return _recorded(node, _rough(node.op, part), inputs, args, value)
+
+    made = replay(order, shaken)
     return _arrays(pulled_back([made[order[-1]]], [np.float64(1)], [made[x] for x in nodes], numbers=True))
 
 
@@ -158,11 +159,10 @@ def _without_carriers(op: Op, position: int) -> Any:
     return lambda xp, g, y, *inputs, **params: rule(xp, g, y, *inputs[:count], **params)
 
 
-def _again(node: Tensor, op: Op, stand_ins: Mapping[Tensor, Tensor], args: tuple[Any, ...], value: Any) -> Tensor:
-    """A node recorded again."""
-    inputs = tuple(stand_ins[x] if isinstance(x, Tensor) else x for x in node.inputs)
+def _recorded(node: Tensor, op: Op, inputs: Sequence[Any], args: tuple[Any, ...], value: Any) -> Tensor:
+    """Return a node recorded again, over other inputs."""
     op = op if op.check is None else _without_warnings(op)
-    return make_node(op, inputs, args, node.params, value, node.requires_grad, _getframe())
+    return make_node(op, tuple(inputs), args, node.params, value, node.requires_grad, _getframe())
 
 
 def _wide(a: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph import ops
-from tinygraph.graph.evaluating import evaluate
+from tinygraph.graph.replaying import evaluate
 
 
 def network():
