@@ -32,6 +32,7 @@ from . import fft as fft
 from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
+from .autodiff import backward as _backward
 from .autodiff.checkpointing import checkpoint as checkpoint
 from .autodiff.custom import custom_gradient as custom_gradient
 from .autodiff.jacobians import hessian as hessian

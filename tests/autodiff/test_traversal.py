@@ -10,7 +10,7 @@ from graphs import random_graph
 from interrupts import interruptions
 
 import tinygraph as tg
-from tinygraph.autodiff.traversal import contributions
+from tinygraph.autodiff.contributions import contributions
 from tinygraph.graph import records
 from tinygraph.testing.laws import check_grads
 

@@ -76,7 +76,7 @@ class Call:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
                 raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
             self.result, self.aux = self.result
-        self.stays = self.stays or (STATE.get().recording and _has_captured(results))
+        self.stays = self.stays or (STATE.get().recording and _require_more(results))
         if self.stays:
             self.last()
 
@@ -130,8 +130,8 @@ class Call:
         return tree if self.stays else as_arrays(tree)
 
 
-def _has_captured(results: Sequence[Tensor]) -> bool:
-    """Return whether the results depend on a tensor from outside that requires a gradient.
+def _require_more(results: Sequence[Tensor]) -> bool:
+    """Return whether the results require a gradient for anything but the variables of their own call.
 
     It may be a variable of a call that runs in another thread.
     """

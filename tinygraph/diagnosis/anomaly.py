@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autodiff.traversal import cotangents_of_inputs, propagated
+from ..autodiff.rules import cotangents_of_inputs
+from ..autodiff.traversal import propagated
 from ..errors import AnomalyError, Operand, shape_message
 from ..graph.declaring import described_operand, expression_text
 from ..graph.recording import Change, State
@@ -284,7 +285,8 @@ def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
     """What the rules of a node give, as numbers, for each of the inputs to which they propagate."""
     aside: Any = node.op.aside if node.op is not None else ()
     positions = [i for i in range(len(node.inputs)) if i not in aside]
-    return cotangents_of_inputs(NUMBERS, node, g, node._value, node._args, positions)
+    assert node.op is not None
+    return cotangents_of_inputs(node.op, NUMBERS, g, node._value, node._args, node.params, positions)
 
 
 def _summed(cotangent: Any, x: Tensor) -> Any:

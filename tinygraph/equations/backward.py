@@ -13,7 +13,7 @@ from ..algebra.normal_form import Reader
 from ..algebra.shortest import shortest, simplified
 from ..algebra.terms import ONE, Call, Product, Sum, as_product
 from ..algebra.terms import symbol as symbol_term
-from ..autodiff.traversal import symbolic_contribution
+from ..autodiff.contributions import symbolic_contribution
 from ..graph.tensor import Tensor
 from ..writing.notation import Spans, Writer, as_text, symbol
 from .agreement import agree, refuse_false

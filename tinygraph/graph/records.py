@@ -166,6 +166,14 @@ class Op:
         """Whether it puts a sign before its input."""
         return self.binding == SIGN and self.linear == "together"
 
+    def has_rule(self, position: int) -> bool:
+        """Return whether a gradient goes to the input at a position."""
+        return self.variadic or self.vjps[position] is not None
+
+    def propagates_to(self, position: int) -> bool:
+        """Return whether a gradient goes on through the input at a position, and does not stay aside there."""
+        return self.variadic or self.propagating[position] is not None
+
     @property
     def apply(self) -> Rule:
         """The function that applies it to operands and records a node."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import GraphError, ShapeError
-from .records import APPLY, NUMBERS, OFFERED, Op, Rule
+from .records import NUMBERS, OFFERED, Op, Rule
 from .tensor import Tensor, ask, describe, toposort
 
 Apply: TypeAlias = Callable[[Tensor, Sequence[Any]], Any]
@@ -66,7 +66,7 @@ def function_of(op: Op, xp: Any) -> Rule:
     if xp is NUMBERS:
         return op.run
     if xp is OFFERED.nodes:
-        return APPLY[op.name]
+        return op.apply
     return partial(op.forward, xp)
 
 

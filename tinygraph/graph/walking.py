@@ -22,12 +22,8 @@ def inputs_with_gradient(node: Tensor) -> tuple[Any, ...]:
     """Return the inputs to which a node sends a gradient."""
     if not node.requires_grad or node.op is None:
         return ()
-    rules = node.op.propagating
-    return tuple(
-        x
-        for i, x in enumerate(node.inputs)
-        if type(x) is Tensor and x.requires_grad and (node.op.variadic or rules[i] is not None)
-    )
+    op = node.op
+    return tuple(x for i, x in enumerate(node.inputs) if type(x) is Tensor and x.requires_grad and op.propagates_to(i))
 
 
 def readers_of(

@@ -15,7 +15,7 @@ from ..algebra.shortest import shortest
 from ..algebra.terms import Sum, power
 from ..algebra.terms import number as number_term
 from ..algebra.terms import symbol as symbol_term
-from ..autodiff.traversal import Contribution, contributions, symbolic_contribution
+from ..autodiff.contributions import Contribution, contributions, symbolic_contribution
 from ..errors import TinygraphError
 from ..graph.tensor import Tensor, toposort
 from ..ops.arithmetic.broadcasting import unbroadcast

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autodiff.calls import captured_by
 from ..errors import DTypeError, UnsupportedError
 from ..graph.recording import Nested
 from ..graph.tensor import Tensor, describe, make_leaf, refuse_left, toposort
@@ -61,19 +62,20 @@ def traced(
         )
     nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
     order = toposort(*nodes)
-    for x in order:
-        if x.op is not None and x.age < born:
+    captured = captured_by(nodes, given, born)
+    for x in captured:
+        if x.op is not None:
             raise UnsupportedError(
                 f"{name} uses {describe(x)}, which was computed outside ({x.site.where}): give it as an argument,"
                 " or take x.detach() before"
             )
+    for x in order:
         if x.dtype.char == "g":
             raise DTypeError(
                 f"{name} computes {describe(x)} in {x.dtype}, which is another on each machine, and no program is made"
                 f" for ({x.site.where}); convert it, as with astype(np.float64)"
             )
     arguments = set(given)
-    captured = [x for x in order if x.op is None and x not in arguments and x.age < born]
     named = names_of(order) | {x: str(x.name) for x in given}
     named |= {x: named.get(x, f"captured{i}") for i, x in enumerate(captured)}
     inputs = arguments | set(captured)

@@ -92,7 +92,7 @@ def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
         if reader.op is not None and reader.dtype.kind == "f":
             op = without_shortcut(reader.op)
             for i, x in enumerate(reader.inputs):
-                if isinstance(x, Tensor) and op.differentiable and (op.variadic or op.vjps[i] is not None):
+                if isinstance(x, Tensor) and op.differentiable and op.has_rule(i):
                     reads.setdefault(x, []).append((reader, i))
     return reads
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ...autodiff.rules import cotangent_of_input
 from ...graph.records import NUMBERS, OPS, Op
 from ...graph.tensor import Tensor
 from ...graph.threads import cached_property
@@ -71,7 +72,11 @@ class Step:
     @cached_property
     def repeated(self) -> Any:
         """The result of the rule, before the sum over axes along which the operand was repeated."""
-        return applied(self.op, self.position, self.g, self.node._value, self.node._args, self.node.params)
+        return self._carried(*self.node._args)
+
+    def _carried(self, *args: Any) -> Any:
+        node = self.node
+        return cotangent_of_input(self.op, self.position, NUMBERS, self.g, node._value, args, node.params)
 
     @property
     def repeated_axes(self) -> set[int]:
@@ -93,7 +98,7 @@ class Step:
 
     def with_args(self, *args: Any) -> Any:
         """Return the same step with other operands."""
-        return self.summed(applied(self.op, self.position, self.g, self.node._value, args, self.node.params))
+        return self.summed(self._carried(*args))
 
     @property
     def is_activation(self) -> bool:
@@ -123,14 +128,6 @@ class Step:
     def product(self) -> str:
         """The step through a matrix product, in mathematics."""
         return " ".join(text for _, text in self.factors)
-
-
-def applied(op: Op, position: int, g: Any, y: Any, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
-    """Return the result of an op's rule for one of its inputs."""
-    if op.variadic:
-        rule = op.vjps[0](NUMBERS, g, y, *args, **params)[position]  # type: ignore[misc]
-        return rule(NUMBERS, g, y, *args, **params) if callable(rule) else rule
-    return op.vjps[position](NUMBERS, g, y, *args, **params)  # type: ignore[misc]
 
 
 def prime(op: Op, x: str, y: str) -> str:
@@ -232,14 +229,22 @@ def _derivative_at_result(step: Step) -> Slipped:
         y, i = step.node._value, step.position
         args = [y if k == i else a for k, a in enumerate(step.node._args)]
         texts = {"wrong": prime(step.op, step.result, step.result), "right": step.derivative}
-        yield applied(step.op, i, step.g, step.op.run(*args, **step.node.params), args, step.node.params), texts
+        yield (
+            cotangent_of_input(
+                step.op, i, NUMBERS, step.g, step.op.run(*args, **step.node.params), args, step.node.params
+            ),
+            texts,
+        )
 
 
 def _argument_for_result(step: Step) -> Slipped:
     """The slip of Z for A in a g′ that is written with A, such as 1 − A²."""
     if step.is_activation:
         texts = {"wrong": step.operands[step.position], "right": step.result, "derivative": step.derivative}
-        yield applied(step.op, step.position, step.g, step.x, step.node._args, step.node.params), texts
+        yield (
+            cotangent_of_input(step.op, step.position, NUMBERS, step.g, step.x, step.node._args, step.node.params),
+            texts,
+        )
 
 
 def _function_for_derivative(step: Step) -> Slipped:
@@ -262,7 +267,7 @@ def _other_activation(step: Step) -> Slipped:
         if other is not step.op:
             texts = {"wrong": prime(other, step.operands[step.position], ""), "right": step.derivative}
             for y in (other.run(step.x, **params), step.node._value):
-                yield applied(other, 0, step.g, y, (step.x,), params), texts
+                yield cotangent_of_input(other, 0, NUMBERS, step.g, y, (step.x,), params), texts
 
 
 def _unsummed(step: Step) -> Slipped:

@@ -138,7 +138,7 @@ def _ends(case: Case, loss: Tensor, order: Sequence[Tensor]) -> Iterator[Cause]:
         for i, x in enumerate(node.inputs):
             if type(x) is Tensor and x in reached:
                 op: Any = node.op
-                if node.requires_grad and (op.variadic or op.vjps[i] is not None):
+                if node.requires_grad and op.has_rule(i):
                     reached.add(node)
                 elif x.requires_grad:
                     ends.append(_end(case, node, x))

@@ -1,0 +1,162 @@
+"""What `backward` leaves in a graph: gradients in its nodes, all at once, and a mark that it has used them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError, UnsupportedError
+from ..graph.recording import NESTED
+from ..graph.records import NUMBERS, OFFERED
+from ..graph.tensor import CHANGES, ArrayLike, Tensor, describe, refuse_left, toposort, trace_of
+from ..graph.threads import GIL, exclusive
+from ..graph.walking import read_before_change
+from .traversal import UsedBefore, computed, seed_of, traverse, watched
+
+_stage: Any = vars(Tensor)["_staged"].__set__
+_use: Any = vars(Tensor)["_used"].__set__
+
+
+def _used_before(node: Tensor, output: Tensor) -> GraphError:
+    """The error of a backward from `output` that comes to a node which an earlier one has used."""
+    order = toposort(output)
+    changed = next(iter(read_before_change(toposort(node))), None)
+    readers = [reader for reader in order if any(x is node for x in reader.inputs)]
+    update = next((reader for reader in readers if _is_update(reader, node)), None)
+    name = _text_of(node, update)
+    write = f"{name} was computed there; to update a parameter write to its data, as in {name}.data -= …"
+    again = "call the earlier one with retain_graph=True"
+    if update is not None:
+        mend = write
+    elif changed is not None:
+        mend = f"{describe(changed)} has changed since: compute {name} anew, or go on from {name}.detach()"
+    elif any(_is_repeated(later, node) for later in order):
+        mend = f"{write}; where it is not an update, {again}"
+    else:
+        mend = f"build the graph anew, or {again}"
+    return GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
+
+
+def _is_update(reader: Tensor, node: Tensor) -> bool:
+    """Whether a node is the parameter that was computed from another by its gradient: ``W = W - 0.1 * W.grad``."""
+    if reader.site.updates_by_gradient:
+        return True
+    if reader.op is None or reader.op.linear != "together" or reader.shape != node.shape:
+        return False
+    g = node.grad
+    steps = [np.asarray(a) for x, a in zip(reader.inputs, reader._args, strict=True) if x is not node]
+    if g is None or len(steps) != 1 or steps[0].shape != g.shape or not np.any(g):
+        return False
+    factor = np.vdot(g, steps[0]) / np.vdot(g, g)
+    return bool(np.allclose(steps[0], factor * g, 1e-5, 0.0))
+
+
+def _is_repeated(later: Tensor, node: Tensor) -> bool:
+    """Whether a node was made from another in the same place of a loop, and both from one parameter of their shape."""
+    if later is node or later.site is not node.site:
+        return False
+    order = toposort(later)
+    leaves = [x for x in order if x.op is None and x.requires_grad]
+    return any(x is node for x in order) and len(leaves) == 1 and leaves[0].shape == node.shape
+
+
+def _text_of(node: Tensor, reader: Tensor | None) -> str:
+    """What the source of a reader calls a node."""
+    inputs = () if reader is None else reader.inputs
+    return next((reader.site.operand(i)[0] for i, x in enumerate(inputs) if x is node), "") or describe(node)  # type: ignore[union-attr]
+
+
+def backward(
+    output: Tensor, grad: ArrayLike | None = None, *, retain_graph: bool = False, retain_grads: bool = True
+) -> None:
+    """See `Tensor.backward`."""
+    if NESTED:
+        refuse_left([output], "the output of backward()")
+    if NESTED and trace_of(output) is not None:
+        raise UnsupportedError(
+            "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
+        )
+    if not output._requires_grad:
+        raise UnsupportedError(_without_parameters(output))
+    seed = seed_of(output, grad)
+    try:
+        _leave_gradients(output, seed, retain_graph, retain_grads)
+    except UsedBefore as error:
+        raise _used_before(error.args[0], output) from None
+
+
+def _leave_gradients(output: Tensor, seed: Any, retain_graph: bool, retain_grads: bool) -> None:
+    """Traverse the graph, and leave gradients in its nodes all at once."""
+    used: list[None] = []  # filled when it comes to its end
+    nodes: list[Tensor] = []
+    gradients: list[Any] = []
+    others: list[Tensor] = []
+    again: list[int] = []  # the nodes that have a gradient already
+    before = CHANGES[0]
+    for node, gradient in watched(traverse({output: seed}, NUMBERS, used=used)):
+        if retain_grads or node.op is None:
+            if node._staged is not None or node._grad is not None:
+                again.append(len(nodes))
+            nodes.append(node)
+            gradients.append(gradient)
+        else:
+            others.append(node)
+    sums = gradients.copy() if again else gradients
+    for i in again:
+        sums[i] = _added(nodes[i], gradients[i])
+    staged = map(_stage, nodes, sums)
+    done: Any = deque(maxlen=0) if retain_graph else used
+    if GIL and CHANGES[0] == before:
+        CHANGES[0] += 1
+        done.extend(staged)  # all at once: nobody comes in between within a call into C
+    else:
+        _commit_among_others(nodes, gradients, others, retain_graph)
+
+
+def _added(node: Tensor, gradient: Any) -> Any:
+    """A gradient, and what the node has already."""
+    earlier = node._staged if node._staged is not None else node._grad
+    return gradient if earlier is None else computed(earlier) + computed(gradient)
+
+
+@exclusive
+def _commit_among_others(
+    nodes: Sequence[Tensor], gradients: Sequence[Any], others: Sequence[Tensor], retain_graph: bool
+) -> None:
+    """Leave gradients in nodes, where meanwhile a gradient was set or another backward was on its way."""
+    passed = [node for node in (*nodes, *others) if node.op is not None]
+    while True:
+        before = CHANGES[0]
+        for node in passed:
+            if node._used:
+                raise UsedBefore(node)
+        sums = map(_added, nodes, gradients)
+        marks = repeat([] if retain_graph else [None])
+        changes = chain(map(_stage, nodes, list(sums)), map(_use, passed, marks))
+        if CHANGES[0] == before:
+            CHANGES[0] += 1
+            deque(changes, maxlen=0)
+            return
+
+
+def _without_parameters(output: Tensor) -> str:
+    """Why nothing can be learned from an output."""
+    said = f"{describe(output)} does not depend on anything that requires a gradient"
+    for x in toposort(output):
+        if x.op is None and not x.requires_grad and x.site.reads_gradient:
+            name = x.site.operand(0)[0] or "p"
+            return (
+                f"{said}: {x.site.text or describe(x)} ({x.site.where}) is a constant; to update a parameter write to"
+                f" its data, as in {name}.data -= …, or within no_grad {name} -= …"
+            )
+    return (
+        f"{said}; parameters are made with parameter(…) and updated in their data, as in p.data -= …; what is computed"
+        " within no_grad is a constant"
+    )
+
+
+OFFERED.backward = backward
