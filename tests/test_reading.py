@@ -9,7 +9,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.equations.derivation import Deriver
-from tinygraph.graph.tensor import toposort
+from tinygraph.graph.node import toposort
 from tinygraph.reading import Reading, from_outside
 from tinygraph.writing.names import names_of
 

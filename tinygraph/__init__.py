@@ -65,12 +65,12 @@ from .errors import ShapeError as ShapeError
 from .errors import TinygraphError as TinygraphError
 from .errors import UnsupportedError as UnsupportedError
 from .graph.declaring import op as op
+from .graph.node import toposort as toposort
 from .graph.recording import enable_grad as enable_grad
 from .graph.recording import no_grad as no_grad
 from .graph.recording import scope as scope
 from .graph.tensor import Tensor as Tensor
 from .graph.tensor import parameter as parameter
-from .graph.tensor import toposort as toposort
 from .nn import init as init
 from .numpy_api import protocols
 from .ops import *

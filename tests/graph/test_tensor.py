@@ -11,8 +11,8 @@ import pytest
 from interrupts import interruptions
 
 import tinygraph as tg
+from tinygraph.graph.node import describe, origin
 from tinygraph.graph.records import OPS
-from tinygraph.graph.tensor import describe, origin
 
 # -- construction --------------------------------------------------------------------------------------------------
 

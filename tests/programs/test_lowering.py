@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.graph.tensor import toposort
+from tinygraph.graph.node import toposort
 from tinygraph.programs.lowering import lowered
 
 

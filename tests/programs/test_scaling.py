@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph.graph.node import toposort
 from tinygraph.graph.records import APPLY, OPS
 from tinygraph.graph.replaying import evaluate
-from tinygraph.graph.tensor import toposort
 from tinygraph.programs.scaling import scaled, ways
 from tinygraph.testing import laws
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError, UnsupportedError
+from ..graph.exits import refuse_left, trace_of
+from ..graph.node import describe, toposort
 from ..graph.recording import NESTED
 from ..graph.records import NUMBERS, OFFERED
-from ..graph.tensor import CHANGES, ArrayLike, Tensor, describe, refuse_left, toposort, trace_of
+from ..graph.tensor import CHANGES, ArrayLike, Tensor
 from ..graph.threads import GIL, exclusive
 from ..graph.walking import read_before_change
 from .traversal import UsedBefore, computed, seed_of, traverse, watched

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.node import toposort
 from ..graph.records import NUMBERS, Rule
 from ..graph.replaying import function_of, replay
-from ..graph.tensor import Tensor, toposort
+from ..graph.tensor import Tensor
 from ..ops.arithmetic.broadcasting import aligned
 
 

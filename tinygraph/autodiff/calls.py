@@ -10,8 +10,10 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..graph.exits import refuse_left, variable_of
+from ..graph.node import toposort
 from ..graph.recording import NESTED, STATE, Nested
-from ..graph.tensor import Tensor, array_of, make_leaf, refuse_left, toposort, variable_of
+from ..graph.tensor import Tensor, array_of, make_leaf
 from ..ops import astype, concat, reshape
 from ..trees import Structure, flatten, instead, matched, unflatten
 

@@ -13,10 +13,11 @@ import numpy as np
 from .. import ops
 from ..errors import GraphError
 from ..graph.declaring import op
+from ..graph.node import describe, toposort
 from ..graph.recording import STATE, Nested, enable_grad
 from ..graph.records import NUMBERS, OPS
 from ..graph.replaying import computed_again, replay
-from ..graph.tensor import ArrayLike, Tensor, as_if_applied, describe, make_leaf, make_node, toposort
+from ..graph.tensor import ArrayLike, Tensor, as_if_applied, make_leaf, make_node
 from ..ops import astype
 from ..trees import flatten, unflatten
 from .calls import called, captured_by, fresh, name_of, packed, unpacked

@@ -12,9 +12,10 @@ import numpy as np
 from .. import ops
 from ..errors import ArgumentError, DTypeError, GraphError, ShapeError
 from ..graph.declaring import op
+from ..graph.node import describe
 from ..graph.recording import STATE, Ruled
 from ..graph.records import NUMBERS
-from ..graph.tensor import ArrayLike, Tensor, describe
+from ..graph.tensor import ArrayLike, Tensor
 from ..graph.walking import is_as_read
 from ..trees import flatten, matched, unflatten
 from .calls import called, captured_by, fresh, name_of, packed, parameter_names, unpacked

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..graph.node import toposort
 from ..graph.records import NUMBERS
-from ..graph.tensor import Tensor, toposort
+from ..graph.tensor import Tensor
 from ..trees import unflatten
 from .batching import batched
 from .calls import Argnums, Call, called, whole_numbers

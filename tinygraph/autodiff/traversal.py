@@ -16,19 +16,11 @@ import numpy as np
 
 from .. import ops
 from ..errors import DTypeError, GraphError, ShapeError, UnsupportedError
+from ..graph.exits import refuse_left
+from ..graph.node import NO_PARAMS, describe, toposort
 from ..graph.recording import STATE
 from ..graph.records import NUMBERS
-from ..graph.tensor import (
-    CHANGES,
-    NO_PARAMS,
-    ArrayLike,
-    Tensor,
-    array_of,
-    describe,
-    gradient_shape_message,
-    refuse_left,
-    toposort,
-)
+from ..graph.tensor import CHANGES, ArrayLike, Tensor, array_of, gradient_shape_message
 from ..graph.threads import GIL
 from ..graph.walking import is_as_read
 from ..ops.arithmetic.broadcasting import unbroadcast

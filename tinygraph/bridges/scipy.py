@@ -11,7 +11,8 @@ import numpy as np
 from ..autodiff.calls import called, name_of
 from ..autodiff.transforms import hvp, value_and_grad
 from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
-from ..graph.tensor import Tensor, array_of, refuse_within
+from ..graph.exits import refuse_within
+from ..graph.tensor import Tensor, array_of
 from ..programs.compiling import compile as compiled
 from ..trees import flatten, matched, unflatten
 

@@ -17,10 +17,11 @@ from ..autodiff.rules import cotangents_of_inputs
 from ..autodiff.traversal import propagated
 from ..errors import AnomalyError, Operand, shape_message
 from ..graph.declaring import described_operand, expression_text
+from ..graph.node import LITERALS, Params, describe
 from ..graph.recording import Change, State
 from ..graph.records import NUMBERS, Op
 from ..graph.sites import Site, locate
-from ..graph.tensor import LITERALS, Params, Tensor, describe
+from ..graph.tensor import Tensor
 from ..ops.arithmetic.broadcasting import unbroadcast
 
 

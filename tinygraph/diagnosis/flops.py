@@ -23,9 +23,10 @@ import numpy as np
 from .. import ops
 from ..autodiff.traversal import cotangents
 from ..errors import Shape, TinygraphError
+from ..graph.node import toposort
 from ..graph.recording import Change, State
 from ..graph.records import Rule
-from ..graph.tensor import Tensor, as_if_applied, make_leaf, toposort
+from ..graph.tensor import Tensor, as_if_applied, make_leaf
 
 
 class Flops(NamedTuple):

@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeAlias, overload
 import numpy as np
 
 from ..errors import ArgumentError, Shape
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 from ..reading import Reading
 from ..writing.names import clean
 from ..writing.notation import counted, on_a_line

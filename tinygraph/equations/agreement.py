@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 
 # how far an equation may be from the engine's gradient, relative to its largest element and to its terms
 CLOSE, _ROUNDING = 1e-9, 1e-13

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..autodiff.traversal import computed, cotangents
 from ..errors import ArgumentError
-from ..graph.tensor import Tensor, describe, toposort
+from ..graph.node import describe, toposort
+from ..graph.tensor import Tensor
 from ..graph.walking import shown_inputs
 from ..reading import Reading
 from ..writing.notation import sources

@@ -11,8 +11,10 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
+from ..graph.exits import ask
+from ..graph.node import describe, toposort
 from ..graph.recording import Nested
-from ..graph.tensor import Tensor, ask, describe, toposort
+from ..graph.tensor import Tensor
 from ..reading import Reading
 from .results import Derivation
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from .. import errors
 from ..errors import ArgumentError, DTypeError, Misfit, Operand, ShapeError, UnsupportedError
+from .node import LITERALS, NO_PARAMS, describe, origin
 from .recording import STATE, Ruled
 from .records import APPLY, COMPOSITES, KINDS, NUMBERS, OPS, PACKAGE, TIGHTEST, Arithmetic, Composite, Op, Rule
 from .sites import Site, locate
-from .tensor import LITERALS, NO_PARAMS, Tensor, array_of, describe, make_node, origin
+from .tensor import Tensor, array_of, make_node
 from .threads import cached_property
 
 P = ParamSpec("P")

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import GraphError, ShapeError
+from .exits import ask
+from .node import describe, toposort
 from .records import NUMBERS, OFFERED, Op, Rule
-from .tensor import Tensor, ask, describe, toposort
+from .tensor import Tensor
 
 Apply: TypeAlias = Callable[[Tensor, Sequence[Any]], Any]
 """``apply(node, inputs)`` returns what stands for a node, given what stands for its inputs."""

@@ -11,10 +11,10 @@ to all the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter, index
+from collections.abc import Iterator, Sequence
+from operator import index
 from sys import _getframe, getrefcount
-from types import FrameType, MappingProxyType
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast, final
 
 import numpy as np
@@ -22,30 +22,19 @@ from numpy.typing import NDArray
 
 from .. import errors
 from ..errors import DTypeError, GraphError, Operand, ShapeError, UnsupportedError
+from .exits import calls_of, loses_gradient, refuse_exit, refuse_in_trace, refuse_within, trace_of, variable_of
 from .methods import _ArrayMethods
-from .recording import NESTED, STATE, Nested
+from .node import NO_PARAMS, Literal, Node, Params, describe, origin
+from .recording import NESTED, STATE
 from .records import FUNCTIONS, OFFERED, Op
-from .sites import ORDINARY, Site, locate
+from .sites import ORDINARY, locate
 from .slot import ALONE, Slot
-from .teardown import Guard, Guarded
+from .teardown import Guard
 from .threads import exclusive, numbers
 
 Array: TypeAlias = NDArray[Any]
-Literal: TypeAlias = bool | int | float
 ArrayLike: TypeAlias = "Tensor | NDArray[Any] | np.generic | Literal | Sequence[Any]"
-Params: TypeAlias = Mapping[str, Any]
 
-_BY_VALUE = "choose by value with tg.where; what steers the program is an argument in static_argnums"
-_IN_A_TRACE = {
-    ".detach()": "tg.stop_gradient(x) is recorded; ",
-    "setting .data": "return the new value as a result; ",
-    ".grad": "take it outside, and give it as an argument; ",
-    **dict.fromkeys(("Tensor", "parameter"), "use the tensor itself, of which nothing is written to; "),
-}
-"""The advice to someone who asks for a value within a function that is compiled; `_BY_VALUE` follows."""
-
-LITERALS = frozenset({bool, int, float})
-NO_PARAMS: Params = MappingProxyType({})
 _next_guarded = 0
 _counter = numbers()
 
@@ -54,7 +43,7 @@ CHANGES = [0]
 
 
 @final
-class Tensor(_ArrayMethods, Guarded):
+class Tensor(_ArrayMethods, Node):
     """A node of the graph: a value, and how it was made.
 
     ``Tensor(data, requires_grad=False, name=None, copy=True)`` wraps an array as a leaf. NumPy must be able to make a
@@ -82,44 +71,19 @@ class Tensor(_ArrayMethods, Guarded):
 
     __slots__ = (
         "__weakref__",
-        "_args",  # the arrays and literals that the op read
         "_array",  # the value as ops read it, which nobody writes to; None while it is lent
-        "_calls",  # of a variable: the calls in which it stands for an argument, or for another tensor
         "_grad",  # the gradient, once the user has looked at it
-        "_name",
-        "_requires_grad",
         "_slot",  # a leaf's storage; None for other nodes
         "_staged",  # the gradient as backward left it, until the user looks at it; it may share memory
         "_used",  # the mark of a backward that has passed: a list, not empty once that backward has used up the node
-        "age",
-        "inputs",
-        "op",
-        "params",
-        "scope",
-        "site",
     )
 
-    _args: tuple[Any, ...]
+    inputs: tuple[Tensor | Literal, ...]
     _array: Any
-    _calls: tuple[Nested | Tensor, ...]
     _grad: Array | None
-    _name: str | None
-    _requires_grad: bool
     _slot: Slot | None
     _staged: Any
     _used: list[None] | None
-    age: int
-    """The number of the node; each new node gets the next one."""
-    inputs: tuple[Tensor | Literal, ...]
-    """The operands: tensors, and Python numbers as the user wrote them."""
-    op: Op | None
-    """The record of the op that made this node, or None for a leaf."""
-    params: Params
-    """The static parameters of the op, such as ``axis``."""
-    scope: tuple[str, ...]
-    """The names of the `scope` blocks in which it was made, the outermost first."""
-    site: Site
-    """The place in the source where it was made."""
 
     def __init__(
         self, data: ArrayLike, requires_grad: bool = False, name: str | None = None, *, copy: bool = True
@@ -145,7 +109,7 @@ class Tensor(_ArrayMethods, Guarded):
         array, ops read copies of it.
         """
         if NESTED:
-            self._refuse_in_trace(".data")
+            refuse_in_trace(self, ".data")
         if (slot := self._slot) is not None:
             return _read_only(self._value) if NESTED and any(variable_of(self)) else slot.lend(self)
         array = self._array
@@ -161,7 +125,7 @@ class Tensor(_ArrayMethods, Guarded):
         if slot is not None and value is slot.lent and self._array is None:  # as after p.data -= …
             return
         if NESTED:
-            self._refuse_in_trace("setting .data")
+            refuse_in_trace(self, "setting .data")
             if any(variable_of(self)):
                 raise GraphError(
                     f"{describe(self)} stands for an argument while a function is called; its data is fixed"
@@ -187,14 +151,14 @@ class Tensor(_ArrayMethods, Guarded):
     def value(self) -> Any:
         """The value as ops read it: an array, or a NumPy scalar where it has no axes. Do not write to it."""
         if NESTED:
-            self._refuse_in_trace(".value")
+            refuse_in_trace(self, ".value")
         return self._value
 
     @property
     def args(self) -> tuple[Any, ...]:
         """The arrays and literals that the op read."""
         if NESTED:
-            self._refuse_in_trace(".args")
+            refuse_in_trace(self, ".args")
         return self._args
 
     @property
@@ -237,72 +201,49 @@ class Tensor(_ArrayMethods, Guarded):
     def item(self) -> Any:
         """Return the only element as a Python number, which leaves the graph."""
         if NESTED:
-            self._refuse_in_trace(".item()")
+            refuse_in_trace(self, ".item()")
         return self._seen.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python numbers, which leave the graph."""
         if NESTED:
-            self._refuse_in_trace(".tolist()")
+            refuse_in_trace(self, ".tolist()")
         return self._seen.tolist()
 
     def detach(self) -> Tensor:
         """Return a leaf with the same value that does not require a gradient."""
         if NESTED:
-            self._refuse_in_trace(".detach()")
+            refuse_in_trace(self, ".detach()")
         return make_leaf(_new(Tensor), self._value, _getframe(1))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        self._refuse_exit("np.asarray")
+        refuse_exit(self, "np.asarray")
         if copy is False:
             raise ValueError("a tensor gives NumPy a copy of its data; .data is the array itself")
         return np.array(self._seen, dtype=dtype)
 
     def __float__(self) -> float:
-        self._refuse_exit("float")
+        refuse_exit(self, "float")
         return float(self._seen)
 
     def __int__(self) -> int:
-        self._refuse_exit("int")
+        refuse_exit(self, "int")
         return int(self._seen)
 
     def __trunc__(self) -> int:
-        self._refuse_exit("math.trunc")
+        refuse_exit(self, "math.trunc")
         return int(self._seen)
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        self._refuse_exit("round")
+        refuse_exit(self, "round")
         return round(self._seen.item(), ndigits)
 
     def __index__(self) -> int:
         if NESTED:
-            self._refuse_in_trace("an index")
+            refuse_in_trace(self, "an index")
         if self.dtype.kind not in "iu":
             raise UnsupportedError(f"an index is a whole number, and {describe(self)} holds {self.dtype}")
         return index(self._seen)
-
-    def _refuse_in_trace(self, how: str) -> None:
-        """Refuse to give a value that is not known in a trace, or that was known only during a trace that is over."""
-        trace = trace_of(self)
-        if trace is None:
-            return
-        if trace.over:
-            raise UnsupportedError(f"{how} of {describe(self)} is not known: {_LEFT.format(self.site.where)}")
-        site = locate(_getframe(2))
-        raise UnsupportedError(
-            f"{how} of {describe(self)} asks for a value, which is not known while a function is compiled"
-            f" ({site.where}); {_IN_A_TRACE.get(how, '')}{_BY_VALUE}"
-        )
-
-    def _refuse_exit(self, how: str) -> None:
-        if NESTED:
-            self._refuse_in_trace(how)
-        if loses_gradient(self):
-            said = f"{how} of {describe(self)}" if " " in how else f"{how}({describe(self)})"
-            raise UnsupportedError(
-                f"{said} would leave the graph and lose the gradient;"
-                f" {_INSTEAD.get(how, '')}take .data, .item() or .detach() if that is what you want"
-            )
 
     def __format__(self, spec: str) -> str:
         """Return the number as text: ``f"{J:.4f}"``."""
@@ -310,7 +251,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     def __bool__(self) -> bool:
         if NESTED:
-            self._refuse_in_trace("the truth")
+            refuse_in_trace(self, "the truth")
         return bool(self._seen)
 
     def __len__(self) -> int:
@@ -325,7 +266,7 @@ class Tensor(_ArrayMethods, Guarded):
 
     def __contains__(self, item: object) -> bool:
         if NESTED:
-            self._refuse_in_trace("`in`")
+            refuse_in_trace(self, "`in`")
         return item in self._seen
 
     # -- the gradient ------------------------------------------------------------------------------------------
@@ -354,7 +295,7 @@ class Tensor(_ArrayMethods, Guarded):
         The array is yours alone. Set it to None to start the accumulation anew.
         """
         if NESTED:
-            self._refuse_in_trace(".grad")
+            refuse_in_trace(self, ".grad")
         while (staged := self._staged) is not None:
             if callable(staged):
                 own = np.array(staged())
@@ -397,19 +338,6 @@ class Tensor(_ArrayMethods, Guarded):
         (array([3., 4.]), None)
         """
         OFFERED.backward(self, grad, retain_graph=retain_graph, retain_grads=retain_grads)
-
-    # -- names -------------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str | None:
-        """The name from ``name=`` or from the assignment in the source, or None."""
-        return self._name if self._name is not None else self.site.name
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"a tensor's name is a string, not {type(name).__name__}")
-        self._name = name
 
     def __repr__(self) -> str:
         """Return the value as text, or the shape and dtype in a trace, where the value is not known."""
@@ -563,16 +491,12 @@ class Tensor(_ArrayMethods, Guarded):
 
 
 _new = Tensor.__new__
-_INSTEAD = {
-    "np.asarray": "join tensors with tg.stack; ",
-    **dict.fromkeys(("Tensor", "parameter"), "take the tensor itself, or x.copy(), which records; "),
-}
 
 
 def array_of(data: ArrayLike, dtype: Any = None, copy: bool | None = True, asked: str = "a copy") -> Array:
     """Return an array of the data, checked; `asked` is the function or method that the user called."""
     if isinstance(data, Tensor):
-        data._refuse_exit(asked)
+        refuse_exit(data, asked)
         data = cast(Array, data._seen)
     if type(data) is not np.ndarray and _is_masked(data):
         raise DTypeError("a tensor has no mask; fill the masked elements first, as with data.filled(0)")
@@ -607,7 +531,7 @@ def parameter(data: ArrayLike, name: str | None = None) -> Tensor:
     ('W1', (1, 2), True)
     """
     if isinstance(data, Tensor):
-        data._refuse_exit("parameter")
+        refuse_exit(data, "parameter")
     return Tensor(data, requires_grad=True, name=name)
 
 
@@ -690,91 +614,10 @@ def _rebuilt(data: Array, requires_grad: bool, name: str | None, grad: Array | N
     return tensor
 
 
-def variable_of(x: Tensor) -> Iterator[Nested]:
-    """Yield the calls in which a tensor stands for an argument, or for a tensor that was computed from one."""
-    for origin in getattr(x, "_calls", ()):  # the attribute is not set on other tensors
-        if isinstance(origin, Tensor):
-            yield from calls_of(origin)
-        else:
-            yield origin
-
-
-def calls_of(x: Tensor, smoothly: bool = False) -> Iterator[Nested]:
-    """Yield the calls from whose variables a tensor was computed; with `smoothly`, only through derivatives."""
-    for node in toposort(x, stop=_ROUGH if smoothly else ()):
-        yield from variable_of(node)
-
-
-class _Rough:
-    """The set of all tensors through which no derivative goes."""
-
-    def __contains__(self, x: object) -> bool:
-        return isinstance(x, Tensor) and x.op is not None and not x.op.differentiable
-
-
-_ROUGH = _Rough()
-
-
-def _all_calls() -> list[Nested]:
-    return [call for kept in list(NESTED) if (call := kept()) is not None]
-
-
-def trace_of(x: Any) -> Nested | None:
-    """Return the trace that a tensor belongs to, or None.
-
-    While a thread traces a function, every tensor that it sees belongs to the trace. Another thread does not know that
-    it works for a trace, and a tensor may outlive its trace: then the graph tells.
-    """
-    around = STATE.get().nested
-    if STATE.get().tracing and around is not None and not around.over:  # it may be over in a task that was left behind
-        return around
-    if type(x) is Tensor and any(call.tracing for call in _all_calls()):
-        return next((call for call in calls_of(x) if call.tracing), None)
-    return None
-
-
-def loses_gradient(x: Tensor) -> bool:
-    """Return whether a gradient may be wanted through this tensor, so that its numbers must not leave in silence."""
-    if not STATE.get().recording:
-        return False
-    return x._requires_grad or (bool(NESTED) and any(call.running for call in calls_of(x, smoothly=True)))
-
-
-def refuse_within(x: Tensor, what: str) -> None:
-    """Refuse a way out, `what`, to a tensor of a function that is compiled or differentiated."""
-    if NESTED:
-        x._refuse_in_trace(what)
-        if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
-            raise UnsupportedError(
-                f"{what} of {describe(x)} would leave the function that is differentiated, and lose the gradient;"
-                " take it of x.detach() if that is what you want"
-            )
-
-
-_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; have it return them"
-
-
-def refuse_left(outputs: Iterable[Tensor], what: str, variables: Container[Tensor] = ()) -> None:
-    """Raise `GraphError` if outputs depend on a variable of a call that is over, other than through `variables`."""
-    if not NESTED or not any(call.over for call in _all_calls()):
-        return
-    for node in toposort(*outputs, stop=variables):
-        if any(call.over for call in variable_of(node)):
-            raise GraphError(
-                f"{what} depends on {describe(node)}: {_LEFT.format(node.site.where)}, or keep its .detach()"
-            )
-
-
 def _read_only(array: Any) -> Array:
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def ask(x: Tensor, what: str) -> None:
-    """Refuse `what`, which shows or uses the value of a tensor, where a function is compiled before it is known."""
-    if NESTED:
-        x._refuse_in_trace(what)
 
 
 def unusable(dtype: np.dtype[Any]) -> str:
@@ -782,53 +625,6 @@ def unusable(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "c":
         return f"complex data ({dtype}) is not supported; work with the real and imaginary parts as two tensors"
     return f"a tensor holds booleans, integers or real floating numbers, not {dtype}"
-
-
-def toposort(*outputs: Tensor, stop: Container[Tensor] = ()) -> list[Tensor]:
-    """Return `outputs` and all nodes that they were computed from, with inputs before their readers.
-
-    The order is that in which they were made, so it is the same on every run. The inputs of the nodes in `stop` are
-    left out.
-
-    >>> import tinygraph as tg
-    >>> x = tg.parameter(2.0)
-    >>> [node.name for node in tg.toposort(x * x + 1)]
-    ['x', None, None]
-    """
-    for output in outputs:
-        if type(output) is not Tensor:
-            raise TypeError(f"toposort takes tensors, one after the other, not {type(output).__name__}")
-    seen = set(outputs)
-    stack = [x for x in outputs if x not in stop]
-    while stack:
-        for x in stack.pop().inputs:
-            if type(x) is Tensor and x not in seen:
-                seen.add(x)
-                if x.op is not None and x not in stop:
-                    stack.append(x)
-    return sorted(seen, key=_age)
-
-
-_age = attrgetter("age")
-
-
-def origin(x: Tensor) -> str:
-    """Return where a tensor came from: ``A1 = tanh(Z1), net.py:20``."""
-    if x.op is None and x.site.anonymous:
-        return "a plain array"
-    text = x.site.text or (x.op.name if x.op is not None else "")
-    made = f"{x.name} = {text}" if x.name and text else text
-    return f"{made}, {x.site.where}" if made else x.site.where
-
-
-def describe(x: Any) -> str:
-    """Return the words for a tensor in a sentence: its name, or its op and inputs."""
-    if not isinstance(x, Tensor):
-        return repr(x)
-    if x.name or x.op is None:
-        return x.name or "a tensor"
-    inputs = (y.name or "…" if isinstance(y, Tensor) else repr(y) for y in x.inputs)
-    return f"{x.op.name}({', '.join(inputs)})"
 
 
 def gradient_shape_message(x: Tensor, shape: tuple[int, ...]) -> str:

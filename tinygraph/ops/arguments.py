@@ -12,8 +12,9 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..errors import ArgumentError, DTypeError, Operand, ShapeError
 from ..graph.declaring import constant, described_operand, shape_error
+from ..graph.node import describe
 from ..graph.sites import locate
-from ..graph.tensor import ArrayLike, Tensor, describe
+from ..graph.tensor import ArrayLike, Tensor
 from .arithmetic.broadcasting import Shape
 
 

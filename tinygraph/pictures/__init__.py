@@ -11,7 +11,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DRAWN_BY, ArgumentError, DependencyError, Misfit, TinygraphError
-from ..graph.tensor import Tensor, ask
+from ..graph.exits import ask
+from ..graph.tensor import Tensor
 from ..graph.threads import cached_property
 from ..writing.names import clean
 from ..writing.notation import Span, Spans, as_text

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..equations.results import Equation
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 from ..reading import Reading
 from ..writing.notation import Span, Spans, Writer, as_text, number, symbol
 from .arrays import shape_text

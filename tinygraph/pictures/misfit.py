@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import Misfit
+from ..graph.node import NO_PARAMS, toposort
 from ..graph.records import Op
-from ..graph.tensor import NO_PARAMS, Tensor, as_if_applied, toposort
+from ..graph.tensor import Tensor, as_if_applied
 from ..reading import Reading
 from ..writing.names import clean
 from ..writing.notation import Span, symbol

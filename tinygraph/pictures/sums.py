@@ -17,7 +17,8 @@ from ..algebra.terms import number as number_term
 from ..algebra.terms import symbol as symbol_term
 from ..autodiff.contributions import Contribution, contributions, symbolic_contribution
 from ..errors import TinygraphError
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 from ..ops.arithmetic.broadcasting import unbroadcast
 from ..writing.notation import Spans, Writer, as_text
 from .arrays import shape_text

@@ -9,7 +9,8 @@ from functools import cache
 from types import FrameType
 
 from ..errors import ArgumentError
-from ..graph.tensor import Tensor, describe, toposort
+from ..graph.node import describe, toposort
+from ..graph.tensor import Tensor
 from ..graph.walking import shown_inputs
 from ..reading import Reading, from_outside
 from ..writing.names import clean

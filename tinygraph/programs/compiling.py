@@ -17,8 +17,10 @@ import numpy as np
 
 from ..autodiff.calls import called, is_whole, name_of, positional_count, positional_parameters, whole_numbers
 from ..errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from ..graph.exits import loses_gradient
+from ..graph.node import describe
 from ..graph.recording import STATE
-from ..graph.tensor import Tensor, array_of, describe, loses_gradient, unusable
+from ..graph.tensor import Tensor, array_of, unusable
 from ..graph.threads import exclusive
 from ..trees import Structure, flatten, instead
 from .guards import Guard, exact

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.node import toposort
 from ..graph.recording import NESTED, enable_grad
-from ..graph.tensor import Tensor, toposort
+from ..graph.tensor import Tensor
 from ..graph.threads import numbers
 from ..trees import Structure, unflatten
 from ..writing.notation import Writer, as_text

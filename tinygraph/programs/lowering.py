@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..algebra.rewriting import over, rewritten
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 from ..graph.walking import readers_of
 from ..writing.numpy_source import LARGEST_CONSTANT
 from . import numpy_target

@@ -32,9 +32,10 @@ from ..algebra.terms import (
     only_base,
     symbol,
 )
+from ..graph.node import toposort
 from ..graph.records import APPLY
 from ..graph.replaying import replay
-from ..graph.tensor import Tensor, toposort
+from ..graph.tensor import Tensor
 from ..graph.walking import readers_of
 
 _MOST_OPERATIONS = 60  # that are simplified as one

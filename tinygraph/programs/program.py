@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.tensor import Tensor, toposort
+from ..graph.node import toposort
+from ..graph.tensor import Tensor
 from ..ops.arrays.keys import subscript
 from ..writing import numpy_source
 from ..writing.numpy_source import (

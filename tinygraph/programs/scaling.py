@@ -14,8 +14,9 @@ import numpy as np
 
 from .. import ops
 from ..algebra.rewriting import REAL, Change, before_jumps, over, rewritten
+from ..graph.node import toposort
 from ..graph.records import Op
-from ..graph.tensor import Tensor, toposort
+from ..graph.tensor import Tensor
 
 _CALL = 1000  # what a call costs beside its elements, in elements
 _SMALLEST, _LARGEST = 1e-12, 1e12  # numbers beyond could lead out of the range of floating numbers

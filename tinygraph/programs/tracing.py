@@ -12,8 +12,10 @@ import numpy as np
 
 from ..autodiff.calls import captured_by
 from ..errors import DTypeError, UnsupportedError
+from ..graph.exits import refuse_left
+from ..graph.node import describe, toposort
 from ..graph.recording import Nested
-from ..graph.tensor import Tensor, describe, make_leaf, refuse_left, toposort
+from ..graph.tensor import Tensor, make_leaf
 from ..graph.walking import readers_of
 from ..trees import Structure, flatten, instead, unflatten
 from ..writing.names import first_operand, names_of

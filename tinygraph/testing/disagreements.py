@@ -11,8 +11,9 @@ import numpy as np
 
 from ..autodiff.traversal import computed, numbers_back, pulled_back
 from ..errors import TinygraphError
+from ..graph.node import toposort
 from ..graph.replaying import evaluate
-from ..graph.tensor import Tensor, make_node, toposort
+from ..graph.tensor import Tensor, make_node
 from .differences import (
     OFF,
     STEP,

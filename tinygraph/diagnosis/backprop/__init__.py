@@ -8,8 +8,10 @@ from sys import _getframe
 import numpy as np
 
 from ...errors import ArgumentError, UnsupportedError
+from ...graph.exits import ask
+from ...graph.node import describe, toposort
 from ...graph.recording import enable_grad
-from ...graph.tensor import ArrayLike, Tensor, ask, describe, toposort
+from ...graph.tensor import ArrayLike, Tensor
 from ...reading import Reading
 from .report import BackpropReport
 

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
+from ...graph.node import describe
 from ...graph.records import Op
-from ...graph.tensor import Tensor, describe
+from ...graph.tensor import Tensor
 from ...writing.notation import TRANSPOSED, number
 from .pieces import Pieces, steps_to, without_shortcut
 from .right import Right

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sys import _getframe
 
-from ...graph.tensor import Tensor, ask
+from ...graph.exits import ask
+from ...graph.tensor import Tensor
 from .answers import Answer
 
 __all__ = ["Answer", "why"]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...autodiff.traversal import computed
+from ...graph.node import describe, toposort
 from ...graph.records import FUNCTIONS
-from ...graph.tensor import Tensor, describe, toposort
+from ...graph.tensor import Tensor
 from ...graph.threads import syntax_tree
 from ...reading import Reading
 from ...writing.names import variables_of

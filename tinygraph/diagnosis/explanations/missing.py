@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.tensor import Tensor, toposort
+from ...graph.node import toposort
+from ...graph.tensor import Tensor
 from ...writing.notation import number
 from ..findings import norm
 from .answers import Cause

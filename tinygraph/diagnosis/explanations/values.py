@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph.tensor import Tensor, toposort
+from ...graph.node import toposort
+from ...graph.tensor import Tensor
 from ...graph.walking import values_read
 from ...writing.notation import number
 from ..anomaly import Anomaly, anomaly_in_value

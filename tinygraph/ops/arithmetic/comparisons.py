@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...graph.declaring import op
+from ...graph.node import LITERALS
 from ...graph.records import AND, COMPARISON, OR, SIGN
 from ...graph.samples import Domain, Sample
-from ...graph.tensor import LITERALS, ArrayLike
+from ...graph.tensor import ArrayLike
 
 __all__ = [
     "allclose",

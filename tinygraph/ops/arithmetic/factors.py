@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...graph.node import LITERALS
 from ...graph.records import APPLY
-from ...graph.tensor import LITERALS, Tensor
+from ...graph.tensor import Tensor
 
 _DEPTH = 8  # how deep products are searched
 _ONE = 1.0

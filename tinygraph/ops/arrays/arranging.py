@@ -16,8 +16,10 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, ShapeError, UnsupportedError
 from ...graph.declaring import composite, constant, op
+from ...graph.exits import ask
+from ...graph.node import describe
 from ...graph.samples import Domain, Sample
-from ...graph.tensor import ArrayLike, Tensor, ask, describe
+from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, need_axes, need_integers, normalize_axis
 from ..arithmetic.broadcasting import Axis, Shape
 from ..arithmetic.comparisons import where

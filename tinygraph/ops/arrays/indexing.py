@@ -16,9 +16,11 @@ import numpy as np
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...graph.declaring import composite, constant, op
+from ...graph.exits import ask
+from ...graph.node import LITERALS, describe
 from ...graph.records import INDEX
 from ...graph.samples import Domain, Sample
-from ...graph.tensor import LITERALS, ArrayLike, Tensor, array_of, ask, describe
+from ...graph.tensor import ArrayLike, Tensor, array_of
 from ..arguments import as_tensor, need_integers, need_one_of, normalize_axis
 from ..arithmetic.broadcasting import Shape
 from ..arithmetic.comparisons import equal, where

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...graph.tensor import Tensor, array_of, ask
+from ...graph.exits import ask
+from ...graph.tensor import Tensor, array_of
 
 Key = tuple[Any, ...]
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...graph.declaring import composite, constant, op
+from ...graph.node import describe
 from ...graph.records import POWER
 from ...graph.samples import Domain, Sample
-from ...graph.tensor import ArrayLike, Tensor, describe
+from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, misfit, need_one_of, normalize_axes, normalize_axis
 from ..arithmetic.broadcasting import Axis, Shape, aligned, unbroadcast
 
