@@ -8,7 +8,7 @@ import fuzz
 import numpy as np
 import pytest
 
-from tinygraph.graph.declaring import _apply_unary
+from tinygraph.graph.applying import apply_unary
 from tinygraph.graph.records import APPLY, FUNCTIONS, OPS
 from tinygraph.testing import laws
 
@@ -39,7 +39,7 @@ def test_programs_are_long_and_reuse_their_values():
 
 def test_a_wrong_rule_is_found_and_shown_in_one_step(monkeypatch):
     wrong = dataclasses.replace(OPS["tanh"], vjps=(lambda xp, g, y, x: g * (1.0 + y * y),))
-    applied = _apply_unary(wrong)
+    applied = apply_unary(wrong)
     for table in (APPLY, FUNCTIONS):
         monkeypatch.setitem(table, "tanh", applied)
     (number,) = [i for i, (record, _) in enumerate(fuzz._table()) if record.name == "tanh"]

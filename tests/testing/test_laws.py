@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygraph.graph import records
-from tinygraph.graph.declaring import _apply_unary
+from tinygraph.graph.applying import apply_unary
 from tinygraph.testing import laws
 
 
@@ -31,7 +31,7 @@ def test_a_wrong_rule_breaks_a_law(rule, said):
     wrong = dataclasses.replace(right, vjps=(rule,))
     applied = laws.APPLY["tanh"]
     try:
-        laws.APPLY["tanh"] = _apply_unary(wrong)
+        laws.APPLY["tanh"] = apply_unary(wrong)
         with pytest.raises(laws.LawError, match=said):
             laws.law_gradient(wrong, [np.array([0.5, 1.0])], {})
     finally:

@@ -16,7 +16,7 @@ import numpy as np
 from ..autodiff.rules import cotangents_of_inputs
 from ..autodiff.traversal import propagated
 from ..errors import AnomalyError, Operand, shape_message
-from ..graph.declaring import described_operand, expression_text
+from ..graph.applying import described_operand, expression_text
 from ..graph.node import LITERALS, Params, describe
 from ..graph.recording import Change, State
 from ..graph.records import NUMBERS, Op

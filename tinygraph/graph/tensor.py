@@ -605,6 +605,8 @@ def as_if_applied(op: Op, inputs: tuple[Any, ...], args: tuple[Any, ...], params
     """Return a node whose value is given, for readings of what could be: it computes, checks and warns of nothing."""
     node = make_leaf(_new(Tensor), value, _getframe(1))
     node.op, node._slot, node.inputs, node._args, node.params = op, None, inputs, args, params
+    if node.age >= _next_guarded:
+        _guard(node)
     return node
 
 

@@ -11,7 +11,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..errors import ArgumentError, DTypeError, Operand, ShapeError
-from ..graph.declaring import constant, described_operand, shape_error
+from ..graph.applying import constant, described_operand, shape_error
 from ..graph.node import describe
 from ..graph.sites import locate
 from ..graph.tensor import ArrayLike, Tensor

@@ -20,7 +20,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import BroadcastWarning, DTypeError
-from ...graph.declaring import composite, described_operand, op
+from ...graph.applying import described_operand
+from ...graph.declaring import composite, op
 from ...graph.records import POWER, PRODUCT, SIGN, SUM
 from ...graph.samples import Domain, Sample
 from ...graph.sites import Site

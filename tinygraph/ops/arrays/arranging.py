@@ -15,7 +15,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import ArgumentError, ShapeError, UnsupportedError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.exits import ask
 from ...graph.node import describe
 from ...graph.samples import Domain, Sample

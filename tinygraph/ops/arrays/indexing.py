@@ -15,7 +15,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, ShapeError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.exits import ask
 from ...graph.node import LITERALS, describe
 from ...graph.records import INDEX

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.node import describe
 from ...graph.records import POWER
 from ...graph.samples import Domain, Sample

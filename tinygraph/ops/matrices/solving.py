@@ -15,7 +15,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import ArgumentError, ShapeError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.records import MATRIX_PRODUCT, POWER, SIGN
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor

@@ -14,7 +14,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import ArgumentError, DTypeError, Operand, label_mismatch
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.records import NUMBERS, OPS, PRODUCT, SUM
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor

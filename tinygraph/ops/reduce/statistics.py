@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ...errors import ArgumentError, ShapeError, UnsupportedError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.records import NUMBERS, SUM
 from ...graph.samples import Sample
 from ...graph.tensor import ArrayLike, Tensor

@@ -15,7 +15,8 @@ import numpy as np
 
 from ... import kernels
 from ...errors import ArgumentError, ShapeError, UnsupportedError
-from ...graph.declaring import composite, constant, op
+from ...graph.applying import constant
+from ...graph.declaring import composite, op
 from ...graph.samples import Domain, Sample
 from ...graph.tensor import ArrayLike, Tensor
 from ..arguments import as_tensor, need_axes, need_one_of, normalize_axes, normalize_axis
