@@ -1,6 +1,6 @@
 """Applying an op: computing its result, recording a node, and explaining operands that do not fit.
 
-There are three forms, by the number of inputs, so that the commonest ops are spared loops and empty parameters.
+There are three forms, for one, two or more inputs, so that the commonest ops need no loops and no empty parameters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .threads import cached_property
 
 
 class Public:
-    """What `help` and `inspect.signature` see of an op: the forward rule without its namespace; made when asked for."""
+    """The forward rule of an op without its namespace, for `help` and `inspect.signature`, which read its signature."""
 
     def __init__(self, forward: Callable[..., Any], count: int) -> None:
         self._forward, self._count = forward, count
@@ -74,8 +74,9 @@ def apply_unary(record: Op) -> Callable[..., Tensor]:
 def apply_binary(record: Op, operator: bool = False, in_place: bool = False) -> Callable[..., Tensor]:
     """Return the function that applies an op of two inputs and no parameters.
 
-    With `operator` it returns NotImplemented for an operand that is no array, as Python's operators do. With `in_place`
-    it writes the result into x where x is a parameter and nothing is recorded, for ``p -= step`` within no_grad.
+    With `operator` it returns NotImplemented for an operand that is not an array, as Python's operators do. With
+    `in_place` it writes the result into x if x is a parameter and nothing is recorded, for ``p -= step`` within
+    no_grad.
     """
     run, differentiable, joint = record.run, record.differentiable, _joint(record)
 
@@ -118,7 +119,8 @@ def apply_binary(record: Op, operator: bool = False, in_place: bool = False) -> 
 
 
 def _written(x: Tensor, result: Tensor) -> Tensor:
-    """Return what ``x -= …`` gives within no_grad: the leaf x with new data, or of a computed x the result."""
+    """Return the value of ``x -= …`` within no_grad: the leaf x with new data, or for a computed x the result
+    itself."""
     text = result.site.text or "the result"
     if x.op is not None:
         return result
@@ -182,7 +184,7 @@ def apply_general(record: Op) -> Callable[..., Tensor]:
 
 
 def _floated(x: Any, a: Any) -> tuple[Any, Any]:
-    """An operand, and what to compute with, where integers would wrap around or overflow as narrow floats."""
+    """Return an operand and its value as float64, where integers would wrap around or overflow as narrow floats."""
     if type(x) is not Tensor or x.dtype.kind == "f":
         return x, a
     x = APPLY["astype"](x, np.dtype(float))
@@ -190,9 +192,9 @@ def _floated(x: Any, a: Any) -> tuple[Any, Any]:
 
 
 def _joint(record: Op) -> slice | tuple[int, ...]:
-    """The operands that are computed with together: beside a floating one, integers are taken in its dtype.
+    """Return the positions of operands that share a dtype: integers are converted to that of a floating one among them.
 
-    With NumPy float32 and int64 would be float64. As in PyTorch and JAX, counts and labels widen nothing.
+    In NumPy, float32 and int64 make float64. Here, as in PyTorch and JAX, counts and labels do not widen the result.
     """
     if record.kind in ("indexing", "loss"):
         return ()
@@ -203,9 +205,10 @@ def _joint(record: Op) -> slice | tuple[int, ...]:
 
 
 def _is_operand(value: Any) -> bool:
-    """Whether an operator takes a value; where not, Python asks the value itself, as NumPy lets it."""
+    """Return whether an operator accepts a value. If not, Python asks the value's own operator, as it does for
+    NumPy."""
     if isinstance(value, np.ndarray):
-        return True  # or an error that says why not
+        return True  # an unusable array then gets an error that says why
     if getattr(value, "__array_ufunc__", True) is None:
         return False
     try:
@@ -217,10 +220,11 @@ def _is_operand(value: Any) -> bool:
 def _operands(
     given: tuple[Any, ...], joint: slice | tuple[int, ...] = ()
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
-    """The inputs of a node, what to compute with, and whether any of them requires a gradient.
+    """Return the inputs of a node, their values, and whether any of them requires a gradient.
 
-    Arrays become constants. Python numbers stay what they are, so as not to widen the dtype of the others; but where
-    there is nothing else, the first becomes a constant too. Nor do integers widen the floating ones among the `joint`.
+    Arrays become constants. Python numbers stay Python numbers, so that they do not widen the dtype of the others; if
+    all operands are numbers, the first becomes a constant. Integers do not widen the floating operands among the
+    `joint`.
     """
     inputs: list[Any] = []
     args: list[Any] = []
@@ -245,7 +249,7 @@ def _operands(
             mixed = True
     if dtype is None:
         if not inputs:
-            raise ArgumentError("there are no arrays to join: give one at least")
+            raise ArgumentError("there are no arrays to join: give at least one")
         return _operands((constant(inputs[0]), *inputs[1:]), joint)
     if mixed and joint and (narrowed := _narrowed(given, inputs, joint)):
         return _operands(narrowed)
@@ -253,7 +257,10 @@ def _operands(
 
 
 def _narrowed(given: tuple[Any, ...], inputs: Sequence[Any], joint: slice | tuple[int, ...]) -> tuple[Any, ...] | None:
-    """The inputs with integers in the dtype of the floating ones, where they would widen it: plain arrays as such."""
+    """Return the inputs with integers converted to the dtype of the floating ones that they would widen, or None.
+
+    None means that nothing has to change. Integers in plain arrays are converted without a node.
+    """
     places = range(len(inputs))[joint] if isinstance(joint, slice) else joint
     tensors = {i: x for i in places if type(x := inputs[i]) is Tensor}
     floats = [x.dtype for x in tensors.values() if x.dtype.kind == "f"]
@@ -266,8 +273,8 @@ def _narrowed(given: tuple[Any, ...], inputs: Sequence[Any], joint: slice | tupl
 
 
 def constant(data: Any) -> Tensor:
-    """A plain array or number among the operands, as a leaf; the text of the operand will name it."""
-    tensor = Tensor(data)  # not returned at once, or an assignment of the result would name it
+    """Return a leaf for a plain array or number among the operands. The text of the operand will name it."""
+    tensor = Tensor(data)  # in a variable, since an assignment of a result returned at once would name it
     return tensor
 
 
@@ -275,7 +282,7 @@ _LONGEST_OPERAND = 30  # a longer expression does not help as a name
 
 
 def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: FrameType) -> Exception:
-    """The error of a forward rule, as the user should see it."""
+    """Return the error of a forward rule as the user should see it."""
     site = locate(frame)
     fits = record.kind == "elementwise" and errors.broadcastable(
         *(x.shape if isinstance(x, Tensor) else () for x in inputs)
@@ -294,7 +301,7 @@ def _explained(error: Exception, record: Op, inputs: Sequence[Any], frame: Frame
 def shape_error(
     name: str, inputs: Sequence[Any], site: Site, explain: Callable[[list[Operand]], tuple[str, list[str]]]
 ) -> ShapeError:
-    """The error of operands at `site` that do not fit; `explain` gives the reason and what might mend it."""
+    """Return the error for operands at `site` that do not fit; `explain` returns the reason and hints for a mend."""
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     reason, hints = explain(operands)
     where = f"{site.where}: {site.source}" if site.source else site.where
@@ -305,13 +312,13 @@ def shape_error(
 
 
 def expression_text(name: str, inputs: Sequence[Any], site: Site) -> str:
-    """What the user wrote at `site`, or without source the op and its inputs."""
+    """Return the user's text at `site`, or the op and its inputs where there is no source."""
     return site.text or f"{name}({', '.join(map(describe, inputs))})"
 
 
 def described_operand(x: Any, site: Site, position: int) -> Operand:
-    """What an error at `site` says about one of the operands there."""
-    text = "" if site.anonymous else site.operand(position)[0]  # in a composite, operands are not the user's
+    """Return the description of one operand at `site` for an error: its text, shape and origin."""
+    text = "" if site.anonymous else site.operand(position)[0]  # the operands inside a composite are not the user's
     text = text if len(text) <= _LONGEST_OPERAND else ""
     if not isinstance(x, Tensor):
         return Operand(text or repr(x), ())

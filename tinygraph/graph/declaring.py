@@ -1,4 +1,4 @@
-"""Declaring an op: the checks of its record, the rules that follow from others, and the function that applies it."""
+"""Declaring an op: its record is checked and completed, and the function that applies it is made."""
 
 from __future__ import annotations
 
@@ -44,27 +44,28 @@ def op(
 ) -> Callable[[Callable[Concatenate[Any, P], Any]], Callable[P, Tensor]]:
     """Declare an op: the decorated function is its forward rule, the arguments are the rest of its record.
 
-    The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters.
-    Of an elementwise op it is enough to give the `slope`, its derivative in terms of the result and the inputs, as in
-    ``slope=lambda y, x: 1 - y**2``; the gradient rule is g times it. A slope that needs other functions takes them
-    from ``xp``, its first parameter then: ``slope=lambda xp, y, x: xp.cos(x)``. An op of several inputs has a tuple of
-    slopes, one for each, with None for an input without a gradient.
+    The first parameters of the function, one for each of `vjps`, are the inputs; the others are static parameters. An
+    elementwise op may give its `slope` in place of rules: the derivative in terms of the result and the inputs, as in
+    ``slope=lambda y, x: 1 - y**2``. The gradient rule is then g times the slope. A slope that needs other functions
+    takes ``xp`` as its first parameter: ``slope=lambda xp, y, x: xp.cos(x)``. An op of several inputs has a tuple of
+    slopes, one for each input, with None for an input without a gradient.
 
-    `operators` are the special methods of `Tensor` that apply it, the reflected one second; one that has both can
-    stand before ``=``, as in ``-=``. `run` is the forward for
-    numbers where it is not NumPy's function of the same name or, failing that, the forward rule on numbers. An op may
-    be of your own, too; then `run` may do what it likes, with SciPy for one, and NumPy's names mean nothing:
+    `operators` are the special methods of `Tensor` that apply the op, the reflected one second; an op with both also
+    gets the in-place operator, such as ``-=``. `run` is the forward for numbers; by default it is NumPy's function of
+    the same name, or else the forward rule on numbers. You can declare ops of your own in your code. Then `run` may use
+    any library, such as SciPy, and NumPy's functions of the same name are not used:
 
         @tg.op("elementwise", slope=lambda y, x: 1 - 2 * x * y, run=scipy.special.dawsn, notation="D({0})")
         def dawsn(xp, x):
             return xp.dawsn(x)
 
-    Its gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
-    tinygraph's, and computed with numbers or recorded as nodes, so that derivatives of all orders follow. It draws,
-    derives and compiles as the others do; `tinygraph.testing.check_op` checks it by their laws. `kind` is one of
+    Gradient rules, ``vjp(xp, g, y, *inputs, **params)``, are written once with the functions of ``xp``, which are
+    tinygraph's. They compute numbers or record nodes, so derivatives of all orders follow. Your op is drawn, derived
+    and compiled like all others, and `tinygraph.testing.check_op` checks it by the same laws. `kind` is one of
     elementwise, reduction, shape, indexing, contraction, convolution, normalisation, loss, control and other; only
-    elementwise ops broadcast. With `floating` it takes integers as float64. ``source="np.maximum({0}, 0)"`` has
-    programs compute it in place of calling `run`. Any other fact of `tinygraph.graph.records.Op` is given by its name.
+    elementwise ops broadcast. With `floating` integers are converted to float64 first. Compiled programs contain
+    the expression of `source`, such as ``source="np.maximum({0}, 0)"``, and do not call `run`. Any other field of
+    `tinygraph.graph.records.Op` may be given by its name.
 
     Raises `ArgumentError` for a kind that does not exist, for a name that another op has, where there are more rules
     or slopes than inputs, where a slope does not take the result, the inputs and the parameters, where slopes stand
@@ -133,7 +134,7 @@ def op(
             operator = apply_binary(record, operator=True) if count == 2 else apply
             for special, function in zip(operators, (operator, lambda x, y: operator(y, x, depth=2)), strict=False):
                 setattr(Tensor, special, function)
-            if len(operators) == 2:  # which can stand before `=`
+            if len(operators) == 2:  # the in-place operator too
                 setattr(Tensor, f"__i{operators[0][2:]}", apply_binary(record, operator=True, in_place=True))
         return cast(Callable[P, "Tensor"], apply)
 
@@ -157,7 +158,7 @@ _CLOSED = re.compile(rf"\{{[0*]\}}|(([A-Za-z]\w*([ -][a-z]\w*)*|[^\W\d]|\{{[a-z]
 
 
 def _is_closed(notation: str) -> bool:
-    """Return whether a notation is an operand alone, or all in brackets but for a name before them."""
+    """Return whether a notation is a single operand, or is in brackets except for a name before them."""
     text, before = notation, ""
     while text != before:
         text, before = _BRACKETED.sub("▢", text), text
@@ -167,7 +168,7 @@ def _is_closed(notation: str) -> bool:
 def _rule_of(slope: Rule, name: str, names: Sequence[str], count: int) -> Rule:
     """Return the gradient rule ``g * slope``, with no more arguments than it needs, since it is called often.
 
-    `names` are those of all inputs and parameters of the op, `count` is how many inputs there are.
+    `names` are the names of all inputs and parameters of the op, and `count` is the number of inputs.
     """
     taken = list(inspect.signature(slope).parameters)
     namespace = taken[:1] == ["xp"]
@@ -188,7 +189,7 @@ def _rule_of(slope: Rule, name: str, names: Sequence[str], count: int) -> Rule:
 
 
 def _giving_arrays(run: Rule) -> Rule:
-    """A forward of the user's, whose results are arrays or NumPy's numbers whatever it makes."""
+    """Return the user's forward with its results converted to arrays or NumPy's numbers."""
 
     def checked(*args: Any, **params: Any) -> Any:
         y = run(*args, **params)
@@ -198,7 +199,7 @@ def _giving_arrays(run: Rule) -> Rule:
 
 
 def _giving_tensors(rule: Rule) -> Rule:
-    """A gradient rule of the user's, whose results have a shape even where it gives a plain number."""
+    """Return the user's gradient rule with plain numbers converted to results that have a shape."""
 
     def checked(xp: Any, *args: Any, **params: Any) -> Any:
         found = rule(xp, *args, **params)
@@ -217,10 +218,11 @@ def composite(
     sequence: bool = False,
     called: Callable[[Rule], Rule] | None = None,
 ) -> Callable[[Function], Function]:
-    """Declare a public function that is composed of ops, so that the laws are kept by it too.
+    """Declare a public function that is composed of ops, so that the laws test it too.
 
-    `reference` is NumPy's function where it is not the one of the same name. With `sequence` the function takes its
-    arrays as one list; where they are not its first arguments, `called` makes a function of which they are.
+    `reference` is NumPy's function of the same meaning; by default the one of the same name. With `sequence` the
+    function takes its arrays as one list. Where the arrays are not its first arguments, `called` turns it into a
+    function whose first arguments they are.
 
     Raises `ArgumentError` for a kind that does not exist.
     """

@@ -1,7 +1,7 @@
-"""The ways on which numbers leave a graph, and why some of them are closed.
+"""The ways in which numbers can leave a graph, and the refusals of some of them.
 
-A number that leaves the graph carries no gradient, and in a function that is compiled it would be that of the first
-call. So a tensor refuses ways out while a function is differentiated or compiled.
+A number that leaves the graph carries no gradient, and in a function that is being compiled it would be the number of
+the first call. So tensors refuse some exits while a function is differentiated, and all while it is compiled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IN_A_TRACE = {
     ".grad": "take it outside, and give it as an argument; ",
     **dict.fromkeys(("Tensor", "parameter"), "use the tensor itself, of which nothing is written to; "),
 }
-"""The advice to someone who asks for a value within a function that is compiled; `_BY_VALUE` follows."""
+"""The advice to a user who asks for a value within a function that is compiled. `_BY_VALUE` follows it."""
 
 _INSTEAD = {
     "np.asarray": "join tensors with tg.stack; ",
@@ -46,7 +46,7 @@ def calls_of(x: Node, smoothly: bool = False) -> Iterator[Nested]:
 
 
 class _Rough:
-    """The set of all tensors through which no derivative goes."""
+    """The set of all tensors that no derivative passes through."""
 
     def __contains__(self, x: object) -> bool:
         return isinstance(x, Node) and x.op is not None and not x.op.differentiable
@@ -62,11 +62,11 @@ def _all_calls() -> list[Nested]:
 def trace_of(x: Any) -> Nested | None:
     """Return the trace that a tensor belongs to, or None.
 
-    While a thread traces a function, every tensor that it sees belongs to the trace. Another thread does not know that
-    it works for a trace, and a tensor may outlive its trace: then the graph tells.
+    While a thread traces a function, every tensor that it meets belongs to the trace. Another thread does not know that
+    it works for a trace, and a tensor may outlive its trace; in these cases the graph decides.
     """
     around = STATE.get().nested
-    if STATE.get().tracing and around is not None and not around.over:  # it may be over in a task that was left behind
+    if STATE.get().tracing and around is not None and not around.over:  # over in a task that has been left behind
         return around
     if isinstance(x, Node) and any(call.tracing for call in _all_calls()):
         return next((call for call in calls_of(x) if call.tracing), None)
@@ -81,7 +81,7 @@ def loses_gradient(x: Node) -> bool:
 
 
 def refuse_in_trace(x: Node, how: str) -> None:
-    """Refuse to give a value that is not known in a trace, or that was known only during a trace that is over."""
+    """Raise `UnsupportedError` for a way, `how`, to ask for a value in a trace or of a trace that is over."""
     trace = trace_of(x)
     if trace is None:
         return
@@ -95,7 +95,7 @@ def refuse_in_trace(x: Node, how: str) -> None:
 
 
 def refuse_exit(x: Node, how: str) -> None:
-    """Refuse a way out, `how`, where a gradient would be lost or the value is not known."""
+    """Raise `UnsupportedError` for an exit, `how`, that would lose a gradient or has no known value."""
     if NESTED:
         refuse_in_trace(x, how)
     if loses_gradient(x):
@@ -107,7 +107,7 @@ def refuse_exit(x: Node, how: str) -> None:
 
 
 def refuse_within(x: Node, what: str) -> None:
-    """Refuse a way out, `what`, to a tensor of a function that is compiled or differentiated."""
+    """Raise `UnsupportedError` for an exit, `what`, of a tensor in a function that is compiled or differentiated."""
     if NESTED:
         refuse_in_trace(x, what)
         if STATE.get().recording and any(call.running for call in calls_of(x, smoothly=True)):
@@ -117,7 +117,7 @@ def refuse_within(x: Node, what: str) -> None:
             )
 
 
-_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; have it return them"
+_LEFT = "it comes from an argument of a call that is over ({}), and has the numbers of that call; return it from there"
 
 
 def refuse_left(outputs: Iterable[Node], what: str, variables: Container[Node] = ()) -> None:
@@ -132,6 +132,6 @@ def refuse_left(outputs: Iterable[Node], what: str, variables: Container[Node] =
 
 
 def ask(x: Node, what: str) -> None:
-    """Refuse `what`, which shows or uses the value of a tensor, where a function is compiled before it is known."""
+    """Raise `UnsupportedError` for `what`, a use of a tensor's value, while a function is compiled."""
     if NESTED:
         refuse_in_trace(x, what)

@@ -1,4 +1,4 @@
-"""Whether operations are recorded, and in which scope: one state for each thread and each asyncio task."""
+"""The state that says whether operations are recorded and in which scope: each thread and asyncio task has its own."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class Watcher(Protocol):
 
 
 class State(NamedTuple):
-    """What the next operation asks before it records, and what to go back to."""
+    """The settings that an operation looks at before it records, and the state to go back to."""
 
     plain: bool = True
-    """Whether operations are recorded and not watched: most operations ask for nothing else."""
+    """Whether operations are recorded and not watched. Most operations look at nothing else."""
     recording: bool = True
     scope: tuple[str, ...] = ()
     nested: Nested | None = None
-    """The function around that is being differentiated or compiled, if any: inner gradients stay tensors."""
+    """The call of a function that is being differentiated or compiled, if any. Its inner gradients stay tensors."""
     tracing: bool = False
-    """Inside a function that is being compiled: values are not known."""
+    """Whether a function is being compiled, so that values are not known."""
     watcher: Watcher | None = None
     change: Change | None = None
     outer: State | None = None
     guard: ref[Any] | None = None
-    """Goes back to `outer` where a `with` statement was interrupted before it could."""
+    """A weak reference whose callback goes back to `outer` when a `with` statement is interrupted before it could."""
 
     def within(self, kind: type[Change]) -> bool:
-        """Whether a change of this kind is in force."""
+        """Return whether a change of this kind is in force."""
         state: State | None = self
         while state is not None and not isinstance(state.change, kind):
             state = state.outer
@@ -50,33 +50,34 @@ class State(NamedTuple):
 STATE: ContextVar[State] = ContextVar("tinygraph state", default=State())  # noqa: B039  (a State never changes)
 
 NESTED: set[ref[Nested]] = set()
-"""The calls in all threads whose variables somebody holds, but for those with results that go on to depend on them.
+"""The calls, in all threads, whose variables are still held by somebody.
 
-It is usually empty, and then a tensor may give its numbers away without being asked where it belongs.
+Calls whose results go on to depend on their variables are left out. The set is usually empty, and then a tensor may
+give its numbers away without a search for the call that it belongs to.
 """
 
 
 class _Exit:
-    """``__exit__``: each `with` statement gets a function of its own, which goes back to the outer state in any case.
+    """The descriptor of ``__exit__``: it gives each `with` statement its own function, which always restores the state.
 
     Ctrl-C may come in ``__enter__`` after the state has changed, when the statement would not call ``__exit__`` yet,
-    and in ``__exit__`` before its first instruction. But the statement looks ``__exit__`` up before it calls
-    ``__enter__``, and whatever happens it drops the function that it has found. To that function the changed state
-    has a weak reference, whose callback goes back: it is made of C functions only, in which no signal handler runs. On
-    the ordinary way out it has nothing left to do.
+    or in ``__exit__`` before its first instruction. But the statement looks up ``__exit__`` before it calls
+    ``__enter__``, and it drops the function that it has found whatever happens. The changed state has a weak reference
+    to that function, and the callback of the reference restores the outer state. The callback consists of C functions
+    only, in which no signal handler runs. On the ordinary way out it has nothing left to do.
     """
 
     def __get__(self, change: Change | None, kind: type | None = None) -> Callable[..., None]:
-        if change is None:  # the way of contextlib.ExitStack
+        if change is None:  # contextlib.ExitStack asks the class
             return _leave
-        outer: list[State] = []  # empty but between `__enter__` and `__exit__`
+        outer: list[State] = []  # holds the outer state between `__enter__` and `__exit__`
         leave = functools.partial(_leave_once, outer, change)
         _LOOKED_UP.set((change, outer, ref(leave, functools.partial(next, map(STATE.set, outer)))))
         return leave
 
 
 _LOOKED_UP: ContextVar[tuple[Change, list[State], ref[Any]] | None] = ContextVar("tinygraph exit", default=None)
-"""What the `with` statement that now calls ``__enter__`` has found as ``__exit__``."""
+"""The ``__exit__`` that was found by the `with` statement which now calls ``__enter__``."""
 
 
 def _leave_once(outer: list[State], change: Change, *exception: object) -> None:
@@ -85,7 +86,8 @@ def _leave_once(outer: list[State], change: Change, *exception: object) -> None:
 
 
 def _leave(change: Change, *exception: object) -> None:
-    # Changes that a suspended generator entered inside this one end with it; leaving them later has no effect.
+    # A generator that is suspended inside this change may have entered others. They end here too, and their own exits,
+    # which come later, do nothing.
     state: State | None = STATE.get()
     while state is not None and state.change is not change:
         state = state.outer
@@ -137,7 +139,7 @@ class Change:
         return changed
 
     def _each_resumption(self, function: Callable[..., Generator[Any, Any, Any]]) -> Callable[..., Any]:
-        """Decorate a generator so that the change does not leak to its caller while it is suspended."""
+        """Decorate a generator function so that the change is undone while the generator is suspended."""
 
         @functools.wraps(function)
         def changed(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -164,9 +166,9 @@ class Change:
 class no_grad(Change):  # noqa: N801  (a function to its users, as in PyTorch)
     """Compute without recording, as a context manager or a decorator.
 
-    Results are constants: no inputs, no gradient. ``w -= …`` and its like write to the data of a leaf that requires a
-    gradient, in the same shape and dtype; graphs that have read it keep what they read. The former state comes back on
-    exit, also after an exception; other threads and tasks are not affected.
+    Results are constants, which have no inputs and no gradient. ``w -= …`` and the other in-place operators write to
+    the data of a leaf that requires a gradient and keep its shape and dtype; graphs that have read the leaf keep the
+    old numbers. The former state comes back on exit, also after an exception. Other threads and tasks are not affected.
 
     >>> import tinygraph as tg
     >>> w = tg.parameter([1.0, 2.0])
@@ -199,36 +201,36 @@ class enable_grad(Change):  # noqa: N801
 class Nested(Change):
     """A call of a function with variables in place of its arguments, to differentiate or to compile it.
 
-    It always records. The variables know the call, so what is computed from them is known in other threads too, and
-    after the call, when their numbers would be those of an earlier one.
+    Operations are always recorded inside it. The variables know the call, so tensors that were computed from them can
+    be recognised in other threads, and also after the call, when they hold the numbers of an earlier call.
     """
 
     def __init__(self, tracing: bool = False, owner: object = None) -> None:
-        """Let its variables have done their work when `owner` is gone, or without one, when the function has returned.
+        """Make a call whose variables are valid as long as `owner` lives, or without one until the function returns.
 
-        Nothing has to run at that moment, which Ctrl-C could prevent.
+        No code has to run at that moment, since Ctrl-C could prevent it.
         """
         self.tracing = tracing
-        """Whether values are not known, since the function is being compiled."""
+        """Whether the function is being compiled, so that values are not known."""
         self._owner = None if owner is None else ref(owner)
-        self._leaving: ref[Any] | None = None  # the way out of the `with` statement that calls the function
+        self._leaving: ref[Any] | None = None  # the ``__exit__`` of the `with` statement that calls the function
         self._lasts = False
         self._around = STATE.get().nested
 
     @property
     def running(self) -> bool:
-        """Whether the function has been called and has not returned."""
+        """Whether the function has been called and has not returned yet."""
         return self._leaving is not None and self._leaving() is not None
 
     @property
     def over(self) -> bool:
-        """Whether its variables have done their work: to use them now is an error."""
+        """Whether its variables are no longer valid, so that using them is an error."""
         used_by = self._owner or self._leaving
         ended = not self._lasts and used_by is not None and used_by() is None
         return ended or (self._around is not None and self._around.over)
 
     def last(self) -> None:
-        """Say that a result has been handed out that goes on to depend on its variables."""
+        """Keep the variables valid, since a result that depends on them has been handed out."""
         self._lasts = True
         NESTED.discard(ref(self))
 
@@ -244,11 +246,11 @@ class Nested(Change):
 
 
 class Ruled(no_grad):
-    """Inside a gradient function of the user's that computes numbers: as within no_grad, but nothing is written to."""
+    """The state inside a user's gradient function that computes numbers: `no_grad`, but without writing in place."""
 
 
 class scope(Change):  # noqa: N801
-    """Group the operations of a block under a name; pictures draw a box around them. Scopes nest.
+    """Group the operations of a block under a name. Pictures draw a box around the group, and scopes nest.
 
     >>> import tinygraph as tg
     >>> with tg.scope("layer 1"):

@@ -1,4 +1,4 @@
-"""The record of an op, and the table of ops. The families in `ops/` fill it; every reading of a graph reads it."""
+"""The record of an op, and the table of ops, which the families in `ops/` fill and every reading of a graph reads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeAlias
 Rule: TypeAlias = Callable[..., Any]
 
 PACKAGE = __name__.partition(".")[0]
-"""The name of this package: what comes from elsewhere is the user's own."""
+"""The name of this package. Ops declared elsewhere are the user's own."""
 
 Arithmetic: TypeAlias = Literal[
     "sum",
     "difference",
-    "exact difference",  # which is 0 for equal operands, also for infinite ones
+    "exact difference",  # which is 0 for equal operands, even infinite ones
     "negation",
     "product",
     "quotient",
@@ -35,30 +35,30 @@ Arithmetic: TypeAlias = Literal[
     "complement",
     "softmax",
 ]
-"""The operations of arithmetic that an op can be declared to be."""
+"""The operations of arithmetic that an op may declare itself to be."""
 
-# How tightly a notation binds its operands, for parentheses.
+# How tightly a notation binds its operands; this decides on parentheses.
 OR, AND = 5, 8
 COMPARISON, SUM, BIG_SUM, PRODUCT, MATRIX_PRODUCT, SIGN, POWER, INDEX, TIGHTEST = 10, 20, 25, 30, 32, 35, 40, 50, 100
 
 KINDS = {
-    "elementwise": "Each number of the result is made of the numbers in its place. Only these ops broadcast.",
-    "reduction": "Numbers along axes are summed up, or otherwise taken together; running sums belong here too.",
-    "shape": "The same numbers stand in another arrangement.",
-    "indexing": "Numbers are taken from, or put in, places that other inputs or the parameters name.",
-    "contraction": "The result is a product of matrices, or something else of linear algebra or of Fourier's.",
+    "elementwise": "Each number of the result comes from the numbers at its own place. Only these ops broadcast.",
+    "reduction": "Numbers along axes are summed or otherwise combined; running sums belong here too.",
+    "shape": "The result holds the same numbers in another arrangement.",
+    "indexing": "Numbers are taken from, or put in, the places that other inputs or the parameters name.",
+    "contraction": "The result is a matrix product, another function of linear algebra, or a Fourier transform.",
     "convolution": "A window moves over the input.",
-    "normalisation": "Numbers along axes are put in relation to each other.",
+    "normalisation": "Numbers along axes are scaled relative to each other.",
     "loss": "Predictions are compared with labels.",
-    "control": "The op is made with a function of the user's.",
-    "other": "None of the above, such as an op of the user's own.",
+    "control": "The op applies a function of the user's.",
+    "other": "None of the others fits, as may be for an op of the user's own.",
 }
 """The kinds of ops and of functions that are composed of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """The record of an op: all that the readings of a graph need to know about it, in one place.
+    """The record of an op: everything that the readings of a graph need to know about it, in one place.
 
     Rules are written against an array namespace ``xp`` in the Array API's spelling. With numbers for ``xp`` they
     compute numbers; with `tinygraph.ops` they record nodes, which can be differentiated again.
@@ -73,83 +73,87 @@ class Op:
     run: Rule
     """The forward for numbers, ``run(*inputs, **params)``; the fastest one NumPy has."""
     vjps: tuple[Rule | None, ...]
-    """For each input ``vjp(xp, g, y, *inputs, **params)``: the cotangent of that input, given the cotangent g of the
-    output y. None where the output does not depend smoothly on the input. A variadic op has one rule that gives the
-    cotangents of all its inputs, or rules that compute them, or None for those that have none."""
+    """For each input a gradient rule ``vjp(xp, g, y, *inputs, **params)``, which returns the cotangent of that input
+    given the cotangent g of the output y, or None where the output does not depend smoothly on the input. A variadic op
+    has one rule for all its inputs: it returns for each a cotangent, a function that computes it, or None."""
     variadic: bool = False
     params: tuple[str, ...] = ()
     notation: str = ""
-    """How it is written: ``{0}``, ``{1}`` are the inputs, ``{axis}`` a parameter, ``^{1}`` a superscript."""
+    """How mathematics writes it: ``{0}``, ``{1}`` are the inputs, ``{axis}`` is a parameter, ``^{1}`` a superscript."""
     binding: int = TIGHTEST
-    """How tightly the notation binds: an operand that binds less is put in parentheses."""
+    """How tightly the notation binds. An operand that binds less tightly is put in parentheses."""
     source: str | Callable[[Any], str] = ""
-    """How it is written with NumPy, with ``{0}`` for an input, ``{*}`` for all and ``{axis}`` for a parameter, or a
-    function of the node that says so; by default a call of NumPy's function of that name, or of `run` if that is one
-    of `tinygraph.kernels`."""
+    """How NumPy source writes it, as a text with ``{0}`` for an input, ``{*}`` for all and ``{axis}`` for a parameter,
+    or as a function of the node that returns such a text. By default it is a call of NumPy's function of the same name,
+    or of `run` if that is one of `tinygraph.kernels`."""
     aside: Mapping[int, int] = field(default_factory=dict)
-    """Where {i: j}: the gradient through input i is carried by input j, further down the same path. It is reported at
-    i and propagated from j only; pictures and equations show i."""
+    """An entry {i: j} says that input j, further down the same path, carries the gradient through input i. The gradient
+    is reported at i and propagated from j only. Pictures and equations show i."""
     linear: tuple[tuple[int, ...], ...] | Literal["each", "together"] = ()
-    """The inputs in which it is linear: groups of those that have to be multiplied by a number for the output to be.
-    "each" says that every input is such a group, "together" that all are one."""
+    """The groups of inputs in which it is linear: multiplying all inputs of one group by a number multiplies the output
+    by it. "each" means that every input is such a group, "together" that all inputs are one group."""
     batch: Rule | None = None
-    """How a new first axis passes through: ``batch(xp, moving, shape, *inputs, **params)`` gives the result, of this
-    shape, of inputs of which those that are `moving` have the new axis, or None where it cannot. Without a rule an op
-    is applied to one after the other; elementwise ops need none."""
+    """How a new first axis passes through: ``batch(xp, moving, shape, *inputs, **params)`` returns the result, of this
+    shape, where the inputs that are `moving` have the new axis, or None where that is not possible. Without a rule the
+    op is applied to one example after the other. Elementwise ops need no rule."""
     flops: float | Rule | None = None
-    """How many floating-point operations it takes: so many for each element of the first input, or
-    ``flops(shape, *shapes, **params)``, a function of the shapes of the result and the inputs. Without it, an
-    elementwise op takes one for each element of the result, a reduction one for each of its input, shapes and indices
-    take none; see `tinygraph.diagnosis.flops` for the convention."""
+    """The number of floating-point operations for each element of the first input, or a function of the shapes of the
+    result and the inputs, ``flops(shape, *shapes, **params)``. By default an elementwise op takes one for each element
+    of the result and a reduction one for each element of its input, while shapes and indices take none; see
+    `tinygraph.diagnosis.flops` for the convention."""
     jumps: bool = False
-    """Whether it may change by far more than its inputs do, as a comparison and ⌊x⌋: then rounding decides."""
+    """Whether its result may jump when an input changes slightly, as for comparisons and ⌊x⌋, so that rounding
+    decides."""
     associative: bool = False
     """Whether (a b) c is a (b c), so that three operands need no parentheses."""
     factors: tuple[int, ...] = ()
-    """The inputs that its derivatives are multiplied by, as x in 2 x: where one of them is 0, so is a gradient. Where
-    it is linear in each input, all of them are factors, and this need not say so."""
+    """The inputs that its derivatives are multiplied by, as x in 2 x: where one of them is 0, so is a gradient. An op
+    that is linear in each input need not say this, since all its inputs are factors."""
     divisor: int | None = None
     """The input that it divides by."""
     exponent: int | None = None
-    """The input that is the exponent of the one before it: as a plain number it makes a function of its own."""
+    """The input that is the exponent of the one before it. With a plain number as exponent the op is one function, x³
+    say."""
     chooses: bool = False
     """Whether each number of the result is one of the numbers of the inputs; the others get no gradient."""
     condition: int | None = None
-    """The input of truth values that decides which of the next two inputs is taken, element by element."""
+    """The input of truth values that chooses between the next two inputs, element by element."""
     averages: bool = False
     """Whether it divides a sum by the number of its elements."""
     channels: int | None = None
-    """The axis of the result that holds channels, where all others hold examples and places."""
+    """The axis of the result that holds channels, where all other axes hold examples and positions."""
     steepness: Rule | None = None
-    """How steep a function is that is flat on a whole half-line: ``steepness(y, *inputs, **params)`` gives for each
-    element a number from 0 to 1, or a truth value where it is flat or has one slope. Where the numbers are small the
-    element is called saturated, where the truth value is False it is called dead. None where that is not so for these
-    inputs."""
+    """The steepness of a function that is flat on a whole half-line: ``steepness(y, *inputs, **params)`` returns for
+    each element a number from 0 to 1, or a truth value if the function is either flat or has one slope. An element with
+    a small number is called saturated, one with False is called dead. The rule returns None if the function is not flat
+    for these inputs."""
     pole: str = ""
-    """What a value is called that is infinite though the inputs are not large: ``"log of 0"``, ``"division by 0"``."""
+    """The name of a value that is infinite although the inputs are not large: ``"log of 0"``, ``"division by 0"``."""
     advice: str = ""
-    """What to try where it makes NaN or an infinity of finite numbers."""
+    """Advice to the user where its value is NaN or infinite although the inputs are finite."""
     gradient_advice: str = ""
-    """The same where its gradient rule does; by default `advice`."""
+    """Advice to the user where its gradient is NaN or infinite; by default `advice`."""
     misremembered: Mapping[str, Rule] = field(default_factory=dict)
-    """Derivatives that look like its own, by how they are written with the result, each as a function of the result."""
+    """Derivatives that are easily mistaken for its own: a text in terms of the result, and the function of the
+    result."""
     written_out: Rule | None = None
-    """A loss that has a name of its own in terms of other ops, ``written_out(xp, *inputs)``, before its reduction."""
+    """The formula of a loss in terms of other ops, ``written_out(xp, *inputs)``, before its reduction."""
     function: str = ""
-    """The public function whose first arguments are its inputs; by default that of its own name."""
+    """The name of the public function whose first arguments are its inputs; by default its own name."""
     arithmetic: Arithmetic | None = None
-    """The operation of arithmetic that it is, by which expressions are rearranged and their numbers moved."""
+    """The operation of arithmetic that it is, if any. It lets expressions be rearranged and numbers be moved through
+    them."""
     floating: bool = False
-    """Whether integers are taken as float64 before it is computed, in several steps that would wrap around."""
+    """Whether integers are converted to float64 first, since the steps of the op would wrap around in integers."""
     check: Callable[[Any, Any, FrameType], None] | None = None
-    """Called with each new node; for warnings."""
+    """A function that is called with each new node, its site and the frame, to warn."""
     samples: Any = None
-    """What to test it on; see `tinygraph.testing.laws`."""
+    """The inputs to test it on; see `tinygraph.testing.laws`."""
 
     differentiable: bool = field(init=False)
     """Whether any input has a gradient rule."""
     propagating: tuple[Rule | None, ...] = field(init=False)
-    """The rules without those whose result stays aside."""
+    """The rules, with None for those whose result stays aside."""
 
     @property
     def is_product(self) -> bool:
@@ -171,7 +175,7 @@ class Op:
         return self.variadic or self.vjps[position] is not None
 
     def propagates_to(self, position: int) -> bool:
-        """Return whether a gradient goes on through the input at a position, and does not stay aside there."""
+        """Return whether a gradient is propagated through the input at a position, and does not stay aside there."""
         return self.variadic or self.propagating[position] is not None
 
     @property
@@ -190,14 +194,14 @@ class Op:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """The record of a public function that is composed of ops: what the laws need to know of it."""
+    """The record of a public function that is composed of ops, as far as the laws need it."""
 
     name: str
     kind: str
     apply: Callable[..., Any]
-    """The function; one of a sequence of arrays takes them one by one here."""
+    """The function. If it takes a sequence of arrays, this one takes them one by one."""
     reference: Rule | None
-    """NumPy's function of the same meaning, called as `apply`; None where it has none."""
+    """NumPy's function of the same meaning, called like `apply`, or None where NumPy has none."""
     samples: Any
 
 
@@ -208,15 +212,15 @@ COMPOSITES: dict[str, Composite] = {}
 """The functions that are composed of ops."""
 
 APPLY: dict[str, Rule] = {}
-"""For each op what applies it to operands and records a node."""
+"""For each op the function that applies it to operands and records a node."""
 
 FUNCTIONS: dict[str, Rule] = {}
 """The public functions of `tinygraph.ops` by name, for the methods of `Tensor` and the NumPy protocols."""
 
 
 OFFERED: Any = SimpleNamespace()
-"""What the graph offers and rooms above define: ``backward``, NumPy's protocols ``ufunc`` and ``function``, and
+"""Functions that tensors offer and rooms above define: ``backward``, NumPy's protocols ``ufunc`` and ``function``, and
 ``nodes``, the namespace in which rules record nodes."""
 
 NUMBERS: Any = SimpleNamespace()
-"""The namespace for numbers, filled with the ops: NumPy completed, and sped up where its own functions are slow."""
+"""The namespace for numbers: NumPy, completed with our ops, and with faster functions where NumPy's are slow."""

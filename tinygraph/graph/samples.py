@@ -1,4 +1,4 @@
-"""The inputs on which to test an op, as a part of its record; `tinygraph.testing.laws` turns them into arrays."""
+"""The inputs that an op is tested on, as a part of its record. `tinygraph.testing.laws` turns them into arrays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Domain(NamedTuple):
-    """Where the numbers of one input come from: ±[low, high), away from kinks and poles."""
+    """The range of numbers for one input: ±[low, high), away from kinks and poles."""
 
     low: float = -2.0
     high: float = 2.0
@@ -16,11 +16,11 @@ class Domain(NamedTuple):
     """Added to the diagonal of matrices, so that they have an inverse."""
     boolean: bool = False
     integer: bool = False
-    """Whole numbers, as for counts and places."""
+    """Whether the numbers are whole, as for counts and indices."""
     increasing: bool = False
-    """In ascending order along the last axis, and apart."""
+    """Whether the numbers ascend along the last axis, at a distance from each other."""
     symmetric: bool = False
-    """Matrices that equal their transpose; gradients are taken among such."""
+    """Whether matrices equal their transposes. Gradients are then taken among symmetric matrices."""
     computed: str = ""
     """The op that computes this input from those before it."""
 

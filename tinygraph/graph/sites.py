@@ -1,9 +1,9 @@
-"""Where a node was made, and what the source calls it.
+"""The place in the program where a node was made, and the name that the source gives to the node.
 
 A node keeps a `Site`: a code object and an instruction offset, found once for each place in the program and
 shared by all nodes made there. Nothing is read or parsed until somebody asks for a name or a line of text.
 Then `co_positions` gives the exact stretch of source, as in Python's own tracebacks, and the assignment around it
-in the syntax tree gives the name; without source, the instruction that follows gives it.
+in the syntax tree gives the name. Without source, the next instruction gives the name.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _STANDARD_LIBRARY = (os.path.dirname(os.__file__) + os.sep, "<frozen ")
 _INSTALLED = f"{os.sep}site-packages{os.sep}"
 
 _RETURN = opcode.opmap["RETURN_VALUE"]
-# What follows a result that is returned as it is: also out of a `with`, and as one branch of a conditional expression.
+# The instructions after a result that is returned as it is, also out of a `with` or a conditional expression.
 _PASSING_ON = {opcode.opmap[name] for name in ("RETURN_VALUE", "SWAP", "JUMP_FORWARD") if name in opcode.opmap}
 _STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"}
-_DEEPEST_RETURN = 16  # a recursive function that returns its own result would otherwise chain its whole stack
-_MOST_SITES = 100_000  # code made anew for ever (exec, notebooks) must not fill the memory
+_DEEPEST_RETURN = 16  # or a recursive function that returns its own result would chain its whole stack
+_MOST_SITES = 100_000  # a program that makes new code for ever (exec, notebooks) must not fill the memory
 
 
 class Site:
@@ -68,7 +68,7 @@ class Site:
 
     @property
     def source(self) -> str:
-        """The line of source, stripped, or nothing where there is none."""
+        """The line of source, stripped, or "" where there is no source."""
         return linecache.getline(self.filename, self.line).strip()
 
     @property
@@ -81,12 +81,12 @@ class Site:
 
     @property
     def text(self) -> str:
-        """The expression that made the node, as in ``tanh(Z1)``, or nothing where there is no source."""
+        """The text of the expression that made the node, as in ``tanh(Z1)``, or "" where there is no source."""
         return self._file.expression_text(self._expression) if self._expression is not None else ""
 
     @cached_property
     def name(self) -> str | None:
-        """What the source calls the result: a variable, an attribute or a key; None where it has no name."""
+        """The variable, attribute or key that the result is stored in, or None where it has no name."""
         site: Site | None = self
         if self._file.calls_back(self._expression) and not self.folds:
             return None
@@ -102,12 +102,12 @@ class Site:
 
     @cached_property
     def folds(self) -> bool:
-        """Whether a function such as ``sum`` makes one node from the other here."""
+        """Whether a function such as ``sum`` stands there, which makes each node from the one before it."""
         return self._file.folds(self._expression)
 
     @property
     def updates_by_gradient(self) -> bool:
-        """Whether the statement there, or one that it was returned to, is such as ``W = W - 0.1 * W.grad``."""
+        """Whether the statement there, or one that gets its result, is an update like ``W = W - 0.1 * W.grad``."""
         site: Site | None = self
         while site is not None:
             if source.updates_by_gradient(site._expression):
@@ -122,11 +122,15 @@ class Site:
 
     @property
     def call(self) -> tuple[str, int] | None:
-        """The name of the function that is called there, and with how many arguments by position."""
+        """The name of the function that is called there, and its number of positional arguments, or None for no
+        call."""
         return source.call(self._expression)
 
     def operand(self, position: int, keyword: str | None = None) -> tuple[str, str | None]:
-        """The text of one operand of the expression and, where that text is a name, the name."""
+        """Return the text of one operand of the expression, and the name in it or None.
+
+        The text is "" where the operand cannot be told.
+        """
         expression = self._expression
         if expression is None or self._file.calls_back(expression):
             return "", None
@@ -147,7 +151,7 @@ class Site:
 
 
 def _stored(code: CodeType, offset: int) -> str | Returned | None:
-    """What the instructions after the one at `offset` do with its result."""
+    """Return the name that the instructions after the one at `offset` store its result in, or that they return it."""
     import dis
 
     for instruction in dis.get_instructions(code):
@@ -160,28 +164,28 @@ def _stored(code: CodeType, offset: int) -> str | Returned | None:
 
 
 class _Place(NamedTuple):
-    """What the code alone says of a place."""
+    """The facts about a place that follow from its code alone."""
 
     code: CodeType  # kept, so that its id stays its own
     ours: bool
     leaving: bool
-    """Whether the result is returned: in our own code, as it is; in the user's, perhaps as a part."""
+    """Whether the result is returned: in our own code as it is, in the user's perhaps within another value."""
     method: bool
     """Whether this is in a method of `Tensor`."""
 
 
-# Sites that their code and offset alone decide, so that the next node made there finds its site in one look-up. Keyed
-# by id, since hashing a code object reads all of it.
+# The sites that follow from code and offset alone, so that the next node made there finds its site in one look-up. The
+# keys are ids, since hashing a code object reads all of it.
 ORDINARY: dict[tuple[int, int], Site] = {}
 _special: dict[tuple[int, int, int, bool], Site] = {}
 _places: dict[tuple[int, int], _Place] = {}
 
 
 def locate(frame: FrameType) -> Site:
-    """The site of the code that is running in `frame`, or of the user's code that called it.
+    """Return the site of the code that is running in `frame`, or of the user's code that called it.
 
-    A frame of tinygraph itself is passed over. Where its result is returned as it is, the caller names it; any
-    other node made inside tinygraph is a part of the user's expression and stays anonymous.
+    Frames of tinygraph itself are passed over. Where such a frame returns its result as it is, the caller names the
+    node; any other node made inside tinygraph is a part of the user's expression and stays anonymous.
     """
     return _site(frame, _DEEPEST_RETURN)
 
@@ -224,7 +228,7 @@ def _kept(known: dict[Key, Value], key: Key, value: Value) -> Value:
 
 
 def _is_part_of_return(code: CodeType, offset: int) -> bool:
-    """Whether what is at `offset` stands within what some return statement returns."""
+    """Return whether the instruction at `offset` stands within the value of some return statement."""
     if _is_returned(code, offset):
         return True
     positions = list(code.co_positions())
@@ -234,10 +238,10 @@ def _is_part_of_return(code: CodeType, offset: int) -> bool:
 
 
 def _is_returned(code: CodeType, offset: int) -> bool:
-    """Whether the next thing that happens to what stands around `offset` is a return, and not a store.
+    """Return whether the value made around `offset` is next returned, and not stored.
 
-    On the way out of a block, such as a `with`, a result is swapped with what the block still needs. Python 3.13 gives
-    that, and the return behind it, the position of the block.
+    On the way out of a block, such as a `with`, a result is swapped with values that the block still needs. Python 3.13
+    gives the swap, and the return after it, the position of the block.
     """
     swapped = False
     for instruction in code.co_code[offset + 2 :: 2]:
@@ -258,7 +262,7 @@ def _within(inner: Positions, outer: Positions) -> bool:
 
 
 def _following(code: CodeType, offset: int) -> int:
-    """The instruction after the one at `offset`."""
+    """Return the opcode after the instruction at `offset`, or −1 at the end of the code."""
     instructions = code.co_code
     offset += 2
     while offset < len(instructions) and instructions[offset] == 0:  # inline caches

@@ -1,6 +1,6 @@
-"""What a source file says of one of its expressions: its text, its operands, and the name its value is given.
+"""The source text of an expression, of its operands, and the name that its value is stored under.
 
-A file is parsed when somebody first asks, and again when it has changed.
+A file is parsed when somebody first asks for one of these, and again when it has changed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from .threads import syntax_tree
 Positions = tuple[int | None, int | None, int | None, int | None]
 """First and last line, first and last column in bytes, as in `types.CodeType.co_positions`."""
 Step = tuple[int | None, int | None]
-"""A place in a tuple, counted from its start and from its end; None where a star hides it."""
+"""A place in a tuple, counted from its start and from its end, or None where a star hides the count."""
 
 
 class Returned(Enum):
-    """Says that a value is the result of the function around it."""
+    """The mark of a value that is returned by the function around it."""
 
     RETURNED = 0
 
 
 RETURNED: Final = Returned.RETURNED
 
-# Functions of Python that call back into ours from where they stand: what is an operand of theirs is none of ours, and
-# their value is not what we made; but these two give the last thing made.
+# Python's functions that call ours for each of several values: their operands are not the operands of our op, and
+# their result is not the node that we made. Only those that fold return the last node made.
 _FOLDS = {"sum", "reduce"}
 _CALLS_BACK = _FOLDS | {"accumulate", "all", "any", "dict", "filter", "frozenset", "list", "map", "max", "min"}
 _CALLS_BACK |= {"next", "set", "sorted", "tuple", "zip"}
@@ -43,7 +43,7 @@ class Source(NamedTuple):
     """The functions that it imports by name."""
 
     def text(self, node: Any) -> str:
-        """What stands there, on one line; nothing where that is too much."""
+        """Return the text of a syntax node on one line, or "" where it is too deep to print."""
         if node.lineno == node.end_lineno:
             line: bytes = self.lines[node.lineno - 1].encode()  # columns count bytes
             return line[node.col_offset : node.end_col_offset].decode()
@@ -53,18 +53,18 @@ class Source(NamedTuple):
             return ""
 
     def expression_text(self, node: ast.AST) -> str:
-        """The text of the expression that computes; for ``z += b`` that is ``z + b``."""
+        """Return the text of an expression that computes a value; for ``z += b`` that is ``z + b``."""
         if isinstance(node, ast.AugAssign):
             sign = ast.unparse(ast.BinOp(ast.Name("a"), node.op, ast.Name("b")))[2:-2]
             return f"{self.text(node.target)} {sign} {self.text(node.value)}"
         return self.text(node)
 
     def calls_back(self, node: ast.AST | None) -> bool:
-        """Whether a function of Python stands there that calls back into ours, or a list made of such calls."""
+        """Return whether a syntax node is a call of a Python function that calls ours, or a list or dict of results."""
         return self._builtin(node) in _CALLS_BACK or isinstance(node, (ast.List, ast.Tuple, ast.Set, ast.Dict))
 
     def folds(self, node: ast.AST | None) -> bool:
-        """Whether such a function gives the last of several results made there, as ``sum`` does."""
+        """Return whether such a function returns the last of several results made there, as ``sum`` does."""
         return self._builtin(node) in _FOLDS
 
     def _builtin(self, node: ast.AST | None) -> str:
@@ -78,11 +78,11 @@ class Source(NamedTuple):
 
 
 def read(filename: str) -> Source:
-    """The file, parsed; empty where there is none or it is no Python."""
+    """Return the parsed file, which is empty where there is no file or where it is not written in Python."""
     try:
         linecache.checkcache(filename)
         return _parsed("".join(linecache.getlines(filename)))
-    except KeyError:  # linecache looks twice for what another thread has thrown out in between
+    except KeyError:  # linecache looks an entry up twice, and another thread may drop it in between
         return read(filename)
 
 
@@ -93,7 +93,7 @@ def _parsed(text: str) -> Source:
         tree = syntax_tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
-    for parent in ast.walk(tree):  # outer before inner: of two at one position the inner one stays
+    for parent in ast.walk(tree):  # outer nodes come first, so the inner one of two at the same position stays
         for child in ast.iter_child_nodes(parent):
             child.parent = parent  # type: ignore[attr-defined]
             if isinstance(child, (ast.expr, ast.AugAssign)):
@@ -105,7 +105,7 @@ def _parsed(text: str) -> Source:
 
 
 def _also_from_the_dot(source: Source, node: ast.expr | ast.AugAssign) -> None:
-    """Over several lines, the position of a method's call begins at the name after the dot."""
+    """Enter a method call that spans lines under a second position too, which begins at the name after the dot."""
     attribute = node.func if isinstance(node, ast.Call) else node
     if isinstance(attribute, ast.Attribute) and attribute.end_lineno != attribute.value.end_lineno:
         column = (attribute.end_col_offset or 0) - len(attribute.attr.encode())
@@ -113,10 +113,10 @@ def _also_from_the_dot(source: Source, node: ast.expr | ast.AugAssign) -> None:
 
 
 def destination(node: ast.AST, path: list[Step]) -> str | Returned | None:
-    """Under which name the value of an expression is stored, or that it is returned.
+    """Return the name that the value of an expression is stored under, `RETURNED` if it is returned, or None.
 
-    `path` says where in that value, if it is a tuple, the thing asked for stands, innermost first; tuples on the way
-    are added to it.
+    If that value is a tuple, `path` leads to the element in question, innermost step first. The tuples that are met on
+    the way are added to it.
     """
     while True:
         if isinstance(node, ast.AugAssign):
@@ -143,7 +143,7 @@ def destination(node: ast.AST, path: list[Step]) -> str | Returned | None:
 
 
 def mentions(node: ast.AST, name: str) -> bool:
-    """Whether the assignment of an expression mentions a name; true of other statements."""
+    """Return whether the assignment around an expression mentions a name. For other statements the answer is True."""
     statement = getattr(node, "parent", None)
     if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
         return True
@@ -151,7 +151,7 @@ def mentions(node: ast.AST, name: str) -> bool:
 
 
 def updates_by_gradient(node: ast.AST | None) -> bool:
-    """Whether an expression stands in the assignment of what it reads, and of a ``.grad``: ``W = W - 0.1 * W.grad``."""
+    """Return whether an expression stands in an update by a gradient, such as ``W = W - 0.1 * W.grad``."""
     while node is not None and not isinstance(node, ast.stmt):
         node = getattr(node, "parent", None)
     match node:
@@ -166,7 +166,7 @@ def updates_by_gradient(node: ast.AST | None) -> bool:
 
 
 def reads_gradient(node: ast.AST | None) -> bool:
-    """Whether an expression reads a ``.grad``."""
+    """Return whether an expression reads a ``.grad``."""
     return node is not None and any(isinstance(each, ast.Attribute) and each.attr == "grad" for each in ast.walk(node))
 
 
@@ -175,7 +175,7 @@ def _elements(target: ast.expr) -> list[ast.expr]:
 
 
 def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
-    """The name in ``x``, ``self.x``, ``cache["x"]``, or at `path` in a tuple of such."""
+    """Return the name in ``x``, ``self.x`` or ``cache["x"]``, or in the element at `path` of a tuple of these."""
     for step in reversed(path or []):
         inner = _at(target.elts, step) if isinstance(target, (ast.Tuple, ast.List)) else None
         if inner is None:
@@ -191,7 +191,7 @@ def target_name(target: ast.AST, path: list[Step] | None = None) -> str | None:
 
 
 def operand_name(node: ast.AST) -> str | None:
-    """The name in an operand; in ``W[i]`` that of the list, in ``p[f"W{i}"]`` what the key begins with."""
+    """Return the name in an operand: in ``W[i]`` the name of the list, in ``p[f"W{i}"]`` the beginning of the key."""
     match node:
         case ast.Subscript(value=ast.Attribute(attr="shape")) | ast.Attribute(attr="size"):
             return None
@@ -206,12 +206,12 @@ def operand_name(node: ast.AST) -> str | None:
 
 
 def usable(name: object) -> str | None:
-    """The name, if it is an identifier and not a throw-away one."""
+    """Return a name if it is an identifier that does not begin with an underscore, else None."""
     return name if isinstance(name, str) and name.isidentifier() and not name.startswith("_") else None
 
 
 def operand(expression: ast.AST, position: int, keyword: str | None, method: bool) -> ast.AST | None:
-    """One operand of an expression. In a `method` of a tensor, the first stands before the dot."""
+    """Return one operand of an expression, or None. In a `method` of a tensor, the first stands before the dot."""
     operands: list[ast.expr] = []
     match expression:
         case ast.BinOp(left=left, right=right):
@@ -238,7 +238,7 @@ def operand(expression: ast.AST, position: int, keyword: str | None, method: boo
 
 
 def call(expression: ast.AST | None) -> tuple[str, int] | None:
-    """The name of a function that is called, and with how many arguments by position."""
+    """Return the name of a function that is called and the number of its positional arguments, or None for no call."""
     match expression:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=args):
             return name, len(args)
@@ -260,7 +260,7 @@ def _step(elements: list[ast.expr], i: int) -> Step:
 
 
 def _at(elements: list[ast.expr], step: Step) -> ast.expr | None:
-    """The element of a target that takes what stands at `step` in the value."""
+    """Return the element of a target that gets the element at `step` of the value, or None."""
     start, end = step
     stars = [i for i, element in enumerate(elements) if isinstance(element, ast.Starred)]
     before, behind = (stars[0], len(elements) - stars[0] - 1) if stars else (len(elements), len(elements))

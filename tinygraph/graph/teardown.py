@@ -1,8 +1,8 @@
-"""Graphs of any depth are released in a loop, not by recursion.
+"""The release of graphs of any depth, in a loop rather than by recursion.
 
-Python releases a chain of objects by recursion, which some versions let grow deeper than the stack of a small thread.
-So one node in a few dozen has a guard, which outlives the node's own references by a moment. When it goes, it does not
-let go of what the node has read, but leaves that to the loop of the first guard that went.
+Python releases a chain of objects by recursion, and some versions let it grow deeper than the stack of a small thread.
+So one node in a few dozen has a guard, which outlives the node's own references by a moment. The guard holds the inputs
+of the node. When it goes, it does not release them itself but hands them to the loop of the first guard that went.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def _release(guard: Guard) -> None:
-    if getrefcount(guard) > _dying:  # its node lives, and this is the garbage collector: a guard is finalised once
+    if getrefcount(guard) > _dying:  # the garbage collector finalises it, but its node lives on and needs a new guard
         guard._held = Guard(guard._held)
         return
     held, guard._held = guard._held, None
@@ -31,7 +31,7 @@ def _release(guard: Guard) -> None:
 
 
 class _Thread(threading.local):
-    """What to do with a guard that goes, looked up by Python itself for the thread in which it goes."""
+    """The function that releases guards in each thread, which Python itself looks up for the current thread."""
 
     release: Callable[[Any], Any] = staticmethod(_release)
     pending: list[Any] | None = None
@@ -42,18 +42,18 @@ _thread = _Thread()
 
 
 class Guard:
-    """Holds what a node has read until the node itself has gone."""
+    """An object that holds the inputs of a node until the node itself has gone."""
 
     __slots__ = ("_held",)
 
     def __init__(self, held: Any) -> None:
         self._held = held
 
-    __del__ = lru_cache(maxsize=0)(_thread)  # the call itself is no code in Python
+    __del__ = lru_cache(maxsize=0)(_thread)  # so that the call itself runs no Python code
 
 
 class Guarded:
-    """The base of nodes: its slot is cleared after all of theirs."""
+    """The base class of nodes. Python clears its slot after all slots of the subclass."""
 
     __slots__ = ("_guard",)
 
@@ -61,7 +61,7 @@ class Guarded:
 
 
 def _references() -> int:
-    """How many references a guard has when it goes."""
+    """Return the number of references to a guard that is being released."""
     found = []
     _thread.release = lambda guard: found.append(getrefcount(guard))
     Guard(None)
@@ -71,7 +71,8 @@ def _references() -> int:
 
 _dying = _references()
 
-# Signal handlers run in the main thread, between any two instructions of Python, and what they raised within a guard
-# would be lost. That thread has a stack which is large enough for Python's recursion: there, guards do nothing.
+# Signal handlers run in the main thread, between any two instructions of Python, and an exception that they raise
+# within a guard would be lost. The stack of that thread is large enough for Python's recursion, so guards do nothing
+# there.
 if threading.current_thread() is threading.main_thread():
     _thread.release = id

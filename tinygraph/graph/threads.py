@@ -1,4 +1,4 @@
-"""What threads share: how one at a time changes it, numbers that no two of them get, and values computed once."""
+"""Tools for threads that share state: exclusive functions, a counter, and values that are computed once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether one thread at a time runs Python. Where it does not, a count of references is out of date as it is read."""
+"""Whether only one thread at a time runs Python code. If not, a count of references is out of date when it is read."""
 
-_LOCK = RLock()  # since a finaliser or a signal handler may come in between and need it too
+_LOCK = RLock()  # reentrant, since a finaliser or a signal handler may come in between and need it too
 
-if hasattr(os, "register_at_fork"):  # or a child would wait for a thread that it does not have
+if hasattr(os, "register_at_fork"):  # a child must not wait for a lock held by a thread that it does not have
     os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 def exclusive(function: Function) -> Function:
-    """Let one thread at a time run any of the functions that are declared so, where the GIL is not there to do it.
+    """Let only one thread at a time run any of the functions decorated with this, where there is no GIL.
 
-    They change what threads share in single stretches of code that call nothing and do not loop, each after looking
-    whether all is still as it was. In such a stretch the GIL stays with the thread and no signal handler runs, so that
-    no lock is needed, which would cost more, and which Ctrl-C could leave held.
+    These functions change shared state in short stretches of code that call nothing and do not loop, each after
+    checking that the state is still as it was. Within such a stretch the GIL stays with the thread and no signal
+    handler runs, so no lock is needed. A lock would cost more, and Ctrl-C could leave it held.
     """
     if GIL:
         return function
@@ -42,7 +42,7 @@ def exclusive(function: Function) -> Function:
 
 
 def numbers() -> Iterator[int]:
-    """Return an iterator over 0, 1, 2, …, which gives each number to one thread only."""
+    """Return an iterator over 0, 1, 2, … that gives each number to one thread only."""
     return itertools.count() if GIL else _OneAtATime(itertools.count())
 
 
@@ -56,9 +56,10 @@ class _OneAtATime(Iterator[int]):
 
 
 def syntax_tree(text: str, mode: str = "exec") -> Any:
-    """Return what `ast.parse` makes of a text.
+    """Return the syntax tree of a text, from `ast.parse`.
 
-    Python 3.11 counts how deep it is in one place for all threads, and takes two that parse at a time for a mistake.
+    Python 3.11 has one counter of the parser's depth for all threads, and raises an error when two threads parse at
+    once; then this function tries again.
     """
     while True:
         try:
@@ -69,11 +70,11 @@ def syntax_tree(text: str, mode: str = "exec") -> Any:
 
 
 class cached_property(Generic[T]):  # noqa: N801  (a decorator)
-    """A property that is computed at the first look and kept in the ``__dict__`` of the object.
+    """A property that is computed when it is first read and kept in the ``__dict__`` of the object.
 
-    That of `functools` takes a lock in Python 3.11, one for all objects of a class, so that two threads can wait for
-    each other for ever. This one takes none: threads that look first at the same time may each compute the value, and
-    all get the same one.
+    The one in `functools` takes a lock in Python 3.11, shared by all objects of a class, so two threads can wait for
+    each other for ever. This one takes no lock: several threads that read it first at the same time may each compute
+    the value, and all of them get the same one.
     """
 
     def __init__(self, function: Callable[[Any], T]) -> None:

@@ -1,4 +1,4 @@
-"""What a walk over a recorded graph finds: who reads each node, and which values were read."""
+"""Walks over a recorded graph, which find the readers of each node and the values that were read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tensor import Tensor
 
 
 def shown_inputs(node: Tensor) -> tuple[Any, ...]:
-    """Return the inputs as the user wrote them: without those that stand in for one whose gradient is aside."""
+    """Return the inputs as the user wrote them, without the carriers of a gradient that stays aside."""
     if node.op is None or not node.op.aside:
         return node.inputs
     hidden = set(node.op.aside.values())
