@@ -28,7 +28,7 @@ class Computed:
                 self._products.setdefault(base, {})[product.key] = product
 
     def __contains__(self, product: Product) -> bool:
-        """Return whether it is one factor, a computed product, or a sum of these with a common factor taken out."""
+        """Return whether it is one factor or computed, or is a sum of such products with a common factor taken out."""
         if self._is_known(product):
             return True
         for base, power in product.powers:

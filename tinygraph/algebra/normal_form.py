@@ -45,7 +45,7 @@ from .terms import (
 from .whole import Range, exact_range, is_whole, range_of
 
 _SHORT = 2  # operations
-_LARGEST_NUMBER = 2.0**200  # the bound of coefficients
+_LARGEST_NUMBER = 2.0**200  # the bound on coefficients
 
 
 class Reader:
