@@ -342,7 +342,7 @@ def test_a_result_that_repeats_a_number_can_be_written_to():
     [
         (lambda a: a, lambda a: a, "was given twice"),
         (lambda a: a[:3], lambda a: a[2:5], "shares memory with another argument"),
-        (lambda a: np.broadcast_to(1.0, 3), lambda a: a[:3], "to be written over, and is read-only"),
+        (lambda a: np.broadcast_to(1.0, 3), lambda a: a[:3], "but it is read-only"),
     ],
 )
 def test_a_donated_array_that_cannot_be_written_over_is_refused(first, second, why):
@@ -1030,8 +1030,8 @@ def tripled(x):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"static_argnums": 5}, tg.ArgumentError, "asks for the argument 5, and f takes 2 by position"),
-        ({"static_argnums": -3}, tg.ArgumentError, "asks for the argument -3, and f takes 2 by position"),
+        ({"static_argnums": 5}, tg.ArgumentError, "asks for the argument 5, but f takes 2 by position"),
+        ({"static_argnums": -3}, tg.ArgumentError, "asks for the argument -3, but f takes 2 by position"),
         ({"donate_argnums": (0, 7)}, tg.ArgumentError, "asks for the argument 7"),
         ({"donate_argnums": (0, -2)}, tg.ArgumentError, "names an argument twice"),
         ({"static_argnums": True}, TypeError, "are positions of arguments"),
@@ -1086,7 +1086,7 @@ def test_a_function_that_runs_bit_by_bit_is_refused(function, kind):
         ((x for x in [1.0]), TypeError, r"p\['a'\] of f is generator; a generator is not a list: give list\(x\)"),
         (UserDict(a=1.0), TypeError, r"a UserDict is not a dict: give dict\(x\)"),
         ({1.0}, TypeError, r"a set is not a list: give list\(x\)"),
-        ("text", TypeError, "is str; what is no array goes into static_argnums"),
+        ("text", TypeError, "is str; an argument that is not an array goes into static_argnums"),
         (1j, tg.DTypeError, "complex data"),
         (np.ma.array([1.0, 2.0], mask=[False, True]), tg.DTypeError, "fill the masked elements first"),
         (np.zeros(2, "datetime64[s]"), tg.DTypeError, "not datetime64"),

@@ -1,4 +1,4 @@
-"""What a graph computes on its way: the products that are known not to leave the range of floating numbers."""
+"""The products that a graph computes, which are known to stay in the range of floating numbers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Key = frozenset[tuple[Base, int]]
 
 
 class Computed:
-    """The products that a graph computes, whatever numbers stand before them.
+    """The products that a graph computes, without their coefficients.
 
-    x / y² may be 0 or infinite where x / y / y is neither, since y² is. A product of several factors is therefore put
-    together of such ones, if it can be.
+    x / y² may be 0 or infinite where x / y / y is neither, because y² is. A product of several factors is therefore
+    put together from computed products where possible.
     """
 
     def __init__(self) -> None:
-        self._products: dict[Base, dict[Key, Product]] = {}  # by each of their factors
+        self._products: dict[Base, dict[Key, Product]] = {}  # indexed by each of their factors
 
     def add(self, term: Sum) -> None:
-        """Remember what a node is."""
+        """Add the product that a term of the graph is, unless it is a single factor."""
         product = _without_number(as_product(term))
         if _size(product) > 1:
             for base, _ in product.powers:
                 self._products.setdefault(base, {})[product.key] = product
 
     def __contains__(self, product: Product) -> bool:
-        """Whether it is one factor, one of the products, or a sum of them in which a factor has been taken out."""
+        """Return whether it is one factor or computed, or is a sum of such products with a common factor taken out."""
         if self._is_known(product):
             return True
         for base, power in product.powers:
@@ -43,12 +43,15 @@ class Computed:
             return True
         first, exponent = product.powers[0]
         known = self._products.get(first, {})
-        if len(product.powers) == 1:  # between a power and its base
+        if len(product.powers) == 1:  # it lies between the base and a computed power
             return any(len(key) == 1 and 0 < exponent <= abs(power) for key in known for _, power in key)
         return product.key in known
 
     def halves(self, product: Product) -> tuple[Product, Product, int] | None:
-        """Two of the products, or factors, that it is the product (1) or the quotient (−1) of."""
+        """Return two computed products, or factors, and 1 if it is their product, or −1 if it is their quotient.
+
+        The result is None if there are no such two.
+        """
         for part in self._parts(product):
             rest = product.times(part.to_the(-1))
             for exponent in (1, -1):
@@ -58,7 +61,7 @@ class Computed:
         return None
 
     def _parts(self, product: Product) -> Iterator[Product]:
-        """What is computed and may be a part of a product: it without one factor, one factor, or any other."""
+        """Yield candidates for a part: the product without one factor, single factors, and other computed products."""
         factors = [Product(Fraction(1), ((base, 1 if power > 0 else -1),)) for base, power in product.powers]
         yield from (part for factor in factors if (part := product.times(factor.to_the(-1))) in self)
         yield from factors
@@ -68,12 +71,12 @@ class Computed:
 
 
 def _is_part(part: Product, whole: Product) -> bool:
-    """Whether it is shorter, and more than divisors."""
+    """Return whether a product is shorter than the whole and does not consist of divisors only."""
     return _size(part) < _size(whole) and any(power > 0 for _, power in part.powers)
 
 
 def _terms(base: Base) -> tuple[Product, ...]:
-    """What is added up in a sum, or a Σ."""
+    """Return the products that a sum, or a Σ, adds up. Any other base has none."""
     if isinstance(base, Sum):
         return base.products
     return base.operands[0].products if isinstance(base, Call) and base.op == "sum" else ()

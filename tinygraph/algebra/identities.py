@@ -1,10 +1,11 @@
-"""Algebraic identities, as data: what an expression may be replaced by, and where.
+"""Algebraic identities as data: which expression may be replaced by which, and for which numbers.
 
-Both sides are Python expressions over the ops, and can be computed with plain NumPy: the tests do so on every domain,
-at its edges too. Small letters are arrays, capitals matrices, k an axis and b a yes or no.
+Both sides are Python expressions over the ops, and plain NumPy can compute them: the tests do so on every domain,
+including its edges. Small letters are arrays, capitals are matrices, k is an axis, and b is a boolean.
 
-They hold for real numbers, and are applied to float32 and float64 operands of one dtype: not to integers, which wrap
-around, nor to float16, nor across a conversion. `simplify.whole` knows where integers behave as real numbers do.
+They hold for real numbers, and are applied to float32 and float64 operands of one dtype. They are not applied to
+integers, which wrap around, to float16, or across a conversion. `algebra.whole` knows where integers behave like real
+numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ class Identity(NamedTuple):
     left: str
     right: str
     domain: str = "real"
-    """real: all numbers; positive: those above 0; nonzero; invertible: matrices with an inverse."""
+    """real: all numbers; positive: numbers above 0; nonzero: all but 0; invertible: matrices with an inverse."""
     accurate: bool = True
-    """Whether the right side is as accurate as the left for every number, NaN included; if not, it is for equations."""
+    """Whether the right side is as accurate as the left for all numbers and NaN; if not, it is only for equations."""
 
 
 SHORTER = (
@@ -63,7 +64,7 @@ SHORTER = (
     Identity("where(x > y, z, 0)", "z * astype(x > y)", accurate=False),
     Identity("where(x >= y, z, 0)", "z * astype(x >= y)", accurate=False),
 )
-"""The right side is shorter, or nearer to the symbols; rounding apart, both are the same."""
+"""The right side is shorter, or nearer to the symbols. Both sides are equal except for rounding."""
 
 ACCURATE = (
     Identity("log(sigmoid(x))", "-softplus(-x)"),
@@ -75,4 +76,4 @@ ACCURATE = (
     Identity("exp(x) - 1", "expm1(x)"),
 )
 """The right side does not overflow or cancel where the left does, and may be longer. Neither `derive` nor `compile`
-applies these by itself: a program would give other numbers, if better ones, than the function that it stands for."""
+applies these by itself: a program would give other numbers than its function does, even if they are better."""

@@ -1,4 +1,4 @@
-"""Terms as graphs again."""
+"""Terms written as graphs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .terms import ONE, SIMPLE, Base, Call, Powers, Product, Sum, Symbol
 
 
 def written(term: Sum, computed: Computed | None = None) -> Any:
-    """A sum as a graph again; a Python number where it is one.
+    """Return a sum as a graph, or as a Python number if it is one.
 
-    With `computed` its products are put together of those, so that none overflows where the whole does not.
+    With `computed`, its products are put together from computed ones, so that no part overflows unless the whole does.
     """
     return _Writer(computed).sum(term)
 
 
 class _Writer:
-    """Writes the parts of a term, each once however often it stands there."""
+    """A writer of the parts of a term, which writes each part once however often it occurs."""
 
     def __init__(self, computed: Computed | None) -> None:
         self._computed = computed
         self._known: dict[tuple[Base, str], Any] = {}
 
     def sum(self, term: Sum) -> Any:
-        """A sum."""
+        """Return the graph of a sum, or a number."""
         total: Any = None
         for product in sorted(term.products, key=_place_in_sum):
             negative = product.coefficient < 0 and total is not None
@@ -69,7 +69,7 @@ class _Writer:
         return -body if sign else body
 
     def _put_together(self, product: Product) -> Any:
-        """A product by those that are computed; None where it cannot be."""
+        """Return the graph of a product, put together from computed ones, or None if that is impossible."""
         assert self._computed is not None
         root, exponent = product.root
         if exponent > 1 and root in self._computed:
@@ -100,13 +100,13 @@ class _Writer:
         if base.op == "identity":
             return Tensor(np.eye(base.shape[0]))
         operands = [self.sum(operand) for operand in base.operands]
-        if OPS[base.op].kind not in ("elementwise", "shape"):  # these take numbers as they are
+        if OPS[base.op].kind not in ("elementwise", "shape"):  # those take Python numbers
             operands = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
         return APPLY[instead or base.op](*operands, **base.params)
 
 
 def _place_in_sum(product: Product) -> tuple[bool, bool, int]:
-    """A sum begins without a sign; what is contracted stands before what is not, and what is short before the long."""
+    """Return a sort key: products without a minus sign come first, contractions before others, short before long."""
     contracted = any(isinstance(base, Call) and base.op in ("matmul", "sum") for base, _ in product.powers)
     return product.coefficient < 0, not contracted, product.operations
 
@@ -117,7 +117,7 @@ def _scalars_and_others(product: Product) -> tuple[Powers, Powers]:
 
 
 def _on_the_way(product: Product) -> Iterator[Product]:
-    """The products that are computed for one as it is written: scalars first, divisors among themselves."""
+    """Yield the products that are computed on the way to one as it is written: scalars first, divisors separately."""
     wholes = []
     for powers in _scalars_and_others(product):
         for sign in (1, -1):
@@ -134,7 +134,7 @@ def _on_the_way(product: Product) -> Iterator[Product]:
 
 
 def _is_decimal(x: Fraction) -> bool:
-    """Whether a number is likely to have been written with a point, as 0.3 was, rather than as a fraction."""
+    """Return whether a number was probably written with a decimal point, like 0.3, and not as a fraction."""
     return x.denominator % 5 == 0 and 10**6 % x.denominator == 0
 
 
@@ -143,7 +143,7 @@ def _plain(n: int) -> int | None:
 
 
 def _unconverted(x: Any, y: Any) -> tuple[Any, Any]:
-    """Two operands, without a conversion of integers that NumPy makes by itself beside the other."""
+    """Return two operands, without a conversion of integers that NumPy makes anyway because of the other operand."""
     for one, other in ((x, y), (y, x)):
         if (
             isinstance(one, Tensor)

@@ -1,8 +1,8 @@
 """Recorded nodes as terms, by the rules of arithmetic and by the identities.
 
-Those hold for real numbers: in float32 and float64, among operands of one dtype. Anything else is a call that stands as
-it was recorded: arithmetic of mixed dtypes, of float16, and of integers, which wrap around. An integer among real
-operands is first converted, as NumPy does it; the conversion is a factor like any other.
+These hold for real numbers: for float32 and float64 operands of one dtype. Anything else is a call that stays as it was
+recorded: arithmetic of mixed dtypes, of float16, and of integers, which wrap around. An integer among real operands is
+converted first, as in NumPy, and the conversion is a factor like any other.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ from .terms import (
 from .whole import Range, exact_range, is_whole, range_of
 
 _SHORT = 2  # operations
-_LARGEST_NUMBER = 2.0**200  # what numbers that are multiplied by each other come to
+_LARGEST_NUMBER = 2.0**200  # the bound on coefficients
 
 
 class Reader:
-    """Reads recorded nodes as sums over `atoms`, which maps a node to what stands for it.
+    """A reader of recorded nodes as sums over `atoms`, which maps nodes to the sums that stand for them.
 
-    `remember` gives expressions a name, so that σ(Z2) is read as A2. `used` says by what equations and identities what
-    was read has become shorter. A `plain` reader knows none, only the rules of arithmetic. An `accurate` one takes only
-    what gives the same numbers, also for values that are not finite.
+    `remember` gives an expression a name, so that σ(Z2) is read as A2. `used` holds the equations and identities that
+    have shortened the expressions read. A `plain` reader applies none of them, only the rules of arithmetic. An
+    `accurate` reader applies only rules that give the same numbers, also for values that are not finite.
     """
 
     def __init__(
@@ -69,22 +69,22 @@ class Reader:
         self.plain = plain
         self.used: dict[str, None] = {}
         self._names: dict[Base, tuple[Sum, str]] = {}
-        self._products: dict[Base, list[tuple[Product, Sum, str]]] = {}  # by each of their factors
+        self._products: dict[Base, list[tuple[Product, Sum, str]]] = {}  # indexed by each of their factors
         self._definitions: dict[Base, Sum] = {}
         self._read: dict[Tensor, Sum] = {}
-        self._whole: dict[Tensor, Sum] = {}  # what was read of integers, as real arithmetic
+        self._whole: dict[Tensor, Sum] = {}  # integers in real arithmetic
         self._ranges: dict[Tensor, Range] = {}
-        self._short: dict[Tensor, Sum] = {}  # as real arithmetic so short that a program need not name it
+        self._short: dict[Tensor, Sum] = {}  # those that are too short to need a name in a program
         self.computed = Computed()
 
     def over(self, atoms: Mapping[Tensor, Sum]) -> Reader:
-        """One that knows the same names and has other atoms."""
+        """Return a reader that knows the same names and has other atoms."""
         other = Reader(atoms, self.literal)
         other._names, other._products, other._definitions = self._names, self._products, self._definitions
         return other
 
     def read(self, node: Any) -> Sum:
-        """The sum that a node, or a number, is."""
+        """Return the sum that a node, or a number, is."""
         if not isinstance(node, Tensor):
             return self.literal(node)
         stack = [node]
@@ -102,7 +102,7 @@ class Reader:
         return self._read[node]
 
     def needed(self, region: Iterable[Tensor]) -> set[Tensor]:
-        """The nodes that decide what a region of the graph comes to, other than by choosing."""
+        """Return the nodes on which the values of a region of the graph depend, except as the condition of a choice."""
         found: set[Tensor] = set()
         for node in region:
             if node in self.atoms and node.dtype.kind == "f":
@@ -114,17 +114,17 @@ class Reader:
         return found
 
     def forget(self) -> None:
-        """Read anew, after a change of the atoms."""
+        """Forget the terms that were read, which a change of the atoms makes stale."""
         self._read.clear()
         self._whole.clear()
         self.used.clear()
 
     def remember(self, term: Sum, name: Sum, because: str) -> None:
-        """Have a term read as what is its name, where it stands as a factor or as a product of factors."""
+        """Have a term read as `name` where it is a factor or a product of factors, which adds `because` to `used`."""
         if len(term.products) != 1 or not term.products[0].powers:
             return
         inner, outer = split(term.products[0], has_elements)
-        if not inner.powers:  # a number: all but its coefficient is the term
+        if not inner.powers:  # a scalar: all of its factors count
             (product,) = term.products
             inner, outer = Product(Fraction(1), product.powers), Product(product.coefficient, ())
         if len(inner.powers) > 1:
@@ -139,7 +139,7 @@ class Reader:
                 self._definitions[symbolic] = term
 
     def named(self, term: Sum) -> Sum:
-        """A term in which what has a name stands by its name, and identities are applied."""
+        """Return a term with remembered expressions replaced by their names, and with identities applied."""
         if self.plain:
             return term
         parts = [self._named(product) for product in term.products]
@@ -161,7 +161,7 @@ class Reader:
                 if shorter.operations <= product.operations:
                     self.used[because] = None
                     return self.named(shorter)
-        for definitions in ({}, self._definitions):  # a symbol is looked into only where that is shorter
+        for definitions in ({}, self._definitions):  # the definition of a symbol is matched only if that is shorter
             for head in heads(product, definitions):
                 for pattern in patterns().get(head, ()):
                     if self.accurate and not pattern.identity.accurate:
@@ -174,13 +174,13 @@ class Reader:
         return None
 
     def shortest(self, term: Sum) -> Sum:
-        """The shortest form of a term; where an accurate reader would lose by it what may be NaN, as it stands."""
+        """Return the shortest form of a term, or the term itself if an accurate reader would lose a possible NaN."""
         short = shortest(term, self.accurate)
         lost = self.accurate and not (_keeps([term], short) and term.parts <= short.parts)
         return term if lost else short
 
     def apart(self, product: Product, inside: Callable[[Shape], bool]) -> tuple[Product, Product]:
-        """The factors that stay in a Σ or a matrix product, and those that go before it."""
+        """Return the factors that stay in a Σ, and those that go before it."""
         inner, outer = split(product, inside)
         if self.accurate and inner not in self.computed:
             return split(product, lambda shape: True)
@@ -198,7 +198,7 @@ class Reader:
         return term
 
     def _constant(self, node: Tensor) -> Sum:
-        """A leaf that is no atom: an array that is one number again and again is that number."""
+        """Return the term of a leaf that is not an atom: a number if all of its elements are equal."""
         if node.dtype not in REAL:
             return symbol(node)
         if node.shape == ():
@@ -209,7 +209,10 @@ class Reader:
         return number(values[0].item()) if values.size == 1 else symbol(node)
 
     def _as_real(self, node: Tensor) -> Sum:
-        """A node by the rules of arithmetic, unless numbers that are multiplied would leave the range of its dtype."""
+        """Return the term of a node by the rules of arithmetic.
+
+        It stays as recorded if a coefficient gets too large, or if an accurate reader would lose floating symbols.
+        """
         assert node.op is not None
         operands = []
         for i, x in enumerate(node.inputs):
@@ -229,7 +232,7 @@ class Reader:
         return term
 
     def _as_recorded(self, node: Tensor) -> Sum:
-        """A node as a call of its operands, with numbers and constants of the dtypes that they have."""
+        """Return a node as a call of its operands, in which numbers and constants keep their dtypes."""
         operands = []
         for x in node.inputs:
             if not isinstance(x, Tensor):
@@ -244,7 +247,7 @@ class Reader:
         return term if self.accurate and node.dtype not in REAL else self.named(term)
 
     def _as_whole(self, x: Tensor) -> Sum:
-        """What integers are in real arithmetic, over integers; as they were read where that may overflow."""
+        """Return integers as a term in real arithmetic over integers, or as they were read if that may overflow."""
         if x in self.atoms:
             return self._short.get(x, self._read[x])
         if x.op is None:
@@ -263,7 +266,7 @@ class Reader:
 
 
 def _is_real(node: Tensor) -> bool:
-    """Whether a node is computed in one real dtype, from operands that have it or are converted to it."""
+    """Return whether a node is computed in one real dtype, from operands that have it or are converted to it."""
     return node.dtype in REAL and all(
         x.dtype == node.dtype if x.dtype.kind == "f" else _chooses(node, i) or _converts(node)
         for i, x in enumerate(node.inputs)
@@ -272,24 +275,24 @@ def _is_real(node: Tensor) -> bool:
 
 
 def _keeps(terms: Iterable[Sum], term: Sum) -> bool:
-    """Whether the floating symbols of terms are in another: x − x is without x, and is NaN where x is infinite."""
+    """Return whether a term keeps the floating symbols of others: x − x loses x, but is NaN where x is infinite."""
     lost = (x for other in terms for x in other.symbols - term.symbols)
     return all(x.dtype.kind != "f" for x in lost)
 
 
 def _converts(node: Tensor) -> bool:
-    """Whether a node converts integers among its operands to its own dtype before it computes."""
+    """Return whether a node converts integers among its operands to its own dtype before it computes."""
     assert node.op is not None
     return node.op.kind == "elementwise" or node.op.arithmetic in ("matrix product", "mean")
 
 
 def _chooses(node: Tensor, i: int) -> bool:
-    """Whether an operand is the condition of a choice."""
+    """Return whether an operand is the condition of a choice."""
     return node.op is not None and node.op.arithmetic == "choice" and i == 0
 
 
 def _converted(term: Sum, dtype: np.dtype[Any]) -> Sum:
-    """Whole numbers as floating ones."""
+    """Return a term of integers with its factors converted to a floating dtype."""
     products = []
     for product in term.products:
         powers = Product(product.coefficient, ())
@@ -310,7 +313,7 @@ def _is_number(base: Base) -> bool:
 
 
 def _other_forms(base: Base) -> Iterator[Base]:
-    """What may stand in a product for a factor: itself, its negative, what it is the root of."""
+    """Yield the bases that may stand for a factor in a product: itself, its negative, and factors under its root."""
     yield base
     if isinstance(base, Sum):
         yield base.negated
@@ -319,7 +322,7 @@ def _other_forms(base: Base) -> Iterator[Base]:
 
 
 def _divided(product: Product, by: Product) -> Product | None:
-    """A product without those of its factors that another one has; None where it has not all of them."""
+    """Return a product without the factors of another, or None if it does not have all of them."""
     powers = dict(product.powers)
     sign = 1
     for base, exponent in by.powers:
@@ -340,7 +343,7 @@ def _divided(product: Product, by: Product) -> Product | None:
 
 
 def _full(term: Sum, x: Any) -> Sum:
-    """An operand at the full shape of its node, for ops to which repetition matters."""
+    """Return an operand at the full shape of its node, for ops in which repetition matters."""
     if not isinstance(x, Tensor) or term.shape == x.shape:
         return term
     op = "reshape" if math.prod(term.shape) == x.size else "broadcast_to"
@@ -352,7 +355,7 @@ def _call(reader: Reader, node: Tensor, *operands: Sum) -> Sum:
     elementwise = node.op.kind == "elementwise"
     terms = [reader.shortest(t if elementwise else _full(t, x)) for t, x in zip(operands, node.inputs, strict=True)]
     shape = np.broadcast_shapes(*(t.shape for t in terms)) if elementwise else node.shape
-    if node.size == 0 and 0 not in shape:  # a number would go on where there is none, as NaN · Σ
+    if node.size == 0 and 0 not in shape:  # a number would take the place of no elements, as in NaN · Σ
         return symbol(node)
     params = Params(node.params)
     if isinstance(axis := params.get("axis"), int) and node.op.kind == "reduction":
@@ -361,7 +364,7 @@ def _call(reader: Reader, node: Tensor, *operands: Sum) -> Sum:
 
 
 def _multiply(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
-    """A column times a row is an outer product."""
+    """Return the product of two terms. A column times a row is an outer product."""
     term = multiplied(x, y)
     if node.ndim != 2 or len(term.products) != 1 or 1 in node.shape:
         return term
@@ -431,8 +434,8 @@ def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 
 def _sum(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    """Factors that do not change along the axis stand before the Σ; added up term by term where that is shorter."""
-    if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0, whatever would stand before it
+    """Return a Σ with the factors that are constant along the axis before it, term by term if that is shorter."""
+    if not x.products or not node.inputs[0].size:  # type: ignore[union-attr]  # 0 with any factor before it
         return ZERO
     term = reader.shortest(x)
     whole = _summed(reader, node, term)
@@ -463,7 +466,7 @@ def _summed(reader: Reader, node: Tensor, term: Sum) -> Sum:
     leading = list(axes) == list(range(len(axes)))
 
     def varies(shape: Shape) -> bool:
-        if not node.params["keepdims"]:  # what stands outside must still broadcast to the result
+        if not node.params["keepdims"]:  # factors outside must still broadcast to the result
             return len(shape) > (node.ndim if leading else 0)
         padded = (1,) * (given.ndim - len(shape)) + shape
         return any(padded[i] != 1 for i in axes)
@@ -478,7 +481,7 @@ def _summed(reader: Reader, node: Tensor, term: Sum) -> Sum:
 
 
 def _mean(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    """1/m Σ, with the name of m."""
+    """Return 1/m Σ, with the name of m."""
     count = node.inputs[0].size // max(node.size, 1)  # type: ignore[union-attr]
     return (
         multiplied(power(reader.literal(float(count)), -1), _sum(reader, node, x)) if count else _call(reader, node, x)
@@ -486,19 +489,19 @@ def _mean(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 
 def _broadcast_to(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    return x  # whoever needs the full shape asks for it
+    return x  # ops that need the full shape call _full
 
 
 def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
-    """Scalars that both have are pulled out.
+    """Return a choice with the scalars that both sides share before it.
 
-    A rule's own guard against 0/0, ``where(y == 0, 0, …)``, says what the equation means anyway, if it changes nothing
-    but what is not finite. So does its share at a tie where there is none.
+    An equation leaves out a rule's own guard against 0/0, ``where(y == 0, 0, …)``, if the guard changes only values
+    that are not finite. It also leaves out a rule's case for ties if the data has none.
     """
     if x == y:
         return x
     asked = node.inputs[0]
-    guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not one of the user's own
+    guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not the user's own
     if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
         if not np.any(node._args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
             return y
@@ -513,13 +516,13 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
 
 
 def _only_guards(node: Tensor) -> bool:
-    """Whether a choice differs from what is otherwise only where this is not finite."""
+    """Return whether a choice differs from its last operand only where that is not finite."""
     otherwise = np.asarray(node._args[2])
     return bool(((otherwise == node._value) | ~np.isfinite(otherwise)).all())
 
 
 def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
-    """Scalars are pulled out. What only adds or drops an axis for a matrix product or a sum goes into it."""
+    """Return a reshaped term with its scalars outside. Factors take in an axis that is only added or dropped."""
     given = node.inputs[0]
     assert isinstance(given, Tensor)
     if not x.products:
@@ -541,7 +544,7 @@ def _reshape(reader: Reader, node: Tensor, x: Sum) -> Sum:
 
 
 def _with_shape(x: Base, shape: Shape) -> Sum:
-    """A factor reshaped; a reduction that keeps or drops its axis instead, a matrix product with a vector instead."""
+    """Return a reshaped factor. A reduction keeps or drops its axis instead, and a matrix product takes a vector."""
     if x.shape == shape:
         return x if isinstance(x, Sum) else of(x)
     if isinstance(x, Call):
@@ -559,7 +562,7 @@ def _with_shape(x: Base, shape: Shape) -> Sum:
 
 
 def _column_of(term: Sum) -> Sum | None:
-    """The vector of which this is a column."""
+    """Return the vector if a term is a vector reshaped to a column, or else None."""
     match term.products:
         case (Product(coefficient=1, powers=((Call("reshape", (vector,), _, shape), 1),)),):
             return vector if len(vector.shape) == 1 and shape == (*vector.shape, 1) else None
@@ -578,7 +581,7 @@ _WHOLE: dict[Arithmetic | None, Callable[..., Sum]] = {
     "repetition": lambda x: x,
     "truncation": lambda x: x,
 }
-"""The arithmetic of integers, as that of reals."""
+"""The rules for integers in real arithmetic."""
 
 _RULES: dict[Arithmetic | None, Callable[..., Sum]] = {
     "sum": lambda reader, node, x, y: added((x, y)),
@@ -597,7 +600,7 @@ _RULES: dict[Arithmetic | None, Callable[..., Sum]] = {
     "complement": lambda reader, node, a, z: (
         _call(reader, node, a, z) if reader.accurate else added((number(1), multiplied(number(-1), a)))
     ),
-    "conversion": lambda reader, node, x: x,  # of its own dtype, or converted
+    "conversion": lambda reader, node, x: x,  # x has the dtype, or has been converted
     "exact difference": lambda reader, node, x, y: (
         _call(reader, node, x, y) if reader.accurate else added((x, multiplied(number(-1), y)))
     ),

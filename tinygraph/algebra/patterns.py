@@ -21,7 +21,7 @@ Found: TypeAlias = "dict[str, Any]"
 
 @dataclass(frozen=True)
 class Variable:
-    """What stands in a pattern for any term; a capital for a matrix. In parameters it stands for any value."""
+    """A stand-in for any term in a pattern, or for a matrix if it is a capital. In parameters, it is any value."""
 
     name: str
     shape: Shape = ()
@@ -38,7 +38,7 @@ class Pattern(NamedTuple):
 
 @cache
 def patterns() -> Mapping[str, list[Pattern]]:
-    """The identities by the op that their left side begins with."""
+    """Return the identities, by the op that begins their left side."""
     found: dict[str, list[Pattern]] = {}
     for identity in SHORTER:
         (left,) = parsed(identity.left).products
@@ -53,7 +53,7 @@ def _head(product: Product) -> str:
 
 
 def heads(product: Product, definitions: Mapping[Base, Sum]) -> Iterator[str]:
-    """What the patterns that may match a product begin with."""
+    """Yield the keys of `patterns` under which a pattern may match a product."""
     for base, _ in product.powers:
         base = _defined(base, definitions)
         if isinstance(base, Call):
@@ -66,7 +66,7 @@ _COMPARISONS = {ast.LtE: "less_equal", ast.Lt: "less", ast.Gt: "greater", ast.Gt
 
 
 def parsed(text: str) -> Sum:
-    """The term that an expression says."""
+    """Return the term that a Python expression stands for. Raises `SyntaxError` for syntax that no identity uses."""
     return _parsed(syntax_tree(text, "eval").body)
 
 
@@ -108,15 +108,15 @@ def _param(x: ast.expr) -> Any:
 
 
 def matched(pattern: Product, product: Product, definitions: Mapping[Base, Sum]) -> Iterator[tuple[Product, Found]]:
-    """What of a product is left beside a pattern in it, and what the variables stand for, in every way there is.
+    """Yield, for each match of a pattern in a product, the factors that are left and the terms of the variables.
 
-    `definitions` says what the symbols are short for, which may match too.
+    `definitions` maps symbols to the terms that they are short for, which may match too.
     """
     return _factors(pattern.powers, product, {}, definitions)
 
 
 def _defined(base: Base, definitions: Mapping[Base, Sum]) -> Base:
-    """What a symbol is short for."""
+    """Return the base that a symbol is short for, or the base itself if it has no definition."""
     return definitions[base].products[0].powers[0][0] if base in definitions else base
 
 
@@ -161,7 +161,7 @@ def _operands(
 
 
 def _sum(pattern: Sum, term: Sum, found: Found, definitions: Mapping[Base, Sum]) -> Iterator[Found]:
-    """A variable that is added takes what the other products of the pattern leave."""
+    """Yield the matches of a sum. A variable that is added takes the products that the rest of the pattern leaves."""
     lone = [p for p in pattern.products if len(p.powers) == 1 and isinstance(p.powers[0][0], Variable)]
     others = [p for p in pattern.products if p not in lone]
     for rest, bound in _products(others, term, found, definitions):
@@ -192,7 +192,7 @@ def _products(
 
 
 def _bound(found: Found | None, name: str, value: Any) -> Found | None:
-    """The same with one more variable; None where it stands for something else already, or should be a matrix."""
+    """Return the variables with one more, or None if it has another value already, or should be a matrix."""
     if found is None or (name in found and found[name] != value):
         return None
     if name.isupper() and len(value.shape) < 2:
@@ -204,7 +204,7 @@ def _bound(found: Found | None, name: str, value: Any) -> Found | None:
 
 
 def filled(pattern: Sum, found: Found, finish: Callable[[Sum], Sum]) -> Sum:
-    """A pattern with its variables replaced, and each call in it finished."""
+    """Return a pattern with its variables replaced, and with `finish` applied to each call in it."""
     total = ZERO
     for product in pattern.products:
         factors = [power(_filled_base(base, found, finish), exponent) for base, exponent in product.powers]
@@ -228,7 +228,7 @@ def _filled_base(base: Any, found: Found, finish: Callable[[Sum], Sum]) -> Sum:
 
 
 def _shape(op: str, shapes: list[Shape]) -> Shape:
-    """The shape of a call on the right side of an identity."""
+    """Return the shape of a call on the right side of an identity."""
     if op == "matmul":
         left, right = shapes
         return (*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1])

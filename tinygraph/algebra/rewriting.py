@@ -1,4 +1,4 @@
-"""Graphs in which each node is replaced, given what stands for its inputs."""
+"""Graphs in which each node is replaced, given the replacements of its inputs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REAL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 """The dtypes in which arithmetic is rearranged. Integers wrap around, and float16 would overflow or round too soon."""
 
 Change = Callable[[Tensor, Sequence[Any]], Tensor]
-"""``change(node, inputs)``: what stands for a node over its new inputs."""
+"""``change(node, inputs)`` returns the replacement of a node over its new inputs."""
 
 
 def rewritten(order: Sequence[Tensor], change: Change, *notes: dict[Tensor, Any]) -> dict[Tensor, Tensor]:
-    """Return what stands for each node of a graph in topological order. A note about a node also goes to that."""
+    """Return the replacement of each node of a graph in topological order. It also gets the notes about the node."""
 
     def noted(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         made = change(node, inputs)
@@ -32,7 +32,7 @@ def rewritten(order: Sequence[Tensor], change: Change, *notes: dict[Tensor, Any]
 
 
 def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
-    """Return the node with other inputs."""
+    """Return the op of a node applied to other inputs, or the node itself if they are the same."""
     assert node.op is not None
     if all(x is y for x, y in zip(inputs, node.inputs, strict=True)):
         return node
@@ -40,9 +40,9 @@ def over(node: Tensor, inputs: Sequence[Any]) -> Tensor:
 
 
 def before_jumps(order: Sequence[Tensor]) -> set[Tensor]:
-    """The nodes of a graph, in topological order, that decide where some node jumps: they may not be rounded otherwise.
+    """Return the nodes of a graph in topological order that decide where a node jumps: their rounding must not change.
 
-    With 49 · (1/49) in place of 49 / 49, which is less than 1, ⌊x / 49⌋ would be 0.
+    With 49 · (1/49), which is less than 1, in place of 49 / 49, ⌊49 / 49⌋ would be 0.
     """
     found: set[Tensor] = set()
     for node in reversed(order):

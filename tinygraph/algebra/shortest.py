@@ -11,10 +11,10 @@ _MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
 
 
 def expanded(term: Sum, accurate: bool = False) -> Sum | None:
-    """A sum with its parentheses multiplied out where their power is positive; None where that is too long.
+    """Return a sum with its parentheses of positive power multiplied out, or None if that is too long.
 
-    Sums of products that have parentheses themselves come first, so that those can cancel before they are opened.
-    If it is to be `accurate`, None where no terms become one: x (x + 1) is ∞ where x² + x is ∞ − ∞.
+    Parentheses with other parentheses in them are opened first, so that the inner ones can cancel before they are
+    opened. With `accurate`, the result is also None if no terms merge: x (x + 1) is ∞ where x² + x is ∞ − ∞.
     """
     waiting, done = list(reversed(term.products)), []
     while waiting:
@@ -33,19 +33,19 @@ def expanded(term: Sum, accurate: bool = False) -> Sum | None:
 
 
 def _nesting(base: Base) -> int:
-    """How deep the parentheses in a base are."""
+    """Return the depth of the parentheses in a base."""
     if not isinstance(base, Sum):
         return 0
     return 1 + max((_nesting(inner) for product in base.products for inner, _ in product.powers), default=0)
 
 
 def shortest(term: Sum, accurate: bool = False) -> Sum:
-    """The shortest of: the sum as it stands, multiplied out, and with common factors taken out again."""
+    """Return the shortest of three forms: the sum as it stands, multiplied out, or with common factors taken out."""
     return simplified(term, accurate)[0]
 
 
 def simplified(term: Sum, accurate: bool = False) -> tuple[Sum, str]:
-    """The same, and what was done."""
+    """Return the shortest form of a sum, and a text on the steps to it, which is empty if there are none."""
     candidates = [(term, "")]
     if (open_form := expanded(term, accurate)) is not None:
         candidates.append((open_form, "multiplied out, and equal terms cancel"))
@@ -61,7 +61,7 @@ def simplified(term: Sum, accurate: bool = False) -> tuple[Sum, str]:
 
 
 def gathered(term: Sum) -> Sum:
-    """A sum in which matrix products with an operand in common are one: A x + B x is (A + B) x."""
+    """Return a sum in which matrix products with a common operand are merged: A x + B x becomes (A + B) x."""
     for side in (0, 1):
         groups: dict[Any, list[tuple[Product, Call]]] = {}
         for product in term.products:

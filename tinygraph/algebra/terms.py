@@ -24,7 +24,7 @@ SIMPLE = 10**6  # a number with a larger denominator is written as a decimal
 
 @dataclass(frozen=True, eq=False)
 class Symbol:
-    """An atom. Nodes are told apart by identity, since == on tensors is by element."""
+    """An atom. Nodes are compared by identity, since == on tensors is elementwise."""
 
     node: Tensor
 
@@ -41,14 +41,14 @@ class Symbol:
 
     @property
     def symbols(self) -> frozenset[Tensor]:
-        """The nodes that stand in it."""
+        """The nodes that occur in it."""
         return frozenset([self.node])
 
     operations = 0
 
 
 class Params(dict[str, Any]):
-    """Static parameters, compared and hashed as they print: a slice has no hash of its own before Python 3.12."""
+    """Static parameters, compared and hashed by their repr, since a slice has no hash before Python 3.12."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Params) and self._key == other._key
@@ -66,7 +66,7 @@ class Params(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Call:
-    """An op that no rearrangement looks into."""
+    """An op applied to sums, which no rearrangement takes apart."""
 
     op: str
     operands: tuple[Sum, ...]
@@ -82,31 +82,31 @@ class Call:
 
     @cached_property
     def operations(self) -> int:
-        """How many operations it takes, with those of its operands."""
+        """The number of operations, including those of its operands."""
         unseen = OPS[self.op].notation == "{0}" if self.op in OPS else True
         return (not unseen) + sum(x.operations for x in self.operands)
 
     @cached_property
     def symbols(self) -> frozenset[Tensor]:
-        """The nodes that stand in it."""
+        """The nodes that occur in it."""
         return frozenset().union(*(x.symbols for x in self.operands))
 
 
 @dataclass(frozen=True)
 class Product:
-    """A coefficient times powers. The order is that of writing; equality does not see it."""
+    """A coefficient times powers. Their order is kept for writing; equality ignores it."""
 
     coefficient: Fraction
     powers: Powers
 
     @cached_property
     def key(self) -> frozenset[tuple[Base, int]]:
-        """What two products have in common that can be added up."""
+        """The powers as a set: products with the same key can be added up."""
         return frozenset(self.powers)
 
     @cached_property
     def operations(self) -> int:
-        """Multiplications, divisions, powers and a sign, and what is in the factors."""
+        """The number of multiplications, divisions, powers and signs, including those in the factors."""
         _, coefficient = self.averaged
         factors = sum(base.operations + (abs(power) != 1) for base, power in self.powers)
         above = sum(power > 0 for _, power in self.powers) + (abs(coefficient.numerator) != 1)
@@ -115,7 +115,10 @@ class Product:
 
     @cached_property
     def averaged(self) -> tuple[Base | None, Fraction]:
-        """A sum among the factors that is a mean with a part of the coefficient, and the rest of the coefficient."""
+        """A Σ among the factors that a part of the coefficient makes a mean, and the rest of the coefficient.
+
+        The Σ is None if there is no such factor.
+        """
         if self.coefficient.denominator != 1:
             for base, power in self.powers:
                 if isinstance(base, Call) and base.op == "sum" and power == 1:
@@ -130,7 +133,7 @@ class Product:
         return np.broadcast_shapes(*(base.shape for base, _ in self.powers))
 
     def times(self, other: Product) -> Product:
-        """The product of both, with equal factors as one power."""
+        """Return the product of both, with equal factors as one power."""
         powers, coefficient = dict(self.powers), self.coefficient * other.coefficient
         for base, power in other.powers:
             if isinstance(base, Sum) and base not in powers and base.negated in powers:
@@ -139,12 +142,15 @@ class Product:
         return Product(coefficient, tuple((b, p) for b, p in powers.items() if p))
 
     def to_the(self, exponent: int) -> Product:
-        """A whole power of it."""
+        """Return the product raised to a whole power."""
         return Product(self.coefficient**exponent, tuple((base, power * exponent) for base, power in self.powers))
 
     @cached_property
     def root(self) -> tuple[Product, int]:
-        """What all its factors are a whole power of, and the power: x / y and 3 for x³ / y³, without a number."""
+        """The product of which it is the largest whole power, and that power: x / y and 3 for x³ / y³.
+
+        The coefficient is left out.
+        """
         exponent = math.gcd(*(power for _, power in self.powers))
         return Product(Fraction(1), tuple((base, power // exponent) for base, power in self.powers)), exponent
 
@@ -157,13 +163,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Sum:
-    """Products added up; none is 0."""
+    """A sum of products, none of which is 0."""
 
     products: tuple[Product, ...]
 
     @cached_property
     def operations(self) -> int:
-        """Additions and subtractions, and what is in the products; a sign after the first is a subtraction."""
+        """The number of additions and subtractions, and of operations in the products.
+
+        A minus sign after the first product is a subtraction, and does not count again.
+        """
         negative = sum(product.coefficient < 0 for product in self.products)
         signs = min(negative, len(self.products) - 1)  # all but one can be subtractions
         return max(len(self.products) - 1, 0) + sum(product.operations for product in self.products) - signs
@@ -175,13 +184,13 @@ class Sum:
 
     @cached_property
     def symbols(self) -> frozenset[Tensor]:
-        """The nodes that stand in it."""
+        """The nodes that occur in it."""
         return frozenset().union(*(base.symbols for product in self.products for base, _ in product.powers))
 
     @cached_property
     def parts(self) -> frozenset[Base]:
-        """What it is sums and products of, that in matrix products included: symbols, functions, and numbers to which
-        others are added to round them."""
+        """The bases that its sums, products and matrix products are made of: symbols, functions, and numbers so large
+        that the terms beside them are rounded."""
         found: set[Base] = set()
         for product in self.products:
             if not product.powers and abs(product.coefficient) > _ROUNDING:
@@ -197,12 +206,12 @@ class Sum:
 
     @cached_property
     def negated(self) -> Sum:
-        """The same with the opposite sign."""
+        """The sum with the opposite sign."""
         return Sum(tuple(Product(-product.coefficient, product.powers) for product in self.products))
 
     @cached_property
     def key(self) -> frozenset[Product]:
-        """Equality does not see the order."""
+        """The products as a set: equality ignores their order."""
         return frozenset(self.products)
 
     def __eq__(self, other: object) -> bool:
@@ -219,7 +228,7 @@ ZERO = Sum(())
 
 
 def number(value: float) -> Sum:
-    """A number as a sum: the simplest fraction that is the same floating number."""
+    """Return a number as a sum: the simplest fraction that is the same floating number."""
     if not np.isfinite(value):
         return exactly(value)
     simple = Fraction(value).limit_denominator(SIMPLE)
@@ -227,12 +236,12 @@ def number(value: float) -> Sum:
 
 
 def exactly(value: float) -> Sum:
-    """A number as it was written, which no arithmetic touches: 2.0 makes floats of integers, and 2 does not."""
+    """Return a number as it was written, unchanged by arithmetic: 2.0 turns integers into floats, and 2 does not."""
     return of(Call("number", (), Params(value=value), ()))
 
 
 def added(terms: Iterable[Sum]) -> Sum:
-    """The sum of sums, in which like products are one."""
+    """Return the sum of sums, in which like products are merged."""
     total: dict[frozenset[tuple[Base, int]], Product] = {}
     for term in terms:
         for product in term.products:
@@ -243,7 +252,7 @@ def added(terms: Iterable[Sum]) -> Sum:
 
 
 def as_product(term: Sum, common: Product | None = None) -> Product:
-    """A sum as one product: itself in parentheses, with `common` taken out, by default all that its terms share."""
+    """Return a sum as one product: itself in parentheses, with `common` taken out, by default all common factors."""
     if not term.products:
         return Product(Fraction(0), ())
     if len(term.products) == 1:
@@ -255,7 +264,7 @@ def as_product(term: Sum, common: Product | None = None) -> Product:
 
 
 def common_factor(term: Sum) -> Product:
-    """What all products of a sum share: a coefficient with the sign of the first, and powers."""
+    """Return the factors that all products of a sum share. The coefficient is negative if all of theirs are."""
     first, *others = term.products
     coefficient = abs(first.coefficient)
     negative = all(product.coefficient < 0 for product in term.products)
@@ -269,7 +278,7 @@ def common_factor(term: Sum) -> Product:
             if base in theirs and (theirs[base] > 0) == (power > 0)
         }
     if any(product.coefficient.denominator > _LARGEST_DENOMINATOR for product in term.products):
-        coefficient = Fraction(1)  # v + 0.00001 is not to become (100000 v + 1) / 100000
+        coefficient = Fraction(1)  # v + 0.00001 must not become (100000 v + 1) / 100000
     return Product(-coefficient if negative else coefficient, tuple(powers.items()))
 
 
@@ -280,40 +289,40 @@ def _greatest_common_divisor(a: Fraction, b: Fraction) -> Fraction:
 
 
 def multiplied(x: Sum, y: Sum) -> Sum:
-    """The product of two sums, each kept in parentheses if it has several terms."""
+    """Return the product of two sums, each kept in parentheses if it has several terms."""
     if x == ZERO or y == ZERO:
         return ZERO
     return Sum((as_product(x).times(as_product(y)),))
 
 
 def power(x: Sum, exponent: int) -> Sum:
-    """A whole power of a sum."""
+    """Return a whole power of a sum."""
     return Sum((as_product(x).to_the(exponent),)) if x.products and exponent != 1 else x
 
 
 def symbol(node: Tensor) -> Sum:
-    """An atom as a sum."""
+    """Return an atom as a sum."""
     return of(Symbol(node))
 
 
 def of(base: Base) -> Sum:
-    """A base as a sum."""
+    """Return a base as a sum."""
     return Sum((Product(Fraction(1), ((base, 1),)),))
 
 
 def split(product: Product, inside: Callable[[Shape], bool]) -> tuple[Product, Product]:
-    """The factors that a linear op must keep inside, and the rest with the coefficient."""
+    """Return the factors that a linear op must keep inside, and the rest with the coefficient."""
     kept = tuple(p for p in product.powers if inside(p[0].shape))
     return Product(Fraction(1), kept), Product(product.coefficient, tuple(p for p in product.powers if p not in kept))
 
 
 def has_elements(shape: Shape) -> bool:
-    """Whether something of this shape is more than a number."""
+    """Return whether a shape has axes, so that it is not the shape of a number."""
     return len(shape) > 0
 
 
 def only_base(term: Sum) -> Base | None:
-    """The base of a term that is nothing else."""
+    """Return the base of a term that consists of nothing else, or None for any other term."""
     match term.products:
         case (Product(coefficient=1, powers=((base, 1),)),):
             return base

@@ -1,8 +1,8 @@
-"""Whole numbers: a ring modulo 2ⁿ, which is that of the real numbers where nothing can overflow.
+"""Arithmetic of whole numbers, which is modulo 2ⁿ and agrees with real arithmetic where nothing can overflow.
 
-Arithmetic of integers may be rearranged as that of reals only where its result is in the range of its dtype for all
-numbers that its operands may hold, by their dtypes. Of given integers of 32 and 64 bits the outermost are left out, so
-that ``1 − y`` and ``n + 1`` count as real arithmetic.
+It may be rearranged like that of reals only if the result is in the range of its dtype for all numbers that the dtypes
+of the operands allow. For given integers of 32 and 64 bits, the outermost numbers are left out, so that ``1 − y`` and
+``n + 1`` count as real arithmetic.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _OUTERMOST = {4: 1 << 10, 8: 1 << 20}  # by the bytes of a dtype
 
 
 def is_whole(x: Any) -> TypeGuard[Tensor]:
-    """Whether a tensor holds integers or booleans."""
+    """Return whether an operand is a tensor of integers or booleans."""
     return isinstance(x, Tensor) and x.dtype.kind in "biu"
 
 
 def range_of(x: Any, known: Mapping[Tensor, Range]) -> Range:
-    """The least and the largest number that an operand may hold."""
+    """Return the least and the largest number that an operand may hold."""
     if not isinstance(x, Tensor):
         return int(x), int(x)
     if x in known:
@@ -39,7 +39,7 @@ def range_of(x: Any, known: Mapping[Tensor, Range]) -> Range:
 
 
 def exact_range(node: Tensor, operands: Sequence[Range]) -> Range | None:
-    """The range of a node in real arithmetic; None where that may leave its dtype, or it is no arithmetic."""
+    """Return the range of a node in real arithmetic, or None if it may leave its dtype or is not of such arithmetic."""
     assert node.op is not None
     if node.op.arithmetic not in _RANGES or not is_whole(node):
         return None
@@ -74,4 +74,4 @@ _RANGES: Mapping[Arithmetic | None, Callable[..., Range]] = {
     "repetition": lambda x: x,
     "truncation": lambda x: x,
 }
-"""The arithmetic on whole numbers."""
+"""The range of a result from those of the operands, for each kind of arithmetic on whole numbers."""

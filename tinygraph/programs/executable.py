@@ -1,4 +1,4 @@
-"""A traced function as a program, with the way in and out of it."""
+"""A traced function as a program, with the code that takes arguments apart and nests results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_EQUATION = 150  # nodes
 
 
 class Executable:
-    """A function at certain shapes, as a program that runs."""
+    """A function as a program that runs, for arguments of certain shapes and dtypes."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class Executable:
         self._miss = miss
         self.structure, self.forms = structure, [(x.shape, x.dtype) for x in arrays]
         trace = traced(function, name, parameters, arrays, structure)
-        self.guard = guard()  # now, since what the function does at its first call only is done
+        self.guard = guard()  # after the trace: a first call may set values up
         self.results, self.captured, self.recorded = trace.results, trace.captured, trace.recorded
         self.collapsed: dict[str, tuple[int, int]] = {}
-        with enable_grad():  # also where the caller records nothing
+        with enable_grad():  # even if the caller records nothing
             program = _program(trace, donated, self.collapsed)
         self.name = identifier(name if name.isidentifier() else "program", set(program.functions))
         self.source = program.source(self.name)
@@ -58,11 +58,11 @@ class Executable:
         self._count = len(trace.outputs)
         self._code = _registered(self.source, self.name)
         weakref.finalize(self, linecache.cache.pop, self._code.co_filename, None).atexit = False
-        self._idle = [self._instance()]  # as many as have run at a time; to pop and to append are atomic
+        self._idle = [self._instance()]  # as many as have run at the same time; pop and append are atomic
         self.entry = self._entry()
 
     def _instance(self) -> Callable[..., Any]:
-        """The program with buffers of its own."""
+        """Return the program with buffers of its own."""
         variables: dict[str, Any] = {}
         exec(self._code, variables)
         variables.update(self.constants)
@@ -72,21 +72,21 @@ class Executable:
         return self  # nothing of it changes, and each call has buffers of its own
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
-        """The results for the leaves of the arguments, nested as the function's."""
+        """Return the results for the leaves of the arguments, nested like those of the function."""
         return unflatten(self.results, self.run(*arrays))
 
     def misused(self, arrays: Sequence[Any]) -> tuple[int, str] | None:
-        """The number of a donated array that cannot be written over, and why; None where all can."""
+        """Return the number of a donated array that cannot be overwritten, and why, or None if there is none."""
         for i in self._donated:
             if not arrays[i].flags.writeable:
-                return i, "to be written over, and is read-only: give a copy"
+                return i, "but it is read-only: give a copy"
             for j, other in enumerate(arrays):
                 if j != i and _overlap([arrays[i]], [other]):
-                    return i, "and was given twice, or shares memory with another argument: give a copy"
+                    return i, "but it was given twice, or shares memory with another argument: give a copy"
         return None
 
     def run(self, *arrays: Any) -> Sequence[Any]:
-        """The results for the leaves of the arguments."""
+        """Return the leaves of the results for the leaves of the arguments."""
         if self.captured:
             arrays = (*arrays, *(x._value for x in self.captured))
         try:
@@ -99,7 +99,10 @@ class Executable:
             self._idle.append(program)
 
     def _entry(self) -> Callable[..., Any]:
-        """The way in for arguments like those traced: it takes them apart and checks them in a microsecond."""
+        """Return a function that runs the program for arguments like those traced, or else returns `miss`.
+
+        It takes them apart and checks them in a microsecond.
+        """
         variables: dict[str, Any] = {"MISS": self._miss, "ndarray": np.ndarray, "idle": self._idle, "NESTED": NESTED}
         variables |= {f"captured{i}": x for i, x in enumerate(self.captured)} | {"instance": self._instance}
         variables |= {"overlap": _overlap, **self.guard.variables}
@@ -125,7 +128,7 @@ class Executable:
                 "    try:",
                 *(f"        {line}" for line in lines),
                 "    except KeyError: return MISS",
-                # within a transform or another program the gradients of what is captured count
+                # within a transform or another program, the gradients of captured leaves count
                 *(["    if NESTED: return MISS"] if self.captured else []),
                 "    try:",
                 *(f"        if {condition}: return MISS" for condition in self.guard.conditions),
@@ -142,7 +145,7 @@ class Executable:
         return variables["entry"]  # type: ignore[no-any-return]
 
     def _donation(self, leaves: list[str]) -> Iterator[str]:
-        """Source that sees that donated arrays can be written over; most arrays are views of none."""
+        """Yield source that checks that donated arrays can be overwritten. It compares memory only if one is a view."""
         donated = [leaves[i] for i in self._donated]
         for x in donated:
             yield f"if not {x}.flags.writeable: return MISS"
@@ -156,7 +159,7 @@ class Executable:
             yield f"if not {own} and any(overlap(*pair) for pair in [{pairs}]): return MISS"
 
     def report(self) -> str:
-        """What the program does, and how long its lines take on random numbers."""
+        """Return a text on what the program does, and on how long its lines take for random numbers."""
         lines = [line for line in self.lines if not line.startswith("#")]
         bytes_ = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self.buffers)
         times = self._times(lines)
@@ -173,11 +176,11 @@ class Executable:
         return "\n".join(rows)
 
     def _times(self, lines: Sequence[str]) -> list[float]:
-        """The shortest time that each line has taken."""
+        """Return the shortest time of each line in several runs."""
         head, _, tail = self.source.partition(f"def {self.name}(")
         signature, _, body = tail.partition("\n")
         result = body.rstrip().rpartition("\n")[2]
-        # as no variable of a program is called
+        # names that no variable of a program has
         timed = [f"    _cticks[{i}] = _clock()\n    {line}" for i, line in enumerate(lines)]
         text = f"{head}def {self.name}({signature}\n" + "\n".join(
             [*timed, f"    _cticks[{len(lines)}] = _clock()", result]
@@ -200,19 +203,19 @@ def _overlap(arrays: Sequence[Any], others: Sequence[Any]) -> bool:
 
 
 def _some(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """An array to measure with: between 0 and 1; integers are 0, which is an index too."""
+    """Return an array to measure with: numbers between 0 and 1, or integers that are 0, which is a valid index."""
     return np.random.default_rng(0).random(shape).astype(dtype)
 
 
 def _registered(source: str, name: str) -> Any:
-    """Source compiled, and known to tracebacks and debuggers."""
+    """Return compiled source, which tracebacks and debuggers can show."""
     filename = f"<tinygraph program {next(_COUNT)}: {name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     return compile(source, filename, "exec")
 
 
 def _program(trace: Trace, donated: set[int], collapsed: dict[str, tuple[int, int]]) -> Program:
-    """The shortest program for a graph, and what has collapsed in it."""
+    """Return the shortest program for a graph. `collapsed` gets the names of nodes that have become shorter."""
     names = dict(trace.names)
     inputs = [*trace.given, *trace.captured]
     shorter, within, later = scaled(optimised(trace.outputs, names, collapsed), set(inputs), names)
@@ -223,13 +226,13 @@ def _program(trace: Trace, donated: set[int], collapsed: dict[str, tuple[int, in
 def _comments(
     outputs: Sequence[Tensor], named: dict[Tensor, str], within: dict[Tensor, float], later: dict[Tensor, float]
 ) -> dict[Tensor, str]:
-    """The equations of what has a name and of results, and the factors that they have got or leave to their readers."""
+    """Return the equations of named nodes and results, with the factors that they contain or leave to their readers."""
     writer = Writer(named, lambda x: x not in named, axes=False)
     titles = {output: f"result {i}:" for i, output in enumerate(outputs, start=1)} | {
         node: f"{name} =" for node, name in named.items()
     }
     comments = {}
-    size: dict[Any, int] = {}  # how much there is to write; what several read is written each time
+    size: dict[Any, int] = {}  # how many nodes there are to write; each reader writes a node again
     for node in toposort(*outputs):
         size[node] = min(1 + sum(0 if x in named else size.get(x, 1) for x in node.inputs), _LONGEST_EQUATION + 1)
         if node in titles and node.op is not None:
@@ -242,7 +245,7 @@ def _comments(
 
 
 def _is_plain(structure: Structure) -> bool:
-    """Whether only dicts, lists and tuples are nested, with keys that can be written."""
+    """Return whether only dicts, lists and tuples are nested, with keys that can be written."""
     if structure.kind in (None, type(None)):
         return True
     simple = all(type(key) in (str, int) for key in structure.keys)
@@ -250,7 +253,7 @@ def _is_plain(structure: Structure) -> bool:
 
 
 def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[str]) -> None:
-    """Source that gets the leaves out of nested arguments."""
+    """Add source to `lines` that takes nested arguments apart, and the source of each leaf to `leaves`."""
     if structure.kind is None:
         leaves.append(text)
     elif structure.kind is type(None):
@@ -267,7 +270,7 @@ def _take_apart(text: str, structure: Structure, lines: list[str], leaves: list[
 
 
 def _put_together(structure: Structure, leaves: Iterator[str]) -> str:
-    """Source that nests leaves."""
+    """Return source that nests leaves."""
     if structure.kind is None:
         return next(leaves)
     if structure.kind is type(None):

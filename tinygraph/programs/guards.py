@@ -1,13 +1,13 @@
-"""Whether the values from outside that a function was traced with are still the same.
+"""The check that the values from outside that a function was traced with are still the same.
 
 A traced program holds the numbers, arrays and functions that the user's code read from its closure, from globals and
-from objects. A guard notes them, and is a function that compares: straight-line source with one line for each fact.
-Facts are found by following what the bytecode reads, such as ``cfg.lr`` or ``s["lr"]``, from the function to all of
-the user's functions that it can reach. Libraries are taken to stay as they are.
+from objects. A guard notes them, and compares them again by straight-line source with one line for each fact. Facts are
+found by following what the bytecode reads, such as ``cfg.lr`` or ``s["lr"]``, from the function to all of the user's
+functions that it can reach. Libraries are assumed to stay as they are.
 
-Where an object is handed on, so that it is not known which of its parts are read, all entries of containers count, and
-of other objects the attributes whose names occur in the code that is reached. No code of the user's is run: attributes
-are looked up as plain values, never through properties.
+If an object is passed on, so that it is not known which of its parts are read, all entries of a container count, and
+those attributes of another object whose names occur in the code that is reached. No user code is run: attributes are
+looked up as plain values, never through properties.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from ..graph.tensor import Tensor
 from ..graph.threads import cached_property
 
 LARGEST = 1 << 16
-"""Bytes of an array, and of the entries of a container, that are all compared; of larger ones it is a sample."""
+"""The most bytes of an array, or of a container's entries, that are compared in full. Larger ones are sampled."""
 SAMPLE = 1000
-"""About how many elements of a larger array or container are compared."""
+"""The approximate number of elements of a larger array or container that are compared."""
 _FEW = 16
 _CODE = (FunctionType, type, ModuleType)
 MOST = 1000
-"""Facts of a guard; those that are nearest to the function come first."""
+"""The most facts of a guard, of which those nearest to the function come first."""
 
 _ATOMS = {type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis), type(NotImplemented)}
 _SEQUENCES = (list, tuple, set, frozenset, deque)
-# Types of the standard library that are no more than their attributes.
+# Types of the standard library that consist of their attributes.
 _NAMESPACES = {("types", "SimpleNamespace"), ("argparse", "Namespace"), ("_thread", "_local")}
 _NAMESPACES |= {("collections", name) for name in ("UserDict", "UserList", "UserString", "ChainMap")}
 # With one of these names in the code, any attribute of an object may be read.
@@ -64,15 +64,15 @@ _REFLECTION = {
     "methodcaller",
     "vars",
 }
-# With one of these, any global may be read whose name is in a text.
+# With one of these, any global may be read whose name is in a string.
 _DYNAMIC = {"globals", "eval", "exec", "import_module", "modules", "__import__"}
-# Special methods that are not called by the syntax of an expression on an object that is there already.
+# Special methods that the syntax of expressions does not call on an existing object.
 _MAKING = {"__del__", "__init__", "__new__", "__post_init__", "__reduce__", "__repr__", "__setstate__", "__str__"}
 _ORDER = {"__lt__", "__le__", "__gt__", "__ge__"}
 _OF_DATACLASSES = {"__eq__", "__hash__", "__replace__", *_ORDER}
 _TEXT = {"__str__", "__repr__", "__format__"}
 _KEYS = {"__eq__", "__hash__"}
-# What an instruction, or a function of Python's, may read by way of such methods, or of an object's attributes.
+# The special methods that an instruction, or a function of Python's, may call, and names that stand for reflection.
 _BY_INSTRUCTIONS = {
     "CONTAINS_OP": _KEYS,
     "BINARY_SUBSCR": {"__hash__"},
@@ -94,13 +94,13 @@ _BY_FUNCTIONS = {
 }
 _STEPS_OF_ARRAYS = {"dtype", "itemsize", "nbytes", "ndim", "shape", "size"}
 
-Step = tuple[str, Any]  # ".", and an attribute; "[]", and a key
+Step = tuple[str, Any]  # ".", and the name of an attribute; or "[]", and a key
 
 
 def exact(value: Any) -> Any:
-    """A key for an immutable value by types and values, all the way down: 1, 1.0 and True differ, and 0.0 and −0.0.
+    """Return a key for an immutable value, by types and values at all depths.
 
-    NaN is equal to itself.
+    The keys of 1, 1.0 and True differ, and those of 0.0 and −0.0. That of NaN is equal to itself.
 
     >>> from tinygraph.programs.guards import exact
     >>> exact((1, 0.0)) == exact((1, 0.0)), exact((1, 0.0)) == exact((1.0, 0.0)), exact(0.0) == exact(-0.0)
@@ -121,22 +121,22 @@ def exact(value: Any) -> Any:
 
 
 def differs(one: Any, other: Any) -> bool:
-    """Whether two values are not the same by `exact`."""
+    """Return whether two values differ by `exact`."""
     return one is not other and (type(one) is not type(other) or exact(one) != exact(other))
 
 
 class Guard:
-    """What a function has read from outside, as facts that can be compared again."""
+    """The values that a function has read from outside, as facts that can be checked again."""
 
     conditions: list[str]
-    """Source of what is true as soon as a fact is no longer so; it raises where something is no longer there."""
+    """The source of one expression for each fact, which is true if the value has changed. It raises if that is gone."""
     variables: dict[str, Any]
     """The values of the names in the conditions; static arguments are called static0, static1, …"""
 
     def __init__(self, function: Callable[..., Any], static: Mapping[str, Any]) -> None:
         facts = _Facts(_Reads())
         facts.collect(function, static)
-        while facts.reads.size > facts.before.size:  # names that matter to what had been met before them
+        while facts.reads.size > facts.before.size:  # new names may matter to objects met before them
             facts = _Facts(facts.reads)
             facts.collect(function, static)
         self.conditions, self.variables = list(facts.lines), facts.variables
@@ -144,16 +144,16 @@ class Guard:
 
     @cached_property
     def _changed(self) -> Callable[..., int | None]:
-        """The number of the first fact that is no longer so."""
+        """A function of the static arguments that returns the number of the first fact that has changed, or None."""
         head = [f"def changed({', '.join(f'static{i}' for i in range(self._count))}):", "    try:", "        pass"]
         lines = [f"        if {condition}: return {i}" for i, condition in enumerate(self.conditions)]
-        # what is no longer there raises at the line of its fact
+        # a value that is gone raises an error at the line of its fact
         tail = ["    except Exception as error:", f"        return error.__traceback__.tb_lineno - {len(head) + 1}"]
         exec("\n".join([*head, *lines, *tail]), variables := dict(self.variables))
         return variables["changed"]  # type: ignore[no-any-return]
 
     def change(self, *static: Any) -> str | None:
-        """The name of what has changed, for these static arguments; None where everything is the same."""
+        """Return the name of a value that has changed, given the static arguments, or None if all are the same."""
         number = self._changed(*static)
         return None if number is None else self._labels[number]
 
@@ -175,7 +175,7 @@ class _Reads:
 
 
 class _Access(NamedTuple):
-    """A name that code loads, and what it reads of it at once, as far as constants say."""
+    """A name that code loads, and the attributes and constant keys that it reads from it directly."""
 
     scope: str
     name: str
@@ -183,7 +183,7 @@ class _Access(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a value stands: the source that reads it, and what a user calls it."""
+    """The place of a value: the source that reads it, and the name that a user has for it."""
 
     read: str
     label: str
@@ -196,9 +196,9 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 @functools.lru_cache(maxsize=1000)
 def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set[str], set[str]]:
-    """What code and the functions within read from outside, the names of attributes, and the strings.
+    """Return the accesses of code, and of functions within it, to values from outside, and the names and strings in it.
 
-    `outer` are the free variables that are cells of the function, not variables of a function that it stands in.
+    `outer` holds the free variables that are cells of the function itself, not variables of a function within it.
     """
     accesses: list[_Access] = []
     names: set[str] = set()
@@ -232,7 +232,7 @@ def _accesses(code: CodeType, outer: frozenset[str]) -> tuple[list[_Access], set
 
 
 def _steps(following: Iterator[dis.Instruction]) -> Iterator[Step]:
-    """The attributes and constant keys that instructions read one after the other."""
+    """Yield the attributes and constant keys that instructions read one after the other."""
     for x in following:
         if x.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield ".", x.argval
@@ -246,12 +246,12 @@ def _steps(following: Iterator[dis.Instruction]) -> Iterator[Step]:
 
 
 class _Facts:
-    """Facts about what can be reached from a function, nearest first."""
+    """The facts about the values that a function can reach, nearest first."""
 
     def __init__(self, before: _Reads) -> None:
         self.before = before
         self.reads = _Reads(set(before.names), set(before.strings))
-        self.lines: dict[str, str] = {}  # conditions under which something has changed, and the names of that
+        self.lines: dict[str, str] = {}  # the conditions of facts, and the names of their values
         self.variables: dict[str, Any] = {"differs": differs, "is_": is_, "sample": _sample, "islice": islice}
         self.variables |= {
             "tobytes": np.ndarray.tobytes,
@@ -261,15 +261,15 @@ class _Facts:
             "modules": sys.modules,
         }
         self._constants: dict[int, str] = {}
-        self._shells: dict[int, str] = {}  # the variables that hold what has been met, by id
-        self._met: list[Any] = []  # so that no id is used again
+        self._shells: dict[int, str] = {}  # the variables of objects that were met, by id
+        self._met: list[Any] = []  # kept alive, so that no id is used again
         self._done: set[int] = set()
         self._names: dict[type, set[str]] = {}
         self._open: dict[type, bool] = {}
         self._queue: deque[tuple[_Place, tuple[Step, ...]]] = deque()
 
     def collect(self, function: Callable[..., Any], static: Mapping[str, Any]) -> None:
-        """Note the facts."""
+        """Add the facts about a function and its static arguments."""
         for i, (name, value) in enumerate(static.items()):
             self._read(_Place(f"static{i}", name, value))
         self._follow(function)
@@ -288,20 +288,20 @@ class _Facts:
         self.lines.setdefault(condition, place.label)
 
     def _constant(self, value: Any) -> str:
-        """A name for a value in the source of the guard."""
+        """Return a name for a value in the source of the guard."""
         name = self._constants.setdefault(id(value), f"k{len(self._constants)}")
         self.variables[name] = value
         return name
 
     def _reference(self, value: Any) -> str:
-        """The source of an object, which is not kept alive if that can be."""
+        """Return the source of a reference to an object: a weak one, if possible, which does not keep it alive."""
         try:
             return f"{self._constant(weakref.ref(value))}()"
         except TypeError:
             return self._constant(value)
 
     def _shell(self, place: _Place) -> str:
-        """The variable that holds the object of a place. State that it is the same one, or of the same type."""
+        """Return the variable that holds the object of a place, and state that it is the same, or of the same type."""
         value = place.value
         known = self._shells.get(id(value))
         if known is not None:
@@ -327,7 +327,7 @@ class _Facts:
     # -- values ------------------------------------------------------------------------------------------------
 
     def _state(self, place: _Place) -> None:
-        """State all about a value that matters, wherever it is handed on to."""
+        """State everything that matters about a value, wherever it is passed on to."""
         value, kind = place.value, type(place.value)
         if _is_atom(value):
             kept = self._constant(value)
@@ -369,7 +369,7 @@ class _Facts:
             self._fact(place, f"bytes({variable}) != {self._constant(bytes(value))}")
         elif _is_a(value, BuiltinFunctionType):
             self._fact(place, f"{variable} is not {self._constant(value)}")
-            self.reads.names.add(value.__name__)  # it may go by another one
+            self.reads.names.add(value.__name__)  # the code may call it by another name
             if not _is_a(value.__self__, ModuleType | type | None):
                 self._parts(place, ("__self__",))
         elif _is_a(value, (dict, types.MappingProxyType)):
@@ -382,7 +382,7 @@ class _Facts:
             self._object(place, value)
 
     def _member(self, place: _Place) -> None:
-        """State what an enumeration gives its members besides, and what their methods read."""
+        """State the attributes of a member of an enumeration, and what the methods of its class read."""
         value = place.value
         if id(value) in self._done:
             return
@@ -393,7 +393,7 @@ class _Facts:
             self._read(_Place(f"attributes({place.read})[{name!r}]", f"{place.label}.{name}", _attributes(value)[name]))
 
     def _held(self, place: _Place, held: Mapping[str, Any]) -> None:
-        """State what a module has, or a function, that may be read by the names in the code."""
+        """State the attributes of a module, or of a function, that the names in the code may read."""
         wanted = {*self.before.names, "__getattr__"} & held.keys()
         if self.before.reflective:
             wanted |= {name for name, part in held.items() if not (_is_special(name) or _is_a(part, _CODE))}
@@ -402,7 +402,7 @@ class _Facts:
             self._read(_Place(f"vars({place.read})[{name!r}]", f"{place.label}.{name}", held[name]))
 
     def _missing(self, place: _Place, held: Mapping[str, Any], source: str, kind: type | None = None) -> None:
-        """State that what a text may ask for is still not there, nor in a class."""
+        """State that attributes that a string may name are still missing, also in the class."""
         for name in sorted(self.before.strings - held.keys()):
             if name.isidentifier() and (kind is None or _lookup(kind, name) is None):
                 inherited = "" if kind is None else f" or lookup({self._constant(kind)}, {name!r}) is not None"
@@ -430,14 +430,14 @@ class _Facts:
             self._fact(place, f"sample({variable}) != {self._constant(_sample(value))}")
 
     def _tensor(self, place: _Place, value: Tensor) -> None:
-        """State what of a leaf is not read at each call, as its data is."""
+        """State the parts of a leaf that, unlike its data, are not read at each call."""
         if value.op is None:
             self._fact(place, f"{place.read}._requires_grad is not {value.requires_grad}")
             if "grad" in self.before.names:
                 self._parts(place, ("grad",))
 
     def _sequence(self, place: _Place, value: Any, base: Any) -> None:
-        """State that the entries are the same, in their order, read as `base` does it."""
+        """State that the entries are the same, in their order, as the methods of `base` read them."""
         read, plain = place.read, type(value) is base
         entries = read if plain else f"{self._constant(base.__iter__)}({read})"
         held = [*base.__iter__(value)]
@@ -478,13 +478,13 @@ class _Facts:
             self._read(_Place(at, f"{place.label}[{key!r}]" if simple else f"{place.label}[key {i}]", entry))
 
     def _parts(self, place: _Place, names: Iterable[str]) -> None:
-        """Attributes of built-in types, which are what they are."""
+        """State attributes of an object of a built-in type, which are always plain values."""
         for name in names:
             shown = place.label if name.startswith("__") else f"{place.label}.{name}"
             self._read(_Place(f"{place.read}.{name}", shown, getattr(place.value, name)))
 
     def _object(self, place: _Place, value: Any) -> None:
-        """State the attributes of an object; of one whose state lies elsewhere, that it is the same."""
+        """State the attributes of an object, and that it is the same one if it has state elsewhere."""
         kind, read = type(value), place.read
         held = _attributes(value)
         if "__wrapped__" in held:  # by functools.wraps or lru_cache, or a program of ours
@@ -514,14 +514,14 @@ class _Facts:
                 self._read(child)
 
     def _names_of(self, kind: type) -> set[str]:
-        """The names that a class of the user's gives its objects, those that Python knows aside."""
+        """Return the names that a class of the user's gives its objects, without those that begin with ``__``."""
         if kind not in self._names:
             found = {name for c in kind.__mro__ if not _is_library_class(c) for name in vars(c)}
             self._names[kind] = {name for name in found if not name.startswith("__")}
         return self._names[kind]
 
     def _is_open(self, kind: type) -> bool:
-        """Whether any attribute of an object may be read: by a function such as vars, or a method of a library's."""
+        """Return whether any attribute of an object may be read: by a function like vars, or by a library's method."""
         if kind not in self._open:
             found = [_lookup(kind, name) for name in [*self.before.names, "__getattr__"]]
             theirs = [x for x in found if _is_a(x, FunctionType) and _is_library(x.__code__.co_filename, "")]
@@ -529,7 +529,7 @@ class _Facts:
         return self._open[kind]
 
     def _attribute(self, place: _Place, name: str) -> _Place | None:
-        """Where an attribute of an object stands, if it is a plain value or a method."""
+        """Return the place of an attribute of an object if it is a plain value or a method, or else None."""
         value, kind = place.value, type(place.value)
         held, raw = _attributes(value), _lookup(kind, name)
         label, simple = f"{place.label}.{name}", _is_simple(kind) and _is_written(name)
@@ -550,7 +550,7 @@ class _Facts:
         return None
 
     def _child(self, place: _Place, step: Step) -> _Place | None:
-        """Where a part of a value stands that code reads; None where only code of the user's or a method knows."""
+        """Return the place of a part of a value that code reads, or None if only user code or a method could tell."""
         value, (how, key) = place.value, step
         if how == "[]":
             if type(value) is dict:
@@ -593,7 +593,7 @@ class _Facts:
     # -- code --------------------------------------------------------------------------------------------------
 
     def _follow(self, value: Any) -> None:
-        """Note the facts about an object that cannot be replaced where it stands."""
+        """Add the facts about an object that cannot be replaced in its place."""
         if _is_a(value, Op):
             for function in (value.forward, value.run, *value.vjps):
                 self._follow(function)
@@ -657,7 +657,7 @@ class _Facts:
     def _class(self, kind: type, source: str, instance: bool) -> None:
         """State the functions of a class that may be called, and its other attributes that are read.
 
-        Of the class of an instance, what `_attribute` states is left out, and what makes objects.
+        For the class of an instance, leave out the facts that `_attribute` states, and the methods that make objects.
         """
         if not _is_library_class(type(kind)):
             self._class(type(kind), self._constant(type(kind)), instance=False)
@@ -703,7 +703,7 @@ class _Facts:
 
 
 def _is_a(value: Any, kinds: Any) -> bool:
-    """Whether a value is of a class. ``isinstance`` asks the value, too, which may run code of the user's."""
+    """Return whether a value is of a class. ``isinstance`` also asks the value, which may run user code."""
     return issubclass(type(value), kinds)
 
 
@@ -717,7 +717,7 @@ def _is_special(name: str) -> bool:
 
 
 def _function_of(raw: Any) -> FunctionType | None:
-    """The function that an entry of a class calls."""
+    """Return the function that an entry of a class calls, or None."""
     if _is_a(raw, property):
         raw = raw.fget
     elif _is_a(raw, functools.cached_property | functools.partialmethod):
@@ -728,14 +728,14 @@ def _function_of(raw: Any) -> FunctionType | None:
 
 
 def _is_atom(value: Any, depth: int = 3) -> bool:
-    """Whether a value is immutable and has no parts that could change."""
+    """Return whether a value is immutable and has no parts that could change."""
     if type(value) is tuple:
         return depth > 0 and len(value) <= SAMPLE and all(_is_atom(x, depth - 1) for x in value)
     return type(value) in _ATOMS or _is_a(value, (enum.Enum, np.generic, np.dtype))
 
 
 def _content(cell: types.CellType) -> Any:
-    """The value of a variable in a closure; the cell itself while it has none."""
+    """Return the value of a variable in a closure, or the cell itself while it has none."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -743,7 +743,7 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """The attributes of an object's own, past all that a class may do about them."""
+    """Return an object's own attributes, without asking its class, which may intercept the access."""
     try:
         held = value.__dict__ if type(value) is local else object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -752,7 +752,7 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 
 def _is_simple(kind: type) -> bool:
-    """Whether to ask an object of a class for an attribute runs none of the user's code."""
+    """Return whether asking an object of a class for an attribute runs no user code."""
     found = _lookup(kind, "__getattribute__")
     return _is_a(found, types.WrapperDescriptorType) and _lookup(kind, "__getattr__") is None
 
@@ -762,12 +762,12 @@ def _is_written(name: str) -> bool:
 
 
 def _lookup(kind: type, name: str) -> Any:
-    """What a class has under a name, as it stands in its or a base's body; None where there is nothing."""
+    """Return the entry of a class under a name, as it stands in its body or a base's, or None if there is none."""
     return next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), None)
 
 
 def _has_own_memory(kind: type) -> bool:
-    """Whether a built-in class keeps a state that is not in attributes."""
+    """Return whether a class is built-in and keeps state outside attributes."""
     known = kind is object or issubclass(kind, (dict, *_SEQUENCES, types.SimpleNamespace))
     return not _is_made_by_a_statement(kind) and not known
 
@@ -777,8 +777,8 @@ def _is_made_by_a_statement(kind: type) -> bool:
 
 
 def _sample(array: np.ndarray[Any, Any]) -> bytes:
-    """About a thousand elements; the step is odd, lest they all lie in one column."""
-    row: Any = array.ravel("K") if array.flags.forc else array.flat  # the former is faster, and copies elsewhere
+    """Return the bytes of about a thousand elements. The step is odd, so that they do not all lie in one column."""
+    row: Any = array.ravel("K") if array.flags.forc else array.flat  # ravel is faster, but would copy other arrays
     return row[:: array.size // SAMPLE | 1].tobytes()  # type: ignore[no-any-return]
 
 
@@ -787,14 +787,14 @@ _PACKAGES = re.compile(r"[\\/](site|dist)-packages[\\/]")
 
 
 def _is_library(file: Any, module: str | None) -> bool:
-    """Whether code comes from an installed package, from the standard library or from here."""
+    """Return whether code comes from an installed package, the standard library or this package."""
     if not _is_a(file, str):
         return module is not None and module.partition(".")[0] in sys.stdlib_module_names
     return file.startswith((*_LIBRARIES, "<frozen ")) or _PACKAGES.search(file) is not None
 
 
 def _is_library_class(kind: type) -> bool:
-    if kind.__module__ == "builtins":  # which is also where code that is executed without a module puts its classes
+    if kind.__module__ == "builtins":  # code that runs without a module puts its classes there, too
         return not _is_made_by_a_statement(kind)
     module = sys.modules.get(kind.__module__)
     file = _attributes(module).get("__file__")
@@ -811,5 +811,5 @@ def _is_namespace(kind: type) -> bool:
 
 
 def _is_standard(kind: type) -> bool:
-    """Whether a class of a library is the standard one's, NumPy's or ours, so that its objects are left alone."""
+    """Return whether a class is of the standard library, NumPy or this package, so that its objects are left alone."""
     return kind.__module__.partition(".")[0] in {*sys.stdlib_module_names, "numpy", PACKAGE}

@@ -1,4 +1,4 @@
-"""A graph as one of ops that are one call of NumPy each, in the fewest and the quickest calls."""
+"""A graph rewritten to ops that are one call of NumPy each, with the fewest and the quickest calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import numpy_target
 
 
 def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Tensor, Any]) -> list[Tensor]:
-    """The same outputs by ops that are one call of NumPy each; equal ones once. What has a name or a note keeps it."""
+    """Return the outputs by ops that are one call of NumPy each, equal ones only once. Names and notes are kept."""
     ones: dict[Any, Tensor] = {}
     equal: dict[Any, Tensor] = {}
 
@@ -27,7 +27,7 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     def share(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in names for x in inputs if isinstance(x, Tensor))
         if constant and node.size <= LARGEST_CONSTANT:
-            return Tensor(node._value)  # computed now
+            return Tensor(node._value)  # computed before the program runs
         operands = [_identity(x, names) for x in inputs]
         assert node.op is not None
         if node.op.arithmetic == "sum" or node.op.arithmetic == "product":  # x + y is y + x
@@ -42,14 +42,14 @@ def lowered(outputs: Sequence[Tensor], names: dict[Tensor, str], *notes: dict[Te
     for change in (apply, share, contract):
         order = toposort(*outputs)
         needed = {x for x, by in readers_of(order).items() if len(by) > 1} | set(outputs) | set(names)
-        with np.errstate(all="ignore"):  # of the numbers traced, the user has been warned
+        with np.errstate(all="ignore"):  # the user has been warned of the numbers traced
             new = rewritten(order, change, names, *notes)
         outputs = [new[output] for output in outputs]
     return list(outputs)
 
 
 def _identity(x: Any, names: Mapping[Tensor, str]) -> Any:
-    """What two operands have in common if they are equal: numbers are so by value."""
+    """Return a key that equal operands share: numbers are equal by value, other tensors by identity."""
     if not isinstance(x, Tensor):
         return repr(x)
     number = x.op is None and x.shape == () and x not in names

@@ -1,6 +1,6 @@
-"""The NumPy target: how each op is computed by calls of NumPy, and which calls are the quickest.
+"""The NumPy target: how calls of NumPy compute each op, and which calls are the quickest.
 
-Nothing else in this room knows the names of ops.
+The rules that go by the name of an op are all here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..ops.matrices.contraction import contracted as product_of_matrices
 from ..ops.reduce.reductions import reduced_axes
 
 _LARGEST_POWER = 8  # a whole power up to this is a product, which is much faster
-_LONGEST_DOT = {"float64": 65536, "float32": 1024}  # terms that are added up without losing digits to the order
+_LONGEST_DOT = {"float64": 65536, "float32": 1024}  # the most terms whose order costs a sum no digits
 
-# NumPy's name of an op that is a ufunc, and so can write to a buffer.
+# The names in NumPy of ops that are ufuncs, which can write to a buffer.
 _UFUNCS = {
     name: getattr(np, name).__name__
     for name, op in OPS.items()
@@ -31,7 +31,7 @@ _UFUNCS = {
 IMPORTED = {"dot", "matmul", "vdot", *_UFUNCS.values()}
 _INFIX = {"add", "subtract", "multiply", "divide", "negative"}
 _REDUCTIONS = {"sum": "add", "max": "maximum", "min": "minimum"}
-# What only moves elements about is, or may be, a view.
+# Ops that only move elements, whose results are, or may be, views.
 _VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.variadic}
 
 
@@ -39,7 +39,7 @@ _VIEWS = {name for name, op in OPS.items() if op.kind == "shape" and not op.vari
 
 
 def written_out(node: Tensor, inputs: Sequence[Any]) -> Tensor | None:
-    """Return a node over new inputs by ops that are one call of NumPy each; None where it is one already."""
+    """Return a node over new inputs by ops that are one call of NumPy each, or None if it is one already."""
     assert node.op is not None
     if (total := _total_of_softmax(node)) is not None:
         return _softmax(inputs[0].inputs[0], total.params["axis"], _finite)
@@ -49,7 +49,7 @@ def written_out(node: Tensor, inputs: Sequence[Any]) -> Tensor | None:
 
 
 def _floating(inputs: Sequence[Any], node: Tensor) -> Sequence[Any]:
-    """The operands in the floating dtype of the result: −|z| of an unsigned integer is none."""
+    """Return the operands in the floating dtype of the result, since an unsigned integer has no −|z|."""
     assert node.op is not None
     if node.dtype.kind != "f" or node.op.kind not in ("elementwise", "reduction") or node.op.name == "mean":
         return inputs
@@ -57,13 +57,13 @@ def _floating(inputs: Sequence[Any], node: Tensor) -> Sequence[Any]:
 
 
 def _sigmoid(z: Tensor) -> Tensor:
-    """max(e^−|z|, ±1) / (1 + e^−|z|), which is e^z / (1 + e^z) for z < 0; what is NaN is so through the denominator."""
+    """Return max(e^−|z|, ±1) / (1 + e^−|z|), which is e^z / (1 + e^z) for z < 0. The denominator keeps NaN."""
     powers = _powers(z)
     return ops.fmax(powers, ops.copysign(1.0, z)) / (1.0 + powers)
 
 
 def _powers(z: Tensor) -> Tensor:
-    """e^−|z|"""
+    """Return e^−|z|."""
     return ops.exp(-ops.abs(z))
 
 
@@ -72,7 +72,7 @@ def _softplus(z: Tensor) -> Tensor:
 
 
 def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Tensor:
-    """log(1 + e^−|z|) + |z| (1 − y for z > 0, y for z < 0); an infinite z is made finite, lest it meet 0 as ∞ · 0."""
+    """Return log(1 + e^−|z|) + |z| (1 − y for z > 0, y for z < 0). An infinite z is made finite to avoid ∞ · 0."""
     rounding = ops.log1p(_powers(z))
     finite = ops.fmin(ops.abs(z), float(np.finfo(z.dtype).max))
     missed = finite * (0.5 + ops.copysign(1.0, z) * (0.5 - y))
@@ -83,7 +83,7 @@ def _log_loss_of_sigmoid(a: Tensor, y: Tensor, z: Tensor, reduction: str) -> Ten
 
 
 def _log_loss(a: Tensor, y: Tensor, reduction: str) -> Tensor:
-    """By the rule, for which 0 log 0 is 0."""
+    """Return the loss by the rule of the op, in which 0 log 0 is 0."""
     losses: Tensor = OPS["log_loss"].forward(ops, a, y, "none")
     if reduction == "none":
         return losses
@@ -109,7 +109,7 @@ def _within(x: Tensor, largest: float = sys.float_info.max) -> Tensor:
 
 
 def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    if not x.size or x.dtype not in REAL:  # whose elements NumPy adds up in a wider dtype
+    if not x.size or x.dtype not in REAL:  # NumPy adds these up in a wider dtype
         return ops.mean(x, axis=axis, keepdims=keepdims)
     total = ops.sum(x, axis=axis, keepdims=keepdims)
     return total / (x.size // total.size)
@@ -118,7 +118,7 @@ def _mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 def _pow(x: Any, y: Any) -> Tensor:
     if not isinstance(x, Tensor) or not isinstance(y, (int, float)) or x.dtype.kind == "b":
         return ops.pow(x, y)
-    if y == 0.5 and x.dtype.kind == "f":  # as by NumPy's operator
+    if y == 0.5 and x.dtype.kind == "f":  # as NumPy's operator does
         return ops.sqrt(x)
     if y not in range(2, _LARGEST_POWER + 1):
         return ops.pow(x, y)
@@ -148,32 +148,32 @@ def _logsumexp_derivative(x: Tensor, y: Tensor, axis: Any = None) -> Tensor:
 
 
 def _powers_below_top(x: Tensor, axis: Any) -> tuple[Tensor, Tensor]:
-    """e^(x − max x), and max x."""
+    """Return e^(x − max x), and max x."""
     top = ops.max(x, axis=axis, keepdims=True)
     return ops.exp(ops.difference(x, top)), top
 
 
 def _softmax_loss(z: Tensor, y: Tensor, axis: int) -> Tensor:
-    """log Σ exp(z − max z) − Σ y (z − max z), in parts that the softmax shares; finite, lest it meet 0 as ∞ · 0."""
+    """Return log Σ exp(z − max z) − Σ y (z − max z), in parts that the softmax shares, and without ∞ · 0."""
     top = ops.max(z, axis=axis, keepdims=True)
     below = z - top
     total = ops.log(ops.sum(ops.exp(below), axis=axis, keepdims=True))
     largest = float(np.finfo(np.result_type(below.dtype, np.float16)).max)
     products = ops.sum(y * ops.fmax(below, -largest), axis=axis, keepdims=True)
     losses = total - products
-    if y.op is None or y.op.name != "one_hot_along":  # which adds up to 1
+    if y.op is None or y.op.name != "one_hot_along":  # its labels add up to 1
         losses = losses + top * (1.0 - ops.sum(y, axis=axis, keepdims=True))
     return ops.reshape(losses, ops.sum(z, axis=axis).shape)
 
 
 def _finite(x: Tensor) -> Tensor:
-    """An infinite number as the largest, so that ∞ − ∞ does not arise."""
+    """Return an array with the largest number in place of ∞, to avoid ∞ − ∞."""
     largest = float(np.finfo(x.dtype).max)
     return ops.fmax(ops.fmin(x, largest), -largest)
 
 
 def _total_of_softmax(node: Tensor) -> Tensor | None:
-    """The log Σ exp(x) of a softmax that is written exp(x − log Σ exp(x)): they can share the powers."""
+    """Return log Σ exp(x) if a node is exp(x − log Σ exp(x)), a softmax that can share its powers, or else None."""
     match node:
         case Tensor(op=Op(name="exp"), inputs=(Tensor(op=Op(name="subtract"), inputs=(x, Tensor() as y)),)):
             total = y.inputs[0] if y.op is not None and y.op.name == "reshape" else y
@@ -236,7 +236,10 @@ LOWERED: Mapping[str, Any] = {
 
 
 def contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: dict[Any, Tensor]) -> Tensor | None:
-    """Σ x ∗ y as ⟨x, y⟩, Σ x along axes as a product with ones, a stack of matrices times one as one matrix."""
+    """Return Σ x ∗ y as ⟨x, y⟩, Σ x along axes as a product with ones, or a stack of matrices times one as one matrix.
+
+    The result is None for a node that stays as it is. Reshapes are merged.
+    """
     assert node.op is not None
     x = inputs[0]
     if node.op.name == "reshape":
@@ -250,7 +253,7 @@ def contracted(node: Tensor, inputs: Sequence[Any], needed: set[Tensor], ones: d
 
 
 def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor | None:
-    """The sum, but for its shape; `free` says that nothing else needs x."""
+    """Return the sum except for its shape, or None if it stays as it is. `free` means that nothing else needs x."""
     if free and x.dtype == node.dtype and axes == tuple(range(x.ndim - 2)) and (product := _of_stack(x)) is not None:
         return product
     count = x.size // max(node.size, 1)
@@ -267,7 +270,7 @@ def _sum(x: Tensor, axes: Sequence[int], node: Tensor, free: bool, ones: dict[An
 
 
 def _of_stack(x: Tensor) -> Tensor | None:
-    """Σ Aᵀ B over a stack of matrices as one product of what stands below each other."""
+    """Return Σ Aᵀ B over a stack of matrices as one product of the matrices below each other, or None."""
     if x.op is None or x.op.name != "matmul" or x.ndim < 3:
         return None
     left, right = x.inputs
@@ -280,7 +283,7 @@ def _of_stack(x: Tensor) -> Tensor | None:
 
 
 def _is_turned(x: Tensor) -> bool:
-    """Whether it may lie in memory otherwise than row by row, so that reshaping would copy it."""
+    """Return whether an array may not lie in memory row by row, so that reshaping would copy it."""
     return x.op is not None and x.op.name in ("permute_dims", "matrix_transpose", "broadcast_to", "getitem")
 
 
@@ -289,7 +292,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _matrix(x: Tensor, height: int, width: int) -> Tensor:
-    """Of one of height and width, the other being −1."""
+    """Return an array as a matrix, of which either the height or the width is given, and the other is −1."""
     return _shaped(x, (x.size // width, width) if height < 0 else (height, x.size // height))
 
 
@@ -300,7 +303,7 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _dot(x: Tensor, free: bool, ones: dict[Any, Tensor]) -> Tensor:
-    """The sum of all elements."""
+    """Return the sum of all elements."""
     name = x.op.name if x.op is not None and free else None
     if name == "square":
         return ops.vdot(*x.inputs, *x.inputs)
@@ -319,11 +322,11 @@ def _ones(shape: tuple[int, ...], dtype: np.dtype[Any], made: dict[Any, Tensor])
 
 
 def call(node: Tensor, operands: list[str]) -> str | Callable[[str | None], str] | None:
-    """Return the call that computes a node, or a function of where it writes; None for what has a template."""
+    """Return the call that computes a node, a function from a buffer to the call, or None for ops with a template."""
     assert node.op is not None
     name = node.op.name
     number = node.shape == () and name in _INFIX and node.dtype.kind == "f"
-    by_operator = name == "pow" and node.shape != ()  # which of booleans is another for arrays than for numbers
+    by_operator = name == "pow" and node.shape != ()  # for booleans, it differs between arrays and numbers
     if name in _UFUNCS and node.dtype.kind in "iu" and not by_operator:
         return f"np.{_UFUNCS[name]}({', '.join(operands)})"
     if name in _UFUNCS and node.dtype.kind in "fb" and not number:
@@ -331,9 +334,9 @@ def call(node: Tensor, operands: list[str]) -> str | Callable[[str | None], str]
             if node.inputs[0].dtype.kind == "f":  # type: ignore[union-attr]
                 operands[1] = str(int(node.inputs[1]))
         return _with_out(_UFUNCS[name], operands)
-    if name == "where":  # with its numbers as floating ones
+    if name == "where":  # its numbers are written as floats
         return f"np.where({', '.join(operands)})"
-    if name == "matmul":  # dot has less to set up, and is the same but for stacks of matrices
+    if name == "matmul":  # dot has less to set up, and differs only for stacks of matrices
         plain = node.dtype.kind == "f" and all(x.ndim <= 2 and x.dtype == node.dtype for x in tensors(node))
         return _with_out("dot" if plain else "matmul", operands)
     if name == "vdot" and all(isinstance(x, Tensor) for x in node.inputs):
@@ -350,23 +353,23 @@ def tensors(node: Tensor) -> list[Tensor]:
 
 
 def _with_out(function: str, operands: Sequence[str]) -> Callable[[str | None], str]:
-    by_name = "out=" if function in ("maximum", "minimum") else ""  # by position is deprecated for these
+    by_name = "out=" if function in ("maximum", "minimum") else ""  # out by position is deprecated for these
     return lambda out: f"{function}({', '.join([*operands, by_name + out] if out else operands)})"
 
 
 def in_place(node: Tensor) -> bool:
-    """Whether the result may go where an operand was: elementwise, if that is not read transposed or repeated."""
+    """Return whether the result may overwrite an operand: elementwise, if none is read transposed or repeated."""
     views = [x for x in tensors(node) if x.op is not None and is_view(x)]
     return node.op is not None and node.op.name in _UFUNCS and all(x.op.name == "reshape" for x in views)  # type: ignore[union-attr]
 
 
 def is_conversion(node: Tensor) -> bool:
-    """Whether a node is its input in another dtype, and so may be the input itself."""
+    """Return whether a node is its input in another dtype, and so may be the input itself."""
     return node.op is not None and node.op.source is OPS["astype"].source
 
 
 def is_put_in_slice(node: Tensor) -> bool:
-    """Return whether a node is an array of zeros but for a slice."""
+    """Return whether a node is an array that is 0 outside a slice."""
     return node.op is not None and node.op.name == "scatter_add" and len(node.inputs) == 1
 
 

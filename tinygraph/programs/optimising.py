@@ -1,9 +1,9 @@
-"""A recorded graph as a shorter one of the same values: for programs.
+"""Recorded graphs as shorter ones of the same values, for programs.
 
-Each node that several read, or that has a name, is cut out, read as a term over the ones before it, and written again
-in its shortest form. What would give other numbers than the graph itself, on the values that it was recorded with, is
-left as it was. So is what would no longer depend on one of its numbers, as x − x does: of infinity it is NaN. And so is
-what decides where a function jumps, which rounding must not move.
+Each node that has a name or several readers is cut out, read as a term over those before it, and written again in its
+shortest form. A node stays as it was if the new form would give other numbers than the graph itself, on the values that
+it was recorded with. It also stays if the new form would not depend on one of its numbers: x − x becomes 0, but is NaN
+for infinity. Nodes that decide where a function jumps stay too, since rounding must not move the jumps.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from ..graph.replaying import replay
 from ..graph.tensor import Tensor
 from ..graph.walking import readers_of
 
-_MOST_OPERATIONS = 60  # that are simplified as one
-_FEWEST_OPERATIONS = 8  # a number of more has a name where several read it
+_MOST_OPERATIONS = 60  # the most that are simplified as one term
+_FEWEST_OPERATIONS = 8  # a scalar of more has a name if several nodes read it
 
-# What sums in another order may differ by: a part of each element, and of the largest where terms cancel.
+# By how much sums in another order may differ: a part of each element, and of the largest where terms cancel.
 _CLOSE = {np.dtype(np.float64): (1e-12, 1e-15), np.dtype(np.float32): (1e-5, 1e-6)}
 
 
 def optimised(
     outputs: Sequence[Tensor], names: dict[Tensor, str], collapsed: dict[str, tuple[int, int]] | None = None
 ) -> list[Tensor]:
-    """The outputs anew, from the same leaves.
+    """Return new outputs over the same leaves.
 
-    `names` has the names of leaves that are inputs, others being constants, and of nodes; it gets those of new nodes.
-    `collapsed` gets the names of those that have become shorter: how many operations they were, and are.
+    `names` has the names of nodes and of the leaves that are inputs; other leaves are constants. It gets the names of
+    new nodes. `collapsed` gets, by name, the numbers of operations of shortened nodes before and after.
     """
     order = toposort(*outputs)
     readers = readers_of(order)
@@ -66,7 +66,7 @@ def optimised(
             continue
         sizes[node] = 1 + sum(sizes.get(x, 0) for x in node.inputs)
         large = sizes[node] > _MOST_OPERATIONS
-        # within an elementwise expression the name of a gradient is no reason to cut: da goes into dz
+        # within an elementwise expression, the name of a gradient is not a reason to cut: da goes into dz
         own = node in names and (not node.site.anonymous or node.op.kind in ("contraction", "reduction"))
         reading = readers.get(node, ())
         if not (len(reading) > 1 or own or node in results or large or any(_jumps(x) for x in reading)):
@@ -78,7 +78,7 @@ def optimised(
             before = sum(x not in reader.atoms and not _is_cast(x) for x in _region(node, reader))
             if term.operations < before:
                 collapsed[names[node]] = (before, term.operations)
-        if graph is None:  # as it stands, over what is known
+        if graph is None:  # as it stands, over the known graphs
             made[node] = graph = _rebuilt(node, reader)
             term = symbol(graph)
         if node in results:
@@ -105,33 +105,33 @@ def _jumps(node: Tensor) -> bool:
 
 
 def _region(node: Tensor, reader: Reader) -> list[Tensor]:
-    """A node and what it is computed from, up to what is known."""
+    """Return a node and the nodes that it is computed from, up to those that are known."""
     return toposort(node, stop=reader.atoms)
 
 
 def _is_copy(x: Tensor) -> bool:
-    """Whether a node is another one anew, as a variable of a transform is."""
+    """Return whether a node is a copy of another, as a variable of a transform is."""
     return x.op is not None and x.op.arithmetic == "conversion" and x.dtype == x.inputs[0].dtype  # type: ignore[union-attr]
 
 
 def _is_cast(x: Tensor) -> bool:
-    """Whether a node is nothing that anyone computes: a leaf, or one that stands for another."""
+    """Return whether a node does not count as an operation: a leaf, a conversion, or a copy."""
     return x.op is None or x.op.arithmetic == "conversion"
 
 
 def _is_simple(term: Sum) -> bool:
-    """Whether a term can do without a name: 1 − A, which may cancel where it is read, and is computed once anyway."""
+    """Return whether a term needs no name: 1 − A may cancel where it is read, and is computed only once anyway."""
     bases = (base for product in term.products for base, _ in product.powers)
     return term.operations <= 1 and all(isinstance(base, Symbol) for base in bases)
 
 
 def _spread(term: Sum) -> Sum:
-    """A term with its numbers where they take the fewest multiplications.
+    """Return a term with its numbers where they take the fewest multiplications.
 
     That is X − (1/m) Σ X, not (1/m) (m X − Σ X), but (1/m) (A − Y), not (1/m) A − (1/m) Y.
     """
     spread = added(map(_spread_product, term.products))
-    if not term.parts <= spread.parts:  # some cancel that may be NaN
+    if not term.parts <= spread.parts:  # parts that may be NaN would cancel
         return term
     if len(spread.products) > 1:
         gathered = as_product(spread, Product(common_factor(spread).coefficient, ()))
@@ -144,7 +144,7 @@ def _spread(term: Sum) -> Sum:
 def _spread_product(product: Product) -> Sum:
     spread = Product(product.coefficient, ())
     for base, exponent in product.powers:
-        spread = spread.times(Product(Fraction(1), ((_spread_base(base), exponent),)))  # which may be there already
+        spread = spread.times(Product(Fraction(1), ((_spread_base(base), exponent),)))  # it may be there already
     for base, exponent in spread.powers:
         if isinstance(base, Sum) and exponent == 1 and spread.coefficient != 1:
             multiple = Sum(tuple(Product(p.coefficient * spread.coefficient, p.powers) for p in base.products))
@@ -163,12 +163,12 @@ def _spread_base(base: Base) -> Base:
 
 
 def _multiplied(term: Sum) -> int:
-    """How many elements of a sum are multiplied by numbers."""
+    """Return how many elements of a sum are multiplied by numbers."""
     return sum(math.prod(p.shape) for p in term.products if abs(p.coefficient) != 1)
 
 
 def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str], computed: Computed) -> Tensor | None:
-    """A term as a graph; None where its numbers are not those of the node."""
+    """Return a term as a graph, or None if its numbers are not those of the node."""
     with np.errstate(all="ignore"):
         graph = written(term, computed)
         if not isinstance(graph, Tensor):
@@ -190,7 +190,7 @@ def _written(term: Sum, node: Tensor, given: Mapping[Tensor, str], computed: Com
 
 
 def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) -> Tensor:
-    """A graph whose numbers do not widen it."""
+    """Return a graph with its floating constants in a narrower dtype, so that they do not widen it."""
 
     def change(node: Tensor, inputs: Sequence[Any]) -> Tensor:
         constant = all(x.op is None and x not in given for x in inputs if isinstance(x, Tensor))
@@ -201,14 +201,14 @@ def _narrowed(graph: Tensor, dtype: np.dtype[Any], given: Mapping[Tensor, str]) 
 
 
 def _rebuilt(node: Tensor, reader: Reader) -> Tensor:
-    """The node as it was recorded, over the new graphs of what is known."""
+    """Return the node as it was recorded, over the new graphs of the known nodes."""
     order = _region(node, reader)
     known = {x: _full(written(reader.atoms[x], reader.computed), x) for x in order if x in reader.atoms}
     return replay(order, lambda x, inputs: inputs[0] if _is_copy(x) else over(x, inputs), known)[node]  # type: ignore[no-any-return]
 
 
 def _full(graph: Any, node: Tensor) -> Tensor:
-    """A graph at the shape and dtype of the node that it stands for."""
+    """Return a graph at the shape and dtype of the node that it stands for."""
     graph = graph if isinstance(graph, Tensor) else Tensor(np.asarray(graph, node.dtype))
     if graph.dtype != node.dtype:
         graph = APPLY["astype"](graph, node.dtype)

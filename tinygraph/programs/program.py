@@ -29,16 +29,16 @@ from .numpy_target import IMPORTED, in_place, is_conversion, is_put_in_slice, is
 
 @dataclass(eq=False)
 class Storage:
-    """A stretch of memory: a buffer of the program, or None where each call makes it anew."""
+    """A piece of memory: a buffer of the program, or, if `buffer` is None, memory that each call allocates."""
 
     last_use: int = -1
     buffer: int | None = None
 
 
 class Program:
-    """Source of a function of the inputs, and the buffers that it needs.
+    """The source of a function of the inputs, and the buffers that it needs.
 
-    What has a name comes in the order of recording, each after what only it needs, under a comment that says it.
+    Named nodes come in the order of recording, each after the nodes that only it needs, under a comment on it.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Program:
         self.lines = list(self._lines(names, comments))
 
     def _scheduled(self, names: Mapping[Tensor, str]) -> list[Tensor]:
-        """An order in which each named node comes right after what it needs."""
+        """Return an order in which each named node comes right after the nodes that it needs."""
         order: dict[Tensor, None] = dict.fromkeys(self.inputs)
         for root in [*(node for node in toposort(*self.outputs) if node in names), *self.outputs]:
             order |= dict.fromkeys(node for node in toposort(root, stop=order) if node not in order)
@@ -89,7 +89,7 @@ class Program:
             if node in inline:
                 continue
             mine = storage[node][0]
-            read = dict.fromkeys(store for x in tensors(node) for store in storage[x])  # a and aᵀ are one
+            read = dict.fromkeys(store for x in tensors(node) for store in storage[x])  # a and aᵀ share one
             dying = [store for store in read if store not in storage[node] and store.last_use == i]
             if node in self._added:
                 group += self._add_to_slice(node, names.get(node))
@@ -112,7 +112,7 @@ class Program:
                     free.setdefault(self.buffers[store.buffer], []).append(store.buffer)
 
     def _storages(self, position: Mapping[Tensor, int]) -> dict[Tensor, list[Storage]]:
-        """Where each value may lie, and until when that is read. Outputs are never given back."""
+        """Return the memory in which each value may lie, with its last use. That of outputs is never reused."""
         inline = {part for _, part in self._added.values()}
         storage: dict[Tensor, list[Storage]] = {}
         for node in self.order:
@@ -132,7 +132,7 @@ class Program:
         return storage
 
     def _out(self, node: Tensor, mine: Storage, dying: Sequence[Storage], free: dict[Any, list[int]]) -> str | None:
-        """Where a call writes: a donated argument, a buffer whose reader is done, another buffer, or nowhere yet."""
+        """Return where a call writes: a donated argument, a buffer that is not read after it, another one, or None."""
         if node.shape == ():
             return None
         key = (node.shape, node.dtype)
@@ -156,7 +156,7 @@ class Program:
         return f"_{mine.buffer}"
 
     def _into_slice(self, node: Tensor) -> tuple[Tensor, Tensor] | None:
-        """For a sum of an array that nothing else reads and of one that is 0 but in a slice: both."""
+        """Return the parts of a sum if the second is 0 outside a slice and nothing else reads them, or else None."""
         if node.op is None or node.op.arithmetic != "sum" or node.shape == ():
             return None
         parts = tensors(node)
@@ -185,7 +185,7 @@ class Program:
         yield f"{name}[{subscript(node)}] = {self._operand(node.inputs[0], node.dtype)}"
 
     def _call(self, node: Tensor) -> str | Callable[[str | None], str]:
-        """The call; if it can write to a buffer, given where it does."""
+        """Return the call of a node, or, if it can write to a buffer, a function from the buffer to the call."""
         assert node.op is not None
         floats = next((x.dtype for x in tensors(node) if x.dtype.kind == "f"), node.dtype)
         operands = [self._operand(x, floats) for x in node.inputs]
@@ -193,7 +193,7 @@ class Program:
         return expression(node, self._names) if made is None else made
 
     def _operand(self, x: Any, dtype: np.dtype[Any]) -> str:
-        """A number is an array without axes, which costs a call less than a Python number."""
+        """Return an operand. A number is an array without axes, which costs a call less than a Python number."""
         if isinstance(x, Tensor) and not (x.op is None and x.shape == () and x not in self.inputs_set):
             return self._names[x]
         if isinstance(x, Tensor):
@@ -223,7 +223,7 @@ class Program:
         self._taken.add(wanted)
 
     def _results(self) -> Iterator[str]:
-        """What is returned: arrays of the caller's own."""
+        """Yield the results, copied where the caller would not be the only one to hold their memory."""
         outside = (node for node in self.order if node.op is None or is_foreign(node.op))
         seen = {self._storage[node][0] for node in outside}
         for output in self.outputs:
@@ -233,7 +233,7 @@ class Program:
             seen |= memory
 
     def source(self, name: str) -> str:
-        """The program as a module: imports, buffers, the function."""
+        """Return the program as a module: imports, constants, buffers and the function."""
         called = set(re.findall(r"\b\w+(?=\(|\.reduce\()", "\n".join(self.lines)))
         used = sorted(called & IMPORTED)
         body = [f"    {line}" for line in self.lines]
@@ -258,7 +258,7 @@ class Program:
 
 
 def _spelled(value: Any, count: int) -> str:
-    """A number as part of a name: 0p5 for 0.5; where that is long, a running number."""
+    """Return a number as part of a name, such as 0p5 for 0.5, or a running number if that is long."""
     text = re.sub(r"\.0$", "", repr(value)).replace(".", "p").replace("-", "m").replace("+", "")
     return text if len(text) < 8 else f"_{count}"
 
@@ -272,21 +272,21 @@ def _finite(text: str) -> str:
 
 
 def _maybe_returned(node: Tensor) -> Iterator[Tensor]:
-    """The inputs in whose memory an op may leave its result: those in which it did, and for a foreign op all."""
+    """Yield the inputs whose memory a result may share: those where it did, and for a foreign op all of them."""
     for x, read in zip(node.inputs, node._args, strict=node.op is not None):
         if isinstance(x, Tensor) and (is_foreign(node.op) or np.may_share_memory(read, node._value)):  # type: ignore[arg-type]
             yield x
 
 
 def _is_writable(node: Tensor) -> bool:
-    """Whether what computes a node gives an array that can be written to, in which each number stands for itself."""
+    """Return whether a node is computed as a writable array whose elements do not share memory."""
     while node.op is not None and is_view(node):
-        if node.shape and not node._value.flags.writeable:  # as that of broadcast_to, and of diagonal
+        if node.shape and not node._value.flags.writeable:  # as in broadcast_to and diagonal
             return False
         node = node.inputs[0]  # type: ignore[assignment]
     return node.shape == () or node._value.flags.writeable
 
 
 def identifier(name: str, taken: set[str]) -> str:
-    """A name that Python, NumPy's functions and those taken leave free."""
+    """Return a name like the given one that is not taken by Python, by NumPy's functions, or in `taken`."""
     return numpy_source.identifier(name, {*IMPORTED, "np", *taken}, private=r"_(c\w*|ones_\w*|\d+)|constant\d+")

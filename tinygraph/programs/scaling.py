@@ -1,7 +1,8 @@
 """Numbers that multiply arrays, moved to where the arrays are small.
 
-In a training step every update is p − c dp, and each dp is linear in the gradient of the loss's input: c goes there, in
-place of one pass over every parameter. And where one op makes a large array small, its number waits for the result.
+In a training step, every update is p − c dp, and each dp is linear in the gradient of the loss's input. That gradient
+is multiplied by c, in place of one pass over every parameter. If an op makes a large array small, the number of the
+array multiplies the result instead.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from ..graph.node import toposort
 from ..graph.records import Op
 from ..graph.tensor import Tensor
 
-_CALL = 1000  # what a call costs beside its elements, in elements
-_SMALLEST, _LARGEST = 1e-12, 1e12  # numbers beyond could lead out of the range of floating numbers
+_CALL = 1000  # the fixed cost of a call, in elements
+_SMALLEST, _LARGEST = 1e-12, 1e12  # numbers beyond these could overflow or underflow
 
 
 def scaled(
     outputs: Sequence[Tensor], given: set[Tensor], names: dict[Tensor, str]
 ) -> tuple[list[Tensor], dict[Tensor, float], dict[Tensor, float]]:
-    """The outputs with such numbers moved; what is `given` is no constant.
+    """Return the outputs with such numbers moved. Leaves that are `given` are not constants.
 
-    Then the numbers that nodes have got in them, and those that they have lost to what reads them.
+    Also return the factors that were moved into nodes, and the factors that nodes have left to their readers.
     """
     within: dict[Tensor, float] = {}
     later: dict[Tensor, float] = {}
@@ -46,7 +47,7 @@ def scaled(
     moved = _sinking(toposort(*outputs), set(outputs), given)
     bare = {product for product, (_, array, _) in moved.items() if product in names and array not in names}
     new = change(functools.partial(_sunk, moved))
-    later |= {new[product]: moved[product][0] for product in bare}  # the array has the name of the product now
+    later |= {new[product]: moved[product][0] for product in bare}  # the array has got the name of the product
     gather()
     for number in _products(toposort(*outputs), given):
         order = toposort(*outputs)
@@ -63,7 +64,7 @@ def scaled(
 def _sinking(
     order: Sequence[Tensor], results: set[Tensor], given: set[Tensor]
 ) -> dict[Tensor, tuple[float, Tensor, Tensor]]:
-    """Products of a large array that one op reads, with their number, the array, and the small result to multiply."""
+    """Return products of a large array with one reader: their number, the array, and the small result to multiply."""
     readers = _readers(order)
     found = {}
     for number, products in _products(order, given).items():
@@ -92,7 +93,7 @@ def _sunk(moved: Mapping[Tensor, tuple[float, Tensor, Tensor]], node: Tensor, in
 
 
 def _moving(number: float, products: Mapping[Tensor, Tensor], sources: set[Tensor], carrying: set[Tensor]) -> Change:
-    """Those that read a source read its product with the number, and the products are what had been multiplied."""
+    """Return a change by which readers of a source read it times the number, and a product becomes its array."""
     times: dict[Any, Tensor] = {}
 
     def change(node: Tensor, inputs: Sequence[Any]) -> Tensor:
@@ -110,7 +111,7 @@ def _moving(number: float, products: Mapping[Tensor, Tensor], sources: set[Tenso
 
 
 def _gathered(given: set[Tensor], exact: set[Tensor], node: Tensor, inputs: Sequence[Any]) -> Tensor:
-    """The numbers that an array is multiplied by as one; also that of a mean."""
+    """Return a node in which the numbers that multiply an array are one, including that of a mean."""
     assert node.op is not None
     if node.shape == () and all(not isinstance(x, Tensor) or _is_number(x, given) for x in inputs):
         return Tensor(node._value)
@@ -126,7 +127,7 @@ def _gathered(given: set[Tensor], exact: set[Tensor], node: Tensor, inputs: Sequ
 
 
 def _number_and_array(node: Tensor, inputs: Sequence[Any], given: set[Tensor]) -> tuple[float, Tensor] | None:
-    """What a product consists of, if it is that of a number and a real array."""
+    """Return the factors of a product if they are a number and a real array, or else None."""
     numbers = [x for x in inputs if isinstance(x, float) or _is_number(x, given)]
     arrays = [x for x in inputs if isinstance(x, Tensor) and not _is_number(x, given)]
     if len(numbers) != 1 or len(arrays) != 1:
@@ -147,7 +148,7 @@ def _is_number(x: Any, given: set[Tensor]) -> bool:
 
 
 def _products(order: Sequence[Tensor], given: set[Tensor]) -> dict[float, dict[Tensor, Tensor]]:
-    """For each number its products with an array, and that array."""
+    """Return, for each number, its products with an array, and the array of each product."""
     found: dict[float, dict[Tensor, Tensor]] = {}
     exact = before_jumps(order)
     for node in order:
@@ -161,9 +162,10 @@ def _products(order: Sequence[Tensor], given: set[Tensor]) -> dict[float, dict[T
 def _carriers(
     order: Sequence[Tensor], results: set[Tensor], products: Mapping[Tensor, Tensor]
 ) -> tuple[set[Tensor], set[Tensor]]:
-    """The nodes to multiply so that all the products are multiplied, and those that are so then through their inputs.
+    """Return the nodes to multiply so that all products are, and the nodes that are then multiplied through inputs.
 
-    A node may have it if all that reads it is one of the products, or is linear in it and may have it too.
+    Both sets are empty if that is impossible. A node may contain the number if each of its readers is one of the
+    products, or is linear in the node and may contain the number too.
     """
     readers = _readers(order)
     able: set[Tensor] = set()
@@ -193,7 +195,7 @@ def _carriers(
 
 
 def _readers(order: Sequence[Tensor]) -> dict[Any, list[Tensor]]:
-    """For each node those that read it, as often as they do."""
+    """Return the readers of each node, each as often as it reads the node."""
     readers: dict[Any, list[Tensor]] = {}
     for node in order:
         for x in node.inputs:

@@ -1,4 +1,4 @@
-"""What a function of arrays computes, as a graph: it is called with tensors, twice, to see that it does the same."""
+"""The graph of a function of arrays, which is called with tensors, twice, to check that it does the same."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ class Trace:
     results: Structure
     """How the results are nested."""
     names: dict[Tensor, str]
-    """The names of given and captured leaves, and of what was computed."""
+    """The names of given and captured leaves, and of computed nodes."""
     recorded: int
-    """How many operations there are."""
+    """The number of operations."""
 
 
 def traced(
     function: Callable[..., Any], name: str, parameters: Sequence[str], arrays: Sequence[Any], structure: Structure
 ) -> Trace:
-    """A call of `function`, which the user calls `name`, with arguments of these leaves.
+    """Return the graph of a call of `function`, which the user calls `name`, with arguments of these leaves.
 
-    Raises `UnsupportedError` where it does not do the same again, or uses what was computed outside.
+    Raises `UnsupportedError` if a second call does not do the same, or if the function uses a tensor that was computed
+    outside, and `DTypeError` if it computes long doubles.
     """
     names, numbered = zip(*_leaf_names(structure, parameters), strict=True) if arrays else ((), ())
     given = [Tensor(array, name=text) for array, text in zip(arrays, names, strict=True)]
@@ -55,12 +56,12 @@ def traced(
     _rename([x for x, number in zip(given, numbered, strict=True) if number], outputs, {*parameters, *names})
     for x, same in zip(given, again, strict=True):
         same.name = x._name
-    given = again  # its own, so that what the first call has kept is not taken for part of the second
+    given = again  # new leaves: nodes that the first call has kept must not count as part of the second
     outputs, results = _called(function, name, structure, given)
     if not _is_same(first, _form(outputs, given, born)):
         raise UnsupportedError(
-            f"{name} computes something else from the same arguments when it is called again, as with random numbers;"
-            " a program would repeat those of the first call. Draw them outside and give them as an argument"
+            f"{name} computes something else from the same arguments when it is called again, as with random numbers."
+            " A program would repeat those of the first call: draw them outside and give them as an argument"
         )
     nodes = [x if isinstance(x, Tensor) else Tensor(x) for x in outputs]
     order = toposort(*nodes)
@@ -69,13 +70,13 @@ def traced(
         if x.op is not None:
             raise UnsupportedError(
                 f"{name} uses {describe(x)}, which was computed outside ({x.site.where}): give it as an argument,"
-                " or take x.detach() before"
+                " or detach it first, with x.detach()"
             )
     for x in order:
         if x.dtype.char == "g":
             raise DTypeError(
-                f"{name} computes {describe(x)} in {x.dtype}, which is another on each machine, and no program is made"
-                f" for ({x.site.where}); convert it, as with astype(np.float64)"
+                f"{name} computes {describe(x)} in {x.dtype}, whose width differs between machines, so no program is"
+                f" made for it ({x.site.where}); convert it, as with astype(np.float64)"
             )
     arguments = set(given)
     named = names_of(order) | {x: str(x.name) for x in given}
@@ -88,7 +89,7 @@ def traced(
 def _called(
     function: Callable[..., Any], name: str, structure: Structure, given: Sequence[Tensor]
 ) -> tuple[list[Any], Structure]:
-    """The leaves of the results, and how they are nested."""
+    """Return the leaves of the results, and how they are nested. Raises `UnsupportedError` for other results."""
     trace = Nested(tracing=True)
     for x in given:
         x._calls = (trace,)
@@ -108,12 +109,12 @@ def _called(
 
 
 def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str | None]) -> None:
-    """Items of lists get the name that they have where they are first used: W1 after ``W1, b1 = layer``."""
+    """Give items of lists the name that they have where they are first used: W1 after ``W1, b1 = layer``."""
     readers = readers_of(toposort(*(x for x in outputs if isinstance(x, Tensor))))
     used: dict[str, list[Tensor]] = {}
     for leaf in numbered:
         x, reading = leaf, readers.get(leaf, [])
-        while reading and reading[0].site.anonymous and len(reading[0].inputs) == 1:  # by value_and_grad
+        while reading and reading[0].site.anonymous and len(reading[0].inputs) == 1:  # a copy by value_and_grad
             x, reading = reading[0], readers.get(reading[0], [])
         if (name := first_operand(x, reading)) is not None:
             used.setdefault(name, []).append(leaf)
@@ -123,7 +124,7 @@ def _rename(numbered: Sequence[Tensor], outputs: Sequence[Any], taken: set[str |
 
 
 def _form(outputs: Sequence[Any], given: Sequence[Tensor], born: int) -> list[Any]:
-    """What two calls with the same arguments have in common: ops, wiring, parameters, and the values of constants."""
+    """Return what is equal for two calls that do the same: ops, wiring, parameters, and the values of constants."""
     order = toposort(*(x for x in outputs if isinstance(x, Tensor)))
     place = {x: i for i, x in enumerate(order)}
     argument = {x: i for i, x in enumerate(given)}
@@ -138,7 +139,7 @@ def _form(outputs: Sequence[Any], given: Sequence[Tensor], born: int) -> list[An
 
 
 def _is_same(first: Sequence[Any], again: Sequence[Any]) -> bool:
-    """Whether two calls did the same; NaN is the same as NaN."""
+    """Return whether two calls did the same. NaN counts as equal to NaN."""
     for one, other in itertools.zip_longest(first, again):
         if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
             if not np.array_equal(one, other, equal_nan=one.dtype.kind == other.dtype.kind == "f"):
@@ -149,7 +150,7 @@ def _is_same(first: Sequence[Any], again: Sequence[Any]) -> bool:
 
 
 def _leaf_names(structure: Structure, parameters: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Names of the leaves of the arguments, the last key or the parameter's name; and whether they end in a number."""
+    """Yield the name of each leaf of the arguments, its last key or its parameter, and whether it ends in a number."""
     args, kwargs = structure.children
     for i, child in enumerate(args.children):
         named = i < len(parameters)
