@@ -289,7 +289,7 @@ ADVICE = {  # a mistake, what is said to do, and what comes of doing it
     "a change": (lambda: changed(False), "compute it again before differentiating", lambda: changed(True)),
     "backward in a program": (
         lambda: tg.compile(lambda x: tg.sum(x).backward())(np.ones(2)),
-        "take gradients or grad",
+        "use gradients or grad",
         lambda: tg.compile(lambda x: tg.gradients(tg.sum(x), x) + tg.grad(tg.sum)(x))(np.ones(2)),
     ),
     "detach in a program": (
@@ -349,7 +349,7 @@ ADVICE = {  # a mistake, what is said to do, and what comes of doing it
     ),
     "several results": (
         lambda: tg.grad(tg.exp)(np.ones(2)),
-        "for more results there is tg.jacobian",
+        "for several results use tg.jacobian",
         lambda: tg.jacobian(tg.exp)(np.ones(2)),
     ),
     "a pair": (
@@ -359,7 +359,7 @@ ADVICE = {  # a mistake, what is said to do, and what comes of doing it
     ),
     "a constant": (
         lambda: tg.grad(lambda x: 3.0)(1.0),
-        "a constant is a tg.Tensor",
+        "make a constant with tg.Tensor",
         lambda: tg.grad(lambda x: tg.Tensor(3.0))(1.0),
     ),
     "no tuple": (

@@ -191,7 +191,7 @@ def test_a_probability_from_outside_is_not_counted_twice():
     def loss(y):
         return tg.log_loss(a, y)
 
-    with pytest.raises(tg.GraphError, match="loss uses a from outside, and reads its logit: give loss a"):
+    with pytest.raises(tg.GraphError, match="loss uses a from outside, and reads its logit: make it an argument"):
         tg.checkpoint(loss)(np.array([1.0, 0.0]))
     tg.checkpoint(tg.log_loss)(a, np.array([1.0, 0.0])).backward()
     np.testing.assert_allclose(z.grad, (a.data - [1.0, 0.0]) / 2)

@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_gradient_function_is_said_in_its_names(gradient, e
 
 
 def test_a_function_that_returns_no_pair():
-    with pytest.raises(tg.ArgumentError, match="<lambda> returns a pair: its value, and a function"):
+    with pytest.raises(tg.ArgumentError, match="<lambda> must return a pair: its value, and a function"):
         tg.custom_gradient(lambda x: x * 2.0)(tg.parameter(1.0))
 
 

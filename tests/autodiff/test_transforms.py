@@ -74,7 +74,7 @@ def test_what_has_no_gradient_says_so():
     def f(x):
         return x * 2
 
-    with pytest.raises(tg.ArgumentError, match=r"f returned shape \(2,\); a gradient is that of a scalar"):
+    with pytest.raises(tg.ArgumentError, match=r"f returned shape \(2,\); only a scalar has a gradient"):
         tg.grad(f)(np.ones(2))
     with pytest.raises(tg.ArgumentError, match="returned a float"):
         tg.grad(lambda x: 1.0)(1.0)
@@ -101,7 +101,7 @@ def test_arguments_are_chosen_by_position():
         tg.grad(f, argnums=(0, -2))(x, y, power=2)
     with pytest.raises(tg.ArgumentError, match="no argument"):
         tg.grad(f, argnums=())(x, y, power=2)
-    with pytest.raises(tg.ArgumentError, match=r"was called with 1 by position; an argument by keyword is passed on"):
+    with pytest.raises(tg.ArgumentError, match=r"was called with 1 by position; arguments by keyword are passed on"):
         tg.grad(f, argnums=1)(x, y=y, power=2)
 
 
@@ -122,7 +122,7 @@ def test_what_is_beside_is_passed_on():
     np.testing.assert_array_equal(vjp_fn(1.0)[0], 2 * x)
     value, tangent, aux = tg.jvp(f, (x,), (x,), has_aux=True)
     assert (value, tangent) == (5.0, 10.0)
-    with pytest.raises(tg.ArgumentError, match="has_aux=True <lambda> returns a pair"):
+    with pytest.raises(tg.ArgumentError, match="has_aux=True <lambda> must return a pair"):
         tg.grad(lambda x: tg.sum(x), has_aux=True)(x)
     with pytest.raises(tg.ArgumentError, match=r"returned a tuple.*has_aux=True"):
         tg.grad(f)(x)
@@ -232,7 +232,7 @@ def test_what_does_not_fit_says_so(point):
         tg.jvp(nested, point[1], point[1])
     with pytest.raises(tg.ArgumentError, match=r"tangents for nested\[0\] is a dict with the keys 'W' where a dict"):
         tg.jvp(nested, point, ({"W": point[0]["W"]}, point[1]))
-    with pytest.raises(tg.ShapeError, match=r"that of p\['unused'\] has shape \(3,\), and p\['unused'\] has \(2,\)"):
+    with pytest.raises(tg.ShapeError, match=r"one for p\['unused'\] has shape \(3,\), but p\['unused'\] has \(2,\)"):
         tg.jvp(nested, point, ({"W": point[0]["W"], "unused": np.ones(3)}, point[1]))
     _, vjp_fn = tg.vjp(nested, *point)
     with pytest.raises(tg.ArgumentError, match="cotangent for nested is of type float where a dict"):
@@ -284,7 +284,7 @@ def test_elementwise_grad_accuses_nothing_of_an_overflow():
 
 @pytest.mark.parametrize("f", [lambda x: x / tg.sum(x), lambda x: x[::-1] * x, lambda x: np.ones((3, 3)) @ x])
 def test_no_silent_sum_over_other_elements(f, rng):
-    with pytest.raises(tg.ArgumentError, match=r"is not elementwise: the element \(\d,\) of x has a part in other"):
+    with pytest.raises(tg.ArgumentError, match=r"is not elementwise: the element \(\d,\) of x contributes to"):
         tg.elementwise_grad(f)(rng.uniform(1.0, 2.0, 3))
 
 

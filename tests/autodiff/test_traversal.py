@@ -253,7 +253,7 @@ def test_a_parameter_that_was_computed_is_to_be_written_to(loop):
 
 
 def test_where_an_update_is_only_likely_both_are_said():
-    with pytest.raises(tg.GraphError, match=r"as in W\.data -= …; where it is not an update, call .*retain_graph=True"):
+    with pytest.raises(tg.GraphError, match=r"as in W\.data -= …; if it is not an update, call .*retain_graph=True"):
         with_momentum()
 
 

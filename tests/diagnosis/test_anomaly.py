@@ -171,7 +171,7 @@ def test_the_second_derivative_is_looked_at():
     first = message(lambda: tg.gradients(dz.sum(), z)).splitlines()[0]
     assert first == (
         "the gradient of pow within tg.gradients((z**1.5).sum(), z) with respect to z: 1 of 3 elements is inf,"
-        " the first at [1], where z is 0.0 and what came in is 1.5"
+        " the first at [1], where z is 0.0 and the incoming gradient is 1.5"
     )
     assert "with respect to z: 1 of 3 elements is inf" in message(dz.sum().backward)
 

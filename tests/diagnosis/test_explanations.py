@@ -547,7 +547,7 @@ def test_the_slope_of_a_root_at_zero():
     assert key == "infinite slope"
     assert sentence == (
         "In the gradient of tg.sqrt(x) with respect to x, 1 of 2 elements is inf, the first at [0], where x is 0.0 and"
-        " what came in is 1.0. Try: keep the argument away from 0, where the slope is infinite, as in"
+        " the incoming gradient is 1.0. Try: keep the argument away from 0, where the slope is infinite, as in"
         " tg.sqrt(x + 1e-12)."
     )
 

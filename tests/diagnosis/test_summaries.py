@@ -210,7 +210,7 @@ def test_a_graph_that_is_too_large_to_draw_points_here():
 
 @pytest.mark.parametrize("depth", [0, -1, 1.5, "all"])
 def test_a_depth_that_is_none(depth):
-    with pytest.raises(tg.ArgumentError, match="depth is a number of scopes within each other, from 1 on, not"):
+    with pytest.raises(tg.ArgumentError, match="depth is a number of nested scopes, from 1 on, not"):
         tg.summary(ones(1), depth=depth)
 
 

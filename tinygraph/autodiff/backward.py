@@ -1,4 +1,4 @@
-"""What `backward` leaves in a graph: gradients in its nodes, all at once, and a mark that it has used them."""
+"""`backward`, which stores gradients in the nodes of a graph, all at once, and marks the nodes as used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _use: Any = vars(Tensor)["_used"].__set__
 
 
 def _used_before(node: Tensor, output: Tensor) -> GraphError:
-    """The error of a backward from `output` that comes to a node which an earlier one has used."""
+    """Return the error for a backward from `output` that reaches a node which an earlier one has used."""
     order = toposort(output)
     changed = next(iter(read_before_change(toposort(node))), None)
     readers = [reader for reader in order if any(x is node for x in reader.inputs)]
@@ -37,14 +37,14 @@ def _used_before(node: Tensor, output: Tensor) -> GraphError:
     elif changed is not None:
         mend = f"{describe(changed)} has changed since: compute {name} anew, or go on from {name}.detach()"
     elif any(_is_repeated(later, node) for later in order):
-        mend = f"{write}; where it is not an update, {again}"
+        mend = f"{write}; if it is not an update, {again}"
     else:
         mend = f"build the graph anew, or {again}"
     return GraphError(f"an earlier backward has used {describe(node)} ({node.site.where}); {mend}")
 
 
 def _is_update(reader: Tensor, node: Tensor) -> bool:
-    """Whether a node is the parameter that was computed from another by its gradient: ``W = W - 0.1 * W.grad``."""
+    """Return whether a reader of a node updates it by its gradient, as in ``W = W - 0.1 * W.grad``."""
     if reader.site.updates_by_gradient:
         return True
     if reader.op is None or reader.op.linear != "together" or reader.shape != node.shape:
@@ -58,7 +58,7 @@ def _is_update(reader: Tensor, node: Tensor) -> bool:
 
 
 def _is_repeated(later: Tensor, node: Tensor) -> bool:
-    """Whether a node was made from another in the same place of a loop, and both from one parameter of their shape."""
+    """Return whether a node was made from another at the same place of a loop, both from one leaf of their shape."""
     if later is node or later.site is not node.site:
         return False
     order = toposort(later)
@@ -67,7 +67,7 @@ def _is_repeated(later: Tensor, node: Tensor) -> bool:
 
 
 def _text_of(node: Tensor, reader: Tensor | None) -> str:
-    """What the source of a reader calls a node."""
+    """Return the text for a node in the source of its reader, or else a description of the node."""
     inputs = () if reader is None else reader.inputs
     return next((reader.site.operand(i)[0] for i, x in enumerate(inputs) if x is node), "") or describe(node)  # type: ignore[union-attr]
 
@@ -79,9 +79,7 @@ def backward(
     if NESTED:
         refuse_left([output], "the output of backward()")
     if NESTED and trace_of(output) is not None:
-        raise UnsupportedError(
-            "backward() leaves numbers in .grad; within a function that is compiled take gradients or grad"
-        )
+        raise UnsupportedError("backward() stores numbers in .grad; within a compiled function use gradients or grad")
     if not output._requires_grad:
         raise UnsupportedError(_without_parameters(output))
     seed = seed_of(output, grad)
@@ -92,8 +90,8 @@ def backward(
 
 
 def _leave_gradients(output: Tensor, seed: Any, retain_graph: bool, retain_grads: bool) -> None:
-    """Traverse the graph, and leave gradients in its nodes all at once."""
-    used: list[None] = []  # filled when it comes to its end
+    """Traverse the graph, and store the gradients in its nodes all at once."""
+    used: list[None] = []  # filled at the end, which marks all nodes as used
     nodes: list[Tensor] = []
     gradients: list[Any] = []
     others: list[Tensor] = []
@@ -114,13 +112,13 @@ def _leave_gradients(output: Tensor, seed: Any, retain_graph: bool, retain_grads
     done: Any = deque(maxlen=0) if retain_graph else used
     if GIL and CHANGES[0] == before:
         CHANGES[0] += 1
-        done.extend(staged)  # all at once: nobody comes in between within a call into C
+        done.extend(staged)  # all at once: no other thread runs during a call into C
     else:
         _commit_among_others(nodes, gradients, others, retain_graph)
 
 
 def _added(node: Tensor, gradient: Any) -> Any:
-    """A gradient, and what the node has already."""
+    """Return the sum of a gradient and the one that the node has already, if any."""
     earlier = node._staged if node._staged is not None else node._grad
     return gradient if earlier is None else computed(earlier) + computed(gradient)
 
@@ -129,7 +127,10 @@ def _added(node: Tensor, gradient: Any) -> Any:
 def _commit_among_others(
     nodes: Sequence[Tensor], gradients: Sequence[Any], others: Sequence[Tensor], retain_graph: bool
 ) -> None:
-    """Leave gradients in nodes, where meanwhile a gradient was set or another backward was on its way."""
+    """Store gradients in nodes although a gradient was set, or another backward was under way, in the meantime.
+
+    Raise `UsedBefore` if another backward has used one of the nodes.
+    """
     passed = [node for node in (*nodes, *others) if node.op is not None]
     while True:
         before = CHANGES[0]
@@ -146,7 +147,7 @@ def _commit_among_others(
 
 
 def _without_parameters(output: Tensor) -> str:
-    """Why nothing can be learned from an output."""
+    """Return the message for a backward from an output that does not require a gradient."""
     said = f"{describe(output)} does not depend on anything that requires a gradient"
     for x in toposort(output):
         if x.op is None and not x.requires_grad and x.site.reads_gradient:
@@ -156,8 +157,8 @@ def _without_parameters(output: Tensor) -> str:
                 f" its data, as in {name}.data -= …, or within no_grad {name} -= …"
             )
     return (
-        f"{said}; parameters are made with parameter(…) and updated in their data, as in p.data -= …; what is computed"
-        " within no_grad is a constant"
+        f"{said}; parameters are made with parameter(…) and updated in their data, as in p.data -= …; results within"
+        " no_grad are constants"
     )
 
 

@@ -1,7 +1,7 @@
-"""A graph that is linear in one of its leaves, for many values of that leaf at once.
+"""The evaluation of a graph that is linear in one of its leaves, for many values of that leaf at once.
 
-Every array that depends on the leaf gets a new first axis, which passes through an op by the rule in its record. An op
-that has no rule is applied to one value after the other.
+Every array that depends on the leaf gets a new first axis, which passes through an op by the rule in the op's record.
+An op without a rule is applied to one value after the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..ops.arithmetic.broadcasting import aligned
 
 
 def batched(outputs: Sequence[Tensor], leaf: Tensor, values: Any, xp: Any) -> list[Any]:
-    """For each value of `leaf`, along the first axis of `values`, the outputs; along the first axis too.
+    """Return the outputs for each of the `values` of `leaf`. Values and outputs lie along a new first axis.
 
     `xp` is NUMBERS for numbers, or `tinygraph.ops` for nodes.
 
@@ -48,7 +48,7 @@ def _still(x: Any, xp: Any) -> Any:
 
 
 def _applied(xp: Any, node: Tensor, inputs: Sequence[Any], moving: Sequence[bool], count: int) -> Any:
-    """Return the node's values, of which the `moving` inputs have `count`."""
+    """Return the `count` values of a node whose `moving` inputs have as many."""
     op = node.op
     assert op is not None
     run = function_of(op, xp)

@@ -1,4 +1,4 @@
-"""Calling a user's function on variables of its own: what the transforms of functions have in common."""
+"""Calls of a user's function on variables of its own, which all transforms of functions make."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ class Call:
         refuse_left(results, f"the result of {self.function}", set(self.variables))
         if has_aux:
             if not isinstance(self.result, tuple) or len(self.result) != 2:
-                raise ArgumentError(f"with has_aux=True {self.function} returns a pair: the value, and what is beside")
+                raise ArgumentError(f"with has_aux=True {self.function} must return a pair, (value, aux)")
             self.result, self.aux = self.result
         self.stays = self.stays or (STATE.get().recording and _require_more(results))
         if self.stays:
             self.last()
 
     def last(self) -> None:
-        """Say that a result is handed out that goes on to depend on the variables."""
+        """Keep the variables in use, since a result that depends on them is handed out."""
         self._within.last()
 
     def scalar(self) -> Tensor:
@@ -93,13 +93,13 @@ class Call:
             pair = isinstance(value, tuple) and len(value) == 2
             hint = "; with has_aux=True the second of two results is only passed on" if pair else ""
             raise ArgumentError(
-                f"{self.function} returned a {type(value).__name__}; a gradient is that of a scalar{hint}"
+                f"{self.function} returned a {type(value).__name__}; only a scalar has a gradient{hint}"
             )
         value = self._floating(value, "")
         if value.shape != ():
             raise ArgumentError(
-                f"{self.function} returned shape {value.shape}; a gradient is that of a scalar;"
-                " for more results there is tg.jacobian"
+                f"{self.function} returned shape {value.shape}; only a scalar has a gradient;"
+                " for several results use tg.jacobian"
             )
         return value
 
@@ -113,7 +113,7 @@ class Call:
         if not isinstance(x, Tensor):
             raise ArgumentError(
                 f"{self.function} returned a {type(x).__name__}{where}, which does not know what it was computed from;"
-                " a constant is a tg.Tensor, and what is not to be differentiated goes aside with has_aux=True"
+                " make a constant with tg.Tensor, and return a result without a derivative as aux with has_aux=True"
             )
         if x.dtype.kind != "f":
             raise DTypeError(f"{self.function} returned {x.dtype}{where}; only floating results have a derivative")
@@ -133,9 +133,9 @@ class Call:
 
 
 def _require_more(results: Sequence[Tensor]) -> bool:
-    """Return whether the results require a gradient for anything but the variables of their own call.
+    """Return whether the results require a gradient for a leaf other than the variables of their own call.
 
-    It may be a variable of a call that runs in another thread.
+    Such a leaf may be a variable of a call that runs in another thread.
     """
     order = toposort(*results)
     if len(NESTED) == 1:  # no other call is running, and the question is quick
@@ -188,9 +188,9 @@ def like(tree: Any, structure: Structure, models: Sequence[Tensor], labels: Sequ
     for x, model, label in zip(matched(tree, structure, what), models, labels, strict=True):
         x = x if isinstance(x, Tensor) else array_of(x, copy=None)
         if x.shape != model.shape:
-            raise ShapeError(f"{what}: that of {label} has shape {x.shape}, and {label} has {model.shape}")
+            raise ShapeError(f"{what}: the one for {label} has shape {x.shape}, but {label} has {model.shape}")
         if x.dtype.kind not in "fiub":
-            raise DTypeError(f"{what}: that of {label} holds {x.dtype}")
+            raise DTypeError(f"{what}: the one for {label} holds {x.dtype}")
         if x.dtype != model.dtype:
             x = astype(x, model.dtype) if isinstance(x, Tensor) else x.astype(model.dtype)
         found.append(x)
@@ -218,7 +218,7 @@ def unpacked(vector: Tensor, models: Sequence[Tensor]) -> list[Tensor]:
 
 
 class _Older:
-    """The tensors that were made before a certain moment."""
+    """The set of all tensors that were made before a certain moment."""
 
     def __init__(self, born: int) -> None:
         self._born = born
@@ -228,9 +228,9 @@ class _Older:
 
 
 def fresh(tree: Any, call: Nested | None = None) -> tuple[Any, list[Tensor], int]:
-    """The tree with new nodes for its tensors; these tensors; and how old what comes later is.
+    """Return the tree with new nodes for its tensors, these tensors, and an age; tensors made later have a larger age.
 
-    With a call the new nodes are leaves, its variables.
+    With a call, the new nodes are leaves: the variables of the call.
     """
     given, structure = flatten(tree)
     inputs = [x for x in given if isinstance(x, Tensor)]
@@ -302,12 +302,12 @@ def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], 
     several = not isinstance(argnums, int)
     given = [argnums] if isinstance(argnums, int) else list(argnums)
     if not count:
-        raise ArgumentError(f"{function} was called with nothing to differentiate by: it got no argument by position")
+        raise ArgumentError(f"{function} was called with no argument by position: there is nothing to differentiate by")
     for i in given:
         if not -count <= i < count:
             raise ArgumentError(
-                f"argnums={argnums} asks for the argument {i}, and {function} was called with {count} by position;"
-                " an argument by keyword is passed on as it is"
+                f"argnums={argnums} asks for the argument {i}, but {function} was called with {count} by position;"
+                " arguments by keyword are passed on as they are"
             )
     positions = [i % count for i in given]
     if not positions or len(set(positions)) < len(positions):
@@ -316,7 +316,7 @@ def _positions(argnums: Argnums, count: int, function: str) -> tuple[list[int], 
 
 
 def _variable(x: Any, name: str | None, label: str, function: str, call: Nested) -> Tensor:
-    """Return a variable to differentiate by: a new leaf, or for a tensor a new node, so other uses do not count."""
+    """Return a variable to differentiate by: a new leaf, or a new node for a tensor, whose other uses do not count."""
     try:
         variable = x if isinstance(x, Tensor) else Tensor(x, name=name)
     except (DTypeError, ShapeError) as error:

@@ -1,4 +1,4 @@
-"""Functions whose intermediate results are computed again when a gradient needs them, not kept."""
+"""Functions whose intermediate results are not kept, but computed again when a gradient needs them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .traversal import pulled_back
 
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, of which only arguments and results are kept until the gradient, which computes it again.
+    """Return a function like `function` that keeps only its arguments and results; a gradient computes the rest again.
 
-    A chain of n layers in √n checkpoints of √n layers needs memory for 2 √n of them, for one more run forward. What is
-    kept of the function is how it was computed, not what: it is called once, so what it draws at random is the same in
-    the gradient, which is exactly that of `function`, of all orders. Tensors that it uses from outside, such as
-    parameters, get their gradients too. ``.grad`` of what is computed inside stays None. Within `compile` nothing is
-    kept anyway, and it is just called.
+    A chain of n layers in √n checkpoints of √n layers needs memory for 2 √n of them, at the cost of one more run
+    forward. The function is called once, and its operations are kept without their values. So its random numbers are
+    the same in the gradient, which is exactly that of `function`, to all orders. Tensors that it uses from outside,
+    such as parameters, get their gradients too. The ``.grad`` of intermediate results stays None. Within `compile`
+    nothing is kept anyway, and the function is just called.
 
-    Raises `GraphError` for the log loss of a probability from outside, which reads the logit there: give it as an
-    argument.
+    Raise `GraphError` for the log loss of a probability from outside, which reads the logit there: make the probability
+    an argument.
 
     >>> import numpy as np, tinygraph as tg
     >>> W = tg.parameter(np.eye(2))
@@ -65,7 +65,7 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 def _kept(
     name: str, leaves: list[Any], variables: Sequence[Any], inputs: Sequence[Tensor], born: int, frame: Any
 ) -> list[Any]:
-    """The results over the inputs, without what is between."""
+    """Return the results as functions of the inputs, without the nodes between them."""
     inner = [x for x in variables if isinstance(x, Tensor)]
     outputs = [y for y in leaves if isinstance(y, Tensor) and (y.op is not None or any(y is x for x in inner))]
     floats = [y for y in outputs if y.dtype.kind == "f"]
@@ -86,7 +86,7 @@ def _kept(
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a result is computed from inputs: a graph whose nodes have no values."""
+    """A graph without values, which says how a result is computed from inputs."""
 
     name: str
     inputs: Sequence[Tensor]
@@ -105,7 +105,7 @@ class Recipe:
             for i in node.op.aside:
                 if node.inputs[i] in over:
                     given = describe(node.inputs[i])
-                    raise GraphError(f"{name} uses {given} from outside, and reads its logit: give {name} {given}")
+                    raise GraphError(f"{name} uses {given} from outside, and reads its logit: make it an argument")
             return as_if_applied(node.op, tuple(operands), (), node.params, None)
 
         over = {x: _leaf(None) for x in inputs}
@@ -113,13 +113,13 @@ class Recipe:
         return cls(name, list(over.values()), list(found.values()), found[result])
 
     def followed(self, xp: Any, inputs: Sequence[Any]) -> Any:
-        """Return the result in a namespace."""
-        with np.errstate(all="ignore"):  # it was warned of the first time
+        """Return the result for these inputs, computed in a namespace."""
+        with np.errstate(all="ignore"):  # the first run has given the warnings
             known = dict(zip(self.inputs, inputs, strict=True))
             return computed_again([self.result], self.order, known, xp)[0]
 
     def gradients(self, xp: Any, g: Any, inputs: Sequence[Any]) -> list[Any]:
-        """Return the cotangents of the inputs."""
+        """Return the cotangents of the inputs, with None for an input that is not floating."""
         numbers = xp is NUMBERS
         with enable_grad():
             variables = [_leaf(x) if numbers else astype(x, x.dtype) for x in inputs]
@@ -142,5 +142,5 @@ def _leaf(array: Any) -> Tensor:
     samples=(),
 )
 def checkpoint_(xp: Any, *inputs: ArrayLike, recipe: Any) -> Any:
-    """What a recipe makes of the inputs; for the gradients it is followed again."""
+    """Return the result of a recipe for the inputs; the gradients compute it again."""
     return recipe.followed(xp, inputs)

@@ -1,4 +1,4 @@
-"""Gradients as sums: what each reader of a node adds to the node's gradient."""
+"""Gradients as sums of contributions: each reader of a node adds one to the node's gradient."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .rules import cotangent_of_input, cotangents_of_inputs
 
 
 class Contribution(NamedTuple):
-    """What one use of a node adds to its gradient."""
+    """The part of a node's gradient that comes from one use of the node."""
 
     reader: Tensor
     position: int
-    """Of the node among the inputs of its reader."""
+    """The position of the node among the inputs of its reader."""
     value: Any
     shape: tuple[int, ...]
-    """What shape it had before it was summed over the axes along which the node was repeated."""
+    """The shape before the sum over the axes along which the node was repeated."""
     aside: bool
-    """Whether it is shown in ``.grad`` and not propagated, since it reaches an earlier node in another way."""
+    """Whether it is shown in ``.grad`` but not propagated, since it reaches an earlier node in another way."""
 
 
 def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contribution]]]:
-    """For each node of a graph that a backward has reached the parts of which its ``.grad`` is the sum.
+    """Yield each node of a graph that a backward has reached, with the contributions that sum to its ``.grad``.
 
-    `order` is topological; the youngest node comes first. The parts are computed anew from the gradients of the
-    readers. Of a leaf they are what this graph adds, to which others may have added too.
+    `order` is topological; the youngest node is yielded first. The contributions are computed anew from the gradients
+    of the readers. Those of a leaf are the ones of this graph; other graphs may have added to its ``.grad`` too.
 
     >>> import tinygraph as tg
     >>> from tinygraph.autodiff.contributions import contributions
@@ -64,9 +64,9 @@ def contributions(order: Sequence[Tensor]) -> Iterator[tuple[Tensor, list[Contri
 
 
 def symbolic_contribution(node: Tensor, g: Any, position: int, as_read: Mapping[Tensor, Tensor]) -> Any:
-    """What a node adds to the gradient of one of its inputs, as a node, given its own gradient `g` as one.
+    """Return the contribution of a node to the gradient of one of its inputs, given its own gradient `g`, as nodes.
 
-    Where the input was repeated, it is not yet summed.
+    It is not yet summed over axes along which the input was repeated. `as_read` has stand-ins for inputs.
     """
     assert node.op is not None
     inputs = [as_read.get(x, x) if isinstance(x, Tensor) else x for x in node.inputs]

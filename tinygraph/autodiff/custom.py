@@ -28,8 +28,8 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
     positional arguments: one for each, in their order, nested and shaped alike; None stands for 0, and for a single
     argument no tuple is needed. g is nested as the value. Both are computed with tinygraph's functions, and may share
     what they compute; then all orders of derivatives follow, and the function compiles. The value has this gradient to
-    all orders; what else the gradient function uses is differentiated as it was computed. Arguments by keyword have no
-    gradient.
+    all orders; any other tensor in the gradient function is differentiated as it was computed. Arguments by keyword
+    have no gradient.
 
     If the value is computed by NumPy or SciPy alone and must be drawn, evaluated again or compiled, declare an op
     instead: see `op`.
@@ -53,7 +53,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
         variables, inputs, born = fresh(args)
         result = function(*variables, **kwargs)
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
-            raise ArgumentError(f"{name} returns a pair: its value, and a function that takes the gradient of that")
+            raise ArgumentError(f"{name} must return a pair: its value, and a function of the gradient of that value")
         leaves, structure = flatten(result[0])
         outputs = [y if isinstance(y, Tensor) else Tensor(y) for y in leaves]
         floats = [y for y in outputs if y.dtype.kind == "f"]
@@ -75,7 +75,7 @@ def custom_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Rule:
-    """A gradient function, for arguments of certain names."""
+    """The gradient function of one call, with the arguments and the captured tensors of the call."""
 
     def __init__(
         self, name: str, function: Callable[[Tensor], Any], args: dict[str, Any], captured: Sequence[Tensor]

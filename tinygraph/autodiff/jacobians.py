@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: all sweeps at once, the way that needs fewer, and one where elements are on their own."""
+"""Jacobians and Hessians: all sweeps at once, in the direction that needs fewer; one for elementwise functions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from .calls import Argnums, Call, called, whole_numbers
 from .transforms import grad, transposes
 from .traversal import pulled_back
 
-_LARGEST = 1 << 22  # elements of an array with all its sweeps; more are made in several goes
+_LARGEST = 1 << 22  # elements of an array for all sweeps at once; more are made in several batches
 
 
 def jacobian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns all derivatives of all results: for y = f(x) an array of the shape ``y.shape + x.shape``.
+    """Return a function that returns all derivatives: for y = f(x), an array of the shape ``y.shape + x.shape``.
 
-    Where arguments or results are nested dicts, lists and tuples, so is the Jacobian: nested as the results, with a
-    block for each leaf of the arguments, nested as these, in place of each. With `has_aux` it is ``(jacobian, aux)``.
+    If arguments or results are nested dicts, lists and tuples, so is the Jacobian. It is nested as the results, and in
+    place of each it has blocks, nested as the arguments, one for each of their leaves. With `has_aux` the function
+    returns ``(jacobian, aux)``.
 
-    The function runs once. Of sweeps there are as many as results or as variables, whichever are fewer; all of them are
-    made together. Where each result depends on its own variable only, one sweep is enough.
+    `function` runs once. There are as many sweeps as results or as variables, whichever are fewer, and all of them are
+    made together. If each result depends on its own variable only, one sweep is enough.
 
-    Raises `ArgumentError` and `DTypeError` for arguments and results that have no derivative.
+    Raise `ArgumentError` or `DTypeError` for arguments and results that have no derivative.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.jacobian(lambda x: x[:2] * x[2])(np.array([1.0, 2.0, 3.0]))
@@ -54,11 +55,11 @@ def jacobian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: boo
 
 
 def hessian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
-    """A function that returns the second derivatives of a scalar function: the Jacobian of its gradient.
+    """Return a function that returns the second derivatives of a scalar function: the Jacobian of its gradient.
 
-    For a variable x it has the shape ``x.shape + x.shape``. For nested or several arguments it is nested as these, with
-    the blocks ∂²f/∂x∂y nested so again. It is symmetric. With `has_aux` it is ``(hessian, aux)``. `hvp` has the product
-    with a vector for a fraction of the cost.
+    For a variable x, the Hessian has the shape ``x.shape + x.shape``. For nested or several arguments, it is nested as
+    these, and in place of each leaf it has blocks ∂²f/∂x∂y, nested in the same way. It is symmetric. With `has_aux` the
+    function returns ``(hessian, aux)``. `hvp` computes the product with a vector at a fraction of the cost.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.hessian(lambda x: x[0] * x[1] ** 2)(np.array([1.0, 2.0]))
@@ -70,7 +71,7 @@ def hessian(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
 
 
 def _blocks(y: Tensor, variables: Sequence[Tensor], stays: bool) -> list[Any]:
-    """∂y/∂x for each variable x."""
+    """Return ∂y/∂x for each variable x, as tensors if results stay tensors."""
     xp: Any = ops if stays else NUMBERS
     order = toposort(y)
     ways = [_way(order, y, x) for x in variables]
@@ -95,7 +96,7 @@ def _blocks(y: Tensor, variables: Sequence[Tensor], stays: bool) -> list[Any]:
 
 
 def _way(order: Sequence[Tensor], y: Tensor, x: Tensor) -> list[Tensor]:
-    """The nodes between x and y; none where y does not depend on x."""
+    """Return the nodes on the way from x to y, or none if y does not depend on x."""
     above = {x}
     for node in order:
         if any(isinstance(z, Tensor) and z in above for z in node.inputs):
@@ -108,21 +109,21 @@ def _way(order: Sequence[Tensor], y: Tensor, x: Tensor) -> list[Tensor]:
 
 
 def _is_diagonal(way: Sequence[Tensor], y: Tensor, x: Tensor) -> bool:
-    """Whether there are only elementwise ops of that shape on the way, so that each element goes on its own."""
+    """Return whether the way has only elementwise ops of one shape, so that each element depends on its own only."""
     return y.size > 1 and all(
         node is x or (node.op is not None and node.op.kind == "elementwise" and node.shape == x.shape) for node in way
     )
 
 
 def _by_rows(y: Tensor, xs: Sequence[Tensor], xp: Any) -> list[Any]:
-    """A sweep back for each result: the products of the transposed Jacobian with the unit vectors."""
+    """Return ∂y/∂x by a sweep back for each result: the products of the transposed Jacobian with unit vectors."""
     products, (vector,) = transposes([y], xs)
     rows = _for_unit_vectors(products, vector, xp)
     return [xp.reshape(row, (*y.shape, *x.shape)) for row, x in zip(rows, xs, strict=True)]
 
 
 def _by_columns(y: Tensor, xs: Sequence[Tensor], xp: Any) -> list[Any]:
-    """A sweep forward for each variable: the transpose of the products with the transposed Jacobian."""
+    """Return ∂y/∂x by a sweep forward for each variable: the transpose of products with the transposed Jacobian."""
     products, vectors = transposes([y], xs)
     found = []
     for x, product in zip(xs, products, strict=True):
@@ -134,7 +135,7 @@ def _by_columns(y: Tensor, xs: Sequence[Tensor], xp: Any) -> list[Any]:
 
 
 def _for_unit_vectors(outputs: Sequence[Tensor], vector: Tensor, xp: Any) -> list[Any]:
-    """Outputs that are linear in a vector, for all unit vectors; in several goes where they take much memory."""
+    """Return outputs that are linear in a vector, for all unit vectors; in several batches if they take much memory."""
     count = vector.size
     units = np.eye(count, dtype=vector.dtype).reshape(count, *vector.shape)
     moving = {vector}

@@ -40,7 +40,7 @@ def cotangent_of_input(
 
 
 def spread(op: Op, xp: Any, g: Any, y: Any, values: Sequence[Any], params: Mapping[str, Any]) -> list[Rule | None]:
-    """Return a rule for each input of a variadic op, whose own rule has the cotangents of all inputs at once.
+    """Return a rule for each input of a variadic op, whose own rule gives the cotangents of all inputs at once.
 
     These rules take no inputs and no parameters.
     """
@@ -53,5 +53,5 @@ def spread(op: Op, xp: Any, g: Any, y: Any, values: Sequence[Any], params: Mappi
 
 
 def _cotangent(given: tuple[Any, ...], params: Mapping[str, Any], found: Any, *_: Any) -> Any:
-    """Return what a variadic op has found for one of its inputs: the cotangent, or the result of a rule for it."""
+    """Return the cotangent that a variadic op gave for one of its inputs, or the result of the rule that it gave."""
     return found(*given, **params) if callable(found) else found

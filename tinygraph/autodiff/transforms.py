@@ -24,10 +24,10 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_au
     """Return a function that returns the scalar value of `function` and its gradient.
 
     `argnums` says with respect to which positional arguments: arrays, numbers, or nested dicts, lists and tuples of
-    them. The gradient is nested in the same way; of several arguments it is a tuple. It is 0 for what the value does
-    not depend on. Arguments by keyword are passed on. With `has_aux` the function returns a pair, of which the second
-    is passed on too: the result is then ``((value, aux), gradient)``. Given arrays it gives arrays; given tensors, and
-    inside another transform, it gives tensors, which can be differentiated again.
+    them. The gradient is nested in the same way; for several arguments it is a tuple. It is 0 where the value does not
+    depend on an argument. Arguments by keyword are passed on. With `has_aux`, `function` returns a pair (value, aux),
+    and the result is ``((value, aux), gradient)``. Given arrays, the new function returns arrays; given tensors, or
+    inside another transform, it returns tensors, which can be differentiated again.
 
     Raise `ArgumentError` if `function` does not return a scalar, `DTypeError` if an argument is not floating.
 
@@ -73,9 +73,9 @@ def grad(function: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = 
 def elementwise_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the derivative, at each element, of a function that acts on each element separately.
 
-    It is the gradient of the sum of all results, in one sweep. Where results have the shape of an argument it is seen
-    to that each depends on its own element only, the rows of a batch through a network included; there is no silent
-    sum over others.
+    It is the gradient of the sum of all results, in one sweep. If results have the shape of an argument, it is checked
+    that each depends on its own element only, so there is no silent sum over others. A network with one input and one
+    output, applied to the rows of a batch, passes the check too.
 
     Raise `ArgumentError` if a result depends on an element other than its own.
 
@@ -116,18 +116,18 @@ def _check_elementwise(call: Call, y: Tensor) -> None:
             if off.any():
                 where = tuple(map(int, np.argwhere(off)[0]))
                 raise ArgumentError(
-                    f"{call.function} is not elementwise: the element {where} of {call.labels[i]} has a part in other"
-                    " results than its own. The derivatives of all results are tg.jacobian's, those of their sum"
-                    " tg.grad's"
+                    f"{call.function} is not elementwise: the element {where} of {call.labels[i]} contributes to"
+                    " results other than its own. Use tg.jacobian for the derivatives of all results, or tg.grad for"
+                    " those of their sum"
                 )
 
 
 def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Return the value of `function` at `primals`, and a function that multiplies by the transposed Jacobian there.
 
-    ``value, vjp_fn = vjp(f, x, y)``; then ``vjp_fn(v)`` is ``(vᵀ ∂f/∂x, vᵀ ∂f/∂y)``, a tuple as long as there are
-    primals, each nested and shaped as its primal; v is nested and shaped as the value. The function runs once, and each
-    product is one sweep back. With `has_aux` the result is ``(value, vjp_fn, aux)``.
+    After ``value, vjp_fn = vjp(f, x, y)``, ``vjp_fn(v)`` is ``(vᵀ ∂f/∂x, vᵀ ∂f/∂y)``: a tuple with one product for each
+    primal, nested and shaped as the primal; v is nested and shaped as the value. The function runs once, and each call
+    of `vjp_fn` is one sweep back. With `has_aux` the result is ``(value, vjp_fn, aux)``.
 
     Raise `ArgumentError` if v is not nested like the value, `ShapeError` if it is not shaped like it.
 
@@ -156,11 +156,12 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
 def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Return the value of `function` at `primals`, and its change along `tangents`: ``(f(x), ∂f/∂x t)``.
 
-    `primals` is the tuple of the arguments, `tangents` a tuple nested and shaped alike. It is exact, in two sweeps: the
-    product with the transposed Jacobian is linear in its vector, and the transpose of that is the product. What does
-    not depend on the primals has the tangent 0. With `has_aux` the result is ``(value, tangent, aux)``.
+    `primals` is the tuple of the arguments, `tangents` a tuple nested and shaped alike. The change is exact, and takes
+    two sweeps: the product with the transposed Jacobian is linear in its vector, and its transpose is the product with
+    the Jacobian. A result that does not depend on the primals has the tangent 0. With `has_aux` the result is
+    ``(value, tangent, aux)``.
 
-    Raises `ArgumentError` and `ShapeError` where the tangents are not nested or shaped as the primals.
+    Raise `ArgumentError` or `ShapeError` if the tangents are not nested or shaped like the primals.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.jvp(lambda x: x**2, (np.array([1.0, 2.0]),), (np.array([1.0, 0.5]),))
@@ -175,10 +176,10 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
 
 
 def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The product of the Hessian of a scalar function at `primals` with `tangents`, without the Hessian.
+    """Return the product of the Hessian of a scalar function at `primals` with `tangents`, without the Hessian itself.
 
     `primals` is the tuple of the arguments, `tangents` a tuple nested and shaped alike. The product is nested as the
-    argument; of several arguments it is a tuple. It costs one more sweep than the gradient: that of ⟨∇f, t⟩.
+    argument; for several arguments it is a tuple. It costs one more sweep than the gradient: that of ⟨∇f, t⟩.
 
     >>> import numpy as np, tinygraph as tg
     >>> tg.hvp(lambda x: tg.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
@@ -186,7 +187,7 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
     """
     call, seeds = _along(function, primals, tangents, False)
     value = call.scalar()
-    with enable_grad():  # for the second sweep, also where the user records nothing
+    with enable_grad():  # for the second sweep, even if the user records nothing
         gradient = pulled_back([value], [Tensor(np.ones((), value.dtype))], call.variables)
     found = call.nested(sweep(gradient, seeds, call.variables, call.stays))
     return found if len(primals) > 1 else found[0]
@@ -195,7 +196,7 @@ def hvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
 def _along(
     function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool
 ) -> tuple[Call, list[Any]]:
-    """A call on all primals, and the leaves of the tangents."""
+    """Return a call on all primals, and the leaves of the tangents, which must match the primals."""
     name = name_of(function)
     for what, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, (tuple, list)):
@@ -209,7 +210,7 @@ def _along(
 
 
 def sweep(outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tensor], stays: bool) -> list[Any]:
-    """The gradients of Σ ⟨output, seed⟩: tensors that can be differentiated again, or arrays of the caller's own."""
+    """Return the gradients of Σ ⟨output, seed⟩: tensors that can be differentiated again, or new arrays."""
     if stays:
         seeds = [seed if isinstance(seed, Tensor) else Tensor(seed) for seed in seeds]
         return pulled_back(outputs, seeds, inputs)
@@ -217,10 +218,10 @@ def sweep(outputs: Sequence[Tensor], seeds: Sequence[Any], inputs: Sequence[Tens
 
 
 def transposes(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The products with the transposed Jacobian as a graph, and the vectors that it is linear in.
+    """Return the products with the transposed Jacobian as a graph, and the vectors that it is linear in.
 
-    The vectors are 0, and so the values of the products mean nothing; what counts is how they are computed.
+    The vectors are 0, so the values of the products mean nothing; only their graph is used.
     """
     vectors = [Tensor(np.zeros(y.shape, y.dtype)) for y in outputs]
-    with np.errstate(all="ignore"), enable_grad():  # to be swept back in turn, also where the user records nothing
+    with np.errstate(all="ignore"), enable_grad():  # to be swept back in turn, even if the user records nothing
         return pulled_back(outputs, vectors, inputs), vectors

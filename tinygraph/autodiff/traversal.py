@@ -35,12 +35,12 @@ def traverse(
     used: list[None] | None = None,
     as_read: Mapping[Tensor, Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Propagate cotangents from outputs to the `wanted` nodes, or without these to all that require a gradient.
+    """Propagate cotangents from outputs to the `wanted` nodes, or by default to all that require a gradient.
 
-    `growing` has the cotangents of the outputs, and is used up. Yields each node with its cotangent, or with a function
-    that computes it where a part was left aside. The youngest node that has a cotangent is next: all its readers are
-    younger, so its cotangent is complete. With `used`, nodes are marked with it, and those that a backward has used are
-    refused. `as_read` has what stands for leaves.
+    `growing` has the cotangents of the outputs; the traversal changes it. Yield each node with its cotangent, or with a
+    function that computes it if a part was left aside. The youngest node that has a cotangent is next: all its readers
+    are younger, so its cotangent is complete. With `used`, mark the nodes with it, and raise `UsedBefore` at a node
+    that a backward has used. `as_read` has stand-ins for leaves.
     """
     numbers = xp is NUMBERS
     aside: dict[Tensor, list[Callable[[], Any]]] = {}
@@ -68,7 +68,7 @@ def traverse(
         rules = op.propagating
         if op.variadic:
             rules = spread(op, xp, g, y, values, params)
-            values, params = (), NO_PARAMS  # a thousand inputs are not handed over a thousand times
+            values, params = (), NO_PARAMS  # do not pass a thousand inputs a thousand times
         if op.aside:
             for i in op.aside:
                 if inputs[i]._requires_grad if wanted is None else inputs[i] in wanted:
@@ -83,7 +83,7 @@ def traverse(
                 continue
             if params:
                 cotangent = rule(xp, g, y, *values, **params)
-            elif len(values) == 2:  # as below, and three times as fast
+            elif len(values) == 2:  # the same as below, three times as fast
                 cotangent = rule(xp, g, y, values[0], values[1])
             else:
                 cotangent = rule(xp, g, y, *values)
@@ -111,19 +111,19 @@ def traverse(
 
 
 def watched(traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
-    """Return a traversal, watched by whoever looks for anomalies."""
+    """Return a traversal, watched by the watcher of the current state if there is one."""
     watcher = STATE.get().watcher
     return traversal if watcher is None else watcher.backward(traversal)
 
 
-class UsedBefore(Exception):  # noqa: N818  (backward says it in words)
-    """A traversal has come to a node that an earlier one has used."""
+class UsedBefore(Exception):  # noqa: N818  (backward turns it into a message)
+    """The error of a traversal that comes to a node which an earlier one has used."""
 
 
 def mark_used(node: Tensor, used: list[None]) -> None:
-    """Mark a node as passed by a backward on its way; refuse one that another has used.
+    """Mark a node as passed by a backward that is under way; raise `UsedBefore` if another has used the node.
 
-    Where another one on its way has marked it, that one will see a change and mark it again when it commits.
+    If another backward that is under way has marked it, that one will see a change and mark it again when it commits.
     """
     if node._used:
         raise UsedBefore(node)
@@ -133,26 +133,26 @@ def mark_used(node: Tensor, used: list[None]) -> None:
 
 
 def _with_aside(xp: Any, propagated: Any, parts: Sequence[Callable[[], Any]], dtype: np.dtype[Any]) -> Any:
-    """The gradient of a node that has parts aside; left in the node as a function until somebody reads it."""
+    """Return the gradient of a node with parts aside. The node keeps a function for it until somebody reads it."""
     total = propagated
-    with np.errstate(all="ignore"):  # the reader of a gradient did not ask for this to be computed
+    with np.errstate(all="ignore"):  # whoever reads a gradient expects no warning
         for part in parts:
             total = part() if total is None else total + part()
     return total if total.dtype == dtype else xp.astype(total, dtype)
 
 
 def propagated(gradient: Any) -> Any:
-    """The part of a cotangent that goes on to the inputs; None where all of it is aside."""
+    """Return the part of a cotangent that goes on to the inputs, or None if all of it is aside."""
     return gradient.args[1] if isinstance(gradient, partial) else gradient
 
 
 def computed(gradient: Any) -> Any:
-    """A cotangent, if need be made now."""
+    """Return a cotangent, and compute it first if it is still a function."""
     return gradient() if callable(gradient) else gradient
 
 
 def seed_of(output: Tensor, grad: ArrayLike | None) -> Any:
-    """The cotangent to start from, checked, as an array of its own."""
+    """Return the cotangent to start from, as an array of its own; raise `ShapeError` if it does not fit the output."""
     if grad is None:
         value = output._value
         if value.ndim == 0:
@@ -174,14 +174,14 @@ def gradients(output: Tensor, inputs: Sequence[Tensor], grad: ArrayLike | None =
 def gradients(
     output: Tensor, inputs: Tensor | Sequence[Tensor], grad: ArrayLike | None = None
 ) -> Tensor | list[Tensor]:
-    """The gradients of `output` with respect to `inputs`, as new nodes of the graph, which can be differentiated again.
+    """Return the gradients of `output` with respect to `inputs` as new nodes, which can be differentiated again.
 
-    `inputs` are any nodes that `output` was computed from, also ones that do not require a gradient; one tensor or a
-    sequence. Each gradient has the shape and dtype of its input, and is zero where the output does not depend on it.
-    `grad` is the cotangent of the output, by default 1 for a scalar. No ``.grad`` is touched and the graph can be used
-    again.
+    `inputs` is a tensor or a sequence of tensors: any nodes that `output` was computed from, even those that do not
+    require a gradient. Each gradient has the shape and dtype of its input, and is zero if the output does not depend on
+    the input. `grad` is the cotangent of the output, by default 1 for a scalar. No ``.grad`` changes, and the graph can
+    be used again.
 
-    Raises `GraphError` if the data of a leaf has changed since the graph was recorded.
+    Raise `GraphError` if the data of a leaf has changed since the graph was recorded.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter(3.0)
@@ -212,9 +212,9 @@ def gradients(
 
 
 def numbers_back(output: Tensor, grad: ArrayLike | None = None) -> Iterator[tuple[Tensor, Any]]:
-    """What `backward` would compute, for a look at it: nothing is left in the graph, which can be used again.
+    """Return an iterator over the nodes and cotangents of a backward that stores nothing and marks no node as used.
 
-    Each node with its cotangent as a number, or with a function that makes it where a part is aside.
+    A cotangent is an array or number, or a function that computes it if a part is aside.
     """
     return traverse({output: seed_of(output, grad)}, NUMBERS)
 
@@ -226,11 +226,11 @@ def cotangents(
     as_read: Mapping[Tensor, Tensor] | None = None,
     order: Sequence[Tensor] | None = None,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Each node on the way back from `output` to `inputs` with its cotangent as a node; the youngest first.
+    """Return an iterator over the nodes on the way back from `output` to `inputs`, the youngest first, with cotangents.
 
-    In place of a cotangent of which a part is aside stands a function that makes it: see `computed`. `as_read` has for
-    leaves that have changed since what the graph has read; where it has none, they are an error. `order` is the
-    topological order, where it is known already.
+    A cotangent is a node, or a function that computes it if a part is aside: see `computed`. For leaves that have
+    changed since, `as_read` has stand-ins with the data that the graph has read; raise `GraphError` for a changed leaf
+    without one. `order` is the topological order, if it is known already.
     """
     order = toposort(output) if order is None else order
     wanted = _on_the_way(order, inputs)
@@ -247,10 +247,10 @@ def pulled_back(
     numbers: bool = False,
     order: Sequence[Tensor] | None = None,
 ) -> list[Any]:
-    """The gradients of Σ ⟨output, seed⟩ with respect to `inputs`, in one traversal; 0 where it does not depend on one.
+    """Return the gradients of Σ ⟨output, seed⟩ with respect to `inputs`, from one traversal; 0 for an unused input.
 
-    As nodes, from seeds that are nodes; or as numbers, from seeds that are numbers, which may share memory. `order` is
-    the topological order, where it is known already.
+    They are nodes, from seeds that are nodes; or with `numbers` arrays, from seeds that are arrays, which may share
+    memory. `order` is the topological order, if it is known already.
     """
     start: dict[Tensor, Any] = {}
     for output, seed in zip(outputs, seeds, strict=True):
@@ -274,7 +274,7 @@ def pulled_back(
 
 
 def _on_the_way(order: Sequence[Tensor], sought: set[Tensor]) -> set[Tensor]:
-    """The nodes through which a gradient reaches one of `sought`, and these."""
+    """Return the nodes through which a gradient reaches one of `sought`, and these themselves."""
     wanted: set[Tensor] = set()
     for node in order:
         smooth = node.op is not None and node.op.differentiable

@@ -1,7 +1,7 @@
-"""Where a NaN or an infinity was born: with `detect_anomaly` every value and every cotangent is looked at.
+"""The search for the origin of a NaN or an infinity: `detect_anomaly` checks every value and every cotangent.
 
-Nothing of this runs while it is off: a node asks for its `State` anyway. The backward pass is watched from outside:
-where a cotangent is not finite, the rules that added to it are run once more to see which of them made it so.
+It costs nothing while it is off, since a node asks for its `State` anyway. The backward pass is watched from outside:
+if a cotangent is not finite, the rules that added to it are run once more to see which of them made it so.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ..ops.arithmetic.broadcasting import unbroadcast
 class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyTorch)
     """Stop at the first operation that makes a NaN or an infinity of finite numbers, as a context manager or decorator.
 
-    The error names the operation, forward or backward, its line, and what it was given. What comes from a NaN or an
-    infinity among the inputs is no anomaly: of an elementwise operation, element by element; of any other, wherever it
-    stands. Every ``.grad`` stays as it was. Threads and tasks have a state each, as with `no_grad`. Functions that are
-    compiled are looked at when they are traced; a program that exists already runs as it is.
+    The error names the operation, forward or backward, its line and its operands. A NaN or an infinity is not an
+    anomaly if it comes from one in the inputs: from the same element in an elementwise operation, from any element in
+    another. Every ``.grad`` stays as it was. Each thread and task has its own state, as with `no_grad`. Compiled
+    functions are checked when they are traced; a program that exists already runs without checks.
 
-    Raises `AnomalyError`, which is also a `FloatingPointError`.
+    Raise `AnomalyError`, which is also a `FloatingPointError`.
 
     >>> import numpy as np, tinygraph as tg
     >>> A2 = tg.Tensor([[0.5, 0.0]])
@@ -52,15 +52,15 @@ class detect_anomaly(Change):  # noqa: N801  (a function to its users, as in PyT
     def forward(
         self, record: Op, inputs: Sequence[Any], args: Sequence[Any], params: Params, value: Any, frame: FrameType
     ) -> None:
-        """Raise where `value`, of these inputs, is an anomaly."""
+        """Raise `AnomalyError` if `value`, computed from these inputs, is an anomaly."""
         bad = None if _is_finite(value) else _made(value, record, [*args, *params.values()])
         if bad is not None:
             raise _in_value(record, inputs, args, value, bad, locate(frame)).error
 
     def backward(self, traversal: Iterator[tuple[Tensor, Any]]) -> Iterator[tuple[Tensor, Any]]:
-        """Pass on what a traversal yields; raise where a cotangent is an anomaly.
+        """Yield the items of a traversal; raise `AnomalyError` if a cotangent is an anomaly.
 
-        What a rule makes on the way to its result is its own business, as is what stays aside.
+        Intermediate results of a rule are not checked, nor are parts of a gradient that stay aside.
         """
         cotangents: dict[Tensor, Any] = {}
         readers: dict[Tensor, list[Tensor]] = {}
@@ -90,20 +90,20 @@ class _Unwatched(Change):
 
 
 class Anomaly(NamedTuple):
-    """A NaN or an infinity, and what it was made of."""
+    """A NaN or an infinity, with the operation and the operands that made it."""
 
     text: str
-    """What made it."""
+    """The operation, or the sum, that made it."""
     value: Any
     bad: Any
-    """Which elements."""
+    """A mask of the faulty elements."""
     given: Mapping[Operand, Any]
     site: Site
     hint: str = ""
     pointwise: bool = False
     """Whether each element was made of the elements in its place."""
     hidden: str = ""
-    """What keeps it out of the value, and how it came into the gradient all the same."""
+    """A sentence about the `where` that keeps it out of the value, and how it comes into the gradient all the same."""
 
     @property
     def reason(self) -> str:
@@ -124,7 +124,7 @@ class Anomaly(NamedTuple):
 
     @property
     def hints(self) -> list[str]:
-        """What to try."""
+        """The pieces of advice, if there are any."""
         if self.hint:
             return [self.hint]
         value = np.asarray(self.value)
@@ -134,7 +134,7 @@ class Anomaly(NamedTuple):
 
     @property
     def error(self) -> AnomalyError:
-        """The error that says all this."""
+        """The error with all this in its message."""
         rows = [
             Operand(name, shape, "   ".join(filter(None, (_range(x), origin))))
             for (name, shape, origin), x in self.given.items()
@@ -144,7 +144,7 @@ class Anomaly(NamedTuple):
 
 
 def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) -> Anomaly | None:
-    """What is not `sound` in the value of a node though what it was made of is."""
+    """Return the anomaly in the value of a node: elements that are not `sound`, made of sound ones; or None."""
     record: Any = node.op
     bad = _made(node._value, record, [*node._args, *node.params.values()], sound)
     return None if bad is None else _in_value(record, node.inputs, node._args, node._value, bad, node.site)
@@ -153,9 +153,9 @@ def anomaly_in_value(node: Tensor, sound: Callable[[Any], Any] = np.isfinite) ->
 def anomaly_in_gradient(
     x: Tensor, cotangent: Any, readers: Sequence[tuple[Tensor, Any]], further: Mapping[Tensor, Sequence[Tensor]]
 ) -> Anomaly | None:
-    """What is not finite in the cotangent of `x`, if it became so in the rules of one of its readers or in their sum.
+    """Return the anomaly in the cotangent of `x` if the rule of one of its readers, or their sum, made it; else None.
 
-    `readers` are the nodes that read `x`, with their cotangents; `further` has the readers of all these.
+    `readers` are the nodes that read `x`, with their cotangents; `further` has the readers of each node after them.
     """
     sent = []
     with np.errstate(all="ignore"):
@@ -170,7 +170,7 @@ def anomaly_in_gradient(
                 if _is_finite(summed):
                     continue
                 operands = _given(reader.inputs, reader._args, site)
-                operands[Operand(f"d{reader.name}" if reader.name else "what came in", np.shape(g))] = g
+                operands[Operand(f"d{reader.name}" if reader.name else "the incoming gradient", np.shape(g))] = g
                 name = described_operand(x, site, i).name
                 text = f"the gradient of {_text(record, reader.inputs, site)} with respect to {name}"
                 if (masked := _masked(given, g, reader, i, further)) is not None:
@@ -179,7 +179,7 @@ def anomaly_in_gradient(
                     return Anomaly(text, given, bad, operands, site, mend, pointwise, hidden)
                 bad = _made(given, record, [g, *reader._args, *reader.params.values()])
                 pointwise = bad is not None and record.kind == "elementwise"
-                if bad is None and _is_finite(given):  # broadcasting undone
+                if bad is None and _is_finite(given):  # then the sum over broadcast axes made it
                     given, bad = summed, ~np.isfinite(summed)
                 if bad is None:
                     continue
@@ -194,7 +194,10 @@ def anomaly_in_gradient(
 def _masked(
     given: Any, g: Any, reader: Tensor, position: int, further: Mapping[Tensor, Sequence[Tensor]]
 ) -> tuple[Any, str, str] | None:
-    """Which elements are NaN as 0 times what a `where` keeps out of the value; with a sentence about it, and a cure."""
+    """Return a mask of the elements that are NaN from 0 times a factor that a `where` keeps out of the value.
+
+    A sentence about it and a cure come with the mask. Return None if there is no such element.
+    """
     assert reader.op is not None
     bad = np.isnan(given)
     if reader.op.kind == "elementwise":
@@ -212,7 +215,7 @@ def _masked(
 
 
 def _chosen_first(reader: Tensor, position: int, chooser: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> str:
-    """What to write where a `where` comes too late: the same choice before the operation that it should spare."""
+    """Return advice for a `where` that comes too late: make its choice before the operation that it should spare."""
     node, i, broken = _origin(reader, position)
     site, operand = node.site, node.inputs[i]
     name, condition = described_operand(operand, site, i).name, chooser.site.operand(0)[0]
@@ -231,7 +234,7 @@ def _chosen_first(reader: Tensor, position: int, chooser: Tensor, further: Mappi
 
 
 def _origin(node: Tensor, position: int) -> tuple[Tensor, int, bool]:
-    """The operation and the place of its operand that make a factor NaN or infinite; and whether the operand is so."""
+    """Return the operation that made a factor NaN or infinite, the place of its operand, and whether that is so too."""
     while True:
         assert node.op is not None
         broken = [i for i, a in enumerate(node._args) if not _is_finite(a)]
@@ -248,12 +251,12 @@ def _is_divisor(node: Tensor, position: int) -> bool:
 
 
 def _is_at_infinity(bad: Any, x: Tensor) -> bool:
-    """Whether a NaN comes to infinite elements only, such as those that mask scores: a `where` before ends it."""
+    """Return whether NaN arrives at infinite elements only, such as masked scores: the `where` before ends it there."""
     return bad.shape == x.shape and bool(np.isinf(x._value[bad]).all())
 
 
 def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor | None:
-    """The nearest `where` on the ways from a node to the output that does not take all of it."""
+    """Return the nearest `where` on the ways from a node to the output that does not take all of it, or None."""
     ways, seen = deque([node]), {node}
     while ways:
         x = ways.popleft()
@@ -270,7 +273,7 @@ def _chooser(node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> Tensor
 
 
 def _comes_second(chooser: Tensor, node: Tensor, further: Mapping[Tensor, Sequence[Tensor]]) -> bool:
-    """Whether a `where` takes what was computed from a node where its condition does not hold."""
+    """Return whether a `where` takes the results of a node where its condition does not hold."""
     ways, seen = [node], {node}
     while ways:
         x = ways.pop()
@@ -283,7 +286,7 @@ def _comes_second(chooser: Tensor, node: Tensor, further: Mapping[Tensor, Sequen
 
 
 def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
-    """What the rules of a node give, as numbers, for each of the inputs to which they propagate."""
+    """Return an iterator over the positions and cotangents, as numbers, of the inputs to which a node propagates."""
     aside: Any = node.op.aside if node.op is not None else ()
     positions = [i for i in range(len(node.inputs)) if i not in aside]
     assert node.op is not None
@@ -291,7 +294,7 @@ def propagated_to_inputs(node: Tensor, g: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _summed(cotangent: Any, x: Tensor) -> Any:
-    """A cotangent as `x` takes it."""
+    """Return a cotangent summed to the shape of `x`, in the dtype of `x`."""
     if cotangent.shape != x.shape:
         cotangent = unbroadcast(NUMBERS, cotangent, x.shape)
     return cotangent.astype(x.dtype)
@@ -306,7 +309,7 @@ def _is_all(sound: Callable[[Any], Any], value: Any) -> bool:
 
 
 def _made(value: Any, record: Op, given: Sequence[Any], sound: Callable[[Any], Any] = np.isfinite) -> Any:
-    """Which elements of `value` are not sound though what they were made of is; None where there are none."""
+    """Return a mask of the elements of `value` that are not sound although their operands are, or None."""
     bad = ~sound(value)
     for x in given:
         if not _is_all(sound, x):
@@ -332,13 +335,13 @@ _NARROW = "float64, whose largest number is 1.8e308"
 
 
 def _given(inputs: Sequence[Any], args: Sequence[Any], site: Site) -> dict[Operand, Any]:
-    """The operands of an op at `site` and what they are; numbers that stand in its text already are left out."""
+    """Return the operands of an op at `site` with their values, without numbers, which its text shows already."""
     operands = [described_operand(x, site, i) for i, x in enumerate(inputs)]
     return {operand: x for operand, x in zip(operands, args, strict=True) if type(x) not in LITERALS}
 
 
 def _range(x: Any) -> str:
-    """``0 … 0.98, 3 zeros``."""
+    """Return a line about values, such as ``0 … 0.98, 3 zeros``."""
     x = np.asarray(x)
     if not x.size:
         return "no elements"

@@ -1,6 +1,6 @@
-"""What is notable about a graph and its gradients: facts, found in one pass forward and one back, without a trace.
+"""Notable facts about a graph and its gradients, found in one pass forward and one back that leave no trace.
 
-They say where something is and where it begins; `why` makes sentences of them, and pictures marks.
+A finding says which node it is about and where it begins; `why` makes sentences of findings, and pictures make marks.
 """
 
 from __future__ import annotations
@@ -19,69 +19,70 @@ from ..reading import Reading
 from .anomaly import Anomaly, anomaly_in_gradient, anomaly_in_value, propagated_to_inputs
 
 VANISHING = 1e-3
-"""Of the gradient of a layer nearer to the loss: this one learns a thousand times slower. Widths and numbers of
-examples that differ make factors of up to a hundred."""
+"""A gradient vanishes if it is less than this part of the gradient of a layer nearer to the loss: its layer learns a
+thousand times slower. Different widths and numbers of examples alone make factors of up to a hundred."""
 EXPLODING = 1e3
-"""Times the gradient of a layer nearer to the loss, and larger than this too: so far from any usual step that a usual
-learning rate ends in infinity."""
+"""A gradient explodes if it is more than this times the gradient of a layer nearer to the loss, and itself more than
+this: it is so far from any usual step that a usual learning rate ends in infinity."""
 SATURATED = 0.05
-"""A unit that sends back less than this part of what its slope can be, on average over the examples. The sigmoid is
-there beyond ±4.4, tanh beyond ±2.2."""
+"""A unit is saturated if its slope is less than this part of the largest possible one, on average over the examples.
+The sigmoid is there beyond ±4.4, tanh beyond ±2.2."""
 SHARE = 0.1
-"""Of the units of a layer: fewer that are dead or saturated are ordinary."""
+"""The share of a layer's units that is notable: fewer dead or saturated units are ordinary."""
 FEWEST_EXAMPLES = 8
-"""A sound ReLU is off half of the time, so for 8 examples in a row only once in 256."""
+"""The fewest examples that show a dead unit: a sound ReLU is off half of the time, so for 8 in a row once in 256."""
 COPIES = 0.25
-"""Of the units of a layer: weights that are drawn at random are never equal."""
+"""The share of a layer's units whose equality is notable: weights that are drawn at random are never equal."""
 
 _EQUAL = 9
-"""Digits to which units must agree, with float64; sums that are taken in another order differ in the last ones."""
+"""The digits to which units must agree, with float64; sums in another order differ in the last digits."""
 
 
 class Obstacle(NamedTuple):
-    """Why no gradient goes on from a node to one of its inputs."""
+    """The reason why no gradient goes on from a node to one of its inputs."""
 
     reason: str
-    """dead, saturated, level, times zero, not chosen, not used, cancels or flat."""
+    """One of dead, saturated, level, times zero, not chosen, not used, cancels and flat."""
     reader: Tensor
+    """The node."""
     target: Tensor
     """The input."""
     culprit: Tensor
-    """The reader, or what it multiplies by or chooses with."""
+    """The reader, or the operand that it multiplies by or chooses with."""
 
 
 class Finding(NamedTuple):
     """A fact about a node."""
 
     key: str
-    """nan or infinite, of its value; gradient nan, gradient infinite, zero, vanishing or exploding, of its gradient;
-    dead or saturated, of its units as an activation; copies, of those that it is the weights of."""
+    """nan or infinite for its value; gradient nan, gradient infinite, zero, vanishing or exploding for its gradient;
+    dead or saturated for the units of an activation; copies for units that have it as their weights."""
     tensor: Tensor
     begins: Tensor
-    """The node at which this begins; of vanishing and exploding the layer that is compared with."""
+    """The node at which this begins; for vanishing and exploding, the layer that it is compared with."""
     part: int = 0
     whole: int = 0
     what: str = "units"
-    """What is counted: units, or elements where it is not known which axis is which."""
+    """The things that `part` and `whole` count: units, or elements if it is not known which axis is which."""
     ratio: float = 1.0
     obstacle: Obstacle | None = None
 
 
 class Examination:
-    """A graph as it was recorded, what would come back through it from `grad` at the output, and what is notable."""
+    """A graph as it was recorded, the cotangents that `grad` at the output sends back through it, and the findings."""
 
     def __init__(self, reading: Reading, grad: ArrayLike | None = None) -> None:
         self.reading = reading
         self.order, self.values, self.senders = reading.order, reading.values, reading.senders
         output = reading.output
         self.cotangents: dict[Tensor, Any] = {}
-        """What is sent on; without what stays aside."""
+        """The cotangents that are propagated, without parts that stay aside."""
         self.gradients: dict[Tensor, Any] = {}
-        """The same with what stays aside, which a function makes."""
+        """The cotangents with the parts that stay aside; a cotangent with such parts is a function that computes it."""
         self.examples: dict[Tensor, int] = {}
-        """How many examples there are, of each node of which it is known which axes they lie along."""
+        """The number of examples, for each node whose axes of examples are known."""
         self.hidden: set[Tensor] = set()
-        """Nodes with a layer between them and the loss. An output that is sure of itself is saturated by right."""
+        """The nodes with a layer between them and the loss. Others may be saturated, as an output that is certain."""
         self._layers: set[Tensor] = set()
         with np.errstate(all="ignore"):
             if output.requires_grad and (grad is not None or output.shape == ()):
@@ -95,13 +96,13 @@ class Examination:
             self.findings = [*self._of_values(), *found] if harmed else found
 
     def __getitem__(self, tensor: Tensor) -> list[Finding]:
-        """What was found about a tensor."""
+        """Return the findings about a tensor."""
         return [finding for finding in self.findings if finding.tensor is tensor]
 
     # -- values ------------------------------------------------------------------------------------------------
 
     def _of_values(self) -> Iterator[Finding]:
-        """What is not finite. An infinity that does no harm, such as a mask before a softmax, is not asked for."""
+        """Yield the nodes that are not finite. It is not called if they do no harm, such as a mask before a softmax."""
         begins: dict[Tensor, Tensor] = {}
         for node in self.order:
             size = norm(self.values[node])
@@ -114,7 +115,7 @@ class Examination:
     # -- units -------------------------------------------------------------------------------------------------
 
     def _of_units(self) -> Iterator[Finding]:
-        """Activations that are flat for all examples, and which nodes are layers: what data and weights make."""
+        """Yield activations that are flat for the examples, and note the layers, which are made of data and weights."""
         weights = {x for x in self.order if x.op is None and x.requires_grad}
         examples: dict[Tensor, tuple[int, ...]] = {}
         for node in self.order:
@@ -150,7 +151,7 @@ class Examination:
         return Finding(key, node, node, number, flat.size, what) if number >= SHARE * flat.size else None
 
     def _of_copies(self) -> Iterator[Finding]:
-        """Units that are equal, in their weights and in the gradients of these, and so will stay equal."""
+        """Yield the weights of units that are equal in their weights and gradients, and so will stay equal."""
         for weight, g in self.cotangents.items():
             if weight.op is not None or weight.ndim != 2 or not 0 < self.norms[weight] < math.inf:
                 continue
@@ -191,7 +192,7 @@ class Examination:
     def _keep_extremes(
         self, node: Tensor, readers: Sequence[Tensor], extremes: dict[Tensor, Tensor], choose: Callable[..., Tensor]
     ) -> None:
-        """Of the layers between a node and the loss, the one whose gradient is the largest, or the smallest."""
+        """Store the layer between a node and the loss that has the largest gradient, or the smallest."""
         layers = [extremes[r] for r in readers if r in extremes]
         layers += [r for r in readers if r in self._layers and 0 < self.norms[r] < math.inf]
         if layers:
@@ -224,16 +225,16 @@ class Examination:
         return None
 
     def anomaly(self, node: Tensor) -> Anomaly | None:
-        """What is not finite in the gradient of a node, if it became so there."""
+        """Return the anomaly in the gradient of a node if it arose there, else None."""
         readers = [r for r in self.senders.get(node, ()) if r in self.cotangents]
         return anomaly_in_gradient(node, self.cotangents[node], self.sent(readers), self.senders)
 
     def sent(self, readers: Sequence[Tensor]) -> list[tuple[Tensor, Any]]:
-        """Nodes with their cotangents."""
+        """Return nodes with their cotangents."""
         return [(r, self.cotangents[r]) for r in readers]
 
     def _obstacle(self, x: Tensor, readers: Sequence[Tensor]) -> Obstacle:
-        """Why nothing arrives at `x` from `readers`, to which something does."""
+        """Return the reason why no gradient arrives at `x`, although one arrives at its `readers`."""
         reader = readers[0]
         op: Any = reader.op
         arrived = np.asarray(self.cotangents[reader] != 0)
@@ -263,7 +264,7 @@ class Examination:
 
 
 def _inherited(leaf: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Finding]) -> Finding | None:
-    """A leaf's gradient vanishes if it does wherever the leaf is read, and explodes if it does anywhere."""
+    """Return the finding of a leaf: its gradient explodes if that of any reader does, and vanishes if all do."""
     found = [about[r] for r in readers if r in about]
     exploding = [f for f in found if f.key == "exploding"]
     vanishing = [f for f in found if f.key == "vanishing"]
@@ -275,14 +276,14 @@ def _inherited(leaf: Tensor, readers: Sequence[Tensor], about: dict[Tensor, Find
 
 
 def _meets(value: Any, arrived: Any, op: Op) -> bool:
-    """Whether an operand is other than 0 where it is multiplied with what has arrived."""
+    """Return whether an operand is nonzero anywhere that it is multiplied by a gradient that has arrived."""
     if op.kind == "elementwise":
         return bool(np.any((value != 0) & arrived))
     return bool(np.any(value))
 
 
 def norm(x: Any) -> float:
-    """‖x‖, without overflow on the way; NaN or infinite where an element is."""
+    """Return ‖x‖ without overflow on the way; it is NaN or infinite if an element is."""
     x = np.asarray(x)
     if not x.size:
         return 0.0
@@ -293,9 +294,9 @@ def norm(x: Any) -> float:
 
 
 def slope_of(node: Tensor) -> tuple[str, Any]:
-    """How steep an activation is, element by element, of 1 at most, and what it is called where it is flat.
+    """Return the name for an activation where it is flat, dead or saturated, and its slope at each element, at most 1.
 
-    None of an op that is not flat on a whole half-line.
+    The slope is None for an op that is not flat on a whole half-line.
     """
     if node.op is None or node.op.steepness is None:
         return "", None
@@ -304,9 +305,9 @@ def slope_of(node: Tensor) -> tuple[str, Any]:
 
 
 def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor, tuple[int, ...]]) -> tuple[int, ...]:
-    """The axes along which the examples lie; nothing where that cannot be told.
+    """Return the axes along which the examples lie, or an empty tuple if that cannot be told.
 
-    They are those of the data that weights are multiplied with, and those along which a bias broadcasts.
+    They are the axes of the data that weights are multiplied with, and the axes along which a bias broadcasts.
     """
     assert node.op is not None
     op, axes = node.op, range(node.ndim)
@@ -330,7 +331,7 @@ def _axes_of_examples(node: Tensor, weights: set[Tensor], examples: dict[Tensor,
 
 
 def _signatures(rows: Any) -> Any:
-    """A number for each row: equal for equal ones, and as good as never for others."""
+    """Return a number for each row, equal for equal rows and almost never equal for others."""
     numbers = rows @ np.cos(np.arange(rows.shape[1]) + 1.0)
     digits = _EQUAL if rows.dtype == np.float64 else _EQUAL // 2
     return np.round(numbers / (np.abs(numbers).max() or 1.0), digits)

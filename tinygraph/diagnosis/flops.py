@@ -1,13 +1,13 @@
-"""How many floating-point operations (FLOPs) a graph takes, forward and backward.
+"""The number of floating-point operations (FLOPs) that a graph takes, forward and backward.
 
 The convention: an addition and a multiplication are one each, so the product of an (m, k) and a (k, n) matrix takes
-2 m k n. An elementwise function, such as tanh or a comparison, is one for each element of its result, however it is
-computed; a sum is one for each element that it reads. What only moves numbers takes none: shapes, indices, sorting,
-casts. Decompositions take the leading terms of Golub and Van Loan, *Matrix Computations* (4th edition, 2013), and a
-Fourier transform 5 n log₂ n. The record of an op has its formula, where it is not that of its kind.
+2 m k n. An elementwise function, such as tanh or a comparison, takes one for each element of its result, however it is
+computed; a sum takes one for each element that it reads. Ops that only move numbers take none: shapes, indices,
+sorting, casts. Decompositions take the leading terms of Golub and Van Loan, *Matrix Computations* (4th edition, 2013),
+and a Fourier transform 5 n log₂ n. An op has its formula in its record if it is not that of its kind.
 
-Backward takes what the gradient rules record, counted in the same way: each rule is run once on a node by itself, for
-all nodes that are alike. So a gradient that nobody needs takes nothing.
+Backward takes the FLOPs of the ops that the gradient rules record, counted in the same way: for all nodes that are
+alike, each rule is run once on a copy of one node. So a gradient that nobody needs takes nothing.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from ..graph.tensor import Tensor, as_if_applied, make_leaf
 
 
 class Flops(NamedTuple):
-    """What a node takes to be computed, and to hand its cotangent on to its inputs."""
+    """The FLOPs that a node takes to be computed, and to pass its cotangent on to its inputs."""
 
     forward: int
     backward: int
     reached: bool
-    """Whether a cotangent comes to it at all."""
+    """Whether a cotangent reaches the node at all."""
 
 
 def flops_of(order: Sequence[Tensor]) -> dict[Tensor, Flops]:
-    """The FLOPs of each node of a graph in topological order; backward starts at the last one.
+    """Return the FLOPs of each node of a graph in topological order; backward starts at the last one.
 
-    Where a node has several readers, adding up what comes back from them is the node's own. Where a rule refuses, as
-    `backward` would, nothing is counted.
+    If a node has several readers, the sum of the cotangents that they send back counts for the node. If a rule raises
+    an error, as `backward` would, nothing is counted for it.
 
     >>> from tinygraph.diagnosis.flops import flops_of
     >>> W, x = tg.parameter(np.ones((4, 3))), tg.Tensor(np.ones((3, 5)))
@@ -70,16 +70,16 @@ def flops_of(order: Sequence[Tensor]) -> dict[Tensor, Flops]:
 
 
 class _Aside(Change):
-    """Recording, and nothing else: what is computed here is not the user's."""
+    """A state that records and does nothing else, for computations that are not the user's."""
 
     def _changed(self, state: State) -> State:
         return State()
 
 
 def _alike(node: Tensor, wanted: tuple[bool, ...]) -> Any:
-    """What decides about the cost of a node; equal for those that cost the same."""
+    """Return a key for the cost of a node; nodes with equal keys cost the same."""
     op: Any = node.op
-    if op.kind == "control":  # made of functions
+    if op.kind == "control":  # the cost is that of its functions
         return node
     inputs = node.inputs
     operands = [
@@ -88,15 +88,15 @@ def _alike(node: Tensor, wanted: tuple[bool, ...]) -> Any:
     ]
     ids = list(map(id, inputs))
     repeated = tuple(map(ids.index, ids)) if len({*ids}) < len(ids) else None
-    params = repr(node.params) if node.params and op.kind != "indexing" else ""  # which elements is no matter
+    params = repr(node.params) if node.params and op.kind != "indexing" else ""  # indices do not matter
     return op, node.shape, params, wanted, repeated, *operands
 
 
-_SPECIAL_POWERS = (0, 1, 2, 3)  # with gradients of their own
+_SPECIAL_POWERS = (0, 1, 2, 3)  # exponents with gradients of their own
 
 
 def _cost(node: Tensor, wanted: Sequence[bool]) -> tuple[Flops, tuple[int, ...]]:
-    """The FLOPs of one node, found out on a copy that stands alone, and which inputs a cotangent comes back to."""
+    """Return the FLOPs of one node, counted on a copy that stands alone, and the inputs that get a cotangent."""
     op: Any = node.op
     with _Aside(), np.errstate(all="ignore"):
         leaves = {x: _leaf(a) for x, a in zip(node.inputs, node._args, strict=True) if isinstance(x, Tensor)}
@@ -117,19 +117,19 @@ def _leaf(array: Any) -> Tensor:
 
 
 def _recorded_since(earlier: Tensor, outputs: Iterable[Tensor]) -> int:
-    """The forward FLOPs of all that outputs are computed from and that is younger than an `earlier` node."""
+    """Return the forward FLOPs of all nodes, younger than an `earlier` one, from which outputs are computed."""
     return sum(forward_flops(node) for node in toposort(*outputs) if node.op is not None and node.age > earlier.age)
 
 
 def forward_flops(node: Tensor) -> int:
-    """The FLOPs of computing a node from its inputs: by its op, their shapes and the parameters.
+    """Return the FLOPs of computing a node from its inputs, by its op, the shapes and the parameters.
 
     >>> from tinygraph.diagnosis.flops import forward_flops
     >>> forward_flops(tg.matmul(np.ones((4, 2)), np.ones((2, 400))))
     6400
     """
     op: Any = node.op
-    if op.kind == "control":  # what its functions record
+    if op.kind == "control":  # the sum over the ops that its functions record
         with _Aside(), np.errstate(all="ignore"):
             inputs = [_leaf(a) if isinstance(x, Tensor) else x for x, a in zip(node.inputs, node._args, strict=True)]
             return _recorded_since(_leaf(node._value), [op.forward(ops, *inputs, **node.params)])
@@ -141,7 +141,7 @@ def forward_flops(node: Tensor) -> int:
 
 
 def _largest(y: Shape, *xs: Shape, **params: Any) -> float:
-    """One for each element of the result or an input, whichever has most: of an op of which no more is known."""
+    """Return one FLOP for each element of the result or an input, whichever has most; for ops without a formula."""
     return max(map(math.prod, (y, *xs)))
 
 
@@ -151,4 +151,4 @@ _OF_KIND: Mapping[str, float | Rule] = {
     "shape": 0,
     "indexing": 0,
 }
-"""Of the ops whose record does not say."""
+"""The formulas, by kind, for ops whose record has none."""

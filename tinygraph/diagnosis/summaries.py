@@ -1,4 +1,4 @@
-"""What a graph consists of, as a table: what is computed, with which parameters, what it keeps and what it takes."""
+"""A graph as a table: its operations, their parameters, the memory that they keep and the FLOPs that they take."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from ..writing.names import clean
 from ..writing.notation import counted, on_a_line
 from .flops import flops_of
 
-# of a table that is longer, the first and the last rows are shown
+# a longer table shows only its first and last rows
 _FIRST = 40
 _LAST = 20
 
 Key: TypeAlias = Tensor | tuple[str, ...] | None
-"""What a row is of: a tensor, a scope, or all in the middle."""
+"""The subject of a row: a tensor, a scope, or None for all rows in the middle."""
 
 
 class Row(NamedTuple):
-    """What a summary says of a tensor with all that flows into it, or of a scope."""
+    """The row of a tensor with all unnamed nodes that flow into it, or of a scope."""
 
     name: str
     scope: tuple[str, ...]
     """The scopes around it, outermost first."""
     operation: str
-    """In mathematics where it fits on a line; otherwise how many there are of each kind."""
+    """A formula if it fits on a line, or else the number of ops of each name."""
     shape: Shape | None
-    """Of the tensor, or of the last one in the scope; None of several."""
+    """The shape of the tensor, or of the last one in the scope; None for the rows in the middle."""
     parameters: int
-    """How many numbers the parameters have that are first read here."""
+    """How many numbers are in the parameters that are first read here."""
     trainable: int
-    """How many of these a gradient comes back to."""
+    """How many of these get a gradient."""
     nbytes: int
-    """The memory of all values that are kept; what shares memory with another is counted once."""
+    """The memory of all values that are kept; memory that several values share is counted once."""
     forward_flops: int
     backward_flops: int
 
 
 class Summary(Sequence[Row]):
-    """The rows of a table, by position or by name, and their totals. In print, the table."""
+    """The rows of a table, by position or by name, and their totals. It prints as the table."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = tuple(rows)
@@ -68,12 +68,12 @@ class Summary(Sequence[Row]):
 
     @property
     def parameters(self) -> int:
-        """How many numbers all parameters have."""
+        """How many numbers are in all parameters."""
         return self._total.parameters
 
     @property
     def trainable(self) -> int:
-        """How many of these a gradient comes back to."""
+        """How many of these get a gradient."""
         return self._total.trainable
 
     @property
@@ -83,7 +83,7 @@ class Summary(Sequence[Row]):
 
     @property
     def forward_flops(self) -> int:
-        """The floating-point operations to compute the output."""
+        """The floating-point operations that compute the output."""
         return self._total.forward_flops
 
     @property
@@ -116,24 +116,25 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _aligned(cells: Sequence[str], wide: Sequence[int]) -> list[str]:
-    """Text to the left, numbers to the right."""
+    """Return the cells padded to their widths, with text on the left and numbers on the right."""
     return [cell.ljust(n) if i < 3 else cell.rjust(n) for i, (cell, n) in enumerate(zip(cells, wide, strict=True))]
 
 
 def summary(output: Tensor, *, depth: int | None = None) -> Summary:
-    """The graph that `output` was computed from as a table: a row for each tensor that has a name, in forward order.
+    """Return the graph that `output` was computed from as a table, with a row for each named tensor, in forward order.
 
-    What has no name belongs to the named tensor that it flows into, a parameter to the first that reads it; what has
-    no name within a scope belongs to the scope. With `depth`, scopes at that level are one row each: with 1 the
-    outermost ones. Of a table of more than sixty rows, the first and the last are shown, and one for all others.
+    An unnamed node belongs to the named tensor that it flows into, and a parameter to the first one that reads it. An
+    unnamed node that is read outside its scope belongs to the scope. With `depth`, scopes at that level are one row
+    each: with 1 the outermost ones. A table of more than sixty rows shows the first and the last, and one row for all
+    others.
 
     A row has the operation, the shape, the number of parameters, the bytes of all values that the graph keeps, and the
-    floating-point operations (FLOPs), forward and of a backward from `output`: an addition and a multiplication are
-    one each, as is a function such as tanh of one number; what only moves numbers takes none. So the product of an
-    (m, k) and a (k, n) matrix takes 2 m k n. Backward counts what the gradient rules compute, which is nothing for
-    inputs that require no gradient. `Summary` has the rows, each a named tuple, and the totals as attributes.
+    floating-point operations (FLOPs), forward and for a backward from `output`. An addition and a multiplication are
+    one each, as is a function such as tanh of one number; ops that only move numbers take none. So the product of an
+    (m, k) and a (k, n) matrix takes 2 m k n. Backward counts the ops of the gradient rules, which are none for inputs
+    that require no gradient. `Summary` has the rows, each a named tuple, and the totals as attributes.
 
-    Raises `ArgumentError` for a `depth` that is not a whole number from 1 on.
+    Raise `ArgumentError` for a `depth` that is not a whole number from 1 on.
 
     >>> import numpy as np, tinygraph as tg
     >>> X, Y = tg.Tensor(np.ones((2, 400))), tg.Tensor(np.ones((1, 400)))
@@ -158,7 +159,7 @@ def summary(output: Tensor, *, depth: int | None = None) -> Summary:
     if not isinstance(output, Tensor):
         raise TypeError(f"summary shows the graph of a tensor, not of {type(output).__name__}")
     if depth is not None and (not isinstance(depth, int) or depth < 1):
-        raise ArgumentError(f"depth is a number of scopes within each other, from 1 on, not {depth!r}")
+        raise ArgumentError(f"depth is a number of nested scopes, from 1 on, not {depth!r}")
     reading = Reading(toposort(output), _getframe(1))
     order, names = reading.order, reading.names
     keys = _keys(reading, depth)
@@ -185,7 +186,7 @@ def summary(output: Tensor, *, depth: int | None = None) -> Summary:
 
 
 def _keys(reading: Reading, depth: int | None) -> dict[Tensor, Key]:
-    """Return which row each node belongs to."""
+    """Return the row that each node belongs to."""
     keys: dict[Tensor, Key] = {}
     for node in reversed(reading.order):
         reader = next(iter(reading.readers.get(node, ())), None)
@@ -202,7 +203,7 @@ def _keys(reading: Reading, depth: int | None) -> dict[Tensor, Key]:
 
 
 def _shown(order: Sequence[Tensor], keys: Mapping[Tensor, Key]) -> dict[Key, list[Tensor]]:
-    """The rows in forward order, still empty: an input right before it is read. Those in the middle may be one."""
+    """Return the rows in forward order, still empty. An input comes right before its reader; the middle may be one."""
     found: dict[Key, None] = {}
     for node in order:
         if node.op is not None:
@@ -220,7 +221,7 @@ def _shown(order: Sequence[Tensor], keys: Mapping[Tensor, Key]) -> dict[Key, lis
 
 
 def _kept(order: Sequence[Tensor]) -> dict[Tensor, int]:
-    """The memory kept for each node and for none before it: its value, and what it has read of leaves that changed."""
+    """Return the bytes kept for each node and none before it: its value, and the arrays read from changed leaves."""
     seen: set[int] = set()
     kept = {}
     for node in order:
@@ -240,7 +241,7 @@ def _kept(order: Sequence[Tensor]) -> dict[Tensor, int]:
 def _labels(
     key: Key, nodes: Sequence[Tensor], names: Mapping[Tensor, str], hidden: int
 ) -> tuple[str, tuple[str, ...], str, Shape | None]:
-    """The name, scope, operation and shape of a row."""
+    """Return the name, scope, operation and shape of a row."""
     ops = counted(Counter(node.op.name for node in nodes if node.op is not None))
     if key is None:
         return f"… {hidden:,} more", (), ops, None

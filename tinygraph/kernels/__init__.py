@@ -1,7 +1,7 @@
-"""Functions that NumPy lacks, with NumPy alone.
+"""Functions that NumPy lacks, written with NumPy alone.
 
-Programs carry their source along: a kernel uses nothing but ``np``, builtins and other kernels, and its annotations are
-all ``Any``.
+A program contains the source of the kernels that it calls. So a kernel refers only to ``np``, builtins and other
+kernels, and imports SciPy inside where it needs it. Its annotations are ``Any``, which programs leave out, or builtins.
 """
 
 from .convolution import (

@@ -8,12 +8,12 @@ from .scatter import scatter_add
 
 
 def inside(size: Any, padding: Any) -> Any:
-    """The index of what lies between the padding."""
+    """Return the index of the part of a padded array between its padding."""
     return (..., *[slice(p[0], p[0] + n) for n, p in zip(size, padding, strict=True)])
 
 
 def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill: Any = 0) -> Any:
-    """What a kernel meets at each of its positions, (N, C, *kernel, *positions): a view of x in its padding."""
+    """Return the elements under a kernel at each position, (N, C, *kernel, *positions): a view of the padded x."""
     size = [n + p[0] + p[1] for n, p in zip(x.shape[2:], padding, strict=True)]
     if any(map(any, padding)):
         padded = np.full((*x.shape[:2], *size), fill, x.dtype)
@@ -27,13 +27,13 @@ def windows(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, fill:
 
 
 def im2col(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The windows of x as columns, (N, C k, L): each has what the kernel meets at one position, channel by channel."""
+    """Return the windows of x as columns, (N, C k, L). A column holds one window, channel by channel."""
     view = windows(x, kernel, stride, padding, dilation)
     return view.reshape(len(x), x.shape[1] * int(np.prod(kernel)), int(np.prod(view.shape[x.ndim :])))
 
 
 def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """Columns added up where their windows lie: the transpose of im2col."""
+    """Return an array of that size with each column added at its window: the transpose of im2col."""
     x = np.zeros(
         (
             len(columns),
@@ -58,7 +58,7 @@ def col2im(columns: Any, size: Any, kernel: Any, stride: Any, padding: Any, dila
 
 
 def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    """Each kernel times each window, as one product of matrices for an example and a group of channels."""
+    """Return each kernel times each window, as one product of matrices for an example and a group of channels."""
     view = windows(x, w.shape[2:], stride, padding, dilation)
     rows = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:])))
     positions = view.shape[w.ndim :]
@@ -69,7 +69,7 @@ def conv(x: Any, w: Any, stride: Any, padding: Any, dilation: Any, groups: Any) 
 
 
 def columns_of(view: Any, groups: Any, inner: Any, positions: Any) -> Any:
-    """Windows as columns for some examples and groups of channels after others, so few that they stay in the cache."""
+    """Yield the windows as columns, in blocks that stay in the cache, each after its slices of examples and groups."""
     view = view.reshape(len(view), groups, view.shape[1] // groups, *view.shape[2:])
     for examples in some(len(view), groups * inner * positions):
         for channels in some(groups, inner * positions):
@@ -78,15 +78,16 @@ def columns_of(view: Any, groups: Any, inner: Any, positions: Any) -> Any:
 
 
 def some(count: Any, size: Any) -> Any:
-    """Slices of `count` things of `size` elements each, with a few hundred thousand elements."""
+    """Return slices over `count` items of `size` elements each, with at most 2¹⁸ elements, or one item, in a slice."""
     step = max(1, 2**18 // max(size, 1))
     return [slice(i, i + step) for i in range(0, count, step)]
 
 
 def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    """The transpose of conv in x: each kernel times an element of y, added up where its window lies.
+    """Return the transpose of conv in x: each kernel times an element of y, added up at its window.
 
-    With a stride of 1 that is a convolution of y with the turned kernels; quicker unless y has more channels than x.
+    With a stride of 1, this is a convolution of y with the flipped kernels, which is faster unless y has more channels
+    than x.
     """
     reach = [d * (k - 1) for k, d in zip(w.shape[2:], dilation, strict=True)]
     margins = [(r - p[0], r - p[1]) for r, p in zip(reach, padding, strict=True)]
@@ -97,13 +98,13 @@ def conv_transpose(y: Any, w: Any, size: Any, stride: Any, padding: Any, dilatio
         return conv(y, turned, stride, margins, dilation, groups)
     rows = y.reshape(len(y), groups, len(w) // groups, int(np.prod(y.shape[2:])))
     turned = w.reshape(groups, len(w) // groups, int(np.prod(w.shape[1:]))).mT
-    columns = turned * rows if groups == len(w) else turned @ rows  # of vectors matmul is slow
+    columns = turned * rows if groups == len(w) else turned @ rows  # matmul is slow for vectors
     columns = columns.reshape(len(y), groups * columns.shape[2], columns.shape[3])
     return col2im(columns, size, w.shape[2:], stride, padding, dilation)
 
 
 def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
-    """The transpose of conv in w: each window times the element of y at its position, added up."""
+    """Return the transpose of conv in w: the sum of each window times the element of y at its position."""
     view = windows(x, kernel, stride, padding, dilation)
     rows = y.reshape(len(y), groups, y.shape[1] // groups, int(np.prod(y.shape[2:])))
     inner = x.shape[1] // groups * int(np.prod(kernel))
@@ -114,17 +115,17 @@ def conv_kernel(x: Any, y: Any, kernel: Any, stride: Any, padding: Any, dilation
 
 
 def avg_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The mean of each window, in which padding counts as zeros."""
+    """Return the mean of each window; padding counts as zeros."""
     view = windows(x, kernel, stride, padding, dilation)
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
     total = np.zeros((*x.shape[:2], *view.shape[x.ndim :]), np.result_type(dtype, np.float32))
-    for offset in np.ndindex(*kernel):  # in fewer steps than a sum over these axes, which are short
+    for offset in np.ndindex(*kernel):  # faster than a sum over these axes, which are short
         total += view[(slice(None), slice(None), *offset)]
     return (total / int(np.prod(kernel))).astype(dtype, copy=False)
 
 
 def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The transpose of avg_pool: an equal share of each element of y to all of its window."""
+    """Return the transpose of avg_pool: each element of y, shared equally among the elements of its window."""
     count = int(np.prod(kernel))
     shares = np.broadcast_to((y / count)[:, :, None], (*y.shape[:2], count, *y.shape[2:]))
     columns = shares.reshape(len(y), y.shape[1] * count, int(np.prod(y.shape[2:])))
@@ -132,7 +133,7 @@ def avg_unpool(y: Any, size: Any, kernel: Any, stride: Any, padding: Any, dilati
 
 
 def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """The largest element of each window."""
+    """Return the largest element of each window."""
     view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
     y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
     for offset in np.ndindex(*kernel):
@@ -141,12 +142,12 @@ def max_pool(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> A
 
 
 def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """Where in the flattened x the largest element of each window is; of equal ones the first."""
+    """Return the place in the flattened x of the largest element of each window, or of the first of equal ones."""
     view = windows(x, kernel, stride, padding, dilation, lowest(x.dtype))
     size, within = int(np.prod(x.shape[2:])), tuple(range(2, x.ndim))
     numbers = windows(np.arange(size).reshape(1, 1, *x.shape[2:]), kernel, stride, padding, dilation, size)
     y = np.full((*x.shape[:2], *view.shape[x.ndim :]), lowest(x.dtype), x.dtype)
-    places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is no padding, should all be lowest
+    places = np.broadcast_to(np.min(numbers, within), y.shape)  # the first that is not padding, in case all are lowest
     for offset in np.ndindex(*kernel):
         part = (slice(None), slice(None), *offset)
         places = np.where((view[part] > y) | (view[part] != view[part]), numbers[part], places)
@@ -155,10 +156,10 @@ def max_pool_places(x: Any, kernel: Any, stride: Any, padding: Any, dilation: An
 
 
 def max_unpool(y: Any, places: Any, shape: Any) -> Any:
-    """Zeros, with the elements of y added at places of the flattened array."""
+    """Return zeros with the elements of y added at places of the flattened array."""
     return scatter_add(y.reshape(-1), (places.reshape(-1),), (int(np.prod(shape)),)).reshape(shape)
 
 
 def lowest(dtype: Any) -> Any:
-    """What no number is less than."""
+    """Return the lowest value of a dtype."""
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min if dtype.kind in "iu" else False

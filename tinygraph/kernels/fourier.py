@@ -6,41 +6,41 @@ import numpy as np
 
 
 def complex_of(z: Any) -> Any:
-    """Complex numbers of real and imaginary parts, which lie along the first axis."""
+    """Return complex numbers from their real and imaginary parts, which lie along the first axis."""
     numbers = np.empty(z.shape[1:], np.result_type(z.dtype, 1j))
     numbers.real, numbers.imag = z
     return numbers
 
 
 def parts_of(numbers: Any) -> Any:
-    """The real and the imaginary parts of complex numbers, along a new first axis."""
+    """Return the real and imaginary parts of complex numbers along a new first axis."""
     return np.stack([numbers.real, numbers.imag])
 
 
 def dft(z: Any, axes: Any, norm: Any) -> Any:
-    """The discrete Fourier transform; like all below of numbers whose real and imaginary parts lie along axis 0."""
+    """Return the discrete Fourier transform. Real and imaginary parts lie along a first axis, not counted in `axes`."""
     return parts_of(np.fft.fftn(complex_of(z), axes=axes, norm=norm))
 
 
 def idft(z: Any, axes: Any, norm: Any) -> Any:
-    """The inverse discrete Fourier transform."""
+    """Return the inverse discrete Fourier transform, packed in the same way."""
     return parts_of(np.fft.ifftn(complex_of(z), axes=axes, norm=norm))
 
 
 def rdft(x: Any, axes: Any, norm: Any) -> Any:
-    """The discrete Fourier transform of real numbers, without what mirrors the rest along the last of the axes."""
+    """Return the discrete Fourier transform of real numbers, without the mirrored half along the last of the axes."""
     return parts_of(np.fft.rfftn(x, axes=axes, norm=norm))
 
 
 def irdft(z: Any, n: Any, axes: Any, norm: Any) -> Any:
-    """The inverse of that; n is the length along the last of the axes."""
+    """Return the inverse of rdft; n is the length along the last of the axes."""
     lengths = [z.shape[axis + 1] for axis in axes[:-1]]
     x = np.fft.irfftn(complex_of(z), [*lengths, n], axes, norm)
     return x.astype(np.result_type(z.dtype, 1.0), copy=False) if len(axes) == 1 else x
 
 
 def mirror_spectrum(z: Any, n: Any, axes: Any) -> Any:
-    """The spectrum of n real numbers along the last of the axes, of its half: at −k is the conjugate of that at k."""
+    """Return a whole spectrum from its half, n long along the last of the axes: at −k is the conjugate of that at k."""
     *others, last = (axis + 1 for axis in axes)
     count = z.shape[last]
     mirrored = np.flip(np.take(z, range(1, n - count + 1), last), (*others, last))
@@ -51,7 +51,7 @@ def mirror_spectrum(z: Any, n: Any, axes: Any) -> Any:
 
 
 def fold_spectrum(z: Any, axes: Any) -> Any:
-    """The transpose of that: what is at −k is conjugated and added to what is at k."""
+    """Return the transpose of mirror_spectrum: the conjugate of the value at −k is added to the value at k."""
     *others, last = (axis + 1 for axis in axes)
     half, rest = np.split(z, [z.shape[last] // 2 + 1], last)
     mirrored = np.flip(rest, (*others, last))

@@ -6,36 +6,39 @@ import numpy as np
 
 
 def softmax_loss(z: Any, y: Any, axis: Any) -> Any:
-    """log Σ e^z − Σ y z along an axis, where 0 ∞ = 0."""
+    """Return log Σ e^z − Σ y z along an axis, where 0 ∞ = 0."""
     top = np.max(z, axis=axis, keepdims=True)
     top = np.where(np.abs(top) == np.inf, 0.0, top).astype(top.dtype)
     below = z - top
     products = np.sum(y * np.where(y == 0, 0, below), axis=axis)
-    missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 but for rounding
+    missing = np.squeeze(top, axis) * (1 - np.sum(y, axis=axis, dtype=products.dtype))  # 0 except for rounding
     return np.log(np.sum(np.exp(below), axis=axis)) - products + missing
 
 
 def log_loss(a: Any, y: Any) -> Any:
-    """−(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
+    """Return −(y log a + (1 − y) log(1 − a)), where 0 log 0 = 0."""
     missed = np.where(y == 0, 0.0, y * np.log(np.where(y == 0, 1.0, a)))
     alarmed = np.where(y == 1, 0.0, (1 - y) * np.log1p(-np.where(y == 1, 0.0, a)))
     return -(missed + alarmed)
 
 
 def log_loss_from_logits(z: Any, y: Any) -> Any:
-    """log(1 + e^z) − z y, where 0 ∞ = 0."""
+    """Return log(1 + e^z) − z y, where 0 ∞ = 0."""
     missed = np.where(y == 0, 0.0, y * np.maximum(-z, 0.0))
     alarmed = np.where(y == 1, 0.0, (1 - y) * np.maximum(z, 0.0))
     return missed + alarmed + np.log1p(np.exp(-np.abs(z)))
 
 
 def quotient(x: Any, y: Any) -> Any:
-    """x / y, where 0/0 = 0."""
+    """Return x / y, where 0/0 = 0."""
     return x / np.where((x == 0) & (y == 0), 1, y)
 
 
 def relative_entropy(p: Any, q: Any) -> Any:
-    """p log(p / q), where 0 log 0 = 0; the quotient may overflow, and where it is near 1, logarithms cancel."""
+    """Return p log(p / q), where 0 log 0 = 0.
+
+    The quotient may overflow, so this is p (log p − log q), or where the logarithms cancel, p log1p((p − q) / q).
+    """
     above, below = np.where(p == 0, 1, p), np.where(p == 0, 1, q)
     difference = np.log(above) - np.log(below)
     near = np.abs(difference) < 0.5
@@ -43,6 +46,6 @@ def relative_entropy(p: Any, q: Any) -> Any:
 
 
 def huber(x: Any, delta: Any) -> Any:
-    """x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
+    """Return x²/2 for |x| ≤ δ, and δ (|x| − δ/2) beyond."""
     near = np.minimum(np.abs(x), delta)
     return near * (np.abs(x) - 0.5 * near)

@@ -1,4 +1,4 @@
-"""Along axes: powers and their sums, running products."""
+"""Functions along axes: sums of e^x, running products, recurrences, and places of running extremes."""
 
 from typing import Any
 
@@ -6,30 +6,30 @@ import numpy as np
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
-    """e^x / Σ e^x along axes."""
+    """Return e^x / Σ e^x along axes."""
     powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """x − log Σ e^x along axes."""
+    """Return x − log Σ e^x along axes."""
     above = x - np.max(x, axis=axis, keepdims=True)
     return above - np.log(np.sum(np.exp(above), axis=axis, keepdims=True))
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log Σ e^x along axes."""
+    """Return log Σ e^x along axes."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isinf(top), x.dtype.type(0), top)  # so that ∞ − ∞ does not arise
-    with np.errstate(divide="ignore"):  # the logarithm of no sum at all is −∞
+    with np.errstate(divide="ignore"):  # where all elements are −∞, log 0 is −∞
         total = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else np.max(total, axis=axis)
 
 
 def logsumexp_derivative(x: Any, y: Any, axis: Any = None) -> Any:
-    """e^(x − y) for y = log Σ e^x, whose axes are kept; where y is infinite, equal shares for those that tie.
+    """Return e^(x − y) for y = log Σ e^x with its axes kept. Where y is infinite, the elements equal to it share 1.
 
-    Of large numbers y is rounded, so that these powers add up to 1 only after a division.
+    For large numbers y is rounded, so the powers add up to 1 only after a division by their sum.
     """
     infinite = np.isinf(y)
     if not np.count_nonzero(infinite):  # faster than any()
@@ -43,7 +43,7 @@ def logsumexp_derivative(x: Any, y: Any, axis: Any = None) -> Any:
 
 
 def difference(x: Any, y: Any) -> Any:
-    """x − y, and 0 where both are the same infinity."""
+    """Return x − y, with 0 where both are the same infinity."""
     if not np.count_nonzero(np.isinf(y)):  # faster than any()
         return np.subtract(x, y)
     different = np.not_equal(x, y)
@@ -52,12 +52,12 @@ def difference(x: Any, y: Any) -> Any:
 
 
 def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """How many elements along axes are not 0; of all of them, older versions of NumPy give a plain number."""
+    """Return how many elements along axes are not 0; for all axes, older versions of NumPy give a plain number."""
     return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))[()]
 
 
 def prod_before(x: Any, axis: Any) -> Any:
-    """For each element the product of those before it along an axis."""
+    """Return, for each element, the product of those before it along an axis."""
     y = np.empty(x.shape, x.dtype)
     elements, products = x.swapaxes(axis, 0), y.swapaxes(axis, 0)
     products[:1] = 1
@@ -66,7 +66,7 @@ def prod_before(x: Any, axis: Any) -> Any:
 
 
 def prod_after(x: Any, axis: Any) -> Any:
-    """For each element the product of those after it along an axis."""
+    """Return, for each element, the product of those after it along an axis."""
     y = np.empty(x.shape, x.dtype)
     elements, products = x.swapaxes(axis, 0)[::-1], y.swapaxes(axis, 0)[::-1]
     products[:1] = 1
@@ -75,7 +75,7 @@ def prod_after(x: Any, axis: Any) -> Any:
 
 
 def prod_others(x: Any, axis: Any) -> Any:
-    """For each element the product of all others along an axis, whatever the products on the way come to."""
+    """Return, for each element, the product of all others along an axis, even if partial products leave the range."""
     with np.errstate(all="ignore"):
         before = prod_before(x, axis)
         if in_range(x, before, axis):
@@ -87,7 +87,7 @@ def prod_others(x: Any, axis: Any) -> Any:
 
 
 def cumprod_gradient(x: Any, g: Any, axis: Any) -> Any:
-    """Σ g_i Π x_j over i ≥ k and j ≤ i, j ≠ k, for each k along an axis, whatever the products on the way come to."""
+    """Return Σ g_i Π x_j over i ≥ k and j ≤ i, j ≠ k, for each k along an axis, even if partial products overflow."""
     with np.errstate(all="ignore"):
         before = prod_before(x, axis)
         if in_range(x, before, axis):
@@ -104,18 +104,18 @@ def cumprod_gradient(x: Any, g: Any, axis: Any) -> Any:
 
 
 def in_range(x: Any, before: Any, axis: Any) -> Any:
-    """Whether no product of neighbours along an axis leaves the range of numbers; zeros are left out."""
+    """Return whether every product of consecutive elements is in the range of numbers; zeros are left out."""
     return is_narrow(before * x) or is_narrow(np.cumprod(np.where(x == 0, x.dtype.type(1), x), axis))
 
 
 def is_narrow(products: Any) -> Any:
-    """Whether the quotient of any two, or of one and 1, is in the range of numbers."""
+    """Return whether the quotient of any two products, or of one and 1, is in the range of numbers."""
     sizes, largest = np.abs(products), 2.0 ** (np.finfo(products.dtype).maxexp - 2)
     return bool(sizes.size == 0 or max(sizes.max(), 1.0) < largest * min(sizes.min(), 1.0))
 
 
 def running_products(x: Any) -> Any:
-    """The products of those before each element along the first axis, as numbers from ½ to 1 and powers of 2."""
+    """Return the products of the elements before each along the first axis, as fractions and exponents of 2."""
     factors, shifts = np.frexp(x.astype(np.float64))
     parts, powers = np.full(x.shape, 0.5), np.ones(x.shape, shifts.dtype)
     for k in range(1, len(x)):
@@ -125,10 +125,10 @@ def running_products(x: Any) -> Any:
 
 
 def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
-    """y_0 = 0, y_k = x_k−1 y_k−1 + b_k−1 along an axis; in reverse from its end."""
+    """Return y with y_0 = 0 and y_k = x_k−1 y_k−1 + b_k−1 along an axis, or from its end with `reverse`."""
     y = np.zeros(x.shape, np.result_type(x, b))
     factors, terms, sums = (np.moveaxis(z, axis, 0)[:: -1 if reverse else 1] for z in (x, b, y))
-    if y.dtype.kind == "f" and len(sums) > 500 and y.size < 32 * len(sums):  # long, and not wide
+    if y.dtype.kind == "f" and len(sums) > 500 and y.size < 32 * len(sums):  # long and narrow
         follow_by_blocks(factors, terms, sums)
     else:
         follow(factors, terms, sums)
@@ -136,16 +136,16 @@ def recurrence(x: Any, b: Any, axis: Any, reverse: Any) -> Any:
 
 
 def follow(factors: Any, terms: Any, sums: Any) -> Any:
-    """Each sum is the one before it times its factor, and its term."""
+    """Write each sum: the one before it, times its factor, plus its term."""
     for k in range(1, len(sums)):
         sums[k] = factors[k - 1] * sums[k - 1] + terms[k - 1]
 
 
 def follow_by_blocks(factors: Any, terms: Any, sums: Any) -> Any:
-    """The same in √n steps for n sums: where each block starts, and then all blocks at a time.
+    """Write the same sums as `follow`, n of them in O(√n) steps: the start of each block, then all blocks at a time.
 
-    A start is that of the block before it times all its factors, and what its terms come to. Where those are products
-    that leave the range of floating numbers, each sum follows from the one before it after all.
+    The start of a block is the start of the block before, times the factors of that block, plus the sum of its terms.
+    If a product of factors leaves the range of floating numbers, each sum follows from the one before it after all.
     """
     length = int(len(sums) ** 0.5)
     count = -(-len(sums) // length)
@@ -167,16 +167,16 @@ def follow_by_blocks(factors: Any, terms: Any, sums: Any) -> Any:
 
 
 def argcummax(x: Any, axis: Any) -> Any:
-    """Where along an axis the largest element so far stands, the last of several; a NaN is the largest."""
+    """Return the place of the largest element so far along an axis, the last of equal ones; a NaN is the largest."""
     return last_place((x == np.maximum.accumulate(x, axis)) | (x != x), axis)
 
 
 def argcummin(x: Any, axis: Any) -> Any:
-    """Where along an axis the smallest element so far stands, the last of several; a NaN is the smallest."""
+    """Return the place of the smallest element so far along an axis, the last of equal ones; a NaN is the smallest."""
     return last_place((x == np.minimum.accumulate(x, axis)) | (x != x), axis)
 
 
 def last_place(condition: Any, axis: Any) -> Any:
-    """Where along an axis a condition has held last so far; 0 where it never has."""
+    """Return the last place so far along an axis where a condition holds, or 0 if there is none."""
     places = np.arange(condition.shape[axis]).reshape((-1,) + (1,) * (condition.ndim - 1 - axis % condition.ndim))
     return np.maximum.accumulate(np.where(condition, places, 0), axis)

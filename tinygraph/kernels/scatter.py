@@ -6,7 +6,7 @@ import numpy as np
 
 
 def scatter_add(g: Any, key: Any, shape: Any) -> Any:
-    """Zeros, with the elements of g added at the places that a key names."""
+    """Return zeros with the elements of g added at the places that a key names."""
     g = np.asarray(g)  # in a program it may be a plain number
     out = np.zeros(shape, g.dtype)
     key = key if isinstance(key, tuple) else (key,)
@@ -15,7 +15,7 @@ def scatter_add(g: Any, key: Any, shape: Any) -> Any:
     if not alone or places.ndim == 0 or places.dtype.kind not in "iu" or out.ndim == 1:
         np.add.at(out, key, g)
         return out
-    # along one axis, on a flat array: np.add.at is several times as fast on such
+    # along one axis: np.add.at is several times as fast on a flat array
     before, count, after = out.shape[:axis], out.shape[axis], out.shape[axis + 1 :]
     if places.size and not -count <= places.min() <= places.max() < count:
         raise IndexError(f"an index is out of bounds for axis {axis} with size {count}")
@@ -26,7 +26,7 @@ def scatter_add(g: Any, key: Any, shape: Any) -> Any:
 
 
 def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
-    """Zeros of a length along an axis, with the elements of g added at the places that indices name along it."""
+    """Return zeros, `length` long along an axis, with the elements of g added at the places that indices name there."""
     out = np.zeros((*g.shape[:axis], length, *g.shape[axis + 1 :]), g.dtype)
     key = [np.arange(n).reshape((-1,) + (1,) * (g.ndim - 1 - i)) for i, n in enumerate(g.shape)]
     key[axis] = indices
@@ -35,7 +35,7 @@ def scatter_along_axis(g: Any, indices: Any, axis: Any, length: Any) -> Any:
 
 
 def index_put(x: Any, values: Any, key: Any) -> Any:
-    """A copy of x with values at the places that a key names; of several for one place the last."""
+    """Return a copy of x with values at the places that a key names. If several are for one place, the last stays."""
     out = np.array(x, order="C")
     key = key if isinstance(key, tuple) else (key,)
     if any(isinstance(part, np.ndarray) for part in key):
@@ -47,7 +47,7 @@ def index_put(x: Any, values: Any, key: Any) -> Any:
 
 
 def last_written(key: Any, shape: Any) -> Any:
-    """Where a key names a place for the last time, so that what is written there stays."""
+    """Return where a key names a place for the last time, so that the value written there stays."""
     everything = np.arange(int(np.prod(shape)))
     places = everything.reshape(shape)[key]
     order, last = np.arange(places.size), np.empty_like(everything)
@@ -56,19 +56,19 @@ def last_written(key: Any, shape: Any) -> Any:
 
 
 def bounded_index(i: Any, length: Any, mode: Any) -> Any:
-    """Whole numbers as places from 0 to length − 1: wrapped around, clipped, or refused where they are none."""
+    """Return whole numbers as places from 0 to length − 1: wrap or clip those outside, or raise `IndexError`."""
     i = np.asarray(i).astype(np.intp)
     if mode == "wrap":
         i = i % max(length, 1)
     elif mode == "clip":
         i = np.clip(i, 0, length - 1)
     elif i.size and not 0 <= i.min() <= i.max() < length:
-        raise IndexError(f"places go from 0 to {length - 1}, and there is {i.min() if i.min() < 0 else i.max()}")
+        raise IndexError(f"places go from 0 to {length - 1}, but one is {i.min() if i.min() < 0 else i.max()}")
     return i[()]
 
 
 def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
-    """Zeros, with the elements of x on a diagonal of the last two axes."""
+    """Return zeros with the elements of x on a diagonal of the last two axes."""
     out = np.zeros(shape, x.dtype)
     i = np.arange(x.shape[-1])
     out[..., i + max(-offset, 0), i + max(offset, 0)] = x
@@ -76,25 +76,25 @@ def diagonal_matrix(x: Any, offset: Any, shape: Any) -> Any:
 
 
 def scatter_diagonal(x: Any, subscripts: Any, shape: Any) -> Any:
-    """Zeros, with x where axes of one label have one index."""
+    """Return zeros with the elements of x where axes with the same label have the same index."""
     out = np.zeros(shape, x.dtype)
     np.einsum(subscripts, out)[...] = x
     return out
 
 
 def interval(x: Any, nodes: Any) -> Any:
-    """The place of the node to the left of each x, such that there is one to its right."""
+    """Return the place of the left node of the interval around each x; beyond the nodes, of the nearest interval."""
     return np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, np.size(nodes) - 2)
 
 
 def jumps(x: Any, discont: Any, axis: Any, period: Any) -> Any:
-    """The whole periods by which angles would jump; none from ∞ to ∞, and NaN where NumPy has it."""
+    """Return the whole periods that np.unwrap adds to angles: 0 where they stay, even at ∞, NaN where it has NaN."""
     y = np.unwrap(x, discont, axis, period=period)
     return np.where(y == x, y.dtype.type(0), y - x)
 
 
 def one_hot_along(y: Any, classes: Any, axis: Any) -> Any:
-    """Whether each class, along a new axis, is that of y; there has to be one."""
+    """Return whether each class, along a new axis, is that of y; raise `IndexError` for a label that is not a class."""
     if y.size and not 0 <= np.min(y) <= np.max(y) < classes:
         raise IndexError(f"the classes are 0 to {classes - 1}, but labels are from {np.min(y)} to {np.max(y)}")
     return np.expand_dims(y, axis) == np.arange(classes).reshape(-1, *(1,) * (y.ndim - axis))

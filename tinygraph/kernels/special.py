@@ -6,21 +6,21 @@ import numpy as np
 
 
 def sigmoid(x: Any) -> Any:
-    """Return σ(x) = e^x / (1 + e^x), where e^x is cut off before it overflows: there σ has long been 1."""
+    """Return σ(x) = e^x / (1 + e^x). e^x is cut off before it overflows, where σ(x) rounds to 1."""
     e = np.exp(np.minimum(x, 11.0 if np.asarray(x).dtype == np.float16 else 80.0))
     d = 1.0 + e
     return np.divide(e, d, out=d if np.ndim(d) else None)
 
 
 def per_square(x: Any, r: Any) -> Any:
-    """x/r², without overflow on the way, and 0 where r is 0 or infinite."""
+    """Return x/r² without overflow on the way, with 0 where r is 0 or infinite."""
     none = (r == 0) | (r == np.inf)
     r = np.where(none, 1.0, r)
     return np.where(none, 0.0, x) / r / r
 
 
 def scaled_power(c: Any, x: Any, y: Any) -> Any:
-    """c x^y, also where x^y alone is out of the range of numbers, and 0 where c is."""
+    """Return c x^y, even where x^y alone is out of the range of numbers, with 0 where c is 0."""
     dtype = np.result_type(c, x, y)
     x = np.where(c == 0, 1.0, x)
     power = np.power(x, y)
@@ -34,18 +34,18 @@ def scaled_power(c: Any, x: Any, y: Any) -> Any:
 
 
 def finite(x: Any, largest: Any = 1.7976931348623157e308) -> Any:
-    """x between −largest and largest, and finite if it is floating."""
+    """Return x, limited to the range from −largest to largest, and to finite numbers if it is floating."""
     largest = min(largest, float(np.finfo(x.dtype).max)) if x.dtype.kind == "f" else largest
     return np.minimum(np.maximum(x, -largest), largest)
 
 
 def without_zero(x: Any) -> Any:
-    """x, with infinity for 0."""
+    """Return x with infinity for 0."""
     return np.where(x == 0, np.inf, x)[()]
 
 
 def direction(x: Any, y: Any, r: Any) -> Any:
-    """x / r for r = √(x² + y²), 0 where that is 0, and ±1 where x is infinite."""
+    """Return x / r for r = √(x² + y²), with 0 where r is 0, and ±1 where x is infinite."""
     if not np.count_nonzero(np.isinf(r)):  # faster than any()
         return x / without_zero(r)
     infinite = np.isinf(x)
@@ -53,15 +53,16 @@ def direction(x: Any, y: Any, r: Any) -> Any:
 
 
 def fractional(x: Any) -> Any:
-    """The fraction of x, with its sign."""
+    """Return the fractional part of x, with its sign."""
     return np.modf(x)[0]
 
 
 def erfc(x: Any) -> Any:
-    """1 − erf x = e^−x² P(|x|) / Q(|x|) for x ≥ 0, and 2 less that of −x for x < 0.
+    """Return 1 − erf x, which is e^−x² P(|x|) / Q(|x|) for x ≥ 0, and 2 − erfc(−x) for x < 0.
 
-    P and Q are the best polynomials of their degree, for e^x² erfc x up to where erfc x is 0. The result is off by some
-    units in the last place, where it is small by as much as rounding x makes it. In blocks that stay in the cache.
+    P and Q are the best polynomials of their degree for e^x² erfc x, up to where erfc x is 0. The result is off by some
+    units in the last place; where it is small, by as much as the rounding of x changes it. It is computed in blocks
+    that stay in the cache.
     """
     dtype = np.result_type(x, np.float16)
     working = np.float64 if dtype == np.float64 else np.float32
@@ -99,7 +100,7 @@ def erfc(x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) where |x| < 1/2, and 1 − erfc x elsewhere."""
+    """Return 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) where |x| < 1/2, and 1 − erfc x elsewhere."""
     near = np.clip(np.asarray(x, float), -0.5, 0.5)
     square = near * near
     series, factorial = np.zeros_like(near), 1.0
@@ -111,35 +112,36 @@ def erf(x: Any) -> Any:
 
 
 def gammaln(x: Any) -> Any:
-    """log |Γ(x)|, by SciPy."""
+    """Return log |Γ(x)|, from SciPy."""
     from importlib import import_module
 
     return import_module("scipy.special").gammaln(x)
 
 
 def digamma(x: Any) -> Any:
-    """The derivative of log Γ(x), by SciPy."""
+    """Return the derivative of log Γ(x), from SciPy."""
     from importlib import import_module
 
     return import_module("scipy.special").digamma(x)
 
 
 def digamma_derivative(x: Any, order: Any) -> Any:
-    """The derivative of digamma of so high an order, by SciPy."""
+    """Return the derivative of digamma of that order, from SciPy."""
     from importlib import import_module
 
     return import_module("scipy.special").polygamma(order, x).astype(np.result_type(x, np.float16), copy=False)[()]
 
 
 def sinc_derivative(x: Any, order: Any) -> Any:
-    """The derivative of so high an order of sin u / u where u = π x.
+    """Return the derivative of that order by x of s = sin u / u, where u = π x.
 
-    With s for it, u s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ u, which loses digits near 0; there by the series Σ (−1)ᵏ u²ᵏ / (2k + 1)!.
+    It follows from u s⁽ⁿ⁾ + n s⁽ⁿ⁻¹⁾ = sin⁽ⁿ⁾ u. That loses digits near 0, where the derivative of the series
+    s = Σ (−1)ᵏ u²ᵏ / (2k + 1)! is used.
     """
     dtype = np.result_type(x, np.float16)
     x = np.asarray(x, np.float64)
     far = np.abs(x) * np.pi > order + 2
-    inverse = 1 / np.pi / np.where(far, x, 1.0)  # of u, which may overflow
+    inverse = 1 / np.pi / np.where(far, x, 1.0)  # 1/u, since u may overflow
     whole = np.where(far, np.rint(x), 0.0)  # sin(π x) is exactly 0 where x is whole
     sin, cos = (f(np.pi * (np.where(far, x, 1.0) - whole)) * (1 - 2 * (whole % 2)) for f in (np.sin, np.cos))
     outside = sin * inverse

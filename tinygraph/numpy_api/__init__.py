@@ -1,1 +1,1 @@
-"""NumPy's own functions, called with a tensor: they record, under our names, or are refused with a reason."""
+"""NumPy's own functions on tensors: they record under tinygraph's names, or are refused with a reason."""

@@ -1,4 +1,4 @@
-"""NumPy's functions on tensors: they record, or refuse and say what to use; nothing leaves the graph in silence."""
+"""NumPy's functions on tensors: they record, or say what to use instead. No number leaves the graph silently."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _WITHOUT = {
     "order": "exchange the axes before, as with x.T",
     "where": "choose before, as with np.where(mask, x, 0)",
 }
-"""What to do in place of giving an argument."""
+"""The advice to someone who gives an argument that cannot be recorded."""
 
 
 @cache
 def _known() -> dict[Any, Callable[..., Any]]:
-    """For each NumPy function the function of ours that records it."""
+    """Return, for each NumPy function that records, tinygraph's function that records it."""
     known: dict[Any, Callable[..., Any]] = {}
     for module, functions in ((np.linalg, FUNCTIONS), (np, FUNCTIONS)):
         known |= {getattr(module, name): f for name, f in functions.items() if hasattr(module, name)}
@@ -47,13 +47,13 @@ def _known() -> dict[Any, Callable[..., Any]]:
 
 
 def recorded_by() -> dict[str, Callable[..., Any]]:
-    """The functions of NumPy that record on a tensor, by name, with what records them."""
+    """Return, for the name of each NumPy function that records on a tensor, the function that records it."""
     return {_full_name(theirs): ours for theirs, ours in _known().items()}
 
 
 def _full_name(function: Any) -> str:
     name = getattr(function, "__name__", str(function))
-    if isinstance(function, np.ufunc):  # which does not say where it is from
+    if isinstance(function, np.ufunc):  # a ufunc does not say where it is from
         return f"np.{name}" if getattr(np, name, None) is function else name
     return f"{function.__module__.replace('numpy', 'np', 1)}.{name}"
 
@@ -73,7 +73,10 @@ def _found(function: Any) -> Callable[..., Any]:
 
 
 def _given(function: Any, kwargs: dict[str, Any], taken: Container[str] = ()) -> dict[str, Any]:
-    """The keyword arguments that mean something: those `taken`, and others unless they would skip or write elements."""
+    """Return the keyword arguments without those that change nothing, such as ``out=None``, unless they are `taken`.
+
+    Raise `UnsupportedError` for an argument in `_NO_CHANGE` that would change something and is not `taken`.
+    """
     given = {}
     for key, value in kwargs.items():
         if key not in _NO_CHANGE or key in taken:
@@ -89,7 +92,7 @@ def _unrecorded(function: Any, key: str) -> UnsupportedError:
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """``np.tanh(t)``, ``array * t``."""
+    """Record the call of a ufunc, such as ``np.tanh(t)`` or ``array * t``, or raise `UnsupportedError`."""
     if method != "__call__":
         instead = _REDUCTIONS.get(ufunc.__name__) if method == "reduce" else None
         raise UnsupportedError(
@@ -103,7 +106,7 @@ def array_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> An
         )
     if kwargs.get("out") is not None:
         raise UnsupportedError(
-            f"np.{ufunc.__name__} cannot write a tensor into an array, also not as in `array += tensor`;"
+            f"np.{ufunc.__name__} cannot write a tensor into an array, not even by `array += tensor`;"
             " write `array = array + tensor`, or use the .data of the tensor"
         )
     for key in _given(ufunc, kwargs):
@@ -112,10 +115,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> An
 
 
 def array_function(func: Any, args: Any, kwargs: Any) -> Any:
-    """``np.sum(t, axis=0)``, ``np.concatenate([t, t])``."""
+    """Record a call such as ``np.sum(t, axis=0)`` or ``np.concatenate([t, t])``, or raise `UnsupportedError`."""
     function = _found(func)
     signature = inspect.signature(function)
-    if names := _names(func):  # the operands have other names than ours, and the rest has another order
+    if names := _names(func):  # its operands have other names than ours, and the rest has another order
         count = sum(p.default is p.empty for p in signature.parameters.values())
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
         args = [*(kwargs.pop(name) for name in names[:count] if name in kwargs), *args[len(names) :]]
@@ -123,13 +126,13 @@ def array_function(func: Any, args: Any, kwargs: Any) -> Any:
     try:
         signature.bind(*args, **given)
     except TypeError as error:
-        raise UnsupportedError(f"np.{func.__name__} on a tensor takes the arguments of tinygraph's: {error}") from None
+        raise UnsupportedError(f"np.{func.__name__} on a tensor takes tinygraph's arguments: {error}") from None
     return function(*args, **given)
 
 
 @cache
 def _names(function: Any) -> tuple[str, ...]:
-    """The arguments that a function of NumPy takes by position; none where it does not say."""
+    """Return the names of the arguments that a NumPy function takes by position, or none if it has no signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Functions of NumPy that a tensor will not be given to: why not, and what to use."""
+"""The NumPy functions that refuse a tensor: for each the reason, and what to use instead."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _COMPLEX = "gives complex numbers, which a tensor does not hold"
 _COEFFICIENTS = "works on the coefficients of a polynomial"
 _CALLS = "calls a Python function on plain arrays"
 _COUNTS = "counts, and counts have no gradient; give it the .data of the tensor"
-_SETS = "picks elements by their values, as many as there are; give it the .data of the tensor"
+_SETS = "picks elements, and their number depends on their values; give it the .data of the tensor"
 _TEXT = "makes text of numbers; give it the .data of the tensor, or take str of the tensor itself"
 _FILE = "writes a file of plain arrays; give it the .data of the tensor"
 _MEMORY = "is about the memory of arrays; give it the .data of the tensor"
 _WRITES = "writes in place, which would leave the graph; try"
-_CREATES = "makes a plain array, also with like=; make a tensor of that, as tg.Tensor(array)"
+_CREATES = "makes a plain array, even with like=; make a tensor of it with tg.Tensor(array)"
 
 _GROUPS = {
     f"{_COMPLEX}; give it the .data of the tensor": "np.roots np.sort_complex",
-    "takes a Python function, and what it returns is a plain number; write it with operations on the whole tensor": """
+    "takes a Python function that returns plain numbers; write it with operations on the whole tensor": """
         np.vectorize np.frompyfunc
     """,
     f"{_CALLS}; write it with operations on the whole tensor, or tg.stack the results of a loop": """
@@ -28,7 +28,7 @@ _GROUPS = {
         np.polyadd np.polysub
     """,
     f"{_COEFFICIENTS}; use np.convolve, which is their product": "np.polymul",
-    f"{_COEFFICIENTS}, and a remainder has none of its own; give it the .data of the tensor": "np.polydiv",
+    f"{_COEFFICIENTS}, and the length of the remainder depends on them; give it the .data of the tensor": "np.polydiv",
     f"{_COEFFICIENTS}; use p[:-1] * np.arange(len(p) - 1, 0, -1)": "np.polyder",
     f"{_COEFFICIENTS}; use p / np.arange(len(p), 0, -1), and append the constant": "np.polyint",
     f"{_COEFFICIENTS}; use np.convolve of the factors [1, −root]": "np.poly",
@@ -41,8 +41,8 @@ _GROUPS = {
     """,
     "is about complex numbers, and a tensor is real": "np.imag np.iscomplex np.isreal np.real_if_close",
     "has no rule; use x * 2.0**exponent": "np.ldexp",
-    "takes a shape from values; on a tensor take a slice, as x[1:-1]": "np.trim_zeros",
-    "gives memory to write to, which a tensor is not; take np.zeros_like": "np.empty_like",
+    "gives a shape that depends on values; take a slice of the tensor, as in x[1:-1]": "np.trim_zeros",
+    "gives memory to write to, but nobody writes to a tensor; use np.zeros_like": "np.empty_like",
     f"{_WRITES} np.where(mask, new, old), or x.at[key].set(values)": "np.copyto",
     f"{_WRITES} np.where(mask, new, old), or x.at[mask].set(values)": "np.place np.putmask",
     f"{_WRITES} x.at[key].set(values)": "np.put np.put_along_axis",
@@ -62,7 +62,7 @@ _GROUPS = {
     """,
 }
 REFUSALS = {name: reason for reason, names in _GROUPS.items() for name in re.findall(r"\S+", names)}
-"""For the name of a function the rest of the sentence."""
+"""For the name of each function, the rest of the sentence that refuses it."""
 
 REFUSALS |= {
     f"np.fft.{name}": f"{_COMPLEX}; tg.fft.{name} gives the real and the imaginary parts as two tensors"

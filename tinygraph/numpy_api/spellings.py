@@ -1,6 +1,7 @@
-"""What NumPy spells otherwise: its functions that differ from ours of the same meaning in name or arguments.
+"""The NumPy functions that differ in name or arguments from tinygraph's functions of the same meaning.
 
-Each is written with NumPy's own signature, over our functions, and found by `protocols` when it is called on a tensor.
+Each is written with NumPy's own signature, in terms of tinygraph's functions. `protocols` finds it when the NumPy
+function is called on a tensor.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ SPELLED: dict[Any, Callable[..., Any]] = {
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: np.size(np.broadcast_to(False, a.shape), axis),
 }
-"""For a function of NumPy what records it."""
+"""For each NumPy function, the function that records it."""
 
 
 def spelled(*theirs: Any) -> Callable[[Function], Function]:
-    """Declare what records a function of NumPy, or several."""
+    """Declare that the decorated function records a NumPy function, or several."""
 
     def declare(function: Function) -> Function:
         assert SPELLED.keys().isdisjoint(theirs), f"spelled twice: {theirs}"
@@ -64,7 +65,7 @@ SCIPY: dict[str, Callable[..., Any]] = {
     "logit": ops.logit,
     "psi": ops.digamma,
 }
-"""For a function of scipy.special, by name since it need not be there, what records it."""
+"""For each function of scipy.special, the function that records it; by name, since SciPy may not be installed."""
 
 
 @spelled(np.real)
@@ -74,7 +75,7 @@ def _real(val: Tensor) -> Tensor:
 
 @spelled(np.angle)
 def _angle(z: Tensor, deg: bool = False) -> Tensor:
-    """Of real numbers: 0 or π, with the derivative 0."""
+    """Return the angle of real numbers, which is 0 or π and has the derivative 0."""
     angle = ops.atan2(0.0, z)
     return ops.rad2deg(angle) if deg else angle
 
@@ -86,12 +87,12 @@ def _fabs(x: Tensor) -> Tensor:
 
 @spelled(np.float_power)
 def _float_power(x1: ArrayLike, x2: ArrayLike) -> Tensor:
-    """In float64 at least."""
+    """Return the power in float64 at least."""
     return ops.pow(*(_floating(x, np.float_power) if isinstance(x, Tensor) else x for x in (x1, x2)))
 
 
 def _floating(x: Tensor, function: np.ufunc) -> Tensor:
-    """The tensor in the dtype of the function's result."""
+    """Return the tensor in the dtype of the function's result."""
     dtype = function(*[np.empty(0, x.dtype)] * function.nin).dtype
     return x if x.dtype == dtype else ops.astype(x, dtype)
 
@@ -115,7 +116,7 @@ def _clip(
 
 @spelled(np.select)
 def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
-    """The value of the first condition that holds."""
+    """Return, element by element, the value of the first condition that holds, or the default."""
     if not 0 < len(condlist) == len(choicelist):
         raise ArgumentError(f"np.select takes as many choices as conditions, not {len(choicelist)} and {len(condlist)}")
     result = default
@@ -128,7 +129,7 @@ def _select(condlist: Any, choicelist: Any, default: ArrayLike = 0) -> Tensor:
 
 
 def _with_ddof(ours: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Variance and its root, in which NumPy calls the correction ddof, too."""
+    """Return a variance, or its root, that also takes the correction as `ddof`, NumPy's other name for it."""
 
     def function(
         a: Tensor, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None
@@ -142,7 +143,7 @@ SPELLED |= {getattr(np, name): _with_ddof(getattr(ops, name)) for name in ("var"
 
 
 def _cumulative(ours: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Sums and products so far; without an axis, of all elements in their order."""
+    """Return a function for running sums or products that without an axis runs over all elements in their order."""
 
     def function(a: Tensor, axis: int | None = None) -> Tensor:
         return ours(ops.reshape(a, -1), axis=0) if axis is None else ours(a, axis=axis)
@@ -182,18 +183,18 @@ def _dtype(x: Any) -> Any:
 
 
 def _same_shape(x: Tensor) -> Any:
-    """An array of this shape, without any memory."""
+    """Return an array of this shape that takes no memory."""
     return np.broadcast_to(False, x.shape)
 
 
 @spelled(np.diagonal)
 def _diagonal(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Of the first two axes, where np.linalg.diagonal and ours are of the last two."""
+    """Return a diagonal of the first two axes; np.linalg.diagonal and ours take the last two."""
     return ops.diagonal(_last(a, axis1, axis2), offset=offset)
 
 
 def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
-    """With two axes as the last."""
+    """Return the tensor with two axes moved to the end."""
     axes = [*normalize_axes((axis1, axis2), a)]
     rest = [axis for axis in range(a.ndim) if axis not in axes]
     return a if [*rest, *axes] == list(range(a.ndim)) else ops.permute_dims(a, (*rest, *axes))
@@ -204,21 +205,21 @@ def _last(a: Tensor, axis1: int, axis2: int) -> Tensor:
 
 @spelled(np.sort)
 def _sort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
-    """Of any kind: each puts the same values in the same places."""
+    """Return the sorted elements; every `kind` puts the same values in the same places."""
     return ops.sort(a, axis=axis)
 
 
 @spelled(np.argsort)
 def _argsort(a: Tensor, axis: int | None = -1, kind: str | None = None, stable: bool | None = None) -> Tensor:
-    """The stable order, which is one of each kind."""
+    """Return the stable order, which every `kind` allows."""
     return ops.argsort(a, axis=axis)
 
 
 @spelled(np.digitize)
 def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
-    """Among bins that ascend or descend, which are static."""
+    """Return the place of each element among static bins, which ascend or descend."""
     if isinstance(bins, Tensor):
-        raise UnsupportedError("np.digitize takes its bins as an array; searchsorted takes a tensor that ascends")
+        raise UnsupportedError("np.digitize takes its bins as an array; np.searchsorted takes a tensor that ascends")
     steps, side = np.diff(bins), "left" if right else "right"
     if (steps >= 0).all():
         return ops.searchsorted(bins, x, side)
@@ -229,9 +230,9 @@ def _digitize(x: Any, bins: Any, right: bool = False) -> Tensor:
 
 @spelled(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """With one argument, where it is not zero."""
+    """Return x or y by the condition, or with the condition alone the places where it is not zero."""
     if (x is None) != (y is None):
-        raise ArgumentError("np.where takes a condition alone, or with both of what to choose from")
+        raise ArgumentError("np.where takes a condition alone, or with both x and y to choose from")
     return ops.nonzero(condition) if x is None else ops.where(condition, x, y)
 
 
@@ -240,19 +241,19 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
 
 @spelled(np.trace)
 def _trace(a: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Over the first two axes, where np.linalg.trace and ours are over the last two."""
+    """Return the trace over the first two axes; np.linalg.trace and ours take the last two."""
     return ops.trace(_last(a, axis1, axis2), offset=offset)
 
 
 @spelled(np.outer)
 def _outer(a: Tensor, b: Tensor) -> Tensor:
-    """Of arrays of any shape, flattened, where np.linalg.outer and ours take vectors."""
+    """Return the outer product of arrays of any shape, flattened; np.linalg.outer and ours take vectors."""
     return ops.outer(ops.reshape(a, -1), ops.reshape(b, -1))
 
 
 @spelled(np.cross)
 def _cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
-    """Also of vectors of two elements, whose third is 0; of two such the result is the third element alone."""
+    """Return the cross product. A vector of two elements has 0 as its third; for two such, return the third alone."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = with_last(as_tensor(a), axisa), with_last(as_tensor(b), axisb)
@@ -270,7 +271,7 @@ def _with_third(x: Tensor) -> Tensor:
 
 @spelled(np.linalg.pinv)
 def _pinv(a: Tensor, rcond: float | None = None, hermitian: bool = False, *, rtol: Any = 1e-15) -> Tensor:
-    """With NumPy's threshold, which is smaller than the Array API's where none is given."""
+    """Return the pseudo-inverse with NumPy's default threshold, which is smaller than the Array API's."""
     if hermitian:
         raise UnsupportedError("np.linalg.pinv with hermitian=True cannot be recorded; leave it out")
     return ops.pinv(a, rtol=rtol if rcond is None else rcond)

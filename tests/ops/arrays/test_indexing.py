@@ -179,7 +179,7 @@ def test_places_as_numbers_and_back():
     rows, columns = tg.unravel_index(i, (3, 4))
     assert np.ravel_multi_index((rows, columns), (3, 4)).tolist() == [0, 5, 11]
     assert np.ravel_multi_index((rows, columns), dims=(2, 2), mode=("clip", "wrap")).tolist() == [0, 3, 3]
-    with pytest.raises(IndexError, match="from 0 to 1, and there is 2"):
+    with pytest.raises(IndexError, match="from 0 to 1, but one is 2"):
         tg.ravel_multi_index((rows, columns), (2, 4))
 
 
@@ -192,14 +192,14 @@ WRONG = [
     (lambda x: tg.take(x[:0], [0], axis=0, mode="wrap"), IndexError, "out of bounds"),
     (lambda x: tg.compress([True, False, True], x, axis=0), IndexError, "out of bounds"),
     (lambda x: tg.compress([[True]], x), ValueError, "one axis"),
-    (lambda x: tg.choose([0, 2], [x[0, 0, :2], 1.0]), IndexError, "from 0 to 1, and there is 2"),
-    (lambda x: tg.choose([-1], [x, x]), IndexError, "there is -1"),
+    (lambda x: tg.choose([0, 2], [x[0, 0, :2], 1.0]), IndexError, "from 0 to 1, but one is 2"),
+    (lambda x: tg.choose([-1], [x, x]), IndexError, "one is -1"),
     (lambda x: tg.choose([0], []), ValueError, "at least one choice"),
-    (lambda x: tg.one_hot([0, 3], 3), IndexError, "from 0 to 2, and there is 3"),
-    (lambda x: tg.one_hot([-1], 3), IndexError, "there is -1"),
+    (lambda x: tg.one_hot([0, 3], 3), IndexError, "from 0 to 2, but one is 3"),
+    (lambda x: tg.one_hot([-1], 3), IndexError, "one is -1"),
     (lambda x: tg.one_hot([1.0], 3), TypeError, "whole numbers"),
     (lambda x: tg.one_hot([True], 3), TypeError, "bool"),
-    (lambda x: tg.embedding(x[0], [0, -1]), IndexError, "there is -1"),
+    (lambda x: tg.embedding(x[0], [0, -1]), IndexError, "one is -1"),
     (lambda x: tg.embedding(x, [0]), ValueError, "a matrix"),
     (lambda x: tg.ix_([[0]]), ValueError, "one axis"),
     (lambda x: np.where(x > 0, x), ValueError, "both"),
