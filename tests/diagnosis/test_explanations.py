@@ -490,7 +490,7 @@ def test_the_logarithm_of_zero():
 
     J = loss()
     J.backward()
-    advice = "Try: tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument"
+    advice = "Try: tg.log_loss for a loss of probabilities, which is computed from logits; else keep the argument"
     born = "In tg.log(A2), 1 of 3 elements is -inf, the first at [0, 1], where A2 is 0.0. This is the logarithm of 0."
     step = "In Y * tg.log(A2), 1 of 3 elements is nan, the first at [0, 1], where Y is 0.0 and tg.log(A2) is -inf."
     expected = [

@@ -38,16 +38,16 @@ def test_an_axis_that_is_not_there(call):
 
 
 def test_options():
-    with pytest.raises(tg.ArgumentError, match=r"""^reduction is "mean", "sum" or "none", not 'avg'$"""):
+    with pytest.raises(tg.ArgumentError, match=r"""^reduction must be "mean", "sum" or "none", not 'avg'$"""):
         tg.mse([1.0], [1.0], reduction="avg")
-    with pytest.raises(tg.ArgumentError, match=r"""^side is "left" or "right", not None$"""):
+    with pytest.raises(tg.ArgumentError, match=r"""^side must be "left" or "right", not None$"""):
         tg.searchsorted([1.0], [1.0], side=None)
 
 
 @pytest.mark.parametrize("call", [tg.take, lambda x, i: tg.take_along_axis(x, i, axis=0), tg.repeat])
 def test_whole_numbers(call):
     i = tg.Tensor([0.0, 1.0], name="i")
-    with pytest.raises(tg.DTypeError, match=r"(indices|repeats) are whole numbers, and i holds float64"):
+    with pytest.raises(tg.DTypeError, match=r"(indices|repeats) must be whole numbers, but i holds float64"):
         call(tg.Tensor([1.0, 2.0]), i)
 
 

@@ -1,9 +1,7 @@
 """The ops: the graph namespace, in the Array API's spelling.
 
-their ``xp`` record nodes.
 Each family is a file in the folder of its kind; importing it fills the op table. Rules record nodes if they get this
 package as their ``xp``.
-their ``xp`` record nodes.
 """
 
 import sys
@@ -63,7 +61,7 @@ FAMILIES = (
     control,
 )
 
-if not TYPE_CHECKING:  # which takes what the families export
+if not TYPE_CHECKING:  # a type checker reads the exports of the families instead
     __all__ = [name for family in FAMILIES for name in family.__all__]
 
 FUNCTIONS.update({name: getattr(family, name) for family in FAMILIES for name in family.__all__})

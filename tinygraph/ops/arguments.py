@@ -24,7 +24,10 @@ def as_tensor(x: ArrayLike) -> Tensor:
 
 
 def normalize_axis(axis: int, x: Tensor, ndim: int | None = None) -> int:
-    """Return `axis` counted from the first axis; `ndim` is the number of axes to count in, by default that of x."""
+    """Return `axis` as a number ≥ 0. `ndim` is the number of axes, by default that of x.
+
+    Raise `ShapeError` if there is no such axis.
+    """
     try:
         return normalize_axis_index(axis, x.ndim if ndim is None else ndim)
     except AxisError as error:
@@ -32,7 +35,7 @@ def normalize_axis(axis: int, x: Tensor, ndim: int | None = None) -> int:
 
 
 def normalize_axes(axis: int | Sequence[int], x: Tensor, ndim: int | None = None) -> Shape:
-    """Return the axes counted from the first; an axis that is named twice is an error."""
+    """Return the axes as numbers ≥ 0. Raise `ShapeError` if one does not exist or is named twice."""
     try:
         return normalize_axis_tuple(axis, x.ndim if ndim is None else ndim)
     except ValueError as error:
@@ -42,21 +45,23 @@ def normalize_axes(axis: int | Sequence[int], x: Tensor, ndim: int | None = None
 def need_axes(x: Tensor, count: int) -> None:
     """Raise `ShapeError` if x has fewer than `count` axes."""
     if x.ndim < count:
-        raise misfit((x,), f"it needs at least {count} {'axes' if count > 1 else 'axis'}, not {x.ndim}")
+        raise misfit((x,), f"the input must have at least {count} {'axes' if count > 1 else 'axis'}, not {x.ndim}")
 
 
 def matrices(x: ArrayLike, square: bool = False) -> Tensor:
     """Return `x` as a tensor. Raise `ShapeError` unless its last two axes make matrices, or square ones if `square`."""
     x = as_tensor(x)
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
-        raise misfit((x,), f"it needs {'square ' if square else ''}matrices, not the shape {x.shape}")
+        raise misfit(
+            (x,), f"the input must be a {'square ' if square else ''}matrix or a stack of them, not of shape {x.shape}"
+        )
     return x
 
 
 def need_integers(what: str, x: Tensor, kinds: str = "iu") -> None:
     """Raise `DTypeError` unless the dtype of x is of one of the `kinds`, by default an integer dtype."""
     if x.dtype.kind not in kinds:
-        raise DTypeError(f"{what} are whole numbers, and {describe(x)} holds {x.dtype}")
+        raise DTypeError(f"{what} must be whole numbers, but {describe(x)} holds {x.dtype}")
 
 
 def need_one_of(allowed: Sequence[str], **options: Any) -> None:
@@ -64,13 +69,13 @@ def need_one_of(allowed: Sequence[str], **options: Any) -> None:
     for name, value in options.items():
         if value not in allowed:
             *most, last = (f'"{option}"' for option in allowed)
-            raise ArgumentError(f"{name} is {', '.join(most)} or {last}, not {value!r}")
+            raise ArgumentError(f"{name} must be {', '.join(most)} or {last}, not {value!r}")
 
 
 def misfit(
     operands: Sequence[Any], reason: str | Callable[[list[Operand]], tuple[str, list[str]]], *hints: str
 ) -> ShapeError:
-    """Return the error that says, at the call of the public function, why the operands do not fit.
+    """Return the error that says why the operands do not fit, and where the user called the public function.
 
     A `reason` that is a function gets the operands with their names, and returns the reason and the hints.
     """
@@ -85,7 +90,7 @@ def given_name(x: Tensor, position: int) -> str:
 
 
 def _public_call() -> tuple[str, FrameType]:
-    """The public function that is running, and the frame that calls it."""
+    """Return the name of the public function that is running, and the frame that calls it."""
     frame: Any = _getframe()
     while str(frame.f_globals.get("__package__")).startswith(str(__package__)):
         name, frame = frame.f_code.co_name, frame.f_back

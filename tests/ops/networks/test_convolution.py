@@ -159,20 +159,20 @@ IMAGE, KERNEL = np.ones((2, 3, 5, 5)), np.ones((4, 3, 2, 2))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda X, W: tg.conv2d(X, W[:, :2]), r"the input has 3 channels, the weight is for 2"),
-        (lambda X, W: tg.conv2d(X[0, 0], W), r"the input has the shape \(N, C, H, W\) or \(C, H, W\)"),
-        (lambda X, W: tg.conv2d(X, W[0]), r"the weight has the shape \(O, C / 1, k1, k2\)"),
-        (lambda X, W: tg.conv2d(X, W, np.ones(3)), r"the bias has one number for each of the 4 channels"),
-        (lambda X, W: tg.conv2d(X, W, np.ones((4, 1))), r"the bias has one number for each of the 4 channels"),
+        (lambda X, W: tg.conv2d(X, W[:, :2]), r"the input has 3 channels, but the weight is for 2"),
+        (lambda X, W: tg.conv2d(X[0, 0], W), r"the input must have the shape \(N, C, H, W\) or \(C, H, W\)"),
+        (lambda X, W: tg.conv2d(X, W[0]), r"the weight must have the shape \(O, C / 1, k1, k2\)"),
+        (lambda X, W: tg.conv2d(X, W, np.ones(3)), r"the bias must have one number for each of the 4 channels"),
+        (lambda X, W: tg.conv2d(X, W, np.ones((4, 1))), r"the bias must have one number for each of the 4 channels"),
         (lambda X, W: tg.conv2d(X, np.ones((4, 3, 6, 2))), r"a kernel of \(6, 2\) does not fit into the padded input"),
         (lambda X, W: tg.conv2d(X, W, dilation=5), r"a kernel of \(2, 2\) with a dilation of \(5, 5\) does not fit"),
         (lambda X, W: tg.max_pool2d(X, 6), r"a kernel of \(6, 6\) does not fit"),
         (lambda X, W: tg.max_pool2d(np.ones((1, 0, 1)), 2, padding=1), r"a window of \(2, 2\) contains only padding"),
         (lambda X, W: tg.max_pool1d([[1.0, 2.0]], 2, 1, 1, dilation=3), r"a window of \(2,\) contains only padding"),
-        (lambda X, W: tg.conv_transpose2d(X, W), r"the input has 3 channels, the weight is for 4"),
+        (lambda X, W: tg.conv_transpose2d(X, W), r"the input has 3 channels, but the weight is for 4"),
         (lambda X, W: tg.conv_transpose2d(X, W[:3], padding=9), r"the result would have the lengths \(-12, -12\)"),
-        (lambda X, W: tg.fold(X[0], (5, 5), 2), r"the input has the shape \(N, C · 4, 16\)"),
-        (lambda X, W: tg.adaptive_avg_pool2d(X[0, 0], 1), r"the input has the shape"),
+        (lambda X, W: tg.fold(X[0], (5, 5), 2), r"the input must have the shape \(N, C · 4, 16\)"),
+        (lambda X, W: tg.adaptive_avg_pool2d(X[0, 0], 1), r"the input must have the shape"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(call, message):
@@ -183,17 +183,17 @@ def test_shapes_that_do_not_fit_are_refused(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda X, W: tg.conv2d(X, W, stride=0), r"stride is a whole number of at least 1 or a tuple of 2, not 0"),
+        (lambda X, W: tg.conv2d(X, W, stride=0), r"stride must be a whole number of at least 1 or a tuple of 2, not 0"),
         (lambda X, W: tg.conv2d(X, W, stride=(1, 1, 1)), r"a tuple of 2, not \(1, 1, 1\)"),
-        (lambda X, W: tg.conv2d(X, W, stride=1.5), r"stride is a whole number"),
-        (lambda X, W: tg.conv2d(X, W, padding=-1), r"padding is a whole number of at least 0"),
+        (lambda X, W: tg.conv2d(X, W, stride=1.5), r"stride must be a whole number"),
+        (lambda X, W: tg.conv2d(X, W, padding=-1), r"padding must be a whole number of at least 0"),
         (lambda X, W: tg.conv2d(X, W, padding="full"), r'"same" or "valid", not'),
         (lambda X, W: tg.conv2d(X, W, padding="same", stride=2), r"only with a stride of 1"),
         (lambda X, W: tg.conv2d(X, W, groups=3), r"the 4 channels of the weight cannot be split into 3 groups"),
-        (lambda X, W: tg.conv_transpose2d(X, W[:3], output_padding=1), r"output_padding is less than the stride"),
+        (lambda X, W: tg.conv_transpose2d(X, W[:3], output_padding=1), r"output_padding must be less than the stride"),
         (lambda X, W: tg.max_pool2d(X, 2, padding=2), r"at most half of the kernel_size"),
-        (lambda X, W: tg.fold(X[0], 5, 2), r"output_size is a tuple"),
-        (lambda X, W: tg.max_pool2d(X, 0), r"kernel_size is a whole number of at least 1"),
+        (lambda X, W: tg.fold(X[0], 5, 2), r"output_size must be a tuple"),
+        (lambda X, W: tg.max_pool2d(X, 0), r"kernel_size must be a whole number of at least 1"),
     ],
 )
 def test_arguments_without_a_meaning_are_refused(call, message):

@@ -63,7 +63,7 @@ def test_the_largest_and_the_smallest():
     values.backward(np.array([[1.0, 2.0], [3.0, 4.0]]))
     assert x.grad.tolist() == [[1.0, 0.0, 2.0], [4.0, 3.0, 0.0]]
     assert tg.topk(x, 1, axis=0, largest=False).values.data.tolist() == [[2.0, 1.0, 1.0]]
-    with pytest.raises(tg.ArgumentError, match="at most the 3 elements"):
+    with pytest.raises(tg.ArgumentError, match="k must be between 0 and 3"):
         tg.topk(x, 4)
 
 
@@ -103,8 +103,8 @@ def test_the_other_axes_broadcast(shape, indices, axis, rng):
 @pytest.mark.parametrize(
     ("indices", "axis", "error", "message"),
     [
-        ([[0.0]], 0, tg.DTypeError, "indices are whole numbers, and .* holds float64"),
-        ([0, 1], 0, tg.ArgumentError, "as many axes of the indices as of the array, not 1 and 2"),
+        ([[0.0]], 0, tg.DTypeError, "indices must be whole numbers, but .* holds float64"),
+        ([0, 1], 0, tg.ArgumentError, "must have as many axes as the array, 2, not 1"),
         ([[0]], 2, ValueError, "axis 2 is out of bounds"),
         ([[0, 5]], 1, IndexError, "index 5 is out of bounds"),
         ([[0], [1], [0]], 1, ValueError, "shape mismatch|broadcast"),

@@ -169,7 +169,7 @@ def test_of_nothing():
         (
             lambda x: tg.quantile(x, 0.5, method="cubic"),
             tg.ArgumentError,
-            'method is "linear", "hazen", .*, not \'cubic\'',
+            'method must be "linear", "hazen", .*, not \'cubic\'',
         ),
         (lambda x: tg.nanquantile(x, 0.5, method="inverted_cdf"), tg.ArgumentError, "not 'inverted_cdf'"),
         (lambda x: tg.nanquantile(x, []), tg.ArgumentError, "at least one fraction"),
@@ -281,9 +281,9 @@ def test_correlations(rng):
         (
             lambda x: tg.cov(x, fweights=[1.0, 2.0, 1.0]),
             tg.DTypeError,
-            "whole numbers, and .* float64",
+            "whole numbers, but .* float64",
         ),
-        (lambda x: tg.cov(x, aweights=[1.0, -2.0, 1.0]), tg.ArgumentError, "not negative"),
+        (lambda x: tg.cov(x, aweights=[1.0, -2.0, 1.0]), tg.ArgumentError, "must not be negative"),
         (lambda x: tg.cov(x, np.ones((2, 4))), ValueError, "must match exactly"),
     ],
 )

@@ -11,7 +11,7 @@ Axis = int | Shape | None
 def unbroadcast(xp: Any, g: Any, shape: Shape) -> Any:
     """Sum `g` over the axes along which `shape` was broadcast to the shape of `g`.
 
-    If `g` was not made by such a broadcast, the result is `g` or does not have that shape.
+    If `shape` does not broadcast to the shape of `g`, no error is raised, and the result has another shape.
 
     >>> from tinygraph.ops.arithmetic.broadcasting import unbroadcast
     >>> unbroadcast(np, np.ones((2, 3)), (2, 1))
@@ -34,7 +34,7 @@ def broadcasts_to(shape: Shape, target: Shape) -> bool:
 
 
 def aligned(xp: Any, x: Any, ndim: int) -> Any:
-    """Return `x` with axes of length 1 after its first, so that the rest broadcasts as in an array of `ndim` axes."""
+    """Return `x` with axes of length 1 inserted after its first, so that the others broadcast like `ndim` axes."""
     missing = ndim + 1 - x.ndim
     return xp.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])) if missing > 0 else x
 

@@ -58,7 +58,7 @@ def _larger(xp: Any, g: Any, x: Any, y: Any) -> Any:
 
 
 def _steepness_above_0(z: Any, x: Any, y: Any) -> Any:
-    """max(x, 0) is flat where it is 0; of two arrays none is flat."""
+    """Return where max(x, 0) is steep; return None for the maximum of two arrays, which is flat nowhere."""
     return z > 0 if any(type(a) in LITERALS and a == 0 for a in (x, y)) else None
 
 
@@ -96,7 +96,7 @@ def minimum(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 
 
 def _chosen(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
-    """Return the share of g that goes to x, where z is the chosen one of x and y: all, none, or half at a tie."""
+    """Return the share of g that goes to x if z is x or y: all where x is chosen, else none, or half at a tie."""
     return xp.where(x == z, xp.where(y == z, g / 2, g), 0.0)
 
 
@@ -329,7 +329,7 @@ def _array_equal(x: Any, y: Any, equal_nan: bool = False) -> Any:
     ),
 )
 def array_equal(xp: Any, x: ArrayLike, y: ArrayLike, equal_nan: bool = False) -> Any:
-    """Whether x and y have the same shape and equal elements.
+    """Whether x and y have the same shape and equal elements. Two NaN are equal only with `equal_nan`.
 
     >>> tg.array_equal([1.0, 2.0], [1.0, 2.0])
     Tensor(True, op=array_equal)
@@ -369,7 +369,7 @@ def isfinite(xp: Any, x: ArrayLike) -> Any:
 
 @op("elementwise", None)
 def signbit(xp: Any, x: ArrayLike) -> Any:
-    """Whether the sign of x is negative, elementwise; that of −0 is.
+    """Whether the sign of x is negative, elementwise; the sign of −0 is negative.
 
     >>> tg.signbit([1.0, -2.0, -0.0])
     Tensor([False,  True,  True], op=signbit)

@@ -1,7 +1,7 @@
 """Arithmetic, powers, roots, rounding and dtypes: element by element, with operands that broadcast.
 
-All are primitives except `reciprocal`, `positive`, `round` with decimals, `divmod`, `modf`, `clip`, `nan_to_num`,
-`deg2rad` and `rad2deg`, each of which calls other ops.
+All are primitives except `reciprocal`, `positive`, `round`, `divmod`, `modf`, `clip`, `nan_to_num`, `deg2rad`,
+`rad2deg` and `astype`, which are composed of other ops.
 
 In the rules, g is the cotangent of the output; the output is y, or z where y is an input. A derivative is written in
 terms of the output where textbooks write it so.
@@ -82,7 +82,7 @@ def level(xp: Any, g: Any, *_: Any) -> Any:
 
 
 def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
-    """Warn if a bias or labels broadcast along the wrong axis, by accident, to a result of shape (n, n)."""
+    """Warn if a bias or labels seem to broadcast by accident, along the wrong axis, to a result of shape (n, n)."""
     if site.anonymous:  # made inside a rule or by derive
         return
     if node._array.ndim != 2 or len(node._array) != node._array.shape[1] or len(node._array) < 2:
@@ -106,8 +106,8 @@ def _warn_of_spreading(node: Tensor, site: Site, frame: FrameType) -> None:
             if computed.op.kind in ("shape", "indexing"):  # the way to ask for every pair
                 continue
             problem = (
-                f"{name} of shape {leaf.shape} and a result of shape {computed.shape} give ({n}, {n}), every pair;"
-                f" give {name} the shape {computed.shape}"
+                f"{name} of shape {leaf.shape} and a result of shape {computed.shape} broadcast to ({n}, {n}),"
+                f" every pair; give {name} the shape {computed.shape}"
             )
         else:
             continue
@@ -232,7 +232,7 @@ def reciprocal(x: ArrayLike) -> Tensor:
     """
     x = as_tensor(x)
     if x.dtype.kind != "f":
-        raise DTypeError(f"the reciprocals of {x.dtype} are not {x.dtype}; write 1 / x")
+        raise DTypeError(f"reciprocals cannot be {x.dtype}; for floats, write 1 / x")
     return divide(1.0, x)
 
 
@@ -290,7 +290,7 @@ def remainder(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
 @op(
     "elementwise",
     lambda xp, g, z, x, y: g,
-    lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): 1 / 0.1 is rounded to 10, and is below it
+    lambda xp, g, z, x, y: -(g * xp.rint((x - z) / y)),  # not trunc(x / y): the float 1 / 0.1 is rounded up to 10
     samples=(_dividend, _divisor),
     jumps=True,
 )
@@ -335,7 +335,7 @@ def negative(xp: Any, x: ArrayLike) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    """Return x^y. ``np.power`` is fast only for squares, and ``**`` with a NumPy scalar has had other dtypes."""
+    """Return x^y. ``np.power`` is fast only for squares, and ``**`` with a NumPy scalar may change the dtype."""
     if type(y) not in (int, float):
         return np.power(x, y)
     if y in (3, 0.5) and getattr(x, "dtype", np.dtype(object)).kind == "f":
@@ -345,12 +345,12 @@ def _power(x: Any, y: Any) -> Any:
 
 def _pow_base(xp: Any, g: Any, z: Any, x: Any, y: Any) -> Any:
     """Return g y x^(y−1), in its simplest form if the exponent is a plain number."""
-    if type(y) in (int, float):  # not of a node: those have numbers that are floats, too
+    if type(y) in (int, float):  # not isinstance: np.float64, the value of a node, is a float too
         if y == 0:
             return g * 0.0
         if y == 1 or y == 2:
             return g if y == 1 else g * (y * x)
-        if 2**-4 <= math.fabs(y) <= 1e6:  # then y brings little back into the range of numbers
+        if 2**-4 <= math.fabs(y) <= 1e6:  # a factor y of this size hardly undoes an overflow of the power
             return g * (y * xp.pow(x, y - 1))
     return g * xp.scaled_power(y, x, y - 1.0)
 
@@ -728,8 +728,8 @@ def nan_to_num(
 ) -> Tensor:
     """x with NaN, ∞ and −∞ replaced by `nan`, `posinf` and `neginf`, elementwise.
 
-    `posinf` and `neginf` are by default ± the largest number of the dtype. An element that is replaced has no gradient;
-    its replacement has it.
+    `posinf` and `neginf` are by default ± the largest number of the dtype. The gradient of an element that is replaced
+    goes to its replacement.
 
     >>> import tinygraph as tg
     >>> tg.nan_to_num([1.0, np.nan, -np.inf], neginf=-100.0)
@@ -837,6 +837,8 @@ def discretize_(xp: Any, x: ArrayLike, dtype: Any) -> Any:
 )
 def astype(x: ArrayLike, dtype: Any) -> Tensor:
     """`x` in another dtype. The gradient of `x` has the dtype of `x`; a conversion to integers or booleans has none.
+
+    Raises `DTypeError` unless `dtype` is floating, integer or boolean.
 
     >>> import tinygraph as tg
     >>> tg.astype([1.0, 2.0], "float32").dtype

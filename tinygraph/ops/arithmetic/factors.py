@@ -16,7 +16,7 @@ _ONE = 1.0
 
 
 def without_factor(g: Any, y: Any, depth: int = _DEPTH) -> Any:
-    """Return g / y if the node `g` is a product with the factor `y`; return None otherwise, and for numbers.
+    """Return g / y if the node `g` is a product with the factor `y`, or 0 if `g` is the number 0, or else None.
 
     >>> import tinygraph as tg
     >>> from tinygraph.ops.arithmetic.factors import without_factor

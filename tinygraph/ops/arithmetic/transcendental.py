@@ -1,6 +1,6 @@
 """Exponentials, logarithms, trigonometric, hyperbolic and related functions, element by element.
 
-All are primitives, each of which calls one function of NumPy or one kernel. The gamma functions come from SciPy.
+Each is a primitive that calls one function of NumPy or one kernel. The gamma functions come from SciPy.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def expm1(xp: Any, x: ArrayLike) -> Any:
     notation="log({0})",
     samples=(_positive,),
     pole="log of 0",
-    advice="tg.log_loss for a loss of probabilities, which goes through their logits; else keep the argument above 0,"
+    advice="tg.log_loss for a loss of probabilities, which is computed from logits; else keep the argument above 0,"
     " as in tg.log(tg.maximum(x, 1e-12))",
 )
 def log(xp: Any, x: ArrayLike) -> Any:
@@ -605,5 +605,5 @@ def polygamma(n: int, x: ArrayLike) -> Tensor:
     Tensor([1.6449, 0.2213], op=digamma_derivative)
     """
     if not isinstance(n, (int, np.integer)) or n < 0:
-        raise ArgumentError(f"the order of a polygamma function is 0, 1, 2, …, not {n!r}")
+        raise ArgumentError(f"the order n of a polygamma function must be 0, 1, 2, …, not {n!r}")
     return digamma_derivative_(x, int(n)) if n else digamma(x)

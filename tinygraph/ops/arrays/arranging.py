@@ -115,7 +115,7 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     x = as_tensor(x)
     first, second = axes
     if normalize_axis(first, x) == normalize_axis(second, x):
-        raise ArgumentError(f"a plane has two axes, and {axes} name the same one")
+        raise ArgumentError(f"axes must name two different axes, but {axes} are the same one")
     match k % 4:
         case 0:
             return flip(x, axis=())
@@ -146,7 +146,7 @@ def rot90(x: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
 def roll(xp: Any, x: ArrayLike, shift: int | tuple[int, ...], axis: Axis = None) -> Any:
     """The elements shifted by `shift` places along `axis`; those shifted out at the end come in at the beginning.
 
-    Several axes may be given, with a shift for each. Without `axis`, the shift is in the order of all elements.
+    Several axes may be given, with a shift for each. Without `axis`, `x` is shifted as if it were flattened.
 
     >>> tg.roll([1.0, 2.0, 3.0], 1)
     Tensor([3., 1., 2.], op=roll)
@@ -182,7 +182,7 @@ def _of_tiles(xp: Any, g: Any, y: Any, x: Any, reps: int | Shape) -> Any:
     source="np.tile({0}, {reps})",
 )
 def tile(xp: Any, x: ArrayLike, reps: int | Shape) -> Any:
-    """Copies of `x` side by side; `reps` says how many, with one number for each axis.
+    """Copies of `x` side by side; `reps` is the number of copies, or a tuple of their numbers along each axis.
 
     The gradient is the sum over the copies.
 
@@ -256,7 +256,10 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     if counts.size == 1:
         counts = broadcast_to(reshape(counts, (1,)), (x.shape[axis],))
     if counts.shape != (x.shape[axis],):
-        raise ShapeError(f"repeats has shape {counts.shape}; axis {axis} of {describe(x)} has length {x.shape[axis]}")
+        raise ShapeError(
+            f"repeats must have a number for each of the {x.shape[axis]} places along axis {axis} of {describe(x)},"
+            f" not the shape {counts.shape}"
+        )
     return x[along(axis, repeated_places_(counts))]
 
 
@@ -272,7 +275,7 @@ def repeat(x: ArrayLike, repeats: ArrayLike, axis: int | None = None) -> Tensor:
     ),
 )
 def resize(x: ArrayLike, new_shape: int | Sequence[int]) -> Tensor:
-    """The elements in the shape `new_shape`: repeated from the beginning if it holds more of them, cut off if fewer.
+    """The elements in the shape `new_shape`, repeated from the beginning if they are too few, cut off if too many.
 
     >>> import tinygraph as tg
     >>> tg.resize([1.0, 2.0, 3.0], (2, 2))
@@ -282,7 +285,7 @@ def resize(x: ArrayLike, new_shape: int | Sequence[int]) -> Tensor:
     x = as_tensor(x)
     shape = tuple(map(index, new_shape)) if isinstance(new_shape, Sequence) else (index(new_shape),)
     if any(n < 0 for n in shape):
-        raise ArgumentError(f"all lengths of a shape are at least 0, not {shape}")
+        raise ArgumentError(f"all lengths of a shape must be at least 0, not {shape}")
     size = math.prod(shape)
     if not x.size:
         return reshape(pad(ravel(x), (0, size)), shape)
@@ -356,14 +359,14 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
         given = {normalize_axis(axis, x): width for axis, width in pad_width.items()}
         pad_width = [np.broadcast_to(given.get(axis, 0), 2) for axis in range(x.ndim)] or 0
     if isinstance(pad_width, Tensor):
-        raise ArgumentError("pad_width is made of plain numbers; take .data of the tensor")
+        raise ArgumentError("pad_width must be plain numbers, not a tensor; use its .data")
     widths = np.asarray(pad_width)
     if widths.size and (widths.dtype.kind not in "iu" or widths.min() < 0):
-        raise ArgumentError(f"pad_width is made of whole numbers of at least 0, not {pad_width}")
+        raise ArgumentError(f"pad_width must be whole numbers of at least 0, not {pad_width}")
     try:
         pairs = tuple((int(before), int(after)) for before, after in np.broadcast_to(widths, (x.ndim, 2)))
     except ValueError:
-        raise ShapeError(f"pad_width {pad_width} has no (before, after) for each axis of {x.shape}") from None
+        raise ShapeError(f"pad_width {pad_width} does not give (before, after) for each axis of {x.shape}") from None
     if not x.ndim:
         return pad_(x, (), "constant")
     if mode != "constant" or (not isinstance(constant_values, (Tensor, tuple, list)) and constant_values == 0):
@@ -379,7 +382,7 @@ def pad(x: ArrayLike, pad_width: Any, mode: str = "constant", constant_values: A
 
 
 def _pairs_of(values: Any, ndim: int) -> list[tuple[Any, Any]]:
-    """Return the values for both ends of each axis, given as ((before, after), …), (before, after), (both,) or one."""
+    """Return the values for both ends of each axis, given as ((before, after), …), (before, after), (both,) or both."""
     if isinstance(values, np.ndarray):
         values = values.tolist()
     if not isinstance(values, (tuple, list)):
@@ -388,7 +391,9 @@ def _pairs_of(values: Any, ndim: int) -> list[tuple[Any, Any]]:
         values = ((values[0], values[-1]),)
     pairs = [(value[0], value[-1]) if isinstance(value, (tuple, list)) else (value, value) for value in values]
     if len(pairs) not in (1, ndim):
-        raise ShapeError(f"constant_values has {len(pairs)} pairs (before, after) for {ndim} axes")
+        raise ShapeError(
+            f"constant_values must have one pair (before, after), or one for each of {ndim} axes, not {len(pairs)}"
+        )
     return pairs * ndim if len(pairs) == 1 else pairs
 
 
@@ -405,7 +410,7 @@ _triangles = (
 def _of_matrix(function: Any) -> Any:
     def apply(x: Any, k: int = 0) -> Any:
         if x.ndim < 2:  # NumPy would make a matrix of a vector
-            raise ValueError("a triangle is a part of a matrix: it needs two axes")
+            raise ValueError("a triangle is a part of a matrix, so the input must have at least two axes")
         return function(x, k)
 
     return apply
@@ -508,7 +513,7 @@ def diag(x: ArrayLike, k: int = 0) -> Tensor:
     """
     x = as_tensor(x)
     if x.ndim not in (1, 2):
-        raise ShapeError(f"diag takes a vector or a matrix, and {describe(x)} has {x.ndim} axes")
+        raise ShapeError(f"diag takes a vector or a matrix, but {describe(x)} has {x.ndim} axes")
     n = x.shape[0] + abs(k)
     return diagonal(x, offset=k) if x.ndim == 2 else diagonal_matrix_(x, offset=k, shape=(n, n))
 

@@ -1,8 +1,8 @@
 """Indexing, and its transpose: adding values at the places that an index names.
 
 The functions that pick elements (take, compress, choose, embedding) are composed of getitem and where, whose gradients
-are exact and fast. Writing to places is an op that returns a new array; a NaN that is overwritten must not come back as
-NaN · 0.
+are exact and fast. Writing to places is an op of its own, which returns a new array: a composition would turn a NaN
+that is overwritten into NaN · 0.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _getitem(x: Any, *arrays: Any, key: Key) -> Any:
 
 
 def _batched_key(moving: Sequence[bool], key: Key) -> Key | None:
-    """Return a key with a slice for a new first axis, or None where index arrays would then put theirs elsewhere."""
+    """Return the key with a slice for a new first axis, or None if the index arrays would put their axes elsewhere."""
     chosen = [i for i, part in enumerate(key) if part is SLOT or isinstance(part, int)]
     apart = any(part is SLOT for part in key) and chosen != list(range(chosen[0], chosen[-1] + 1))
     return None if apart or any(moving[1:]) else (slice(None), *key)
@@ -186,18 +186,18 @@ def getitem(x: ArrayLike, key: Any) -> Tensor:
     ),
 )
 def bounded_index_(xp: Any, x: ArrayLike, length: int, mode: str) -> Any:
-    """Whole numbers as places from 0 to length − 1."""
+    """Whole numbers as places from 0 to length − 1; `mode` says how others are treated."""
     return xp.bounded_index(x, length=length, mode=mode)
 
 
 def _places(indices: ArrayLike, length: int, mode: str = "raise") -> Tensor:
-    """Indices, checked, as places from 0 to length − 1."""
+    """Return indices as places from 0 to length − 1; `mode` says how others are treated."""
     need_one_of(("raise", "wrap", "clip"), mode=mode)
     return bounded_index_(_whole(indices), length, mode)
 
 
 def _whole(indices: ArrayLike) -> Tensor:
-    """Return indices as a tensor of integers, and refuse masks, which NumPy sometimes takes for zeros and ones."""
+    """Return indices as integers. Raise `DTypeError` for others and for masks, which NumPy may read as 0 and 1."""
     x = as_tensor(indices)
     if x.size == 0 and x.op is None and x.dtype.kind == "f":  # an empty list
         return x.astype(np.intp)
@@ -220,9 +220,9 @@ def _whole(indices: ArrayLike) -> Tensor:
 def take(x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str = "raise") -> Tensor:
     """The elements of `x` at `indices` along `axis`. Without `axis`, `x` is flattened first.
 
-    `indices` are integers, may be a tensor, and count from the end if negative. Indices out of bounds raise an error;
-    with ``mode="wrap"`` they count on from the other end, with ``mode="clip"`` they are moved to the nearest bound. The
-    gradient of an element is the sum over the times it is taken.
+    `indices` are integers, may be a tensor, and count from the end if negative. Indices out of bounds raise
+    ``IndexError``; with ``mode="wrap"`` they are taken modulo the length; with ``mode="clip"`` negative ones become 0
+    and those that are too large the last index. The gradient of an element is the sum over the times it is taken.
 
     >>> import tinygraph as tg
     >>> tg.take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0], axis=1)
@@ -254,7 +254,7 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     Tensor([1., 3.], op=getitem)
     """
     if as_tensor(condition).ndim != 1:
-        raise ShapeError(f"the condition has one axis, not the shape {as_tensor(condition).shape}; try extract")
+        raise ShapeError(f"the condition must have one axis, not the shape {as_tensor(condition).shape}; try extract")
     x, axis = in_row(x, axis)
     return getitem(x, along(axis, _where_true(condition)))
 
@@ -268,7 +268,7 @@ def compress(condition: ArrayLike, x: ArrayLike, axis: int | None = None) -> Ten
     called=lambda of: lambda x, condition: of(condition, x),
 )
 def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
-    """The elements of `x`, in order, where `condition` is true; the two may differ in shape, but not in size.
+    """The elements of `x`, in order, where `condition` is true; both are flattened first.
 
     >>> import tinygraph as tg
     >>> tg.extract([[True, False], [False, True]], [[1.0, 2.0], [3.0, 4.0]])
@@ -278,7 +278,7 @@ def extract(condition: ArrayLike, x: ArrayLike) -> Tensor:
 
 
 def _where_true(condition: ArrayLike) -> Any:
-    """Return the places where a condition is true: as plain numbers if it is plain, which `compile` accepts."""
+    """Return the places where a condition is true; for a plain array as plain numbers, which `compile` accepts."""
     return flatnonzero(condition) if isinstance(condition, Tensor) else np.flatnonzero(array_of(condition, copy=None))
 
 
@@ -297,7 +297,8 @@ def _where_true(condition: ArrayLike) -> Any:
 def choose(x: ArrayLike, choices: Tensor | Sequence[ArrayLike], mode: str = "raise") -> Tensor:
     """The element, at each place, of the choice whose number `x` has there. `x` and the choices broadcast together.
 
-    The choices are numbered from 0. Other numbers are refused, wrapped around or clipped, as `mode` says.
+    The choices are numbered from 0. Other numbers raise ``IndexError``, or are wrapped around or clipped, as `mode`
+    "raise", "wrap" or "clip" says.
 
     >>> import tinygraph as tg
     >>> tg.choose([0, 1, 0], [[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
@@ -332,9 +333,10 @@ def _one_hot(labels: Any, num_classes: int, axis: int = -1, dtype: Any = np.floa
 def one_hot(labels: ArrayLike, num_classes: int, axis: int = -1, dtype: Any = np.float64) -> Tensor:
     """For each label, an integer from 0, a vector of `num_classes` zeros with a one at the place of the label.
 
-    The classes lie along the new axis `axis`: use the last for examples as rows, ``axis=0`` for examples as columns.
+    The classes are along the new axis `axis`: use the last for examples as rows, ``axis=0`` for examples as columns.
 
-    Raises ``IndexError`` for a label that is negative or not below `num_classes`, in compiled programs too.
+    Raises ``IndexError`` for a label that is negative or not below `num_classes`, in compiled programs too, and
+    `DTypeError` for labels that are not integers.
 
     >>> import tinygraph as tg
     >>> tg.one_hot([0, 2], 3)
@@ -362,7 +364,8 @@ def embedding(weight: ArrayLike, indices: ArrayLike) -> Tensor:
 
     The gradient of a row is the sum over the times it is looked up.
 
-    Raises ``IndexError`` for an index that is negative or too large, in compiled programs too.
+    Raises ``IndexError`` for an index that is negative or too large, in compiled programs too, and `ShapeError` unless
+    `weight` is a matrix.
 
     >>> import tinygraph as tg
     >>> tg.embedding([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0])
@@ -372,7 +375,7 @@ def embedding(weight: ArrayLike, indices: ArrayLike) -> Tensor:
     """
     weight = as_tensor(weight)
     if weight.ndim != 2:
-        raise ShapeError(f"the weight of an embedding is a matrix, and {describe(weight)} has the shape {weight.shape}")
+        raise ShapeError(f"the weight of an embedding must be a matrix, not {describe(weight)} of shape {weight.shape}")
     return getitem(weight, _places(indices, weight.shape[0]))
 
 
@@ -391,7 +394,9 @@ def argwhere_(xp: Any, x: ArrayLike) -> Any:
 
 
 def argwhere(x: ArrayLike) -> Tensor:
-    """The indices of the elements that are not zero, one in each row. A function that is compiled refuses it.
+    """The indices of the elements that are not zero, one in each row.
+
+    A function that is compiled can call it only on constants.
 
     >>> import tinygraph as tg
     >>> tg.argwhere([[0.0, 2.0], [3.0, 0.0]])
@@ -413,7 +418,9 @@ def _of_constant(function: Any) -> Any:
 
 @composite("indexing", samples=_constants, called=_of_constant)
 def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not zero, an array for each axis. A function that is compiled refuses it.
+    """The indices of the elements that are not zero, an array for each axis.
+
+    A function that is compiled can call it only on constants. Raises `ShapeError` for a number, which has no axes.
 
     >>> import tinygraph as tg
     >>> tg.nonzero([0.0, 2.0, 3.0])
@@ -426,7 +433,9 @@ def nonzero(x: ArrayLike) -> tuple[Tensor, ...]:
 
 @composite("indexing", samples=_constants, called=_of_constant)
 def flatnonzero(x: ArrayLike) -> Tensor:
-    """The places of the elements that are not zero in the flattened `x`. A function that is compiled refuses it.
+    """The places of the elements that are not zero in the flattened `x`.
+
+    A function that is compiled can call it only on constants.
 
     >>> import tinygraph as tg
     >>> tg.flatnonzero([[0.0, 2.0], [3.0, 0.0]])
@@ -450,7 +459,7 @@ def ix_(*indices: ArrayLike) -> tuple[Tensor, ...]:
     for axis, given in enumerate(indices):
         x = as_tensor(given)
         if x.ndim != 1:
-            raise ShapeError(f"indices of a mesh have one axis, and {describe(x)} has the shape {x.shape}")
+            raise ShapeError(f"indices of a mesh must have one axis, but {describe(x)} has the shape {x.shape}")
         x = as_tensor(_where_true(given)) if x.dtype == np.bool_ else _whole(x)
         places.append(reshape(x, tuple(x.size if i == axis else 1 for i in range(len(indices)))))
     return tuple(places)
@@ -471,13 +480,16 @@ def ravel_multi_index(
 ) -> Tensor:
     """The places, in a flattened array of shape `dims`, of elements that are given by their index along each axis.
 
+    Indices out of bounds raise ``IndexError``, or are wrapped around or clipped, as `mode` "raise", "wrap" or "clip"
+    says; a tuple has a mode for each axis. With `order` "F" the first index varies fastest, with "C" the last.
+
     >>> import tinygraph as tg
     >>> tg.ravel_multi_index([[0, 1], [1, 2]], (2, 3)).data
     array([1, 5])
     """
     indices = list(multi_index)
     if len(indices) != len(dims) or not dims:
-        raise ShapeError(f"{len(indices)} indices do not fit the {len(dims)} axes of {dims}")
+        raise ShapeError(f"there must be one array of indices for each axis of dims={dims}, not {len(indices)}")
     need_one_of(("C", "F"), order=order)
     modes = (mode,) * len(dims) if isinstance(mode, str) else mode
     places = [_places(i, n, m) for i, n, m in zip(indices, dims, modes, strict=True)]
@@ -515,6 +527,8 @@ def unraveled_(xp: Any, x: ArrayLike, shape: Shape, axis: int, order: str) -> An
 )
 def unravel_index(indices: ArrayLike, shape: int | Shape, order: str = "C") -> tuple[Tensor, ...]:
     """The index along each axis, an array for each, of elements that are given by their places in a flattened array.
+
+    With `order` "F" the first index varies fastest in that array, with "C" the last.
 
     >>> import tinygraph as tg
     >>> [i.data.tolist() for i in tg.unravel_index([1, 5], (2, 3))]
@@ -582,12 +596,14 @@ def _fitting(values: ArrayLike, x: Tensor) -> Any:
     values = values if number else as_tensor(values)
     dtype = np.result_type(x.dtype, values) if number else values.dtype  # type: ignore[union-attr]
     if not np.can_cast(dtype, x.dtype, "same_kind"):
-        raise DTypeError(f"{describe(x)} holds {x.dtype}, which would cut off {dtype}; convert it first, with astype")
+        raise DTypeError(
+            f"{describe(x)} holds {x.dtype}, which cannot hold {dtype}; convert {describe(x)} with astype first"
+        )
     return values if number or dtype == x.dtype else values.astype(x.dtype)  # type: ignore[union-attr]
 
 
 def _mask(x: Tensor, key: Any, values: Any) -> Tensor | None:
-    """Return the mask if the key is one and a single value is written, so that no shape depends on it; else None."""
+    """Return the key with the axes of x if it is a mask and a single value is written; otherwise return None."""
     if isinstance(key, (Tensor, np.ndarray)) and key.dtype == np.bool_ and key.shape == x.shape[: key.ndim]:
         return reshape(key, key.shape + (1,) * (x.ndim - key.ndim)) if np.ndim(values) == 0 else None
     return None
@@ -595,7 +611,7 @@ def _mask(x: Tensor, key: Any, values: Any) -> Tensor | None:
 
 def _spread(values: Tensor, x: Tensor, key: Key, arrays: Sequence[Tensor]) -> Tensor:
     """Return the values in the shape of the elements that the key selects."""
-    whole = np.broadcast_to(False, x.shape)  # without any memory
+    whole = np.broadcast_to(False, x.shape)  # takes no memory
     shape = whole[filled(key, tuple(i._value for i in arrays))].shape
     return values if values.shape == shape else broadcast_to(values, shape)
 

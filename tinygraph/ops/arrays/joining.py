@@ -160,7 +160,7 @@ def dstack(arrays: Sequence[ArrayLike]) -> Tensor:
 
 @composite("shape", samples=tuple(map(Sample, (((2,), (2, 3)), ((2,), (2,)), ((), ()), ((0,), (0, 2))))), sequence=True)
 def column_stack(arrays: Sequence[ArrayLike]) -> Tensor:
-    """The matrix that has the given vectors as columns; matrices among them are joined to it as they are.
+    """The matrix that has the given vectors as columns; matrices are joined to it as they are.
 
     >>> import tinygraph as tg
     >>> tg.column_stack([[1.0, 2.0], [3.0, 4.0]])
@@ -201,14 +201,16 @@ def block(arrays: Any) -> Tensor:
 
 def _depth(part: Any, levels: int = 64) -> int:
     if not levels:
-        raise ArgumentError("blocks are nested more than 64 deep, which is as many axes as an array has")
+        raise ArgumentError("blocks are nested more than 64 deep, but an array has at most 64 axes")
     if isinstance(part, tuple):
-        raise UnsupportedError("blocks are arranged in lists; a tuple among them is neither a list nor an array")
+        raise UnsupportedError(
+            "blocks must be in lists, not in a tuple; convert the tuple to a list, or to an array if it is a block"
+        )
     if not isinstance(part, list):
         return 0
     depths = {_depth(inner, levels - 1) for inner in part}
     if len(depths) != 1:
-        reason = "a list of blocks is empty" if not depths else "the lists of blocks are nested in different depths"
+        reason = "a list of blocks is empty" if not depths else "the lists of blocks are nested to different depths"
         raise ArgumentError(reason)
     return 1 + depths.pop()
 
@@ -263,7 +265,8 @@ def unstack(x: ArrayLike, axis: int = 0) -> tuple[Tensor, ...]:
 def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
     """`x` cut along an axis before each of the given places, or into the given number of parts.
 
-    If the length is not a multiple of the number of parts, the first parts are longer by one.
+    If the length is not a multiple of the number of parts, the first parts are longer by one. Raises `ArgumentError`
+    for fewer than one part.
 
     >>> import tinygraph as tg
     >>> tg.array_split([1.0, 2.0, 3.0], 2)
@@ -275,7 +278,7 @@ def array_split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: in
     if np.ndim(indices_or_sections) == 0:
         count = index(indices_or_sections)  # type: ignore[arg-type]
         if count < 1:
-            raise ArgumentError(f"an array is split into at least one part, not {count}")
+            raise ArgumentError(f"an array must be split into at least one part, not {count}")
         cuts = list(itertools.accumulate(length // count + (i < length % count) for i in range(count)))[:-1]
     else:
         cuts = [index(i) for i in indices_or_sections]  # type: ignore[union-attr]
@@ -307,7 +310,9 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
     if np.ndim(indices_or_sections) == 0:
         count = index(indices_or_sections)  # type: ignore[arg-type]
         if count < 1 or length % count:
-            raise ArgumentError(f"{length} elements cannot be split into {count} parts of one length; try array_split")
+            raise ArgumentError(
+                f"{length} elements cannot be split into {count} parts of equal length; try array_split"
+            )
     return array_split(x, indices_or_sections, axis)
 
 
@@ -352,9 +357,9 @@ def dsplit(x: ArrayLike, indices_or_sections: int | Sequence[int]) -> tuple[Tens
 
 
 def _places(obj: Any) -> Any:
-    """Return places along an axis, which must be known when a program is made."""
+    """Return the places as an array or a slice. Raise `UnsupportedError` for a tensor: no shape may depend on it."""
     if isinstance(obj, Tensor):
-        raise UnsupportedError("the places are plain numbers; take .data of the tensor")
+        raise UnsupportedError("the places must be plain numbers, not a tensor; use its .data")
     return obj if isinstance(obj, slice) else np.asarray(obj) if np.size(obj) else np.zeros(0, np.intp)
 
 
@@ -401,7 +406,7 @@ def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Tensor:
 def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -> Tensor:
     """`x` with `values` inserted before the places `obj` (integers, a slice or a mask) along `axis`.
 
-    Without `axis`, `x` is flattened. The values are broadcast, and converted to the dtype of `x`.
+    Without `axis`, `x` is flattened first. The values are broadcast, and converted to the dtype of `x`.
 
     >>> import tinygraph as tg
     >>> tg.insert([1.0, 3.0], 1, 2.0)
@@ -413,7 +418,7 @@ def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -
     new = as_tensor(values).astype(x.dtype)
     new = reshape(new, (1,) * (x.ndim - new.ndim) + new.shape)
     if places.ndim == 0:
-        new = moveaxis(new, 0, axis)  # one place takes an array of one axis less, as in x[:, 1] = new
+        new = moveaxis(new, 0, axis)  # a single place takes values with one axis less than x
     count = len(np.insert(np.arange(length), places, 0)) - length
     if places.size == 1 and places.dtype != np.bool_:
         count = new.shape[axis]

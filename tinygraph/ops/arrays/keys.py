@@ -42,7 +42,10 @@ def along(axis: int, part: Any = SLOT) -> Key:
 
 
 def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
-    """Return the static key of what stands in brackets, and the list of index arrays in it."""
+    """Return an index as a static key, with `SLOT` in place of each index array, and the list of these arrays.
+
+    Raise `UnsupportedError` for other kinds of indices.
+    """
     parts: list[Any] = []
     arrays: list[Tensor] = []
     for part in key if isinstance(key, tuple) else (key,):
@@ -57,7 +60,7 @@ def taken_apart(key: Any) -> tuple[Key, list[Tensor]]:
             parts.append(slice(*(None if end is None else index(end) for end in (part.start, part.stop, part.step))))
         else:
             raise UnsupportedError(
-                f"a tensor is indexed by integers, slices, None, ... and integer or boolean arrays,"
+                f"a tensor can be indexed by integers, slices, None, ... and integer or boolean arrays,"
                 f" not by {type(part).__name__}"
             )
     return tuple(parts), arrays
@@ -69,7 +72,7 @@ def _index_array(part: Any) -> Tensor:
 
 
 def subscript(node: Tensor) -> str:
-    """Return the key of a node as text. ``{1}`` stands for its first index array if that is the second input."""
+    """Return the key of a node as text, with ``{i}`` in place of an index array that is input i of the node."""
     key = node.params["key"]
     arrays = (f"{{{i}}}" for i in range(len(node.inputs) - key.count(SLOT), len(node.inputs)))
     return ", ".join(next(arrays) if part is SLOT else _written(part) for part in key) or "()"

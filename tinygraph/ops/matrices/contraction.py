@@ -79,7 +79,7 @@ def row(xp: Any, x: Any) -> Any:
 
 
 def _batched_matmul(xp: Any, moving: Sequence[bool], shape: Shape, x: Any, y: Any) -> Any:
-    """As one product of two matrices where the other operand is a matrix."""
+    """Return the products of a batch, as a single product of matrices if one operand is a matrix without a batch."""
     x_moves, y_moves = moving
     x_ndim, y_ndim = x.ndim - x_moves, y.ndim - y_moves
     if x_moves and not y_moves and y_ndim <= 2:
@@ -236,7 +236,7 @@ _times = partial(reduce, mul)  # math.prod would begin with 1
 
 
 def _formed(xp: Any, terms: Sequence[str], result: str, *xs: Any) -> Any:
-    """Return an einsum, with numbers as factors in front; no einsum is made if nothing else is to be computed."""
+    """Return an einsum, with numbers as factors in front; a single array that stays as it is makes no einsum."""
     numbers = [x for term, x in zip(terms, xs, strict=True) if not term]
     arrays = [(term, x) for term, x in zip(terms, xs, strict=True) if term]
     if not arrays:
@@ -249,7 +249,7 @@ def _formed(xp: Any, terms: Sequence[str], result: str, *xs: Any) -> Any:
 def _of_operand(i: int, xp: Any, g: Any, z: Any, *xs: Any, subscripts: str) -> Any:
     """Return the einsum of g and the other operands over the labels that operand i lacks: its gradient.
 
-    It is repeated along labels that only operand i has, and put on the diagonal if the operand has a label twice.
+    The gradient is repeated along labels that only operand i has, and put on the diagonal if it has a label twice.
     """
     terms, result = _split(subscripts)
     lengths = _lengths(terms, [getattr(x, "shape", ()) for x in xs])  # a number may be Python's
@@ -289,11 +289,10 @@ _FEW = 2000  # for fewer products, NumPy's loop is the fastest way
 
 
 def contracted(xp: Any, subscripts: str, *xs: Any) -> Any:
-    """Return an einsum by products of matrices, two operands at a time, if that is faster than one loop.
+    """Return an einsum, computed by products of matrices, two operands at a time, if that is faster than one loop.
 
-    Labels that only one operand has are summed first. Labels that both have and the result does not have are the
-    columns of the left matrix and the rows of the right one; labels that the result has too number the matrices of the
-    stack.
+    Labels that only one operand has are summed first. Labels that both operands have become the columns of the left
+    matrix and the rows of the right one if the result lacks them; otherwise they number the matrices of a stack.
     """
     terms, result = _split(subscripts)
     if len(xs) == 1:
@@ -407,7 +406,7 @@ _einsums = (
 
 
 def _flops_of_einsum(z: Shape, *xs: Shape, subscripts: str) -> float:
-    """Two operands at a time; a product, and a sum where a label goes, for each combination of indices."""
+    """Count, for two operands at a time, a product for each combination of indices, and a sum if labels are summed."""
     operands, _, result = subscripts.partition("->")
     terms = operands.split(",")
     lengths = dict.fromkeys(operands.replace(",", ""), 1)
@@ -450,9 +449,9 @@ def einsum(*operands: Any, optimize: Any = False) -> Tensor:
     Everything that ``np.einsum`` accepts is accepted: ``...`` stands for axes that broadcast, and a label that occurs
     twice in an operand selects a diagonal. Without an arrow, the result has the labels that occur once, in alphabetical
     order. Labels may also be lists of integers, one after each operand and one at the end for the result. An axis of
-    length one is repeated to the length of the others of its label. The gradient by each operand is the einsum of g and
-    the other operands. Products are formed two at a time, in an order that keeps them small; `optimize` has no effect,
-    and exists only for NumPy's signature.
+    length one is repeated to the length of the others with its label. The gradient by each operand is the einsum of g
+    and the other operands. Products are formed two at a time, in an order that keeps them small; `optimize` has no
+    effect, and exists only for NumPy's signature.
 
     Raises `ArgumentError` for subscripts that cannot be read or do not fit the operands, and `ShapeError` if axes with
     the same label differ in length.
@@ -480,7 +479,7 @@ def _letters(labels: Any) -> str:
     try:
         return "".join("..." if label is Ellipsis else ascii_letters[index(label)] for label in labels)
     except (TypeError, IndexError):
-        raise ArgumentError(f"the labels of an operand are numbers from 0 to 51 and ..., not {labels!r}") from None
+        raise ArgumentError(f"the labels of an operand must be numbers from 0 to 51 or ..., not {labels!r}") from None
 
 
 @lru_cache(1000)
@@ -492,7 +491,9 @@ def _explicit(written: str, shapes: tuple[Shape, ...]) -> str:
         raise ArgumentError(f"{written!r} has labels for {len(terms)} operands, but there are {len(shapes)}")
     for term in (*terms, result):
         if wrong := next((c for c in term.replace("...", "", 1) if c not in ascii_letters), None):
-            raise ArgumentError(f"{written!r}: labels are letters, and ... occurs once in an operand; not {wrong!r}")
+            raise ArgumentError(
+                f"{written!r}: labels must be letters, and ... may occur once in an operand; not {wrong!r}"
+            )
     hidden = []
     for term, shape in zip(terms, shapes, strict=True):
         hidden.append(len(shape) - len(term.replace("...", "")))
@@ -507,7 +508,7 @@ def _explicit(written: str, shapes: tuple[Shape, ...]) -> str:
         once = sorted(label for label in {*operands} - {*",."} if operands.count(label) == 1)
         result = f"...{''.join(once)}"
     if dots and "..." not in result:
-        raise ArgumentError(f"{written!r}: the axes of ... are not summed over; put ... into the result")
+        raise ArgumentError(f"{written!r}: the axes of ... cannot be summed over; put ... into the result")
     result = result.replace("...", dots)
     for label in result:
         if result.count(label) > 1 or not any(label in term for term in terms):
@@ -602,7 +603,9 @@ def tensordot(x: ArrayLike, y: ArrayLike, axes: Any = 2) -> Tensor:
             ) from None
     left, right = normalize_axes(of_x, x), normalize_axes(of_y, y)
     if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
-        raise ShapeError(f"tensordot over the axes {axes} of operands of shapes {x.shape} and {y.shape}: these differ")
+        raise ShapeError(
+            f"tensordot over the axes {axes} of operands of shapes {x.shape} and {y.shape}: their lengths differ"
+        )
     of_left = _labels(x.ndim)
     of_right = _labels(y.ndim, x.ndim)
     for i, j in zip(left, right, strict=True):
@@ -618,7 +621,7 @@ def tensordot(x: ArrayLike, y: ArrayLike, axes: Any = 2) -> Tensor:
 
 def _labels(count: int, start: int = 0) -> list[str]:
     if start + count > len(ascii_letters):
-        raise ArgumentError(f"an einsum has at most {len(ascii_letters)} labels")
+        raise ArgumentError(f"the operands may have at most {len(ascii_letters)} axes in all")
     return [*ascii_letters[start : start + count]]
 
 
@@ -790,7 +793,9 @@ def multi_dot(arrays: Sequence[ArrayLike]) -> Tensor:
         raise ArgumentError("multi_dot needs at least two arrays")
     for i, x in enumerate(xs):
         if x.ndim != 2 and not (x.ndim == 1 and i in (0, len(xs) - 1)):
-            raise ShapeError(f"multi_dot takes matrices, and vectors first and last; not shape {x.shape} at place {i}")
+            raise ShapeError(
+                f"multi_dot takes matrices, or a vector first or last, but array {i} has the shape {x.shape}"
+            )
     first, last = xs[0], xs[-1]
     lengths = [
         first.shape[0] if first.ndim == 2 else 1,

@@ -41,7 +41,7 @@ def _matrices_in(x: Shape) -> tuple[int, int, int]:
 
 
 def for_each_matrix(formula: Callable[[int, int], float]) -> Rule:
-    """Return a formula of FLOPs that counts so many for each matrix, by its longer and its shorter side."""
+    """Return a rule that counts `formula`, of the longer and the shorter side, FLOPs for each matrix in a stack."""
 
     def total(y: Shape, x: Shape, *_: Shape, **params: Any) -> float:
         count, m, n = _matrices_in(x)
@@ -80,9 +80,9 @@ _symmetric = Domain(symmetric=True)
     flops=for_each_matrix(lambda n, _: n**3 / 3),
 )
 def cholesky(xp: Any, x: ArrayLike, upper: bool = False) -> Any:
-    """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or with `upper` the triangle Lᵀ.
+    """The lower triangle L with x = L Lᵀ for a symmetric positive definite matrix, or Lᵀ with `upper`.
 
-    Only that triangle of `x` is read. The gradient is symmetric.
+    Only the same triangle of `x` is read. The gradient is symmetric.
 
     Raises NumPy's ``LinAlgError`` if `x` is not positive definite.
 
@@ -175,7 +175,7 @@ class EighResult(NamedTuple):
 
 @composite("contraction", samples=_eigh_samples)
 def eigh(x: ArrayLike, UPLO: str = "L") -> EighResult:
-    """x = V diag(λ) Vᵀ for a symmetric matrix, or each in a stack: eigenvalues, ascending, and eigenvectors.
+    """The eigenvalues λ, ascending, and eigenvectors V of a symmetric matrix, or of each in a stack: x = V diag(λ) Vᵀ.
 
     Only one triangle is read, the lower or the upper one, as `UPLO` says. Gradients are symmetric:
     dx = V (diag(dλ) + ½ (Vᵀ dV − dVᵀ V) / (λⱼ − λᵢ)) Vᵀ. The gradients by the eigenvalues exist even if some are equal.
@@ -265,7 +265,7 @@ def _refuse_completed(columns: int, x: Any) -> None:
     if columns > x.shape[-2] or columns > x.shape[-1]:
         raise UnsupportedError(
             "the singular vectors that only complete a basis are arbitrary and have no gradient;"
-            " take svd(…, full_matrices=False)"
+            " use svd(…, full_matrices=False)"
         )
 
 
@@ -273,7 +273,7 @@ _svd_shapes = ((3, 3), (3, 2), (2, 3), (1, 1), (2, 3, 2), (0, 2), (0, 2, 2))
 
 
 def _with_svd(*names: str) -> tuple[Sample, ...]:
-    """Return samples that have those of the parameters rows, columns and count that are named."""
+    """Return samples with those parameters that `names` lists, of rows, columns and count."""
     found = []
     for *stack, rows, columns in _svd_shapes:
         count = min(rows, columns)
@@ -362,14 +362,15 @@ class SVDResult(NamedTuple):
 
 @composite("contraction", samples=tuple(Sample((shape,), {"full_matrices": False}) for shape in _svd_shapes))
 def svd(x: ArrayLike, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """x = U diag(S) Vᵀ for a matrix, or each in a stack: singular vectors, and singular values, descending.
+    """The singular vectors and values (U, S, Vh) of a matrix, or of each in a stack: x = U diag(S) Vh, S descending.
 
     Without `compute_uv`, the result is the singular values alone, as from `svdvals`. With `full_matrices`, U and Vh are
     square.
 
-    The gradients by the singular values exist even if some are equal. The vectors of equal singular values have none,
-    nor do the vectors if a singular value is 0 and the matrix is not square: as in PyTorch, their gradient is infinite
-    or NaN. The vectors that only complete the basis, for a matrix that is not square, have no gradient at all.
+    The gradients by the singular values exist even if some are equal. The vectors of equal singular values have none.
+    Neither do the vectors on the longer side of a matrix that is not square if a singular value is 0. As in PyTorch,
+    their gradient is infinite or NaN. The vectors that only complete the basis, for a matrix that is not square, have
+    no gradient at all.
 
     Raises `UnsupportedError` if a gradient flows through such a completed basis: use ``full_matrices=False``.
 
@@ -420,7 +421,7 @@ def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
     rows, columns = x.shape[-2:]
     if rows > columns and mode == "complete":
         raise UnsupportedError(
-            "the columns of Q that only complete a basis are arbitrary and have no gradient; take qr(…, mode='reduced')"
+            "the columns of Q that only complete a basis are arbitrary and have no gradient; use qr(…, mode='reduced')"
         )
     parts = (slice(None, rows), slice(rows, None))
     Q, R = y[..., parts[0], :], y[..., parts[1], :].mT
@@ -436,7 +437,7 @@ def _of_qr(xp: Any, g: Any, y: Any, x: Any, mode: str) -> Any:
 
 
 def _flops_of_qr(y: Shape, x: Shape, mode: str) -> float:
-    """Householder's reflections for R, and the same ones for Q."""
+    """Count Householder's reflections for R, and those that make Q."""
     count, m, n = _matrices_in(x)
     rows = x[-2]
     triangle = 2 * m * n**2 - 2 / 3 * n**3
@@ -476,7 +477,7 @@ class QRResult(NamedTuple):
     ),
 )
 def qr(x: ArrayLike, mode: str = "reduced") -> Any:
-    """x = Q R for a matrix, or each in a stack: Q has orthonormal columns, and R is an upper triangle.
+    """The factors (Q, R) of a matrix, or of each in a stack: x = Q R; Q has orthonormal columns, R is upper triangular.
 
     With `mode` "reduced", Q has as many columns as the shorter side of `x`; with "complete", Q is square; with "r", the
     result is R alone. The gradient exists if the first columns of `x`, as many as "reduced" Q has, are independent.

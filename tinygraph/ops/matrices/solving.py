@@ -88,7 +88,7 @@ _FLOPS_OF_LU = for_each_matrix(lambda n, _: 2 / 3 * n**3)
 
 
 def _flops_of_cofactors(y: Shape, x: Shape, *directions: Shape) -> float:
-    """A decomposition into singular values, and the way there and back for each direction."""
+    """Count a decomposition into singular values, and for x and each direction a change of basis and back."""
     *stack, n, _ = x
     return flops_of_svd(y, x, full=False) + 4 * (1 + len(directions)) * math.prod(stack) * n**3
 
@@ -204,7 +204,7 @@ _well = Domain(diagonal=4.0)
 
 
 def _flops_of_solve(z: Shape, x: Shape, y: Shape) -> float:
-    """A decomposition into triangles, and two of these solved for each column."""
+    """Count a decomposition into two triangles, and for each column the solution of two triangular systems."""
     *stack, n, _ = x
     return math.prod(stack) * 2 / 3 * n**3 + 2 * n * math.prod(z)
 
@@ -236,7 +236,7 @@ def _flops_of_solve(z: Shape, x: Shape, y: Shape) -> float:
     flops=_flops_of_solve,
 )
 def solve(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
-    """z with x z = y, computed without the inverse, with dy = x⁻ᵀ dz and dx = −dy zᵀ.
+    """The z for which x z = y, computed without the inverse, with dy = x⁻ᵀ dz and dx = −dy zᵀ.
 
     A `y` with one axis is a vector; any other is a matrix or a stack of matrices. Stacks broadcast.
 
@@ -271,8 +271,9 @@ def pinv_(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
 def pinv(x: ArrayLike, rtol: float | None = None) -> Tensor:
     """y = x⁺, the Moore–Penrose pseudo-inverse of a matrix, or of each in a stack.
 
-    Singular values of at most `rtol` times the largest count as 0; `rtol` is by default max(m, n) times the precision.
-    If the rank does not change, dy = −y dx y + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
+    Singular values of at most `rtol` times the largest count as 0; for m × n matrices, `rtol` is by default max(m, n)
+    ε, where ε is the distance from 1 to the next larger number of the dtype. If the rank does not change, dy = −y dx y
+    + y yᵀ dxᵀ (I − x y) + (I − y x) dxᵀ yᵀ y (Golub and Pereyra, 1973).
 
     Raises NumPy's ``LinAlgError`` for a matrix that is not finite.
 
@@ -336,7 +337,8 @@ def cond(x: ArrayLike, p: Any = None) -> Tensor:
 def matrix_rank(xp: Any, x: ArrayLike, rtol: float | None = None) -> Any:
     """The number of singular values that are larger than `rtol` times the largest. It has no gradient.
 
-    `rtol` is by default max(m, n) times the precision.
+    For m × n matrices, `rtol` is by default max(m, n) ε, where ε is the distance from 1 to the next larger number of
+    the dtype.
 
     >>> tg.matrix_rank([[1.0, 2.0], [2.0, 4.0]]).item()
     1
@@ -389,7 +391,7 @@ def matrix_power(x: ArrayLike, n: int) -> Tensor:
     ),
 )
 def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The z of least norm that minimises ‖x z − y‖, with residuals, rank and singular values, as ``np.linalg.lstsq``.
+    """The z of least norm that minimises ‖x z − y‖, with residuals, rank and singular values, like ``np.linalg.lstsq``.
 
     The results are z = x⁺ y; Σ (x z − y)² for each column, or an empty tensor unless `x` has more rows than columns and
     full rank; the rank of `x`; and its singular values. `rcond` is the `rtol` of `pinv`.
@@ -402,7 +404,7 @@ def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tenso
     x, y = as_tensor(x), as_tensor(y)
     if x.ndim != 2 or y.ndim not in (1, 2) or x.shape[0] != y.shape[0]:
         raise ShapeError(
-            f"lstsq needs a matrix, and a vector or matrix with as many rows, not shapes {x.shape} and {y.shape}"
+            f"lstsq needs a matrix, and a vector or matrix with as many rows, not the shapes {x.shape} and {y.shape}"
         )
     rows, columns = x.shape
     rank = matrix_rank(x, rtol=rcond)
@@ -421,7 +423,10 @@ def lstsq(x: ArrayLike, y: ArrayLike, rcond: float | None = None) -> tuple[Tenso
     ),
 )
 def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
-    """The inverse of ``z ↦ tensordot(x, z)``: that of `x` as a matrix whose rows are its first `ind` axes.
+    """The inverse of the linear map ``z ↦ tensordot(x, z, z.ndim)``, whose results have the first `ind` axes of `x`.
+
+    The shape is ``x.shape[ind:] + x.shape[:ind]``. Raises `ArgumentError` unless `ind` is positive, `ShapeError` unless
+    the first `ind` axes and the others have the same size, and NumPy's ``LinAlgError`` if there is no inverse.
 
     >>> import tinygraph as tg
     >>> tg.tensorinv([[[2.0, 0.0]], [[0.0, 4.0]]], ind=2).shape
@@ -429,10 +434,10 @@ def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
     """
     x = as_tensor(x)
     if ind <= 0:
-        raise ArgumentError(f"ind is a positive number of axes, not {ind}")
+        raise ArgumentError(f"ind must be a positive number of axes, not {ind}")
     first, last = x.shape[:ind], x.shape[ind:]
     if math.prod(first) != math.prod(last):
-        raise ShapeError(f"tensorinv with ind={ind} of shape {x.shape}: {first} and {last} differ in size")
+        raise ShapeError(f"tensorinv: the first {ind} axes, {first}, and the others, {last}, must have the same size")
     return reshape(inv(reshape(x, (math.prod(first), math.prod(last)))), (*last, *first))
 
 
@@ -444,7 +449,9 @@ def tensorinv(x: ArrayLike, ind: int = 2) -> Tensor:
     ),
 )
 def tensorsolve(x: ArrayLike, y: ArrayLike, axes: Any = None) -> Tensor:
-    """z with tensordot(x, z, z.ndim) = y. The given `axes` of `x` are moved to its end first.
+    """The z for which tensordot(x, z, z.ndim) = y. The given `axes` of `x` are moved to its end first.
+
+    Raises `ShapeError` unless the first ``y.ndim`` axes of `x` and the others both have the size of `y`.
 
     >>> import tinygraph as tg
     >>> tg.tensorsolve([[[2.0, 0.0]], [[0.0, 4.0]]], [[2.0], [4.0]])
@@ -456,5 +463,8 @@ def tensorsolve(x: ArrayLike, y: ArrayLike, axes: Any = None) -> Tensor:
         x = permute_dims(x, (*(i for i in range(x.ndim) if i not in moved), *moved))
     shape = x.shape[y.ndim :]
     if math.prod(shape) != y.size or x.size != y.size**2:
-        raise ShapeError(f"tensorsolve: shape {x.shape} is not square over an operand of shape {y.shape}")
+        raise ShapeError(
+            f"tensorsolve of shapes {x.shape} and {y.shape}: the first {y.ndim} axes and the others must both have"
+            f" the size {y.size}"
+        )
     return reshape(solve(reshape(x, (y.size, y.size)), reshape(y, -1)), shape)

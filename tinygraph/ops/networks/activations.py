@@ -1,7 +1,8 @@
 """Activations of neural networks, element by element.
 
 Most are primitives: if they were composed, their derivatives would lose digits, be NaN at the ends, or not look like a
-textbook's. `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are composed: each scales another or shifts its argument.
+textbook's. `relu6`, `hardsigmoid`, `selu` and `log_sigmoid` are composed: each scales another activation or shifts its
+argument.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ _slopes = tuple(
     source="np.where({0} > 0, {0}, {negative_slope} * {0})",
 )
 def leaky_relu(xp: Any, x: ArrayLike, negative_slope: float = 0.01) -> Any:
-    """y = x where x > 0, else `negative_slope` x, elementwise. The derivative at 0 is the slope (Maas et al. 2013).
+    """y = x where x > 0, else `negative_slope` x, elementwise. The derivative at 0 is that slope (Maas et al. 2013).
 
     >>> tg.leaky_relu([-1.0, 2.0])
     Tensor([-0.01,  2.  ], op=leaky_relu)

@@ -125,7 +125,7 @@ def conv_(xp: Any, x: ArrayLike, w: ArrayLike, stride: Shape, padding: Pairs, di
 def conv_transpose_(
     xp: Any, y: ArrayLike, w: ArrayLike, size: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Any:
-    """x[n, c, i s + k d − p] = Σ w[o, c, k] y[n, o, i] over o and all i, k of that place; x has the size `size`."""
+    """x[n, c, i s + k d − p] = Σ w[o, c, k] y[n, o, i] over o and all i, k that lead there; `size` is that of x."""
     return xp.conv_transpose(y, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -145,7 +145,7 @@ def conv_transpose_(
 def conv_kernel_(
     xp: Any, x: ArrayLike, y: ArrayLike, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape, groups: int
 ) -> Any:
-    """w[o, c, k] = Σ y[n, o, i] x[n, c, i s + k d − p] over n and i; w has the size `kernel`."""
+    """w[o, c, k] = Σ y[n, o, i] x[n, c, i s + k d − p] over n and i; w has the lengths `kernel`."""
     return xp.conv_kernel(x, y, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -251,7 +251,7 @@ def _per_axis(value: Any, axes: int, name: str, least: int) -> Shape:
         numbers = ()
     if len(numbers) != axes or any(number < least for number in numbers):
         each = f" or a tuple of {axes}" if axes > 1 else ""
-        raise ArgumentError(f"{name} is a whole number of at least {least}{each}, not {value!r}")
+        raise ArgumentError(f"{name} must be a whole number of at least {least}{each}, not {value!r}")
     return numbers
 
 
@@ -265,7 +265,7 @@ def _geometry(kernel: Shape, stride: Any, padding: Any, dilation: Any) -> dict[s
         total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         pairs = [(n // 2, n - n // 2) for n in total]
     elif isinstance(padding, str) and padding != "valid":
-        raise ArgumentError(f'padding is a number, a tuple of them, "same" or "valid", not {padding!r}')
+        raise ArgumentError(f'padding must be a number, a tuple of numbers, "same" or "valid", not {padding!r}')
     else:
         pairs = [(n, n) for n in _per_axis(0 if padding == "valid" else padding, axes, "padding", 0)]
     return {"stride": stride, "padding": tuple(pairs), "dilation": dilation}
@@ -302,7 +302,7 @@ def _batched(x: Any, axes: int) -> tuple[Tensor, bool]:
     if x.ndim == axes + 1:
         return reshape(x, (1, *x.shape)), True
     if x.ndim != axes + 2:
-        raise misfit((x,), f"the input has the shape (N, C, {_AXES[axes]}) or (C, {_AXES[axes]})")
+        raise misfit((x,), f"the input must have the shape (N, C, {_AXES[axes]}) or (C, {_AXES[axes]})")
     return x, False
 
 
@@ -315,20 +315,20 @@ def _parts(
     letters = ("C", f"O / {groups}") if transposed else ("O", f"C / {groups}")
     if weight.ndim != axes + 2 or min(weight.shape) < 1:
         kernel = ", ".join(f"k{i}" for i in range(1, axes + 1))
-        raise misfit((x, weight), f"the weight has the shape ({', '.join(letters)}, {kernel})")
+        raise misfit((x, weight), f"the weight must have the shape ({', '.join(letters)}, {kernel})")
     if len(weight) % groups:
         raise ArgumentError(f"the {len(weight)} channels of the weight cannot be split into {groups} groups")
     batch, alone = _batched(x, axes)
     read, made = (len(weight), weight.shape[1] * groups)[:: 1 if transposed else -1]
     if batch.shape[1] != read:
-        raise misfit((x, weight), f"the input has {batch.shape[1]} channels, the weight is for {read}")
+        raise misfit((x, weight), f"the input has {batch.shape[1]} channels, but the weight is for {read}")
     if bias is not None and (bias := as_tensor(bias)).shape != (made,):
-        raise misfit((x, weight, bias), f"the bias has one number for each of the {made} channels of the output")
+        raise misfit((x, weight, bias), f"the bias must have one number for each of the {made} channels of the output")
     return batch, alone, weight, bias, groups
 
 
 def _finished(alone: bool, bias: Tensor | None, apply: Any, *operands: Tensor, **params: Any) -> Tensor:
-    """Apply an op, add the bias and drop an added axis; the last op is in the return, so it gets the user's name."""
+    """Apply an op, add the bias and drop an added axis. The last call is in a return, so it gets the user's name."""
     if bias is None and not alone:
         return apply(*operands, **params)  # type: ignore[no-any-return]
     y: Tensor = apply(*operands, **params)
@@ -355,13 +355,13 @@ def _conv_transpose(
     how = _geometry(kernel, stride, _per_axis(padding, axes, "padding", 0), dilation)
     further = _per_axis(further, axes, "output_padding", 0)
     if any(n >= s for n, s in zip(further, how["stride"], strict=True)):
-        raise ArgumentError(f"output_padding is less than the stride {how['stride']}, not {further}")
+        raise ArgumentError(f"output_padding must be less than the stride {how['stride']}, not {further}")
     size = tuple(
         (n - 1) * s - sum(p) + d * (k - 1) + 1 + more
         for n, k, s, p, d, more in zip(x.shape[2:], kernel, *how.values(), further, strict=True)
     )
     if any(n < 1 for n in size):
-        raise misfit((x, weight), f"the result would have the lengths {size}")
+        raise misfit((x, weight), f"the result would have the lengths {size}, which must be at least 1")
     return _finished(alone, bias, conv_transpose_, x, weight, size=size, **how, groups=groups)
 
 
@@ -413,7 +413,7 @@ def conv2d(
     dilation: Lengths = 1,
     groups: int = 1,
 ) -> Tensor:
-    """The convolution of images, as ``torch.nn.functional.conv2d`` (a cross-correlation: kernels are not flipped).
+    """The convolution of images, like ``torch.nn.functional.conv2d`` (a cross-correlation: kernels are not flipped).
 
     `x` has the shape (N, C, H, W) or, for one image, (C, H, W); `weight` (O, C / groups, k1, k2); `bias` (O,). The
     result has the shape (N, O, H′, W′) with H′ = ⌊(H + 2 padding − dilation (k1 − 1) − 1) / stride⌋ + 1:
@@ -549,7 +549,7 @@ def _windows(kernel_size: Any, stride: Any, padding: Any, dilation: Any, axes: i
     padding = _per_axis(padding, axes, "padding", 0)
     how = _geometry(kernel, kernel if stride is None else stride, padding, dilation)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
-        raise ArgumentError(f"padding is at most half of the kernel_size {kernel}, not {padding}")
+        raise ArgumentError(f"padding must be at most half of the kernel_size {kernel}, not {padding}")
     return {"kernel": kernel, **how}
 
 
@@ -601,12 +601,12 @@ def max_pool1d(
 def max_pool2d(
     x: ArrayLike, kernel_size: Lengths, stride: Lengths | None = None, padding: Lengths = 0, dilation: Lengths = 1
 ) -> Tensor:
-    """The largest element of each window, as ``torch.nn.functional.max_pool2d``.
+    """The largest element of each window, like ``torch.nn.functional.max_pool2d``.
 
     `x` has the shape (N, C, H, W) or (C, H, W). `stride` is `kernel_size` by default. Padding is never the largest. The
     gradient goes to the largest element, or to the first one of a tie.
 
-    Raises `ShapeError` if a window does not fit or contains only padding, and `ArgumentError` for invalid other
+    Raises `ShapeError` if a window does not fit or contains only padding, and `ArgumentError` for other invalid
     arguments.
 
     >>> import tinygraph as tg
@@ -656,7 +656,7 @@ def avg_pool2d(
     *,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window, as ``torch.nn.functional.avg_pool2d``. The mean of whole images is ``x.mean((2, 3))``.
+    """The mean of each window, like ``torch.nn.functional.avg_pool2d``. The mean of whole images is ``x.mean((2, 3))``.
 
     `x` has the shape (N, C, H, W) or (C, H, W). `stride` is `kernel_size` by default. Padding counts as zeros; with
     ``count_include_pad=False`` it does not count.
@@ -692,7 +692,7 @@ def _adaptive_avg_pool(axes: int, x: Any, output_size: Any) -> Tensor:
     y = as_tensor(x)
     if y.ndim not in (axes + 1, axes + 2) or 0 in y.shape[-axes:]:
         shapes = f"(N, C, {_AXES[axes]}) or (C, {_AXES[axes]})"
-        raise misfit((x,), f"the input has the shape {shapes}")
+        raise misfit((x,), f"the input must have the shape {shapes}, and no spatial axis of length 0")
     lengths = y.shape[-axes:]
     if isinstance(output_size, (tuple, list)) and len(output_size) == axes:
         output_size = tuple(n if count is None else count for n, count in zip(lengths, output_size, strict=True))
@@ -716,10 +716,13 @@ def adaptive_avg_pool1d(x: ArrayLike, output_size: Lengths) -> Tensor:
 
 @composite("convolution", samples=tuple(Sample(((1, 2, 5, 4),), {"output_size": size}) for size in ((3, 2), (None, 2))))
 def adaptive_avg_pool2d(x: ArrayLike, output_size: int | tuple[int | None, ...]) -> Tensor:
-    """The means of `output_size` windows along each axis, as ``torch.nn.functional.adaptive_avg_pool2d``.
+    """The means of `output_size` windows along each axis, like ``torch.nn.functional.adaptive_avg_pool2d``.
 
     `x` has the shape (N, C, H, W) or (C, H, W). Window i of n along an axis of length H reaches from ⌊i H / n⌋ to
     ⌈(i + 1) H / n⌉. None in `output_size` keeps the length of an axis.
+
+    Raises `ShapeError` for other shapes and if H or W is 0, and `ArgumentError` unless `output_size` is one or two
+    positive integers.
 
     >>> import tinygraph as tg
     >>> tg.adaptive_avg_pool2d([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], (1, 3))
@@ -741,7 +744,7 @@ def adaptive_avg_pool2d(x: ArrayLike, output_size: int | tuple[int | None, ...])
 def unfold(
     x: ArrayLike, kernel_size: Lengths, dilation: Lengths = 1, padding: Lengths = 0, stride: Lengths = 1
 ) -> Tensor:
-    """The windows of (N, C, \\*spatial) as columns, as ``torch.nn.functional.unfold``; also known as im2col.
+    """The windows of (N, C, \\*spatial) as columns, like ``torch.nn.functional.unfold``; also known as im2col.
 
     The result has the shape (N, C · kernel, L). Column l holds the elements under the kernel at its l-th position,
     channel by channel, so that a convolution is ``W.reshape(O, -1) @ unfold(x, …)``. There may be any number of spatial
@@ -756,7 +759,7 @@ def unfold(
     """
     x = as_tensor(x)
     if x.ndim < 3:
-        raise misfit((x,), "the input has the shape (N, C, …) with one spatial axis or more")
+        raise misfit((x,), "the input must have the shape (N, C, …) with one spatial axis or more")
     kernel = _per_axis(kernel_size, x.ndim - 2, "kernel_size", 1)
     how = _geometry(kernel, stride, padding, dilation)
     _check_fit(x, kernel, how)
@@ -790,12 +793,12 @@ def fold(
     """
     x = as_tensor(x)
     if not isinstance(output_size, (tuple, list)):
-        raise ArgumentError(f"output_size is a tuple with a length for each spatial axis, not {output_size!r}")
+        raise ArgumentError(f"output_size must be a tuple with a length for each spatial axis, not {output_size!r}")
     size = _per_axis(output_size, len(output_size), "output_size", 1)
     kernel = _per_axis(kernel_size, len(size), "kernel_size", 1)
     how = _geometry(kernel, stride, padding, dilation)
     positions = _positions(size, kernel, **how)
     rows, columns = math.prod(kernel), math.prod(positions)
     if x.ndim != 3 or x.shape[1] % rows or x.shape[2] != columns or min(positions) < 1:
-        raise misfit((x,), f"the input has the shape (N, C · {rows}, {columns}), for {positions} positions")
+        raise misfit((x,), f"the input must have the shape (N, C · {rows}, {columns}), for {positions} positions")
     return col2im_(x, size=size, kernel=kernel, **how)

@@ -1,7 +1,7 @@
-"""Losses of predictions and targets. Wrong labels raise an error, as they would give wrong gradients silently.
+"""Losses of predictions and targets. Wrong labels raise an error, because they would silently give wrong gradients.
 
-Ops of their own are those that would be less precise if composed, or would have gradients unlike the textbook's: the
-log loss, the softmax loss of `cross_entropy`, the terms of `kl_div` and those of `huber`. The others are composed.
+The log loss, the softmax loss of `cross_entropy`, the terms of `kl_div` and those of `huber` are ops of their own: they
+would be less precise if composed, or have gradients unlike the textbook's. The others are composed.
 """
 
 from __future__ import annotations
@@ -218,12 +218,12 @@ def log_loss(a: ArrayLike, y: ArrayLike, reduction: str = "mean") -> Tensor:
         y = _as_wide_as(a, y)
     if a.op is _SIGMOID and probabilities.dtype.kind == "f":
         z: Any = a.inputs[0]
-        if z._array is a._args[0] or np.array_equal(z._seen, a._args[0], equal_nan=True):  # else it has changed since
+        if z._array is a._args[0] or np.array_equal(z._seen, a._args[0], equal_nan=True):  # else z has changed since
             return log_loss_of_sigmoid_(a, y, z, reduction)
     if ((probabilities < 0) | (probabilities > 1)).any():
         name = given_name(a, 0)
         raise ArgumentError(
-            f"probabilities are between 0 and 1, but {name} has {_outside(probabilities)}; is its sigmoid missing?"
+            f"probabilities must be between 0 and 1, but {name} has {_outside(probabilities)}; is its sigmoid missing?"
         )
     return log_loss_(a, y, reduction)
 
@@ -246,7 +246,7 @@ def _check_labels(y: Tensor) -> None:
         name = given_name(y, 1)
         signs = np.isin(labels, (-1, 1)).all()
         mend = f"; for labels of −1 and 1 take ({name} + 1) / 2" if signs else ""
-        raise ArgumentError(f"labels are between 0 and 1, but {name} has {_outside(labels)}{mend}")
+        raise ArgumentError(f"labels must be between 0 and 1, but {name} has {_outside(labels)}{mend}")
     _checked = labels
 
 
@@ -277,7 +277,7 @@ def _mismatch(operands: Sequence[Operand]) -> tuple[str, list[str]]:
 
 
 def _reduce(reduction: str, losses: Callable[..., Tensor], *operands: Any, **params: Any) -> Tensor:
-    """Return losses, or their mean or sum; the last op is in the return, so that it gets the user's name."""
+    """Return losses, or their mean or sum. The last op is called in a return, so that it gets the user's name."""
     if reduction == "none":
         return losses(*operands, **params)
     each = losses(*operands, **params)
@@ -314,7 +314,7 @@ def log_loss_from_logits(
         return log_loss_of_sigmoid_(sigmoid(z), y, z, reduction)
     weight = as_tensor(pos_weight)
     if not broadcasts_to(weight.shape, z.shape):
-        raise misfit((z, y, weight), "pos_weight broadcasts to the shape of the logits")
+        raise misfit((z, y, weight), "pos_weight must broadcast to the shape of the logits")
     return _reduce(reduction, lambda: weight * y * softplus(-z) + (1 - y) * softplus(z))
 
 
@@ -408,7 +408,7 @@ def cross_entropy(
     z, y = floating(z), as_tensor(y)
     axis = normalize_axis(axis, z)
     if not 0 <= label_smoothing <= 1:
-        raise ArgumentError(f"label_smoothing is between 0 and 1, not {label_smoothing}")
+        raise ArgumentError(f"label_smoothing must be between 0 and 1, not {label_smoothing}")
     classes, dtype = z.shape[axis], z.dtype if z.dtype.kind == "f" else np.dtype(float)
     kept_axis = tuple(classes if i == axis else 1 for i in range(z.ndim))
     target, counts, keep = y, None, None  # the weight of each example in a mean, and whether it counts at all
@@ -419,7 +419,7 @@ def cross_entropy(
             counts, y = astype(keep, dtype), where(keep, y, 0)
         target = one_hot_along_(y, classes=classes, axis=axis)
     elif ignore_index is not None:
-        raise ArgumentError("ignore_index is for labels that are classes, and these are probabilities")
+        raise ArgumentError("ignore_index is for labels that are classes, but these labels are probabilities")
     else:
         _check_distribution(y, axis, 1)
         if y.dtype.kind in "iu":
@@ -427,7 +427,9 @@ def cross_entropy(
     if weight is not None:
         weight = weight if isinstance(weight, Tensor) else constant(np.asarray(weight, dtype))
         if weight.shape != (classes,):
-            raise ArgumentError(f"weight has a number for each of the {classes} classes, not the shape {weight.shape}")
+            raise ArgumentError(
+                f"weight must have a number for each of the {classes} classes, not the shape {weight.shape}"
+            )
         weight = reshape(weight, kept_axis)
         if target is not y:
             each = sum(astype(target, dtype) * weight, axis=axis)
@@ -454,12 +456,12 @@ def cross_entropy(
 def _check_classes(z: Tensor, y: Tensor, axis: int, ignored: int | None) -> None:
     expected = z.shape[:axis] + z.shape[axis + 1 :]
     if y.shape != expected:
-        reason = f"labels are classes, of shape {expected}, or probabilities, of shape {z.shape}"
+        reason = f"labels must be classes, of shape {expected}, or probabilities, of shape {z.shape}"
         hints = [f"{given_name(y, 1)}.reshape{expected}"] if y.size == math.prod(expected) else []
         raise misfit((z, y), reason, *hints)
     if y.dtype.kind not in "iu":
         raise DTypeError(
-            f"classes are whole numbers, but {given_name(y, 1)} is {y.dtype}; use {given_name(y, 1)}.astype(int)"
+            f"classes must be whole numbers, but {given_name(y, 1)} is {y.dtype}; use {given_name(y, 1)}.astype(int)"
         )
     values, classes = y._value, z.shape[axis]
     wrong = np.asarray(values)[(values < 0) | (values >= classes)]
@@ -477,7 +479,7 @@ def _check_distribution(y: Tensor, axis: int, position: int) -> None:
     if not (values >= 0).all():
         wrong = np.asarray(values)[~(values >= 0)]
         raise ArgumentError(
-            f"probabilities are not negative, but {given_name(y, position)} has {wrong.flat[0]}; are they logarithms?"
+            f"probabilities must be at least 0, but {given_name(y, position)} has {wrong.flat[0]}; are they logarithms?"
         )
     totals = np.sum(values, axis=axis, dtype=np.result_type(values, np.float32))
     slack = max(1e-5, float(np.finfo(values.dtype).eps) ** 0.5) if values.dtype.kind == "f" else 0.0
@@ -485,7 +487,7 @@ def _check_distribution(y: Tensor, axis: int, position: int) -> None:
     if wrong.size:
         name = given_name(y, position)
         raise ArgumentError(
-            f"probabilities add up to 1 along axis {axis}, but those of {name} add up to {wrong.flat[0]:.6g}"
+            f"probabilities must add up to 1 along axis {axis}, but those of {name} add up to {wrong.flat[0]:.6g}"
         )
 
 
@@ -527,14 +529,15 @@ _thirds = Domain(1 / 3, 1 / 3)
     "loss", samples=tuple(Sample(((2, 3), (2, 3)), {"reduction": r}, (_thirds, _thirds)) for r in ("mean", "none"))
 )
 def kl_div(p: ArrayLike, q: ArrayLike, axis: int = -1, reduction: str = "mean") -> Tensor:
-    """The Kullback–Leibler divergence Σ p log(p / q) of `q` from `p`, both probabilities, summed along `axis`.
+    """The Kullback–Leibler divergence Σ p log(p / q) of probabilities `p` and `q`, summed along `axis`.
 
     0 log 0 = 0, and where p > 0 and q = 0 the divergence is inf. The derivatives are log(p / q) + 1 and −p / q.
     `reduction` is "mean" over the distributions, "sum" or "none". PyTorch's ``kl_div(log q, p, reduction="batchmean")``
     is this mean; its arguments are in the other order, and its first one is a logarithm. Its "mean" divides by the
     number of elements.
 
-    Raises `ShapeError` if the shapes differ, and `ArgumentError` for numbers that are negative or do not add up to 1.
+    Raises `ShapeError` if the shapes differ, and `ArgumentError` for numbers that are negative or do not add up to 1
+    along `axis`.
 
     >>> import tinygraph as tg
     >>> tg.kl_div([[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], reduction="none")
@@ -593,7 +596,7 @@ def mse(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Te
 
 @composite("loss", samples=_pairs)
 def mae(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> Tensor:
-    """The absolute error |x − y| of predictions x and targets y of the same shape. The derivative at 0 is 0.
+    """The absolute error |x − y| of predictions x and targets y of the same shape. The derivative where x = y is 0.
 
     `reduction` is "mean" over all elements, "sum" or "none". Raises `ShapeError` if the shapes differ.
 
@@ -636,7 +639,7 @@ def huber(prediction: ArrayLike, target: ArrayLike, delta: float = 1.0, reductio
     """
     x, y = _pair(prediction, target, reduction)
     if not delta > 0:
-        raise ArgumentError(f"delta is positive, not {delta}")
+        raise ArgumentError(f"delta must be positive, not {delta}")
     return _reduce(reduction, lambda: huber_(x - y, delta=delta))
 
 
@@ -653,7 +656,7 @@ def smooth_l1(prediction: ArrayLike, target: ArrayLike, beta: float = 1.0, reduc
     """
     x, y = _pair(prediction, target, reduction)
     if not beta > 0:
-        raise ArgumentError(f"beta is positive, not {beta}; for 0 take mae")
+        raise ArgumentError(f"beta must be positive, not {beta}; for 0 use mae")
     return _reduce(reduction, lambda: huber_(x - y, delta=beta) / beta)
 
 
@@ -684,7 +687,7 @@ def hinge(prediction: ArrayLike, target: ArrayLike, reduction: str = "mean") -> 
         wrong = np.asarray(labels)[(labels != 1) & (labels != -1)]
         name = given_name(y, 1)
         mend = f"; for labels of 0 and 1 take 2 * {name} - 1" if np.isin(labels, (0, 1)).all() else ""
-        raise ArgumentError(f"labels are −1 and 1, but {name} has {wrong.flat[0]}{mend}")
+        raise ArgumentError(f"labels must be −1 or 1, but {name} has {wrong.flat[0]}{mend}")
     if labels.dtype.kind != "f" and x.dtype.kind == "f":
         y = astype(y, x.dtype)
     return _reduce(reduction, lambda: relu(1 - y * x))

@@ -45,7 +45,7 @@ def _standardised(x: Tensor, axes: Shape, eps: float) -> Tensor:
 
 
 class _Affine(NamedTuple):
-    """weight ∗ y + bias, both of the shape `shape`, as arrays of the shape `kept`."""
+    """The function y ↦ weight ∗ y + bias. Both have the shape `shape` and are reshaped to `kept` to fit y."""
 
     weight: Any
     bias: Any
@@ -53,7 +53,7 @@ class _Affine(NamedTuple):
     kept: Shape
 
     def __call__(self, function: Callable[..., Tensor], *args: Any) -> Tensor:
-        """Apply weight and bias to `function(*args)`; the last op is in the return, so that it gets the user's name."""
+        """Apply weight and bias to `function(*args)`. The last op is called in a return, so it gets the user's name."""
         if self.weight is None and self.bias is None:
             return function(*args)
         y = function(*args)
@@ -67,7 +67,7 @@ class _Affine(NamedTuple):
     def _parameter(self, what: str, parameter: Any) -> Tensor:
         parameter = as_tensor(parameter)
         if parameter.shape != self.shape:
-            raise misfit((), f"the {what} has the shape {self.shape}, not {parameter.shape}")
+            raise misfit((), f"the {what} must have the shape {self.shape}, not {parameter.shape}")
         return reshape(parameter, self.kept) if self.shape != self.kept else parameter
 
 
@@ -76,14 +76,14 @@ def _last_axes(x: Tensor, normalized_shape: Any) -> Shape:
     whole = isinstance(normalized_shape, (tuple, list))
     shape = tuple(map(index, normalized_shape if whole else (normalized_shape,)))
     if not shape or x.shape[-len(shape) :] != shape:
-        raise misfit((x,), f"the last axes have the lengths of normalized_shape, {shape}")
+        raise misfit((x,), f"the last axes must have the lengths of normalized_shape, {shape}")
     return shape
 
 
 def _channels(x: Tensor, least: int = 2) -> tuple[Shape, Shape]:
     """Return the shape (C,) of a number for each channel (axis 1), and that shape as it broadcasts over x."""
     if x.ndim < least:
-        raise misfit((x,), f"the input has {least} axes or more, the channels along axis 1")
+        raise misfit((x,), f"the input must have at least {least} axes, with the channels along axis 1")
     return (x.shape[1],), (x.shape[1], *(1,) * (x.ndim - 2))
 
 
@@ -168,9 +168,9 @@ def batch_norm(
 ) -> Tensor:
     """y = γ ∗ (x − μ) / √(σ² + ε) + β for each channel (Ioffe, Szegedy 2015).
 
-    `x` has the shape (N, C) or (N, C, …), and all other arrays (C,). With `training`, the mean μ and the variance σ²
-    are those of the batch, over all axes except 1; otherwise they are `running_mean` and `running_var`. These do not
-    change: `running_statistics` returns the next ones.
+    `x` has the shape (N, C) or (N, C, …); `weight` γ, `bias` β and the running statistics have (C,). With `training`,
+    the mean μ and the variance σ² are those of the batch, over all axes except 1; otherwise they are `running_mean` and
+    `running_var`. These do not change: `running_statistics` returns the next ones.
 
     Raises `ShapeError` for other shapes, and `ArgumentError` if a channel has only one number in training, or if
     running statistics are missing otherwise.
@@ -195,13 +195,15 @@ def batch_norm(
 
 def _check_count(name: str, x: Tensor) -> None:
     if x.size < 2 * x.shape[1]:
-        raise ArgumentError(f"{name} takes mean and variance of a channel, and needs more than one number of it")
+        raise ArgumentError(
+            f"{name} computes the variance of each channel, so a channel must have more than one number"
+        )
 
 
 def _statistics(x: Tensor, mu: Any, var: Any, shape: Shape) -> tuple[Tensor, Tensor]:
     mu, var = floating(mu), floating(var)
     if mu.shape != shape or var.shape != shape:
-        raise misfit((x, mu, var), f"running mean and variance have a number for each of the {shape[0]} channels")
+        raise misfit((x, mu, var), f"running mean and variance must have a number for each of the {shape[0]} channels")
     return mu, var
 
 
@@ -221,7 +223,7 @@ def running_statistics(
 ) -> RunningStatistics:
     """The statistics for `batch_norm`, updated by one batch: (1 − momentum) · old + momentum · new.
 
-    `x` has the shape (N, C) or (N, C, …), mean and variance (C,). The new variance is Σ (x − μ)² / (n − 1), as in
+    `x` has the shape (N, C) or (N, C, …), and both statistics (C,). The new variance is Σ (x − μ)² / (n − 1), as in
     PyTorch. Begin with zeros and ones. Keep the ``.data`` of the results; otherwise a graph grows from step to step.
 
     Raises `ShapeError` for other shapes, and `ArgumentError` if a channel has only one number.
@@ -294,7 +296,9 @@ def instance_norm(
     x = floating(x)
     shape, kept = _channels(x, least=3)
     if math.prod(x.shape[2:]) < 2:
-        raise ArgumentError("instance_norm takes mean and variance of a channel, and needs more than one number of it")
+        raise ArgumentError(
+            "instance_norm computes the variance of each channel, so a channel must have more than one number"
+        )
     return _Affine(weight, bias, shape, kept)(_standardised, x, tuple(range(2, x.ndim)), eps)
 
 
@@ -334,11 +338,13 @@ def dropout(
 ) -> Tensor:
     """x ∗ mask / (1 − p), where the mask is 0 with probability p and 1 otherwise (Srivastava et al. 2014).
 
-    The mask is drawn from `rng`, or given: draw it as ``rng.random(x.shape) >= p``. With a given mask nothing is random
-    here, as `compile` needs it. If `training` is false, the result is x.
+    The mask is drawn from `rng`, or given: draw it as ``rng.random(x.shape) >= p``. With a given mask nothing here is
+    random, as `compile` requires. If `training` is false, the result is x, and neither is needed. For p = 1, the result
+    is x ∗ mask.
 
     Raises `ArgumentError` unless exactly one of `mask` and `rng` is given, for a mask of other numbers, and if `p` is
-    not a probability; raises `ShapeError` if the mask does not broadcast to the shape of `x`.
+    not a probability; raises `ShapeError` if the mask does not broadcast to the shape of `x`, and ``TypeError`` if
+    `rng` is not a generator.
 
     >>> import tinygraph as tg
     >>> tg.dropout([1.0, 2.0, 3.0], [True, False, True], p=0.5).data
@@ -346,21 +352,21 @@ def dropout(
     """
     x = as_tensor(x)
     if not 0 <= p <= 1:
-        raise ArgumentError(f"p, the probability to drop a number, is between 0 and 1, not {p}")
+        raise ArgumentError(f"p, the probability of dropping a number, must be between 0 and 1, not {p}")
     if not training or (p == 0 and mask is None):
         return x
     if mask is None and rng is not None:
         if not isinstance(rng, np.random.Generator | np.random.RandomState):
-            raise TypeError(f"rng draws random numbers, as np.random.default_rng(0), and is not {type(rng).__name__}")
+            raise TypeError(f"rng must be a generator such as np.random.default_rng(0), not {type(rng).__name__}")
         mask = rng.random(x.shape) >= p
     elif mask is None or rng is not None:
-        raise ArgumentError("dropout takes random numbers: give rng=np.random.default_rng(seed), or else the mask")
+        raise ArgumentError("dropout needs either rng=np.random.default_rng(seed) or a mask, and not both")
     mask = as_tensor(mask)
     if not broadcasts_to(mask.shape, x.shape):
-        raise misfit((x, mask), "the mask broadcasts to the shape of the input")
+        raise misfit((x, mask), "the mask must broadcast to the shape of the input")
     if not ((mask._value == 0) | (mask._value == 1)).all():
         raise ArgumentError(
-            "the mask of dropout is 1 or True for elements to keep and 0 for others; dropout divides by 1 − p itself,"
+            "the mask of dropout must be 1 for elements to keep and 0 for others; dropout divides by 1 − p itself,"
             " so do not divide the mask"
         )
     return x * mask / (1 - p) if p < 1 else x * mask
@@ -390,12 +396,13 @@ def scaled_dot_product_attention(
     *,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
-    """softmax(Q Kᵀ / √d) V (Vaswani et al. 2017), as ``torch.nn.functional.scaled_dot_product_attention``.
+    """softmax(Q Kᵀ / √d) V (Vaswani et al. 2017), like ``torch.nn.functional.scaled_dot_product_attention``.
 
     `query` Q has the shape (…, L, d), `key` K (…, S, d), `value` V (…, S, e), and the result (…, L, e). Leading axes,
     such as examples and heads, broadcast. `scale` is 1/√d by default. `attn_mask` broadcasts to (…, L, S); it is either
     boolean, True for keys that take part, or floating and added to the scores. With `is_causal`, the i-th query sees
-    the first i keys. A query that sees no key gives 0. With `dropout_p`, weights are dropped at random by `rng`.
+    the first i keys. A query that sees no key gives 0. With `dropout_p`, weights are dropped with that
+    probability, and `rng` is required.
 
     Raises `ShapeError` for other shapes, `DTypeError` for other masks, and `ArgumentError` for a mask with `is_causal`.
 
@@ -407,7 +414,7 @@ def scaled_dot_product_attention(
     query, key, value = floating(query), floating(key), floating(value)
     operands = (query, key, value)
     if min(x.ndim for x in operands) < 2 or query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        reason = "query, key and value have the shapes (…, L, d), (…, S, d) and (…, S, e)"
+        reason = "query, key and value must have the shapes (…, L, d), (…, S, d) and (…, S, e)"
         raise misfit(operands, reason)
     products = matmul(query, matrix_transpose(key))
     if scale is None:
@@ -423,9 +430,9 @@ def scaled_dot_product_attention(
     else:
         mask = as_tensor(attn_mask)
         if mask.dtype.kind not in "bf":
-            raise DTypeError(f"attn_mask is boolean, True for keys that take part, or floating, not {mask.dtype}")
+            raise DTypeError(f"attn_mask must be boolean, True for keys that take part, or floating, not {mask.dtype}")
         if not broadcasts_to(mask.shape, scores.shape):
-            raise misfit((*operands, mask), f"the mask broadcasts to {scores.shape}, (…, L, S)")
+            raise misfit((*operands, mask), f"attn_mask must broadcast to {scores.shape}, (…, L, S)")
         taking = mask
         if mask.dtype.kind == "f":
             scores, taking = scores + mask, not_equal(mask, -np.inf)

@@ -1,8 +1,9 @@
 """Running sums and products, and differences: operations along an axis that keep the axis.
 
 The derivative of a running product is computed without a division, which would fail at zeros: it takes the products
-before and after each element and a linear recurrence. The derivatives of these three are made of the three again. The
-first derivatives of products are kernels of their own, in which an intermediate product may overflow or underflow.
+before and after each element and a linear recurrence. The derivatives of these three operations are composed of the
+same three. The first derivatives of products are kernels of their own, which are right even if an intermediate product
+overflows or underflows.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ def _along(function: str, x: ArrayLike, axis: int | None, dtype: Any) -> tuple[T
     """Return x, in the given dtype, and the axis to run along, which may be None if x has at most one."""
     x = as_tensor(x)
     if axis is None and x.ndim > 1:
-        raise ArgumentError(f"{function} of an array of shape {x.shape} needs an axis; reshape(x, -1) has but one")
+        raise ArgumentError(
+            f"{function} of an array of shape {x.shape} needs an axis; to flatten it, use reshape(x, -1)"
+        )
     x = x if x.ndim else reshape(x, (1,))
     return x if dtype is None else astype(x, dtype), 0 if axis is None else axis
 
@@ -266,9 +269,9 @@ def diff(
     """
     x = as_tensor(x)
     if n < 0:
-        raise ArgumentError(f"diff takes differences n times, and n is {n}")
+        raise ArgumentError(f"n, how often diff takes differences, must be at least 0, not {n}")
     if x.ndim == 0:
-        raise ArgumentError("diff takes differences along an axis, and a number has none")
+        raise ArgumentError("diff needs at least one axis, and a number has none")
     axis = normalize_axis(axis, x)
     if n == 0:
         return x

@@ -114,7 +114,7 @@ def vector_norm(x: ArrayLike, axis: Axis = None, keepdims: bool = False, ord: fl
     array([0.6, 0.8])
     """
     if isinstance(ord, (bool, str)) or not isinstance(ord, (int, float, np.integer, np.floating)):
-        raise ArgumentError(f"the ord of a vector norm is a number, inf or -inf, not {ord!r}")
+        raise ArgumentError(f"the ord of a vector norm must be a number, inf or -inf, not {ord!r}")
     x = floating(x)
     if ord == 0:
         return astype(reductions.sum(astype(not_equal(x, 0), x.dtype), axis, keepdims), x.dtype)
@@ -158,7 +158,7 @@ def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: Any = "fro") -> Tenso
     elif ord in (math.inf, -math.inf):
         result = (reductions.max if ord > 0 else reductions.min)(reductions.sum(elementwise.abs(x), -1), -1)
     else:
-        raise ArgumentError(f'the ord of a matrix norm is "fro", "nuc", ±1, ±2 or ±inf, not {ord!r}')
+        raise ArgumentError(f'the ord of a matrix norm must be "fro", "nuc", ±1, ±2 or ±inf, not {ord!r}')
     return reshape(result, (*result.shape, 1, 1)) if keepdims else result
 
 
@@ -174,7 +174,7 @@ def matrix_norm(x: ArrayLike, keepdims: bool = False, ord: Any = "fro") -> Tenso
     ),
 )
 def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """A norm of a vector or of a matrix, as ``np.linalg.norm``: see `vector_norm` and `matrix_norm`.
+    """A norm of a vector or of a matrix, like ``np.linalg.norm``: see `vector_norm` and `matrix_norm`.
 
     `axis` is one axis for vectors and a pair of axes for matrices. Without `axis`, `x` itself is the vector or the
     matrix. With neither `axis` nor `ord`, `x` may have any shape, and the norm is √Σ x² over all its elements.
@@ -194,7 +194,7 @@ def norm(x: ArrayLike, ord: Any = None, axis: Axis = None, keepdims: bool = Fals
     if len(axes) == 1:
         return vector_norm(x, axes[0], keepdims, 2 if ord is None else ord)
     if len(axes) != 2:
-        raise ArgumentError(f"norm is over one axis or two, not {axes}")
+        raise ArgumentError(f"norm takes one axis or two, not {axes}")
     if ord is None:
         return vector_norm(x, axes, keepdims)
     places = normalize_axes(axes, x)

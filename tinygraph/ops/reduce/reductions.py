@@ -335,7 +335,7 @@ def log_softmax(xp: Any, x: ArrayLike, axis: Axis = -1) -> Any:
     return above - xp.log(xp.sum(xp.exp(above), axis=axis, keepdims=True))
 
 
-# -- questions: recorded, so that a graph run again asks anew; without gradient ------------------------------------
+# -- questions: no gradient, but recorded, so that a graph that runs again asks them again --------------------------
 
 _marks = tuple(Sample(shapes, params, (Domain(0, 2, integer=True),)) for shapes, params, _ in _with_empty)
 
@@ -460,7 +460,7 @@ def divided(total: Tensor, count: Tensor) -> Tensor:
 
 @composite("reduction", samples=_with_empty)
 def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum of the elements along `axis` that are not NaN. The derivative by a NaN is 0.
+    """The sum of the elements along `axis` that are not NaN, or 0 if all are. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([1.0, np.nan, 3.0])
@@ -474,7 +474,7 @@ def nansum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @composite("reduction", samples=_with_empty)
 def nanprod(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The product of the elements along `axis` that are not NaN. The derivative by a NaN is 0.
+    """The product of the elements along `axis` that are not NaN, or 1 if all are. The derivative by a NaN is 0.
 
     >>> import tinygraph as tg
     >>> tg.nanprod([2.0, np.nan, 3.0]).item()
@@ -524,5 +524,5 @@ def nanargmin(x: ArrayLike, axis: int | None = None, keepdims: bool = False) -> 
 def _known_somewhere(x: ArrayLike, instead: float, axis: int | None) -> Tensor:
     x = as_tensor(x)
     if x.size and not (x._value == x._value).any(axis=axis).all():
-        raise ArgumentError("there is no largest or smallest element among NaN alone")
+        raise ArgumentError("where all elements are NaN, there is no largest or smallest one")
     return without_nan(x, instead)

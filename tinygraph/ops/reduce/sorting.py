@@ -92,9 +92,9 @@ def scatter_along_axis_(xp: Any, x: ArrayLike, indices: ArrayLike, axis: int, le
 def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> Tensor:
     """The elements of `x` along `axis` at integer `indices`, such as those that `argsort` and `argmax` return.
 
-    The other axes of both broadcast together. Without `axis`, `x` is flattened. An element that is named twice gets
-    both shares of the gradient. Raises `DTypeError` for indices that are not integers, and `ArgumentError` if `x` and
-    `indices` do not have the same number of axes.
+    The other axes of both broadcast together. With ``axis=None``, `x` is flattened first. An element that is named
+    twice gets both shares of the gradient. Raises `DTypeError` for indices that are not integers, and `ArgumentError`
+    if `x` and `indices` do not have the same number of axes.
 
     >>> import tinygraph as tg
     >>> x = tg.Tensor([[1.0, 5.0], [3.0, 2.0]])
@@ -106,7 +106,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> 
     need_integers("indices", indices)
     if x.ndim != indices.ndim:
         raise ArgumentError(
-            f"take_along_axis takes as many axes of the indices as of the array, not {indices.ndim} and {x.ndim}"
+            f"the indices of take_along_axis must have as many axes as the array, {x.ndim}, not {indices.ndim}"
         )
     rest = np.broadcast_shapes(*((*shape[:axis], 1, *shape[axis + 1 :]) for shape in (x.shape, indices.shape)))
     x, indices = (_broadcast(z, (*rest[:axis], z.shape[axis], *rest[axis + 1 :])) for z in (x, indices))
@@ -170,10 +170,10 @@ _public = (*_sorted, Sample(((3,),)), Sample(((2, 3),), {"axis": None}))  # NumP
 
 @composite("indexing", samples=_public)
 def sort(x: ArrayLike, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Tensor:
-    """The elements along `axis` in ascending order, NaN last, or `descending`. Without `axis`, x is flattened first.
+    """The elements along `axis` in ascending order, or `descending`; with ``axis=None``, x is flattened first.
 
-    The gradient of each element goes back to its original place. Elements that tie keep their order, whatever `stable`
-    is. Raises `ShapeError` if there is no such axis.
+    A NaN sorts as the largest number. The gradient of each element goes back to its original place. Elements that tie
+    keep their order, whatever `stable` is. Raises `ShapeError` if there is no such axis.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([3.0, 1.0, 2.0])
@@ -217,9 +217,10 @@ class TopK(NamedTuple):
     ),
 )
 def topk(x: ArrayLike, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
-    """The `k` largest elements along `axis`, or the smallest, and their indices; always sorted.
+    """The `k` largest elements along `axis`, or the smallest unless `largest`, and their indices.
 
-    Of equal elements, the first are taken. Raises `ArgumentError` if there are fewer than `k` elements.
+    The results are in order, whatever `sorted` is. Of equal elements, the first are taken. Raises `ArgumentError` if
+    there are fewer than `k` elements.
 
     >>> import tinygraph as tg
     >>> tg.topk([1.0, 5.0, 3.0], 2).values
@@ -227,7 +228,7 @@ def topk(x: ArrayLike, k: int, axis: int = -1, largest: bool = True, sorted: boo
     """
     x, axis = in_row(x, axis)
     if not 0 <= k <= x.shape[axis]:
-        raise ArgumentError(f"topk takes at most the {x.shape[axis]} elements of the axis, not {k}")
+        raise ArgumentError(f"k must be between 0 and {x.shape[axis]}, the length of the axis, not {k}")
     indices = getitem(argsort(x, axis=axis, descending=largest), along(axis, slice(k)))
     return TopK(take_along_axis(x, indices, axis=axis), indices)
 
@@ -271,7 +272,8 @@ def argpartition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) 
 def partition(x: ArrayLike, kth: int | Sequence[int], axis: int | None = -1) -> Tensor:
     """The elements along `axis` with the `kth` in its sorted place, smaller ones before it and larger ones after it.
 
-    The order within the two parts is not specified. The gradient of each element goes back to its original place.
+    `kth` is counted from 0. The order within the two parts is not specified. The gradient of each element goes back to
+    its original place.
 
     >>> import tinygraph as tg
     >>> tg.partition([3.0, 1.0, 2.0], 0)[0].item()

@@ -88,7 +88,7 @@ def centred_(xp: Any, x: ArrayLike, axis: Axis) -> Any:
 def _var(x: Any, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Any:
     """Return the variance as np.var does; np.var itself warns of too few elements even inside errstate."""
     if axis is not None:
-        normalize_axis_tuple(axis, x.ndim)  # also for a number, for which np.sum accepts axis 0
+        normalize_axis_tuple(axis, x.ndim)  # np.sum would accept axis 0 of a number
     distance = x - NUMBERS.mean(x, axis=axis, keepdims=True)
     freedom = reduced_count(x.shape, axis) - correction
     return np.true_divide(NUMBERS.sum(distance * distance, axis=axis, keepdims=keepdims), freedom if freedom > 0 else 0)
@@ -206,7 +206,7 @@ _METHODS = (*_CONTINUOUS, *_OF_THE_DATA, "averaged_inverted_cdf", "midpoint")
 def _checked(function: str, q: Any, method: str, methods: tuple[str, ...], whole: int = 1) -> Any:
     """Return q / `whole` as an array, after checking it and the method; both are static."""
     if isinstance(q, Tensor):
-        raise UnsupportedError(f"{function} has no gradient by q, which is numbers, not a tensor; take its .data")
+        raise UnsupportedError(f"{function} has no gradient by q, so q must be numbers, not a tensor; use its .data")
     q = np.asarray(q, np.float64)
     if not ((q >= 0) & (q <= whole)).all():
         raise ArgumentError(f"{function} takes q in [0, {whole}], not {q.tolist()}")
@@ -220,7 +220,7 @@ def _ordered(x: Tensor, axis: Axis) -> Tensor:
         axis = normalize_axes(axis, x)
     ordered = sort(in_line(shapes, x, axis))
     if ordered.shape[-1] == 0:
-        raise ArgumentError(f"an array of shape {x.shape} has no elements along {axis}, and so no quantile")
+        raise ArgumentError(f"an array of shape {x.shape} has no elements along axis={axis}, and so no quantile")
     return ordered
 
 
@@ -265,7 +265,7 @@ _quantiles = (
 
 @composite("reduction", samples=_quantiles)
 def quantile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Tensor:
-    """The value below which the fraction `q` of the elements along `axis` lies, or NaN if one of them is NaN.
+    """The value below which the fraction `q` of the elements along `axis` lies, or NaN if any element is NaN.
 
     If `q` is an array, its axes come first in the result. `method` says how to interpolate between two elements, as in
     NumPy: "linear" or another method of Hyndman and Fan (1996), "lower", "higher", "midpoint" or "nearest". The
@@ -294,7 +294,7 @@ def percentile(x: ArrayLike, q: Any, axis: Axis = None, method: str = "linear", 
 
 @composite("reduction", samples=_samples)
 def median(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The middle one of the sorted elements along `axis`, or the mean of the middle two; NaN if one of them is NaN.
+    """The middle one of the sorted elements along `axis`, or the mean of the middle two; NaN if any element is NaN.
 
     >>> import tinygraph as tg
     >>> tg.median([3.0, 1.0, 2.0, 10.0]).item()
@@ -313,7 +313,7 @@ def _nanquantile(x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> 
     """Compute quantiles from counts that the graph computes, as counts differ between places and between runs."""
     if q.ndim:
         if q.size == 0:
-            raise ArgumentError("nanquantile takes at least one fraction")
+            raise ArgumentError("nanquantile needs at least one fraction")
         each = [_nanquantile(x, one, axis, method, keepdims) for one in q.reshape(-1)]
         return reshape(stack(each), (*q.shape, *each[0].shape))
     x = floating(x)
@@ -394,7 +394,7 @@ def average(
 ) -> Any:
     """Σ w x / Σ w along `axis` with the `weights` w, or the mean without them.
 
-    The weights have the shape of x, or the length of its `axis`, and may require a gradient. With `returned`, the
+    The weights have the shape of x, or only its lengths along `axis`, and may require a gradient. With `returned`, the
     result is a pair: the average, and Σ w in its shape. Raises `ShapeError` for weights that do not fit, and
     `ArgumentError` if they add up to 0.
 
@@ -411,7 +411,7 @@ def average(
     weights = _fitted(as_tensor(weights), x, axis)
     total = sum(weights, axis=axis, keepdims=keepdims)
     if not total._value.all():
-        raise ArgumentError("weights that add up to 0 make no average")
+        raise ArgumentError("the weights add up to 0, but an average divides by their sum")
     y = sum(x * weights, axis=axis, keepdims=keepdims) / total
     return (y, total) if returned else y
 
@@ -422,7 +422,7 @@ def _fitted(weights: Tensor, x: Tensor, axis: Axis) -> Tensor:
         return weights
     axes = () if axis is None else normalize_axes(axis, x)
     if not axes or weights.shape != tuple(x.shape[i] for i in axes):
-        raise ShapeError(f"weights have the shape of the array, {x.shape}, or that of its axis, not {weights.shape}")
+        raise ShapeError(f"weights must have the shape of the array, {x.shape}, or of the axis, not {weights.shape}")
     order = sorted(range(len(axes)), key=axes.__getitem__)
     turned = weights if order == list(range(len(axes))) else permute_dims(weights, tuple(order))
     return broadcast_to(reshape(turned, tuple(n if i in axes else 1 for i, n in enumerate(x.shape))), x.shape)
@@ -460,9 +460,9 @@ def cov(
     """The covariances of variables: C = (X − mean) (X − mean)ᵀ / (n − ddof), with variables as rows of `x` and of `y`.
 
     The arguments are those of ``np.cov``: variables are columns if `rowvar` is false; `ddof` is 1 by default, or 0 with
-    `bias`; `fweights` count how often each observation was made, and `aweights` weigh it. For one variable, C is a
-    number. Raises `ShapeError` for more than two axes and for weights that do not fit, and `ArgumentError` for negative
-    weights.
+    `bias`; `fweights` count how often each observation was made, and `aweights` are its relative weights. For one
+    variable, C is a number. Raises `ShapeError` for more than two axes and for weights that do not fit, and
+    `ArgumentError` for negative weights.
 
     >>> import tinygraph as tg
     >>> tg.cov([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
@@ -505,9 +505,9 @@ def _variables(function: str, x: ArrayLike, rowvar: bool) -> Tensor:
 def _checked_weights(weights: ArrayLike, n: int) -> Tensor:
     weights = as_tensor(weights)
     if weights.shape != (n,):
-        raise ShapeError(f"there are {n} observations, so the weights have the shape ({n},), not {weights.shape}")
+        raise ShapeError(f"there are {n} observations, so the weights must have the shape ({n},), not {weights.shape}")
     if (weights._value < 0).any():
-        raise ArgumentError("weights are not negative")
+        raise ArgumentError("weights must not be negative")
     return weights
 
 

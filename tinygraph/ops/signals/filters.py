@@ -85,13 +85,14 @@ def convolve_(xp: Any, x: ArrayLike, y: ArrayLike, mode: str) -> Any:
 
 
 def convolve(x: ArrayLike, y: ArrayLike, mode: str = "full") -> Tensor:
-    """z_k = Σ_j x_j y_(k−j), the convolution of two vectors, as ``np.convolve``.
+    """z_k = Σ_j x_j y_(k−j), the convolution of two vectors, like ``np.convolve``.
 
     With `mode` "full", k runs over all places where the two overlap; with "valid", over those where they overlap
     completely; with "same", the result is the middle part of "full", as long as the longer vector. The gradient by
     either vector is a correlation of the cotangent with the other.
 
-    Each sum is computed by itself, in time n m. For two long vectors, multiply their transforms: see `fft.irfft`.
+    The sums are computed directly, in time proportional to n m. For two long vectors, multiply their transforms: see
+    `fft.irfft`.
     Raises `ShapeError` unless both are vectors and not empty, and `ArgumentError` for any other mode.
 
     >>> import tinygraph as tg
@@ -132,7 +133,7 @@ def _convolved(x: Tensor, y: Tensor, mode: str) -> Tensor:
     ),
 )
 def correlate(x: ArrayLike, y: ArrayLike, mode: str = "valid") -> Tensor:
-    """z_k = Σ_j x_(k+j) y_j, the cross-correlation of two vectors, as ``np.correlate``; `mode` as in `convolve`.
+    """z_k = Σ_j x_(k+j) y_j, the cross-correlation of two vectors, like ``np.correlate``; `mode` as in `convolve`.
 
     >>> import tinygraph as tg
     >>> tg.correlate([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
@@ -190,14 +191,15 @@ def interp(
     right: ArrayLike | None = None,
     period: ArrayLike | None = None,
 ) -> Tensor:
-    """The values at `x` of the piecewise linear function through (`nodes`, `values`), as ``np.interp``.
+    """The values at `x` of the piecewise linear function through (`nodes`, `values`), like ``np.interp``.
 
     `x` has any shape; `nodes` and `values` are vectors, and `nodes` ascends. Outside the nodes, the function has the
     values `left` and `right`, by default the first and the last value. With a `period` there is no outside, and the
     nodes may be in any order. The derivative by `x` is the slope; at a node it is the slope to its right (at the last
     node, to its left). There are derivatives by the nodes and the values too.
 
-    Raises `ShapeError` unless nodes and values are vectors of one length, and `ArgumentError` if `nodes` descends.
+    Raises `ShapeError` unless nodes and values are vectors of one length, and `ArgumentError` unless `nodes` ascends or
+    a `period` is given.
 
     >>> import tinygraph as tg
     >>> x = tg.parameter([0.5, 1.5, 9.0])
@@ -211,7 +213,7 @@ def interp(
     points, nodes, values = map(as_tensor, (x, nodes, values))
     if nodes.ndim != 1 or nodes.shape != values.shape or not nodes.size:
         raise ShapeError(
-            f"interp takes nodes and values of one length, not of the shapes {nodes.shape} and {values.shape}"
+            f"interp needs vectors of one length as nodes and values, not {nodes.shape} and {values.shape}"
         )
     if period is not None:
         points, nodes, values = _periodic(points, nodes, values, period)
@@ -235,7 +237,7 @@ def interp(
 def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Return all points and nodes within one period, with one more node on either side."""
     if np.ndim(period) or period == 0:
-        raise ArgumentError(f"a period is a number other than 0, not {period!r}")
+        raise ArgumentError(f"period must be a number other than 0, not {period!r}")
     size = abs(period)
     points, nodes = remainder(points, size), remainder(nodes, size)
     order = argsort(nodes)
@@ -262,11 +264,11 @@ def _periodic(points: Tensor, nodes: Tensor, values: Tensor, period: Any) -> tup
     ),
 )
 def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None, edge_order: int = 1) -> Any:
-    """The numerical derivative of values `f` on a grid, by central differences, one-sided at edges: ``np.gradient``.
+    """The numerical derivative of `f` on a grid, by central differences, one-sided at edges, like ``np.gradient``.
 
     `spacing` is one number, or for each axis a number or the coordinates. The result is a tensor of the shape of `f`,
-    or for several axes a tuple of one for each. The function is not exported as `tg.gradient`, as `gradients` is
-    another.
+    or for several axes a tuple of one for each. Call it as ``np.gradient``: it is not exported, since `tg.gradient`
+    would be confused with `tg.gradients`.
 
     >>> import tinygraph as tg
     >>> f = tg.parameter([1.0, 2.0, 4.0, 8.0])
@@ -275,7 +277,7 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
     """
     f = floating(f)
     if edge_order not in (1, 2):
-        raise ArgumentError(f"edge_order is 1 or 2, not {edge_order!r}")
+        raise ArgumentError(f"edge_order must be 1 or 2, not {edge_order!r}")
     axes = normalize_axes(range(f.ndim) if axis is None else axis, f)
     spacings: list[Any] = [h if isinstance(h, int | float) else floating(h) for h in spacing] or [1.0]
     if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
@@ -290,9 +292,13 @@ def gradient(f: ArrayLike, *spacing: ArrayLike, axis: int | Shape | None = None,
 def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
     n = f.shape[axis]
     if n <= edge_order:
-        raise ShapeError(f"gradient needs more than {edge_order} numbers along axis {axis} of the shape {f.shape}")
+        raise ShapeError(
+            f"gradient needs at least {edge_order + 1} numbers along axis {axis}, but the shape is {f.shape}"
+        )
     if np.shape(spacing) not in ((), (n,)):
-        raise ShapeError(f"the spacing along axis {axis} is one number or {n} coordinates, not {np.shape(spacing)}")
+        raise ShapeError(
+            f"the spacing along axis {axis} must be one number or {n} coordinates, not of shape {np.shape(spacing)}"
+        )
     uneven = np.ndim(spacing) > 0
     steps = reshape(_differences(spacing), (-1, *(1,) * (f.ndim - axis - 1))) if uneven else spacing
     slopes = _differences(f, axis) / steps
@@ -330,7 +336,7 @@ def _slopes(f: Tensor, spacing: Any, axis: int, edge_order: int) -> Tensor:
     reference=np.trapezoid,
 )
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axis: int = -1) -> Tensor:
-    """∫ y dx along an axis by the trapezoidal rule, Σ (x_(i+1) − x_i) (y_(i+1) + y_i) / 2, as ``np.trapezoid``.
+    """∫ y dx along an axis by the trapezoidal rule, Σ (x_(i+1) − x_i) (y_(i+1) + y_i) / 2, like ``np.trapezoid``.
 
     `x` holds the points, as a vector or in a shape that broadcasts with that of `y`; without `x`, the points are `dx`
     apart. A negative axis is counted from the end, for `x` and for `y`.
@@ -381,7 +387,7 @@ def jumps_(xp: Any, x: ArrayLike, discont: float | None, axis: int, period: floa
 def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = math.tau) -> Tensor:
     """Angles without jumps: periods are added where neighbours are more than `discont` apart, as in ``np.unwrap``.
 
-    The added numbers are piecewise constant, so the derivative is 1.
+    `discont` is half a `period` by default. The added numbers are piecewise constant, so the derivative is 1.
 
     >>> import tinygraph as tg
     >>> tg.unwrap([0.0, 3.0, 6.0, 1.0], period=8.0)
@@ -404,7 +410,7 @@ def unwrap(x: ArrayLike, discont: Any = None, axis: int = -1, *, period: Any = m
     ),
 )
 def polyval(p: ArrayLike, x: ArrayLike) -> Tensor:
-    """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, as ``np.polyval``: the highest power first.
+    """p₀ xⁿ + … + p_(n−1) x + p_n, elementwise in `x`, by Horner's rule, like ``np.polyval``: the highest power first.
 
     If `p` has more than one axis, the others broadcast with `x`.
 

@@ -6,7 +6,7 @@ elsewhere.
 
 All transforms are linear. They are composed of six primitives, which come in pairs of transposes: the transforms of
 complex numbers (whose parts lie along a first axis of length two), those of real numbers, and the reflection that
-completes the half spectrum of real numbers. For real numbers, no half is computed twice.
+completes the half spectrum of real numbers. The transform of real numbers computes only half of the spectrum.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ _TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 def _bins(real: Any, axes: Shape) -> Any:
-    """Return how often the spectrum of real numbers has each number of its half: twice, but once at 0 and n/2."""
+    """Return how often each number of a half spectrum occurs in the whole one: twice, but once at 0 and n/2."""
     n = real.shape[axes[-1]]
     often = np.full(n // 2 + 1, 2.0, real.dtype)
     often[0] = 1.0
@@ -155,7 +155,7 @@ def _samples(*params: str, packed: bool = True, half: bool = False) -> tuple[Sam
 
 
 def _flops_of_fourier(share: float) -> Rule:
-    """5 n log₂ n for n complex numbers; of real ones a half."""
+    """Return a rule that counts 5 n log₂ n FLOPs, times `share`: 1 for complex numbers, ½ for real ones."""
 
     def total(y: Shape, x: Shape, axes: Shape, norm: str, n: int | None = None) -> float:
         real = x if len(x) < len(y) else y[1:] if n is None else y
@@ -253,10 +253,12 @@ def _parts(x: Signal) -> tuple[Tensor, ...]:
     if not isinstance(x, tuple):
         return (as_tensor(x),)
     if len(x) != 2:
-        raise ArgumentError(f"complex numbers are a pair (real, imag), not {len(x)} arrays; write an array as a list")
+        raise ArgumentError(
+            f"complex numbers must be a pair (real, imag), not {len(x)} arrays; write an array as a list"
+        )
     real, imag = map(as_tensor, x)
     if real.shape != imag.shape:
-        raise ShapeError(f"a real part of shape {real.shape} and an imaginary part of {imag.shape} do not fit")
+        raise ShapeError(f"real and imaginary parts must have the same shape, not {real.shape} and {imag.shape}")
     return real, imag
 
 
@@ -271,7 +273,7 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
     """Return the axes counted from the first, and their lengths."""
     if axes is None:
         if lengths is not None:
-            raise ArgumentError(f"{name} needs to know the axes that have the lengths {tuple(lengths)}; give axes too")
+            raise ArgumentError(f"{name} needs axes for the lengths s={tuple(lengths)}; give axes too")
         axes = range(x.ndim)
     axes = normalize_axes(axes, x)
     if not axes:
@@ -279,7 +281,7 @@ def _fitted(name: str, x: Tensor, lengths: Sequence[int] | None, axes: Sequence[
     if lengths is None:
         lengths = [-1] * len(axes)
     if len(lengths) != len(axes):
-        raise ArgumentError(f"{name} needs a length for each axis: {tuple(lengths)} are not those of {axes}")
+        raise ArgumentError(f"{name} needs one length for each of the axes {axes}, not the lengths {tuple(lengths)}")
     return axes, tuple(x.shape[axis] if n == -1 else index(n) for n, axis in zip(lengths, axes, strict=True))
 
 
@@ -296,7 +298,7 @@ def _resized(x: Tensor, lengths: Shape, axes: Shape) -> Tensor:
 
 def _check(name: str, lengths: Shape, norm: str | None) -> str:
     if min(lengths) < 1:
-        raise ShapeError(f"{name} needs at least one number along each axis, not {lengths}")
+        raise ShapeError(f"{name} needs at least one number along each axis, not the lengths {lengths}")
     norm = "backward" if norm is None else norm
     need_one_of(tuple(_TRANSPOSED), norm=norm)
     return norm
@@ -394,11 +396,11 @@ def _of_pairs(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
 
 @_transform(*_of_pairs(_one_axis))
 def fft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Complex:
-    """y_k = Σ_j x_j e^(−2πijk/n) along an axis: the discrete Fourier transform, as ``np.fft.fft``.
+    """y_k = Σ_j x_j e^(−2πijk/n) along an axis: the discrete Fourier transform, like ``np.fft.fft``.
 
     `x` is cut off, or padded with zeros, to the length `n`. `norm` says where the factor 1/n is applied: "backward" in
-    the inverse, "forward" here, "ortho" its root in both. A transform is linear; its gradient is a transform of the
-    cotangent.
+    the inverse, "forward" here, "ortho" its root in both directions. A transform is linear; its gradient is a transform
+    of the cotangent.
 
     Raises `ShapeError` if the axis is missing or empty, and `ArgumentError` for any other norm. For real numbers, the
     second half of the result mirrors the first; `rfft` omits it.
@@ -497,7 +499,7 @@ _half += (Sample(((3,),), {"n": 5}), Sample(((2, 4),), {"n": 3}), Sample(((2, 3)
 
 @_transform(*_of_pairs((*_half, Sample(((1,),), {"n": 1}))))
 def irfft(x: Signal, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Tensor:
-    """The `n` real numbers whose `rfft` is `x`; without `n`, their number is the even one of the two possible ones.
+    """The `n` real numbers whose `rfft` is `x`; without `n`, there are 2 (m − 1) of them for m numbers in `x`.
 
     A circular convolution is a product of the transforms, and can be differentiated through them:
 
@@ -633,7 +635,7 @@ def fftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
 
 @_transform(*_shifts)
 def ifftshift(x: Signal, axes: int | Sequence[int] | None = None) -> Any:
-    """The inverse of `fftshift`; for axes of odd length, it shifts by another number.
+    """The inverse of `fftshift`, from which it differs for axes of odd length.
 
     >>> import tinygraph as tg
     >>> tg.fft.ifftshift([-2.0, -1.0, 0.0, 1.0, 2.0]).data.tolist()
