@@ -63,6 +63,7 @@ SCIPY: dict[str, Callable[..., Any]] = {
     "log_expit": ops.log_sigmoid,
     "logit": ops.logit,
     "psi": ops.digamma,
+    "xlogy": ops.xlogy,
 }
 """For a function of scipy.special, by name since it need not be there, what records it."""
 
