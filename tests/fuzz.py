@@ -134,6 +134,12 @@ CONVENTIONS = [
         ("torchs", ("fmod",), lambda x, y: np.isnan(np.fmod(x, y)).any(), "where fmod is NaN"),
         ("torchs", ("fmod", "remainder"), lambda x, y: _any_huge(x / y), "the order of a sum decides"),
         ("torchs", ("relu6", "hardtanh", "hardsigmoid"), _any_nan, "at NaN the slope of relu6 is 1"),
+        (
+            "torchs",
+            ("xlogy",),
+            lambda x, y: np.any((x == 0) & (y == 0)),
+            "Where x and y are 0 the derivative of xlogy by y is 0",
+        ),
         ("torchs", ("sinc",), _any(lambda x: np.abs(x) < 1e-8), "PyTorch's slope of sinc is 0 near 0"),
         ("numpys_value", ("interp",), lambda x, nodes, y: _any_tie(nodes), "which of equal nodes"),
         ("torchs", ("gammaln",), _any(lambda x: (x == -np.inf) | _is_subnormal(x)), "SciPy's gammaln"),

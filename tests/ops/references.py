@@ -81,6 +81,10 @@ def power(x, y):
     return mp.power(x, y) if x > 0 else mpf(0) if x == 0 and y > 0 else mp.nan if y != int(y) else x ** int(y)
 
 
+def xlogy(x, y):
+    return x * mp.log(y) if y > 0 else mp.nan
+
+
 def relative_entropy(p, q):
     return p * mp.log(p / q) if p > 0 and q > 0 else mp.nan
 
@@ -204,6 +208,7 @@ REFERENCES = {
     "log10": Reference(mp.log10, (1.0,)),
     "logaddexp": Reference(logaddexp, fixed=(-40.0, 0.3, 700.0, 1e10)),
     "logaddexp2": Reference(logaddexp2, fixed=(-40.0, 0.3, 700.0)),
+    "xlogy": Reference(xlogy, fixed=OTHERS),
     # trigonometric functions
     "sin": Reference(mp.sin),
     "cos": Reference(mp.cos),

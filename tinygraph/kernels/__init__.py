@@ -82,6 +82,7 @@ from .special import (
     sigmoid,
     sinc_derivative,
     without_zero,
+    xlogy,
 )
 
 __all__ = [
@@ -166,4 +167,5 @@ __all__ = [
     "vector_norm",
     "windows",
     "without_zero",
+    "xlogy",
 ]

@@ -19,6 +19,11 @@ def per_square(x: Any, r: Any) -> Any:
     return np.where(none, 0.0, x) / r / r
 
 
+def xlogy(x: Any, y: Any) -> Any:
+    """x log y, and 0 where x is 0, unless y is NaN."""
+    return x * np.log(np.where((x == 0) & (y == y), 1, y), dtype=np.result_type(x, y, np.float16))
+
+
 def scaled_power(c: Any, x: Any, y: Any) -> Any:
     """Return c x^y, even where x^y alone is out of the range of numbers, with 0 where c is 0."""
     dtype = np.result_type(c, x, y)

@@ -64,6 +64,7 @@ SCIPY: dict[str, Callable[..., Any]] = {
     "log_expit": ops.log_sigmoid,
     "logit": ops.logit,
     "psi": ops.digamma,
+    "xlogy": ops.xlogy,
 }
 """For each function of scipy.special, the function that records it; by name, since SciPy may not be installed."""
 

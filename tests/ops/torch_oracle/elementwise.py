@@ -18,7 +18,7 @@ def clip(torch, x, *bounds, min=None, max=None):
 NAMES = """
 abs acos acosh add asin asinh atan atan2 atanh ceil copysign cos cosh deg2rad divide erf erfc exp exp2 expm1
 floor fmax fmin fmod hypot log log10 log1p log2 logaddexp logaddexp2 logit maximum minimum multiply nan_to_num negative
-pow rad2deg reciprocal remainder sigmoid sign sin sinc sinh sqrt square subtract tan tanh trunc where
+pow rad2deg reciprocal remainder sigmoid sign sin sinc sinh sqrt square subtract tan tanh trunc where xlogy
 """
 ACTIVATIONS = """
 celu elu gelu hardswish hardtanh leaky_relu mish relu relu6 selu silu softplus softsign

@@ -47,6 +47,7 @@ __all__ = [
     "sinh",
     "tan",
     "tanh",
+    "xlogy",
 ]
 
 _positive = Domain(0.5, 2.0)
@@ -113,6 +114,32 @@ def log1p(xp: Any, x: ArrayLike) -> Any:
     [0.0, 9.999999999995e-13]
     """
     return xp.log1p(x)
+
+
+@op(
+    "elementwise",
+    slope=(
+        lambda xp, z, x, y: xp.log(xp.where((x == 0) & (y <= 0), 1.0, y)),
+        lambda xp, z, x, y: xp.quotient(x, y),
+    ),
+    notation="{0} ∗ log({1})",
+    binding=PRODUCT,
+    run=kernels.xlogy,
+    samples=(None, _positive),
+    linear=((0,),),
+    factors=(0,),
+    pole="log of 0",
+    advice="keep the second argument above 0, as in tg.xlogy(x, tg.maximum(y, 1e-12))",
+)
+def xlogy(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
+    """z = x log y, elementwise, and 0 where x is 0 and y is not NaN. The derivatives are log y by x, x/y by y.
+
+    Where x is 0 and y ≤ 0 the derivative by x is 0, as in PyTorch, and so is that by y.
+
+    >>> tg.xlogy([0.0, 2.0, 3.0], [0.0, 1.0, 2.0])
+    Tensor([0.    , 0.    , 2.0794], op=xlogy)
+    """
+    return xp.xlogy(x, y)
 
 
 @op("elementwise", slope=lambda y, x: y * math.log(2), notation="2^{0}", binding=POWER)
