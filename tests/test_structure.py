@@ -169,6 +169,10 @@ def asks_for_names(tree):
             if isinstance(node, ast.Compare):
                 parts = [node.left, *node.comparators]
                 parts += [x for part in parts if isinstance(part, (ast.Tuple, ast.List, ast.Set)) for x in part.elts]
+                if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
+                    # a call in a term, or a pattern, holds the name of its op
+                    if any("op" in (getattr(part, "attr", ""), getattr(part, "id", "")) for part in parts):
+                        lines.add(node.lineno)
             elif isinstance(node, ast.Subscript):
                 parts = [node.slice]
             elif isinstance(node, ast.Match):

@@ -153,7 +153,7 @@ EXCEPTIONS = {
 """The functions that the page lists, and where their gradients are not the limit."""
 
 BY_ROUNDING = {"eigh": {"all 0"}, "svd": {"all 0"}}
-"""The exceptions where rounding decides, differently with each LAPACK, whether gradients nearby seem to have a limit."""
+"""The exceptions where rounding, which differs between LAPACKs, decides whether nearby gradients have a limit."""
 
 
 @pytest.mark.parametrize(("record", "found"), list(cases()))

@@ -508,7 +508,7 @@ def test_what_would_keep_the_numbers_of_the_first_call_is_refused():
     z = tg.parameter([1.0, 2.0]) * 3
     for function, why in (
         (without_grad, "would keep the numbers of the first call"),
-        (backward, "take gradients or grad"),
+        (backward, "use gradients or grad"),
         (lambda x: z * x, "computed outside"),
     ):
         compiled = tg.compile(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .terms import Base, Call, Product, Sum, as_product
+from .terms import Base, Product, Sum, as_product, is_call
 
 Key = frozenset[tuple[Base, int]]
 
@@ -79,7 +79,7 @@ def _terms(base: Base) -> tuple[Product, ...]:
     """Return the products that a sum, or a Σ, adds up. Any other base has none."""
     if isinstance(base, Sum):
         return base.products
-    return base.operands[0].products if isinstance(base, Call) and base.op == "sum" else ()
+    return base.operands[0].products if is_call(base, "total") else ()
 
 
 def _size(product: Product) -> int:

@@ -34,6 +34,8 @@ from .terms import (
     as_product,
     exactly,
     has_elements,
+    identity,
+    is_call,
     multiplied,
     number,
     of,
@@ -204,7 +206,7 @@ class Reader:
         if node.shape == ():
             return self.literal(node.item())
         if node.ndim == 2 and node.shape[0] == node.shape[1] > 1 and np.array_equal(node._value, np.eye(len(node))):
-            return of(Call("identity", (), Params(), node.shape))
+            return identity(node.shape)
         values = np.unique(node._value)
         return number(values[0].item()) if values.size == 1 else symbol(node)
 
@@ -309,7 +311,7 @@ def _converted(term: Sum, dtype: np.dtype[Any]) -> Sum:
 
 
 def _is_number(base: Base) -> bool:
-    return isinstance(base, Call) and base.op == "number"
+    return isinstance(base, Call) and base.is_number
 
 
 def _other_forms(base: Base) -> Iterator[Base]:
@@ -317,7 +319,7 @@ def _other_forms(base: Base) -> Iterator[Base]:
     yield base
     if isinstance(base, Sum):
         yield base.negated
-    if isinstance(base, Call) and base.op == "sqrt":
+    if is_call(base, "square root"):
         yield from (squared for squared, _ in as_product(base.operands[0]).powers)
 
 
@@ -328,7 +330,7 @@ def _divided(product: Product, by: Product) -> Product | None:
     for base, exponent in by.powers:
         if base not in powers and isinstance(base, Sum) and base.negated in powers:
             base, sign = base.negated, sign * (-1) ** abs(exponent)
-        if base not in powers and isinstance(base, Call) and base.op == "sqrt":
+        if base not in powers and is_call(base, "square root"):
             match as_product(base.operands[0]):
                 case Product(coefficient=1, powers=((squared, 1),)) if squared in powers:
                     powers[base] = 2 * powers.pop(squared)  # two roots
@@ -411,7 +413,7 @@ def _matmul(reader: Reader, node: Tensor, x: Sum, y: Sum) -> Sum:
         operands.append(Sum((inner,)))
     for term, other, given, beside in zip(operands, operands[::-1], node.inputs, node.inputs[::-1], strict=True):
         one = term == number(1) and isinstance(given, Tensor) and given.shape == (1, 1)  # a matrix of one element
-        if one or (isinstance(call := only_base(term), Call) and call.op == "identity"):
+        if one or (isinstance(call := only_base(term), Call) and call.is_identity):
             if _full(other, beside).shape == node.shape:
                 return Sum((outside.times(as_product(_full(other, beside))),))
     full = tuple(reader.shortest(_full(term, given)) for term, given in zip(operands, node.inputs, strict=True))
@@ -428,7 +430,7 @@ def _transpose(reader: Reader, node: Tensor, x: Sum) -> Sum:
     if len(term.products) > 1:
         return of(Call("matrix_transpose", (term,), Params(), node.shape))
     inner, outer = split(term.products[0], has_elements)
-    if isinstance(call := only_base(Sum((inner,))), Call) and call.op == "identity":
+    if isinstance(call := only_base(Sum((inner,))), Call) and call.is_identity:
         return Sum((outer.times(inner),))
     return multiplied(Sum((outer,)), of(Call("matrix_transpose", (Sum((inner,)),), Params(), node.shape)))
 
@@ -502,7 +504,7 @@ def _where(reader: Reader, node: Tensor, condition: Sum, x: Sum, y: Sum) -> Sum:
         return x
     asked = node.inputs[0]
     guard = node.site.anonymous and isinstance(asked, Tensor) and asked.site.anonymous  # not the user's own
-    if guard and not reader.accurate and isinstance(call := only_base(condition), Call) and call.op == "equal":
+    if guard and not reader.accurate and is_call(only_base(condition), "equality"):
         if not np.any(node._args[0]) or (isinstance(node.inputs[1], float) and _only_guards(node)):
             return y
     left, right = as_product(x), as_product(y)
@@ -548,15 +550,16 @@ def _with_shape(x: Base, shape: Shape) -> Sum:
     if x.shape == shape:
         return x if isinstance(x, Sum) else of(x)
     if isinstance(x, Call):
-        if x.op in ("sum", "logsumexp") and isinstance(axis := x.params["axis"], int):
+        keeps = x.kind == "reduction" and "keepdims" in x.params
+        if keeps and isinstance(axis := x.params["axis"], int):
             whole = x.operands[0].shape
             kept = x.params["keepdims"]
-            if shape == () and math.prod(x.shape) == 1 and x.op == "sum":
+            if shape == () and math.prod(x.shape) == 1 and is_call(x, "total"):
                 return of(Call("sum", x.operands, Params(axis=None, keepdims=False), ()))
             turned = (*whole[:axis], *(() if kept else (1,)), *whole[axis + 1 :])
             if turned == shape:
                 return of(Call(x.op, x.operands, Params(axis=axis, keepdims=not kept), shape))
-        if x.op == "matmul" and (vector := _column_of(x.operands[1])) is not None and shape == x.shape[:-1]:
+        if is_call(x, "matrix product") and (vector := _column_of(x.operands[1])) is not None and shape == x.shape[:-1]:
             return of(Call("matmul", (x.operands[0], vector), Params(), shape))
     return of(Call("reshape", (x if isinstance(x, Sum) else of(x),), Params(shape=shape), shape))
 
@@ -564,8 +567,9 @@ def _with_shape(x: Base, shape: Shape) -> Sum:
 def _column_of(term: Sum) -> Sum | None:
     """Return the vector if a term is a vector reshaped to a column, or else None."""
     match term.products:
-        case (Product(coefficient=1, powers=((Call("reshape", (vector,), _, shape), 1),)),):
-            return vector if len(vector.shape) == 1 and shape == (*vector.shape, 1) else None
+        case (Product(coefficient=1, powers=((Call(operands=(vector,), shape=shape) as call, 1),)),):
+            column = len(vector.shape) == 1 and shape == (*vector.shape, 1)
+            return vector if column and is_call(call, "reshaping") else None
         case _:
             return None
 

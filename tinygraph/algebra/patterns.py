@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..graph.records import OPS
+from ..graph.records import OPS, Op
 from ..graph.threads import syntax_tree
 from .identities import SHORTER, Identity
 from .terms import ZERO, Base, Call, Params, Product, Shape, Sum, added, multiplied, number, of, power
@@ -224,18 +224,20 @@ def _filled_base(base: Any, found: Found, finish: Callable[[Sum], Sum]) -> Sum:
         return filled(base, found, finish)
     operands = tuple(filled(x, found, finish) for x in base.operands)
     params = {k: found[v.name] if isinstance(v, Variable) else v for k, v in base.params.items()}
-    return finish(of(Call(base.op, operands, Params(params), _shape(base.op, [x.shape for x in operands]))))
+    shape = _shape(OPS[base.op], [x.shape for x in operands], params)
+    return finish(of(Call(base.op, operands, Params(params), shape)))
 
 
-def _shape(op: str, shapes: list[Shape]) -> Shape:
-    """Return the shape of a call on the right side of an identity."""
-    if op == "matmul":
+def _shape(op: Op, shapes: list[Shape], params: Mapping[str, Any]) -> Shape:
+    """Return the shape of a call on the right side of an identity, by running the op where no formula is known."""
+    if op.kind == "elementwise":
+        return np.broadcast_shapes(*shapes)
+    if op.is_matrix_product:
         left, right = shapes
         return (*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1])
-    if op == "matrix_transpose":
-        return (*shapes[0][:-2], *shapes[0][:-3:-1])
-    if op == "outer":
-        return (*shapes[0], *shapes[1])
-    if op == "trace":
-        return shapes[0][:-2]
-    return np.broadcast_shapes(*shapes) if OPS[op].kind == "elementwise" else shapes[0]
+    return np.shape(op.run(*map(_example, shapes), **params))
+
+
+def _example(shape: Shape) -> np.ndarray[Any, Any]:
+    """Return an array of a shape, whose matrices have an inverse if they are square."""
+    return np.broadcast_to(np.eye(shape[-2], shape[-1]) if len(shape) > 1 else np.ones(shape), shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .terms import Base, Call, Params, Product, Sum, added, as_product, common_factor, multiplied
+from .terms import Base, Call, Params, Product, Sum, added, as_product, common_factor, is_call, multiplied
 
 _MOST_PRODUCTS = 64  # a sum that would become longer is not multiplied out
 
@@ -65,9 +65,7 @@ def gathered(term: Sum) -> Sum:
     for side in (0, 1):
         groups: dict[Any, list[tuple[Product, Call]]] = {}
         for product in term.products:
-            calls = [
-                base for base, power in product.powers if isinstance(base, Call) and base.op == "matmul" and power == 1
-            ]
+            calls = [base for base, power in product.powers if is_call(base, "matrix product") and power == 1]
             if len(calls) == 1:
                 (call,) = calls
                 outside = Product(Fraction(1), tuple(p for p in product.powers if p[0] is not call))

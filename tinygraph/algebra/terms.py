@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from ..graph.records import OPS
+from ..graph.records import OPS, Arithmetic, Op
 from ..graph.tensor import Tensor
 from ..graph.threads import cached_property
 
@@ -20,6 +20,7 @@ Powers: TypeAlias = "tuple[tuple[Base, int], ...]"
 _LARGEST_DENOMINATOR = 1000
 _ROUNDING = 2**20  # (x + 1e16) − 1e16 is x only without rounding
 SIMPLE = 10**6  # a number with a larger denominator is written as a decimal
+_NUMBER, _IDENTITY = "number", "identity"  # calls that are not of an op
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +81,41 @@ class Call:
     def __hash__(self) -> int:
         return self._hash
 
+    @property
+    def record(self) -> Op | None:
+        """The record of its op, or None for a number or an identity matrix, which are calls without operands."""
+        return OPS.get(self.op)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its op, or "" without an op."""
+        return "" if self.record is None else self.record.kind
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number with a value of its own, which is not a coefficient."""
+        return self.op == _NUMBER
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it is the identity matrix of its shape."""
+        return self.op == _IDENTITY
+
     @cached_property
     def operations(self) -> int:
         """The number of operations, including those of its operands."""
-        unseen = OPS[self.op].notation == "{0}" if self.op in OPS else True
+        unseen = self.record is None or self.record.notation == "{0}"
         return (not unseen) + sum(x.operations for x in self.operands)
 
     @cached_property
     def symbols(self) -> frozenset[Tensor]:
         """The nodes that occur in it."""
         return frozenset().union(*(x.symbols for x in self.operands))
+
+
+def is_call(base: object, operation: Arithmetic) -> TypeGuard[Call]:
+    """Return whether a base is a call of the op that is this operation of arithmetic."""
+    return isinstance(base, Call) and base.record is not None and base.record.arithmetic == operation
 
 
 @dataclass(frozen=True)
@@ -121,7 +147,7 @@ class Product:
         """
         if self.coefficient.denominator != 1:
             for base, power in self.powers:
-                if isinstance(base, Call) and base.op == "sum" and power == 1:
+                if is_call(base, "total") and power == 1:
                     count = math.prod(base.operands[0].shape) // (math.prod(base.shape) or 1)
                     if count > 1 and self.coefficient.denominator % count == 0:
                         return base, self.coefficient * count
@@ -194,11 +220,11 @@ class Sum:
         found: set[Base] = set()
         for product in self.products:
             if not product.powers and abs(product.coefficient) > _ROUNDING:
-                found.add(Call("number", (), Params(value=abs(product.coefficient)), ()))
+                found.add(Call(_NUMBER, (), Params(value=abs(product.coefficient)), ()))
             for base, _ in product.powers:
                 if isinstance(base, Sum):
                     found |= base.parts
-                elif isinstance(base, Call) and base.op in OPS and OPS[base.op].kind in ("shape", "contraction"):
+                elif isinstance(base, Call) and base.kind in ("shape", "contraction"):
                     found = found.union(*(x.parts for x in base.operands))
                 else:
                     found.add(base)
@@ -237,7 +263,12 @@ def number(value: float) -> Sum:
 
 def exactly(value: float) -> Sum:
     """Return a number as it was written, unchanged by arithmetic: 2.0 turns integers into floats, and 2 does not."""
-    return of(Call("number", (), Params(value=value), ()))
+    return of(Call(_NUMBER, (), Params(value=value), ()))
+
+
+def identity(shape: Shape) -> Sum:
+    """Return the identity matrix of a shape."""
+    return of(Call(_IDENTITY, (), Params(), shape))
 
 
 def added(terms: Iterable[Sum]) -> Sum:

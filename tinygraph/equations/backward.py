@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra.nodes import written
+from ..algebra.nodes import outlined, written
 from ..algebra.normal_form import Reader
 from ..algebra.shortest import shortest, simplified
-from ..algebra.terms import ONE, Call, Product, Sum, as_product
+from ..algebra.terms import ONE, Call, Product, Sum, as_product, is_call
 from ..algebra.terms import symbol as symbol_term
 from ..autodiff.contributions import symbolic_contribution
 from ..graph.tensor import Tensor
@@ -64,17 +64,21 @@ class Backward:
         form, reason = simplified(term)
         share = self._scalars.share(form) if self._lecture and node.op is not None else ONE
         own = shortest(Sum((as_product(form).times(share.to_the(-1)),))) if share != ONE else form
+        lines: list[tuple[Any, str]] = []
         if through is not None:
-            lines = [(written(self._reader.read(through)), f"chain rule: d{probabilities} times its derivative")]
-            lines.append((written(form), "multiplied out, and equal terms cancel"))
+            terms = [(self._reader.read(through), f"chain rule: d{probabilities} times its derivative")]
+            terms.append((form, "multiplied out, and equal terms cancel"))
         else:
-            lines = [(self._raw.written(written_out), "chain rule")]
-            lines.append((written(self._plain.read(written_out)), "scalars to the front, equal factors as powers"))
-            lines.append((written(term), used or "summed term by term"))
+            lines.append((self._raw.written(written_out), "chain rule"))
+            terms = [(self._plain.read(written_out), "scalars to the front, equal factors as powers")]
+            terms.append((term, used or "summed term by term"))
             if form is not term:
-                lines.append((written(form), reason))
+                terms.append((form, reason))
         if own is not form:
-            lines.append((written(own), "of each example's loss"))
+            terms.append((own, "of each example's loss"))
+        *steps, (last, because) = terms
+        lines += [(outlined(step), reason) for step, reason in steps]
+        lines.append((written(last), because))  # computed, to be compared with the gradient
         name = self._name(node)
         equation = self._equation(name, node, written_out, share, own, lines)
         self.equations[node] = equation
@@ -153,7 +157,7 @@ def _note(term: Sum) -> str:
             stack += [base for product in x.products for base, _ in product.powers]
         elif isinstance(x, Call):
             axis, shape = x.params.get("axis"), x.operands[0].shape if x.operands else ()
-            if x.op == "sum" and isinstance(axis, int):
+            if is_call(x, "total") and isinstance(axis, int):
                 kind = {(2, 1): "columns", (2, 0): "rows"}.get((len(shape), axis), "elements")
                 return f"sum over the {shape[axis]} {kind}"
             stack += x.operands

@@ -11,7 +11,7 @@ from .. import ops
 from ..algebra.nodes import written
 from ..algebra.normal_form import Reader
 from ..algebra.shortest import shortest
-from ..algebra.terms import ONE, Call, Params, Product, Sum, as_product, of
+from ..algebra.terms import ONE, Call, Params, Product, Sum, as_product, is_call, of
 from ..algebra.terms import symbol as symbol_term
 from ..errors import ArgumentError
 from ..graph.tensor import Tensor
@@ -199,7 +199,7 @@ def _assume(reader: Reader, fact: Tensor) -> None:
     because = fact.site.text or "an assumption"
     reader.remember(left, right, because)
     call = product.powers[0][0]
-    if call.op == "sum" and isinstance(axis := call.params["axis"], int):
+    if is_call(call, "total") and isinstance(axis := call.params["axis"], int):
         shape = list(call.operands[0].shape)
         shape[axis] = 1
         reader.remember(of(Call("sum", call.operands, Params(axis=axis, keepdims=True), tuple(shape))), right, because)

@@ -9,7 +9,6 @@ from ..algebra.normal_form import Reader
 from ..algebra.shortest import shortest
 from ..algebra.terms import Call, Sum, Symbol
 from ..algebra.terms import symbol as symbol_term
-from ..graph.records import OPS
 from ..graph.tensor import Tensor
 from .cotangents import Cotangents
 from .scalars import Scalars
@@ -170,7 +169,7 @@ def _contracts(term: Sum, g: Tensor) -> bool:
         if isinstance(x, Sum):
             stack += [base for product in x.products for base, _ in product.powers]
         elif isinstance(x, Call):
-            if x.op in OPS and OPS[x.op].kind == "contraction" and any(g in operand.symbols for operand in x.operands):
+            if x.kind == "contraction" and any(g in operand.symbols for operand in x.operands):
                 return True
             stack += x.operands
     return False

@@ -21,11 +21,13 @@ Arithmetic: TypeAlias = Literal[
     "quotient",
     "square",
     "power",
+    "square root",
     "matrix product",
     "transpose",
     "total",
     "mean",
     "choice",
+    "equality",
     "repetition",
     "reshaping",
     "conversion",  # to a floating dtype

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..algebra.nodes import written
+from ..algebra.nodes import outlined
 from ..algebra.normal_form import Reader
 from ..algebra.shortest import shortest
 from ..algebra.terms import Sum, power
@@ -121,7 +121,7 @@ class Sums:
         """Return a gradient in terms of the nodes shown, in its shortest form."""
         over = [x for x in toposort(g, stop=shown) if x in shown]
         terms = Reader({x: symbol_term(self._as_read.get(x, x)) for x in over}, self._literal)
-        return written(shortest(terms.read(g)))
+        return outlined(shortest(terms.read(g)))
 
     def _way(self, reader: Tensor) -> list[Tensor]:
         """Return the nodes from one to the node with a box in whose expression it stands."""

@@ -239,6 +239,7 @@ def greater_equal(xp: Any, x: ArrayLike, y: ArrayLike) -> Any:
     None,
     notation="{0} = {1}",
     binding=COMPARISON,
+    arithmetic="equality",
     run=np.equal,
     operators=("__eq__",),
     source="{0} == {1}",

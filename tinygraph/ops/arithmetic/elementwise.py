@@ -431,6 +431,7 @@ def square(xp: Any, x: ArrayLike) -> Any:
     lambda xp, g, y, x: g / (2 * y),
     notation="√{0}",
     binding=SIGN,
+    arithmetic="square root",
     samples=(_positive,),
     advice="tg.maximum(x, 0.0) first, if the argument is negative by rounding only",
     gradient_advice="keep the argument away from 0, where the slope is infinite, as in tg.sqrt(x + 1e-12)",
