@@ -5,7 +5,7 @@ import pytest
 from graphs import random_graph
 
 import tinygraph as tg
-from tinygraph.algebra.nodes import written
+from tinygraph.algebra.nodes import outlined, written
 from tinygraph.algebra.normal_form import Reader
 from tinygraph.algebra.shortest import expanded, shortest
 from tinygraph.algebra.terms import symbol
@@ -27,8 +27,12 @@ def read(node):
 
 
 def text(term):
+    """The text of a term, which is the same whether or not its nodes have values."""
     names = names_of(ATOMS)
-    return as_text(Writer(names, lambda node: node not in names).right_hand_side(written(term)))
+    writer = Writer(names, lambda node: node not in names)
+    computed, outline = (as_text(writer.right_hand_side(graph)) for graph in (written(term), outlined(term)))
+    assert outline == computed
+    return computed
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,15 @@ def _uncomputed(name: str, operands: Sequence[Any], params: Params, shape: Shape
     tensors = [x for x in operands if isinstance(x, Tensor)]
     if not tensors:
         return _recorded(name, operands, params)
-    dtype = params.get("dtype", np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in operands)))
+    op = OPS[name]
+    if op.kind == "elementwise" and not op.differentiable:  # a comparison, whose dtype is its own
+        dtype = np.asarray(
+            op.run(*(np.ones((), x.dtype) if isinstance(x, Tensor) else x for x in operands), **params)
+        ).dtype
+    else:
+        dtype = params.get("dtype", np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in operands)))
     full = np.broadcast_shapes(*(x.shape for x in tensors)) if shape is None else shape
-    return as_if_applied(OPS[name], tuple(operands), (), params, np.broadcast_to(np.zeros((), dtype), full))
+    return as_if_applied(op, tuple(operands), (), params, np.broadcast_to(np.zeros((), dtype), full))
 
 
 class _Writer:
