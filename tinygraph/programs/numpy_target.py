@@ -57,13 +57,13 @@ def _floating(inputs: Sequence[Any], node: Tensor) -> Sequence[Any]:
 
 
 def _sigmoid(z: Tensor) -> Tensor:
-    """Return max(e^−|z|, ±1) / (1 + e^−|z|), which is e^z / (1 + e^z) for z < 0. The denominator keeps NaN."""
-    powers = _powers(z)
-    return ops.fmax(powers, ops.copysign(1.0, z)) / (1.0 + powers)
+    """Return σ(z) by the rule of the op, in which nothing overflows."""
+    result: Tensor = OPS["sigmoid"].forward(ops, z)
+    return result
 
 
 def _powers(z: Tensor) -> Tensor:
-    """Return e^−|z|."""
+    """Return e^−|z|, which the rule of σ(z) computes too."""
     return ops.exp(-ops.abs(z))
 
 

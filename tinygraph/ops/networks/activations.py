@@ -57,7 +57,7 @@ def sigmoid(xp: Any, x: ArrayLike) -> Any:
     Tensor([0. , 0.5, 1. ], op=sigmoid)
     """
     e = xp.exp(-xp.abs(x))
-    return xp.maximum(e, xp.copysign(1.0, x)) / (1.0 + e)  # e^x / (1 + e^x) for x < 0, and 1 / (1 + e⁻ˣ) for others
+    return xp.fmax(e, xp.copysign(1.0, x)) / (1.0 + e)  # e^x / (1 + e^x) for x < 0, and 1 / (1 + e⁻ˣ) for others
 
 
 @op(
