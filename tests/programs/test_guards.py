@@ -22,7 +22,9 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.programs.guards import MOST, Guard, exact
+from tinygraph.programs.facts import MOST
+from tinygraph.programs.guards import Guard
+from tinygraph.programs.peeking import exact
 
 X = np.array([1.0, 2.0, 3.0])
 RATE = 0.5

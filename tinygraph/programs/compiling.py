@@ -23,7 +23,8 @@ from ..graph.recording import STATE
 from ..graph.tensor import Tensor, array_of, unusable
 from ..graph.threads import exclusive
 from ..trees import Structure, flatten, instead
-from .guards import Guard, exact
+from .guards import Guard
+from .peeking import exact
 
 if TYPE_CHECKING:
     from .executable import Executable

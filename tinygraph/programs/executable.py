@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
@@ -24,6 +26,9 @@ from .scaling import scaled
 from .tracing import Trace, traced
 
 _COUNT = numbers()
+_GONE: deque[str] = deque()
+"""The files of programs that are gone, which the next program drops from linecache. A finaliser must not drop them,
+since it may run while linecache goes through its entries."""
 _LONGEST_COMMENT = 110  # characters
 _LONGEST_EQUATION = 150  # nodes
 
@@ -57,7 +62,7 @@ class Executable:
         self.constants: dict[str, Any] = {**program.constants, **program.functions}
         self._count = len(trace.outputs)
         self._code = _registered(self.source, self.name)
-        weakref.finalize(self, linecache.cache.pop, self._code.co_filename, None).atexit = False
+        weakref.finalize(self, _GONE.append, self._code.co_filename).atexit = False
         self._idle = [self._instance()]  # as many as have run at the same time; pop and append are atomic
         self.entry = self._entry()
 
@@ -210,6 +215,9 @@ def _some(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 def _registered(source: str, name: str) -> Any:
     """Return compiled source, which tracebacks and debuggers can show."""
     filename = f"<tinygraph program {next(_COUNT)}: {name}>"
+    with contextlib.suppress(IndexError):
+        while True:
+            linecache.cache.pop(_GONE.popleft(), None)
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     return compile(source, filename, "exec")
 
