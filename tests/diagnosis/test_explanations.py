@@ -62,18 +62,18 @@ def test_a_gradient_that_is_fine_is_said_to_be():
     J.backward()
     answer = tg.why(W1)
     size = f"{np.linalg.norm(W1.grad):.4g}"
-    assert str(answer) == f"dW1 is fine: ‖dW1‖ = {size}. It comes by J → A2 → Z2 → A1 → Z1 → W1."
+    assert str(answer) == f"dW1 is fine: ‖dW1‖ = {size}. It comes via J → A2 → Z2 → A1 → Z1 → W1."
     assert answer.causes == []
     assert repr(answer) == answer.text
-    assert tg.why(b2, of=J).heading.endswith("It comes by J → A2 → Z2 → b2.")
-    assert tg.why(J).heading == "dJ is fine: J is where the way back begins."
+    assert tg.why(b2, of=J).heading.endswith("It comes via J → A2 → Z2 → b2.")
+    assert tg.why(J).heading == "dJ is fine: the backward pass begins at J."
 
 
 def test_what_the_loss_keeps_aside_has_a_gradient_too():
     J = cost(*parameters())
     J.backward()
     A2 = ancestor(J, "A2")
-    assert tg.why(A2, of=J).heading == f"dA2 is fine: ‖dA2‖ = {np.linalg.norm(A2.grad):.4g}. It comes by J → A2."
+    assert tg.why(A2, of=J).heading == f"dA2 is fine: ‖dA2‖ = {np.linalg.norm(A2.grad):.4g}. It comes via J → A2."
 
 
 def test_long_paths_are_cut():
@@ -83,7 +83,7 @@ def test_long_paths_are_cut():
         x = x * 1.0
         x.name = f"x{i}"
     x.backward()
-    assert tg.why(w, of=x).heading == "dw is fine: ‖dw‖ = 1. It comes by x19 → x18 → x17 → x16 → … → x1 → x0 → w."
+    assert tg.why(w, of=x).heading == "dw is fine: ‖dw‖ = 1. It comes via x19 → x18 → x17 → x16 → … → x1 → x0 → w."
 
 
 # -- no gradient, by what has been done ----------------------------------------------------------------------------
@@ -95,18 +95,19 @@ def test_no_backward_yet():
     answer = tg.why(W2)
     assert answer.heading == "W2.grad is None."
     (dW2,) = tg.gradients(J, [W2])
-    it = f"‖dW2‖ = {np.linalg.norm(dW2.data):.4g}, by J → A2 → Z2 → W2"
-    assert said(answer) == [("no backward", "J", f"No backward has run on J yet. J.backward() will make it {it}.")]
+    it = f"‖dW2‖ = {np.linalg.norm(dW2.data):.4g}, via J → A2 → Z2 → W2"
+    say = f"No backward has run on J yet. J.backward() will leave a gradient with {it}."
+    assert said(answer) == [("no backward", "J", say)]
     assert W2.grad is None
     assert J._used is None
 
 
 def test_nothing_was_computed_from_it():
     W1 = tg.parameter([1.0])
-    say = "Nothing among your variables was computed from W1. Say of which loss, as in why(W1, of=J)."
+    say = "None of your variables was computed from W1. Say which loss you mean, as in why(W1, of=J)."
     assert said(tg.why(W1)) == [("unknown loss", "W1", say)]
     tg.sum(W1 * 2.0).backward()
-    assert str(tg.why(W1)) == "‖dW1‖ = 2. Say of which loss, as in why(W1, of=J)."
+    assert str(tg.why(W1)) == "‖dW1‖ = 2. Say which loss you mean, as in why(W1, of=J)."
 
 
 def test_set_to_none_after_the_step():
@@ -117,8 +118,9 @@ def test_set_to_none_after_the_step():
     for p in (W1, b1, W2, b2):
         p.data -= 0.1 * p.grad
         p.grad = None
-    say = "backward has run on J, and W1.grad has been set to None since, as between two steps."
-    assert said(tg.why(W1)) == [("reset", "W1", f"{say} It was ‖dW1‖ = {size}, by J → A2 → Z2 → A1 → Z1 → W1.")]
+    say = "backward has run on J, and W1.grad has been set to None since, as usual between steps."
+    say += f" The gradient had ‖dW1‖ = {size}, via J → A2 → Z2 → A1 → Z1 → W1."
+    assert said(tg.why(W1)) == [("reset", "W1", say)]
 
 
 def test_gradients_of_results_that_were_not_kept():
@@ -126,9 +128,8 @@ def test_gradients_of_results_that_were_not_kept():
     J.backward(retain_grads=False)
     ((key, name, sentence),) = said(tg.why(ancestor(J, "Z2"), of=J))
     assert (key, name) == ("not kept", "Z2")
-    assert sentence.startswith(
-        "backward has run on J with retain_grads=False, which keeps the gradients of leaves only. It was ‖dZ2‖ = "
-    )
+    say = "backward has run on J with retain_grads=False, which keeps the gradients of leaves only."
+    assert sentence.startswith(f"{say} The gradient had ‖dZ2‖ = ")
 
 
 def test_added_up_over_two_steps():
@@ -137,12 +138,12 @@ def test_added_up_over_two_steps():
     J.backward()
     one = np.linalg.norm(W1.grad)
     J = cost(W1, b1, W2, b2)
-    say = "W1.grad is of an earlier backward. J.backward() will add to it; set W1.grad = None first."
+    say = "W1.grad comes from an earlier backward. J.backward() will add to it; set W1.grad = None first."
     assert said(tg.why(W1)) == [("stale", "W1", say)]
     J.backward()
-    sizes = f"‖dW1‖ = {2 * one:.4g}, and of J alone {one:.4g}"
+    sizes = f"‖dW1‖ = {2 * one:.4g}, and {one:.4g} from J alone"
     say = f"W1.grad is 2 times the gradient of J: {sizes}."
-    say += " backward adds to .grad; set W1.grad = None before each."
+    say += " backward adds to .grad; set W1.grad = None before each backward."
     assert said(tg.why(W1)) == [("added up", "W1", say)]
     assert tg.why(W1).heading.startswith("dW1 is there: ")
 
@@ -155,7 +156,7 @@ def test_added_up_over_different_steps():
     W1.data -= 0.5 * W1.grad
     J = cost(W1, b1, W2, b2)
     J.backward()
-    sizes = f"‖dW1‖ = {np.linalg.norm(W1.grad):.4g}, and of J alone {np.linalg.norm(W1.grad - first):.4g}"
+    sizes = f"‖dW1‖ = {np.linalg.norm(W1.grad):.4g}, and {np.linalg.norm(W1.grad - first):.4g} from J alone"
     say = f"W1.grad is not the gradient of J alone: {sizes}. Another backward has added to it, or it was changed;"
     assert said(tg.why(W1)) == [("added up", "W1", f"{say} set W1.grad = None before each backward.")]
 
@@ -164,9 +165,9 @@ def test_a_loss_that_is_part_of_another():
     w = tg.parameter([1.0, 2.0])
     J = tg.sum(w * w)
     (3.0 * J).backward()
-    say = "w.grad is 3 times the gradient of J: ‖dw‖ = 13.42, and of J alone 4.472."
+    say = "w.grad is 3 times the gradient of J: ‖dw‖ = 13.42, and 4.472 from J alone."
     assert said(tg.why(w, of=J)) == [
-        ("added up", "w", f"{say} J.grad is 3: backward has run more than once, or of more than J.")
+        ("added up", "w", f"{say} J.grad is 3: backward has run more than once, or on more than J.")
     ]
 
 
@@ -175,15 +176,16 @@ def test_a_loss_that_is_part_of_another():
 
 def test_data_needs_none():
     X = tg.Tensor([1.0, 2.0])
-    say = "X does not require a gradient, so none is computed for it: data needs none."
-    assert said(tg.why(X)) == [("constant", "X", f"{say} What is to be learned is made with tg.parameter(…).")]
+    say = "X does not require a gradient, so none is computed for it. This is right for data."
+    assert said(tg.why(X)) == [("constant", "X", f"{say} Tensors to be learned are made with tg.parameter(…).")]
     Z = X * 2.0
-    assert said(tg.why(Z))[0] == ("constant", "Z", "Z was computed from X, of which none requires a gradient.")
+    say = "Z does not depend on anything that requires a gradient: it was computed from X."
+    assert said(tg.why(Z))[0] == ("constant", "Z", say)
 
 
 def test_integers_have_none():
     k = tg.Tensor([1, 2, 3])
-    assert said(tg.why(k)) == [("integer", "k", "k holds int64, and only floating numbers have a gradient.")]
+    assert said(tg.why(k)) == [("integer", "k", "k holds int64, and only floating-point numbers have a gradient.")]
 
 
 def test_what_is_detached():
@@ -252,9 +254,9 @@ def test_another_tensor_of_the_name():
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
-        (lambda w: tg.argmax(w), "s holds int64: it changes in jumps with w, by argmax, and has no derivative."),
-        (lambda w: w > 1.0, "s holds bool: it changes in jumps with w, by greater, and has no derivative."),
-        (lambda w: w.astype(int), "s holds int64: it changes in jumps with w, by discretize, and has no derivative."),
+        (lambda w: tg.argmax(w), "s holds int64: it changes only in jumps with w, because of argmax,"),
+        (lambda w: w > 1.0, "s holds bool: it changes only in jumps with w, because of greater,"),
+        (lambda w: w.astype(int), "s holds int64: it changes only in jumps with w, because of discretize,"),
     ],
 )
 def test_what_changes_in_jumps(function, sentence):
@@ -262,8 +264,8 @@ def test_what_changes_in_jumps(function, sentence):
     s = function(w)
     J = tg.sum(s * v)
     J.backward()
-    assert said(tg.why(w)) == [("no derivative", "s", sentence)]
-    assert said(tg.why(s)) == [("no derivative", "s", sentence)]
+    assert said(tg.why(w)) == [("no derivative", "s", f"{sentence} and has no derivative.")]
+    assert said(tg.why(s)) == [("no derivative", "s", f"{sentence} and has no derivative.")]
 
 
 def test_a_gradient_that_is_stopped():
@@ -271,7 +273,7 @@ def test_a_gradient_that_is_stopped():
     s = tg.stop_gradient(w)
     J = tg.sum(s * v)
     J.backward()
-    assert said(tg.why(w)) == [("stop_gradient", "s", "s lets no gradient through to w: stop_gradient ends it.")]
+    assert said(tg.why(w)) == [("stop_gradient", "s", "s lets no gradient through to w: stop_gradient stops it.")]
 
 
 # -- zero ----------------------------------------------------------------------------------------------------------
@@ -289,7 +291,7 @@ def test_dead_relus():
     assert re.search(r"\n    test_explanations\.py:\d+   A1 = g1\(Z1\)$", answer.text)
     say = "A1: relu is 0 in all 4 units, over 200 examples (dead): no gradient goes through them."
     assert said(tg.why(W2)) == [
-        ("times zero", None, "At W2 @ A1 the gradient of W2 is multiplied by A1, which is 0."),
+        ("times zero", None, "In W2 @ A1 the gradient of W2 is multiplied by A1, which is 0."),
         ("dead", "A1", f"{say} {advice}"),
     ]
 
@@ -307,10 +309,10 @@ def test_zero_initialisation():
     W1, b1, W2, b2 = parameters(W1=0.0, W2=0.0)
     J = cost(W1, b1, W2, b2)
     J.backward()
-    say = f"At W2 @ A1 the gradient of A1 is multiplied by W2, which is 0. {AT_RANDOM}"
+    say = f"In W2 @ A1 the gradient of A1 is multiplied by W2, which is 0. {AT_RANDOM}"
     assert said(tg.why(W1)) == said(tg.why(b1)) == [("zero weights", None, say)]
     assert said(tg.why(W2)) == [
-        ("times zero", None, "At W2 @ A1 the gradient of W2 is multiplied by A1, which is 0."),
+        ("times zero", None, "In W2 @ A1 the gradient of W2 is multiplied by A1, which is 0."),
         ("zero weights", "W1", f"W1 is 0, and so is A1. {AT_RANDOM}"),
     ]
     assert tg.why(b2).causes == []
@@ -328,11 +330,11 @@ def test_equal_initialisation():
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (lambda w, none: w * none, ("times zero", "At w * none the gradient of w is multiplied by none, which is 0.")),
+        (lambda w, none: w * none, ("times zero", "In w * none the gradient of w is multiplied by none, which is 0.")),
         (lambda w, none: tg.where(none > 0, w, 1.0), ("not chosen", None)),
-        (lambda w, none: tg.maximum(w, 10.0), ("not chosen", "tg.maximum(w, 10.0) takes nothing of w.")),
+        (lambda w, none: tg.maximum(w, 10.0), ("not chosen", "tg.maximum(w, 10.0) takes no element of w.")),
         (lambda w, none: tg.round(w), ("level", "tg.round(w) lets nothing through to w: tg.round(w) is constant")),
-        (lambda w, none: w - w, ("cancels", "What comes to w adds up to 0.")),
+        (lambda w, none: w - w, ("cancels", "The contributions to dw add up to 0.")),
         (lambda w, none: tg.tanh(50.0 * w), ("saturated", "tg.tanh(50.0 * w) lets nothing through to 50.0 * w")),
     ],
 )
@@ -352,7 +354,7 @@ def test_a_part_that_is_not_used():
     c = tg.concat([a, b])
     J = tg.sum(c[:2])
     J.backward()
-    assert said(tg.why(b)) == [("not used", "c", "What is made of b in c is not used further on.")]
+    assert said(tg.why(b)) == [("not used", "c", "The part of c that comes from b is not used.")]
     assert tg.why(a).causes == []
 
 
@@ -361,7 +363,7 @@ def test_a_bias_before_a_normalisation_does_nothing():
     Z = X + b
     J = tg.sum((Z - tg.mean(Z, axis=0)) ** 3)
     J.backward()
-    say = "What comes to b adds up to 0, but for rounding: J does not depend on it."
+    say = "The contributions to db add up to 0, except for rounding: J does not depend on b."
     assert said(tg.why(b)) == [("cancels", "b", say)]
 
 
@@ -369,7 +371,7 @@ def test_a_mask_that_never_chooses():
     w, chosen = tg.parameter([1.0, 2.0]), tg.Tensor([False, False])
     J = tg.sum(tg.where(chosen, w, 0.0))
     J.backward()
-    say = "tg.where(chosen, w, 0.0) takes nothing of w: chosen never chooses it."
+    say = "tg.where(chosen, w, 0.0) takes no element of w: chosen never chooses one."
     assert said(tg.why(w)) == [("not chosen", None, say)]
 
 
@@ -442,7 +444,7 @@ def test_a_gradient_that_vanishes_in_thirty_layers():
         r" \(0\.2\d × each\)\. Try: relu, .*"
     )
     assert re.fullmatch(pattern, sentence)
-    assert tg.why(W[0], of=J).heading.endswith("It comes by J → A30 → Z30 → A29 → … → A1 → Z1 → W1.")
+    assert tg.why(W[0], of=J).heading.endswith("It comes via J → A30 → Z30 → A29 → … → A1 → Z1 → W1.")
     assert tg.why(W[-1], of=J).causes == []
 
 
@@ -495,7 +497,7 @@ def test_the_logarithm_of_zero():
     step = "In Y * tg.log(A2), 1 of 3 elements is nan, the first at [0, 1], where Y is 0.0 and tg.log(A2) is -inf."
     expected = [
         ("log of 0", None, f"{born} {advice} above 0, as in tg.log(tg.maximum(x, 1e-12))."),
-        ("nan of infinities", None, f"{step} NaN is made of infinities here."),
+        ("nan of infinities", None, f"{step} Infinities become NaN here."),
     ]
     assert said(tg.why(J)) == said(tg.why(A2)) == expected
     assert tg.why(J).heading == "J is NaN."
@@ -517,10 +519,20 @@ def test_the_logarithm_of_zero():
             lambda x: tg.exp(x),
             800.0,
             "overflow",
-            "In tg.exp(x), the result is inf, where x is 800.0. This is too large",
+            "In tg.exp(x), the result is inf, where x is 800.0. The result is too large",
         ),
-        (lambda x: tg.sqrt(x), -1.0, "undefined", "In tg.sqrt(x), the result is nan, where x is -1.0. There it is not"),
-        (lambda x: tg.log(x), -1.0, "undefined", "In tg.log(x), the result is nan, where x is -1.0. There it is not"),
+        (
+            lambda x: tg.sqrt(x),
+            -1.0,
+            "undefined",
+            "In tg.sqrt(x), the result is nan, where x is -1.0. The function is not",
+        ),
+        (
+            lambda x: tg.log(x),
+            -1.0,
+            "undefined",
+            "In tg.log(x), the result is nan, where x is -1.0. The function is not",
+        ),
     ],
 )
 def test_values_that_begin_to_be_nan_or_infinite(function, x, key, sentence):
@@ -535,7 +547,7 @@ def test_infinity_minus_infinity():
     E = tg.exp(x)
     J = tg.sum(E - E)
     assert keys(tg.why(J)) == ["overflow", "nan of infinities"]
-    say = "In E - E, 1 of 2 elements is nan, the first at [0], where E is inf. NaN is made of infinities here."
+    say = "In E - E, 1 of 2 elements is nan, the first at [0], where E is inf. Infinities become NaN here."
     assert said(tg.why(J))[1][2] == say
 
 
@@ -636,7 +648,7 @@ def test_nan_in_the_data():
     D[1, 3] = np.nan
     J = tg.sum(w @ D)
     J.backward()
-    say = "D is itself NaN in 1 of 10 elements, the first at [1, 3]: it is in the data."
+    say = "D is itself NaN in 1 of 10 elements, the first at [1, 3]: the data contains it."
     assert said(tg.why(J)) == said(tg.why(w)) == [("data", None, say)]
 
 
@@ -661,7 +673,7 @@ def test_weights_that_an_update_has_spoilt():
     w.data -= w.grad
     answer = tg.why(w)
     assert answer.heading == "w is infinite in 1 of 2 elements, the first at [0]."
-    say = "w is itself infinite in 1 of 2 elements, the first at [0]: that was written to it, as by an update."
+    say = "w is itself infinite in 1 of 2 elements, the first at [0]: this was written to it, perhaps by an update."
     assert answer.causes[0][::2] == ("weights", f"{say} Try: a smaller learning rate.")
     assert answer.causes[1].sentence.startswith(
         "In the gradient of tg.sqrt(w) with respect to w, 1 of 2 elements is inf"
@@ -674,7 +686,7 @@ def test_an_infinity_that_stands_in_the_source():
     p = tg.softmax(S)
     answer = tg.why(p)
     assert keys(answer) == ["literal", "nan of infinities"]
-    say = "S is infinite in 2 of 2 elements, the first at [0]: an infinity stands in the source."
+    say = "S is infinite in 2 of 2 elements, the first at [0]: the source contains an infinity."
     assert answer.causes[0].sentence == say
 
 
@@ -687,16 +699,16 @@ def test_the_loss_is_the_youngest_scalar_that_backward_has_used():
     validation = tg.sum(w * 3.0)
     training.backward()
     assert validation.age > training.age
-    assert tg.why(w).heading.startswith("dw is fine: ‖dw‖ = 4.472. It comes by training")
+    assert tg.why(w).heading.startswith("dw is fine: ‖dw‖ = 4.472. It comes via training")
 
 
 def test_an_array_is_asked_about_with_what_came_to_it():
     w = tg.parameter([1.0, 2.0])
     y = w * 3.0
     y.backward(grad=[2.0, 0.0])
-    assert tg.why(w, of=y).heading == "dw is fine: ‖dw‖ = 6. It comes by y → w."
+    assert tg.why(w, of=y).heading == "dw is fine: ‖dw‖ = 6. It comes via y → w."
     w.grad = y.grad = None
-    assert tg.why(w, of=y).causes[0].sentence.endswith("It was ‖dw‖ = 4.243, by y → w.")
+    assert tg.why(w, of=y).causes[0].sentence.endswith("The gradient had ‖dw‖ = 4.243, via y → w.")
 
 
 def test_where_there_is_no_source_names_are_enough():
@@ -706,9 +718,9 @@ def test_where_there_is_no_source_names_are_enough():
 
 
 def test_only_tensors_are_asked_about():
-    with pytest.raises(TypeError, match=r"why asks about a tensor, not about ndarray"):
+    with pytest.raises(TypeError, match=r"why takes a tensor, not ndarray"):
         tg.why(np.ones(3))
-    with pytest.raises(TypeError, match=r"of= is the tensor that the gradient is of, not float"):
+    with pytest.raises(TypeError, match=r"of= takes the tensor whose gradient you ask about, not float"):
         tg.why(tg.parameter(1.0), of=1.0)
 
 

@@ -517,7 +517,7 @@ def test_latex_is_set_by_latex(tmp_path, rng):
 
 def test_what_has_no_derivation_says_so():
     x = tg.parameter([1.0, 2.0])
-    with pytest.raises(tg.ArgumentError, match=r"shape \(2,\); equations are derived of a scalar"):
+    with pytest.raises(tg.ArgumentError, match=r"shape \(2,\); equations can only be derived for a scalar"):
         tg.derive(x * 2)
     with pytest.raises(tg.ArgumentError, match="lecture"):
         tg.derive(x.sum(), convention="textbook")

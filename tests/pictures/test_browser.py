@@ -257,7 +257,7 @@ def test_a_click_shows_what_is_in_a_box(shown):
     said = text(browser, "panel")
     assert "parameter · 4 × 1 · float64" in said
     assert "db1 says how J changes with each element of b1" in said
-    assert "b1 was repeated to 4 × 400 there, so what comes back is summed to 4 × 1." in said
+    assert "b1 was repeated to 4 × 400 there, so the gradient that comes back is summed to 4 × 1." in said
     cells = browser.find_elements(By.CSS_SELECTOR, "#panel .forward .cells td")
     assert [cell.text for cell in cells] == ["0", "0", "0", "0"]
     assert len(browser.find_elements(By.CSS_SELECTOR, "#panel figure.backward math")) == 1

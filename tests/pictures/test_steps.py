@@ -125,7 +125,7 @@ def test_shown_numbers_follow_the_convention():
         box = boxes["Z2"]
         np.testing.assert_allclose(story.contents.gradient(box), scale * box.node.grad)
         np.testing.assert_allclose(sum(part.value for part in story.sums.parts(box)), story.contents.gradient(box))
-        assert ("in .grad, is 1/400 of what is shown" in story.contents.meaning(box)) == (scale == 400)
+        assert ("in .grad, is 1/400 of the gradient shown" in story.contents.meaning(box)) == (scale == 400)
 
 
 # -- contributions -------------------------------------------------------------------------------------------------
@@ -159,7 +159,8 @@ def test_a_contribution_says_where_it_was_summed(lecture):
     story, boxes, steps, _ = lecture
     (part,) = story.sums.parts(boxes["b1"])
     assert (part.shape, part.value.shape) == ((4, 400), (4, 1))
-    assert "b1 was repeated to 4 × 400 there, so what comes back is summed to 4 × 1." in by_name(steps)["db1"].why
+    why = by_name(steps)["db1"].why
+    assert "b1 was repeated to 4 × 400 there, so the gradient that comes back is summed to 4 × 1." in why
 
 
 def test_what_the_loss_does_in_one_step_is_said(lecture):

@@ -1,4 +1,4 @@
-"""Whether an equation is true: its value is compared with the gradient of the engine."""
+"""The check that an equation is true, by comparing its value with the gradient of the engine."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Backward:
         self._cotangents, self._scalars, self._reader = cotangents, scalars, reader
         self._lecture, self._expand = lecture, expand
         self.names = names
-        """The names of all symbols, to which each equation adds that of its gradient."""
+        """The names of all symbols; each equation adds the name of its gradient."""
         self.equations: dict[Tensor, Equation] = {}
         """The equations, by the nodes of their gradients."""
         self.shares: set[Product] = set()
@@ -90,7 +90,7 @@ class Backward:
                 self._know(g, Sum((share.times(as_product(symbol_term(leaf))),)))
 
     def _through_probabilities(self, node: Tensor) -> tuple[str, Tensor | None]:
-        """Return the gradient of a logit through its probabilities, and their name, where a loss looks through them."""
+        """Return the name of a logit's probabilities and its gradient through them, or "" and None for another node."""
         a = next((a for a in self._cotangents.aside if any(x is node for x in a.inputs)), None)
         if a is None:
             return "", None
@@ -142,14 +142,14 @@ class Backward:
 
 
 def _steps(left: Spans, lines: Sequence[tuple[Spans, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the lines as texts, without lines that read as the one before."""
+    """Return the lines as texts, without lines that read like the one before."""
     texts = [(as_text(right), reason) for right, reason in lines]
     shown = [texts[0], *(later for earlier, later in pairwise(texts) if later[0] != earlier[0])]
     return tuple((f"{as_text(left)} = {text}", reason) for text, reason in shown)
 
 
 def _note(term: Sum) -> str:
-    """Return a sentence about the axes of the first Σ of an equation."""
+    """Return words about the axes of the first Σ of an equation, or "" if there is none."""
     stack: list[Any] = [term]
     while stack:
         x = stack.pop(0)

@@ -65,8 +65,8 @@ class Cotangents:
                 names = self.reading.symbols
                 raise ArgumentError(
                     f"the gradient of {names.get(node) or describe(node)} is {levels[g]} operations deep, too many"
-                    f" to write down: name what is between, take wrt= something nearer to"
-                    f" {names.get(self.output, 'the output')}, or fewer repetitions"
+                    f" to write down: name some of the results in between, ask with wrt= for a tensor nearer to"
+                    f" {names.get(self.output, 'the output')}, or use fewer repetitions"
                 )
 
 

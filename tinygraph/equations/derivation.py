@@ -191,11 +191,11 @@ class Deriver:
 
 
 def _assume(reader: Reader, fact: Tensor) -> None:
-    """Have the left side of an equation read as its right side; a sum also with its axes kept, or not kept."""
+    """Have the left side of an equation read as its right side; a sum over one axis also with the axis kept."""
     left, right = (reader.read(x) for x in fact.inputs)
     product = as_product(left)
     if len(product.powers) != 1 or not isinstance(product.powers[0][0], Call):
-        raise ArgumentError(f"on the left of the assumption {fact.site.text} stands no sum or the like")
+        raise ArgumentError(f"the left side of the assumption {fact.site.text} has to be a sum or another single op")
     because = fact.site.text or "an assumption"
     reader.remember(left, right, because)
     call = product.powers[0][0]

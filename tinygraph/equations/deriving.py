@@ -47,11 +47,11 @@ def derive(
 ) -> Derivation | Callable[..., Derivation]:
     """Return the equations of `output` and of its gradients, simplified, in your own names.
 
-    `output` is a recorded scalar, or a function that computes one. For a function, `derive` returns a function too, and
-    floating arrays that it is given become parameters with the function's names for them.
+    `output` is a recorded scalar, or a function that computes one. For a function, `derive` returns a function of the
+    same arguments that returns the equations; floating arguments become parameters with their names in the function.
 
     The forward equations come first, then the backward ones, for all parameters or for `wrt`; with `depth`, only those
-    that are at most so many equations away from the output. With ``convention="lecture"``, the gradients of activations
+    at most that many equations away from the output. With ``convention="lecture"``, the gradients of activations
     are those of each example's loss, and the common factor, such as 1/m, enters with the parameters; with ``"exact"``,
     every dV is ∂J/∂V. The gradient of an intermediate result is merged into those that need it if that makes no
     equation longer, as the lecture merges da into dz; ``expand=True`` keeps both. An unnamed result is called t1, t2, …
@@ -65,7 +65,8 @@ def derive(
     Every equation is evaluated and compared with the engine's gradient before it is returned.
 
     Raises `UnsupportedError` if `output` depends on no parameter, and `ArgumentError` if it does not depend on the
-    tensors in `wrt`, if an assumption does not hold, and for an unknown convention.
+    tensors in `wrt`, if an assumption does not hold, for an unknown convention, and for
+    an `output` that is not a scalar.
 
     >>> import tinygraph as tg
     >>> w, x, y = tg.parameter([[1.0, 2.0]]), tg.Tensor([[0.5], [1.0]]), tg.Tensor([[1.0]])
@@ -94,7 +95,7 @@ def _derivation(
     if convention not in ("lecture", "exact"):
         raise ArgumentError(f'convention is "lecture" or "exact", not {convention!r}')
     if output.shape != ():
-        raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations are derived of a scalar")
+        raise ArgumentError(f"{describe(output)} has shape {output.shape}; equations can only be derived for a scalar")
     if depth is not None and (depth < 1 or depth != int(depth)):
         raise ArgumentError(f"depth is the number of equations to go back, at least 1, not {depth}")
     reading = Reading(toposort(output), frame)

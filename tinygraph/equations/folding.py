@@ -65,7 +65,7 @@ def _part(span: Span) -> tuple[Any, int | None]:
 
 
 def _repetitions(shapes: Sequence[object], numbers: Sequence[Sequence[int]], start: int, period: int) -> int:
-    """Return how often the lines from `start` repeat, with numbers that all run on evenly."""
+    """Return how often the lines from `start` repeat, with numbers that all change in equal steps."""
     count = 1
     step: list[int] | None = None
     while start + (count + 1) * period <= len(shapes):
@@ -80,7 +80,7 @@ def _repetitions(shapes: Sequence[object], numbers: Sequence[Sequence[int]], sta
 
 
 def _fold(lines: Sequence[Line], numbers: Sequence[Sequence[int]], period: int, count: int) -> Fold:
-    """Return lines with l for their running numbers. If the first name goes in steps of one, l is its number."""
+    """Return lines with l for their running numbers. l is the number of the first name if that runs in steps of one."""
     first, step = 1, 1
     if numbers[0] and abs(difference := numbers[period][0] - numbers[0][0]) == 1:
         first, step = numbers[0][0], difference

@@ -25,7 +25,7 @@ class Apart:
         self.terms: dict[Tensor, Sum] = {}
         """The gradients that have an equation, by node."""
         self.numbers: dict[Tensor, Sum] = {}
-        """The gradients that are numbers, and stand as numbers in other equations."""
+        """The gradients that are numbers, and are written as numbers in other equations."""
         self.owner: dict[Tensor, Tensor] = {}
         """The node of each gradient that is a symbol."""
         atoms = self.reader.atoms
@@ -61,7 +61,7 @@ class Merging:
         self._note_readers(self._terms)
 
     def kept(self) -> list[tuple[Tensor, Tensor]]:
-        """Merge gradients as long as possible, and return the nodes that keep an equation, with their gradients.
+        """Merge gradients until no more can be merged; return the nodes that keep an equation, with their gradients.
 
         The youngest node comes first.
         """
@@ -76,7 +76,7 @@ class Merging:
     def _free(self) -> list[Tensor]:
         """Return the gradients that may be merged, those of the oldest nodes first.
 
-        Other gradients are asked for, or are the gradient of several nodes.
+        A gradient may not be merged if it is asked for, or if it is the gradient of several nodes.
         """
         of, sought = self._cotangents.of, self._cotangents.sought
         return [
@@ -86,7 +86,7 @@ class Merging:
         ]
 
     def _with_one_reader(self, free: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Return the groups of several gradients that all stand in the same single equation."""
+        """Return the groups of several gradients that are all read by one and the same equation only."""
         together: dict[Tensor, list[Tensor]] = {}
         for g in free:
             if g in self._owner and len(self._readers[g]) == 1:
@@ -124,7 +124,7 @@ class Merging:
         return terms
 
     def _note_readers(self, terms: Mapping[Tensor, Sum]) -> None:
-        """Note the gradients in which others stand."""
+        """Note which gradients read which others."""
         for node, term in terms.items():
             for g in term.symbols & self._owner.keys():
                 self._readers[g].add(node)
@@ -162,7 +162,7 @@ def _passes_on(node: Tensor) -> bool:
 
 
 def _contracts(term: Sum, g: Tensor) -> bool:
-    """Return whether a gradient stands in a matrix product."""
+    """Return whether a gradient is in an operand of a matrix product."""
     stack: list[Any] = [term]
     while stack:
         x = stack.pop()

@@ -55,7 +55,7 @@ _WITHOUT_REPETITION = _WithoutRepetition()
 
 
 def _applied(g: Tensor, written: dict[Tensor, Any], xp: Any) -> Any:
-    """Apply the operations that led to a node again, but for those of nodes that are written already."""
+    """Apply the operations that led to a node again, except for those of nodes that are written already."""
     stack = [g]
     while stack:
         node = stack[-1]

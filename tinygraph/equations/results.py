@@ -33,7 +33,7 @@ class Equation:
     op_count: int
     """The number of operations on the right side as printed."""
     note: str
-    """A note on the axes of a Σ in it."""
+    """Words about the axes of its first Σ, or "" if it has none."""
     steps: tuple[tuple[str, str], ...]
     """From the raw chain rule to the equation: each line with the reason for it."""
     node: Tensor = field(repr=False)
@@ -163,7 +163,7 @@ class Derivation(Sequence[Equation]):
 
     @cached_property
     def source(self) -> str:
-        """The same as a NumPy function, to be pasted and run: from the leaves to all gradients by name."""
+        """The source of a NumPy function to paste and run, which takes the leaves and returns all gradients by name."""
         stand_ins = set(self._as_read.values())
         names = identifiers({node: name for node, name in self._names.items() if node not in stand_ins})
         names |= {now: names[leaf] for leaf, now in self._as_read.items() if leaf in names}

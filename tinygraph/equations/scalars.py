@@ -30,7 +30,7 @@ class Scalars:
         for times in (1, 2, 0.5):
             for known, leaf in self._leaves.items():
                 if times != 1 and (known != int(known) or size not in self._written or size in (0.5, 2)):
-                    continue  # only a number of examples, and only as it was written: 1/(2 m), but 2 is not m/2
+                    continue  # 2 m and m/2 only if m is whole and the number is in the code: 1/(2 m), but 2 is not m/2
                 factor = number_term(-times if value < 0 else times)
                 if size == times * known:
                     return multiplied(factor, symbol_term(leaf))
@@ -62,7 +62,7 @@ class Scalars:
 
 
 def scale_of(share: Product) -> float:
-    """Return the factor of a gradient whose share of the common factor is set aside."""
+    """Return the factor by which a gradient is multiplied when its share of the common factor is set aside."""
     return float(1 / value_of(written(Sum((share,)))))
 
 

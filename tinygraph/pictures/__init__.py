@@ -64,7 +64,7 @@ class Picture:
         The page, .html, steps forward and backward and shows the numbers behind each box; it needs no network.
 
         Raises `ArgumentError` for another suffix or a place that cannot be written to, and then leaves no file;
-        `DependencyError` if Graphviz is missing, or for a page latex2mathml.
+        `DependencyError` if Graphviz is missing, or latex2mathml for a page.
         """
         from .render import save
 
@@ -118,22 +118,22 @@ def draw(
 ) -> Picture:
     """Draw the graph that `output` was computed from, with values, and gradients where a backward has run.
 
-    Each named tensor is a box with its op inside; unnamed ones stand within the expressions of their readers. Constants
+    Each named tensor is a box with its op inside; unnamed ones are part of the expressions of their readers. Constants
     have round blue corners, parameters are square and orange, targets are dashed, and the loss has a double border.
     Forward edges are blue and carry shapes; backward edges are red and dashed. ``with scope("layer 1"):`` draws a
     frame. With ``detail="ops"`` every op has a box. `direction` is "LR" (left to right) or "TB" (top to bottom).
 
     Red text shows the equation of the gradient, as `derive` finds it, and its value; a red edge shows the equation of a
-    step that the next box has merged with its own. `convention` is that of `derive`: with "lecture" the gradients of
-    activations are those of each example's loss, and so are their values; with "exact" they are the numbers in
-    ``.grad``.
+    single step, if the box shows none or one that merges several steps. `convention` is that of `derive`: with
+    "lecture" the gradients of activations are those of each example's loss, and so are their values; with "exact" they
+    are the numbers in ``.grad``.
 
     A graph with more boxes than a screen can show, about forty, is folded: each scope to one box, and repeated parts to
     a box ``layer ×12``, whether they have a scope or not. Groups are drawn open as long as there is room, the first of
     several copies standing for all; `depth` is the number of levels of groups to open instead, 0 for none.
 
     `focus` is a tensor or its name, to see only boxes that are at most `radius` boxes away from it, with dotted boxes
-    where the graph goes on; or it is the name of a scope, to see its inside. If a graph has more than fifty thousand
+    where the graph continues; or it is the name of a scope, to see its inside. If a graph has more than fifty thousand
     tensors and no tensor is in focus, the picture shows its first and last tensors, and counts the operations between.
 
     ``draw(J).save("net.html")`` writes the same picture as a page that steps, forward and then backward, and shows for

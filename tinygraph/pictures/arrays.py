@@ -1,4 +1,4 @@
-"""Arrays in few words, as they stand in a box."""
+"""Short texts for arrays, as boxes show them."""
 
 from __future__ import annotations
 

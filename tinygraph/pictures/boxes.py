@@ -29,20 +29,20 @@ class Box:
 
     node: Tensor
     role: str
-    """parameter, input, target, operation, loss, group for a folded part, or outside where the graph goes on; misfit
+    """parameter, input, target, operation, loss, group for a folded part, or outside where the graph continues; misfit
     for an operand that does not fit, and failed where this stops the forward pass.
     """
     title: Spans
     value: str
     gradient: Spans | None
-    """Its equation, if it has one, and its value."""
+    """The equation of the gradient, if it has one, and its value; None if the node requires no gradient."""
     widest_gradient: int
     """The most characters that a gradient of this shape takes."""
     scope: tuple[str, ...]
     inner: Drawing | None = None
     """The drawing that is folded into it, or None; also None if there would be too many such drawings."""
     count: int = 1
-    """The number of such blocks that it stands for."""
+    """The number of copies that it stands for."""
     mark: Spans | None = None
     """A sign and words for something that is wrong here."""
     begins: bool = False
@@ -61,7 +61,7 @@ class Edge:
     backward: bool
     """Whether a gradient has come back."""
     step: Spans | None = None
-    """The equation of the gradient that comes back, if the box that gets it says less."""
+    """The equation of the gradient that comes back, if the box that gets it does not show it."""
     carried: bool = False
     """Whether it leads from one copy of a repeated part to the next."""
 
@@ -79,15 +79,15 @@ class Drawing:
     derivations: tuple[Derivation | None, Derivation | None] = (None, None)
     """The equations of the gradients, and the same without merging: a step of the chain rule for each box."""
     repeated: set[tuple[str, ...]] = field(default_factory=set)
-    """Which scopes stand for several copies."""
+    """The scopes that stand for several copies."""
     findings: str = ""
-    """A line that says where something is wrong, where that was asked for."""
+    """A line that says where something is wrong, or "" if that was not asked for."""
     shown_by: Mapping[Tensor, Tensor] = field(default_factory=dict)
-    """For each node the one whose box shows it, where some have a box only in the first of several copies."""
+    """For each node, the node whose box shows it; empty unless groups are folded to their first copy."""
 
 
 class Maker:
-    """Makes boxes: writes what a node is, its value and its gradient."""
+    """A maker of boxes, which writes the title, the value and the gradient of a node."""
 
     def __init__(
         self,
@@ -109,11 +109,11 @@ class Maker:
         self._unknown = _without_box(self._equations, boxed) | _without_box(self._steps, boxed)
 
     def drawing(self, caption: str) -> Drawing:
-        """A drawing, still without boxes."""
+        """Return a drawing without boxes."""
         return Drawing(self._reading, caption=caption, names=self.names, derivations=self._derivations)
 
     def box(self, node: Tensor) -> Box:
-        """The box of a node."""
+        """Return the box of a node."""
         title = symbol(self.names[node])
         if node.op is not None:
             title = [*title, Span(" = "), *self._writer.expression(node)]
@@ -128,13 +128,13 @@ class Maker:
         )
 
     def gradient(self, node: Tensor, name: str, brief: bool = False) -> Spans | None:
-        """The gradient's line: its equation, unless it has to be brief, and its value."""
+        """Return the line of a gradient: its equation, unless it has to be brief, and its value."""
         equation, step = self._equations.get(node), self._steps.get(node)
         scale = equation.scale if equation else step.scale if step else self._scales.get(node, 1.0)
         return gradient_line(node, name, None if brief else equation, scale, self._unknown)
 
     def add_steps(self, edges: Sequence[Edge]) -> None:
-        """Say on the way back what comes back, where all of it comes this way and the box says less."""
+        """Write the equation of a gradient on its edge, if it has only this one and its box shows another or none."""
         ways = Counter(edge.source for edge in edges)
         for edge in edges:
             x = edge.source.node
@@ -163,7 +163,7 @@ def drawing_of(reading: Reading, convention: str = "lecture") -> Drawing:
 
 
 def ways_back(x: Tensor, reader: Tensor) -> tuple[bool, bool]:
-    """Whether a gradient may come back from a reader, and whether one has."""
+    """Return whether a gradient may come back from a reader, and whether one has."""
     differentiable = x.requires_grad and reader.requires_grad
     return differentiable, differentiable and x.grad is not None and reader.grad is not None
 
@@ -175,8 +175,8 @@ def overview(reading: Reading) -> Drawing:
     leaves.sort(key=lambda x: (x not in names, not x.requires_grad))  # those that have a name, parameters first
     shown, output = leaves[:_MOST_LEAVES], order[-1]
     kinds = counted(Counter(node.op.name for node in order if node.op is not None))
-    left = f", beginning with {len(leaves):,} of which {len(shown)} are shown" if len(leaves) > len(shown) else ""
-    caption = f"too large to draw: {len(order):,} tensors{left}; tg.summary has a table"
+    left = f", {len(shown)} of {len(leaves):,} leaves shown" if len(leaves) > len(shown) else ""
+    caption = f"too large to draw: {len(order):,} tensors{left}; tg.summary prints a table"
     drawing = Drawing(reading, caption=caption, names=names)
     roles = _roles(order, {*shown, output})
     for node in [*shown, output]:
@@ -192,7 +192,7 @@ def overview(reading: Reading) -> Drawing:
 
 
 def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
-    """What each box is. A target is a constant that meets what the network has computed, and then no parameter."""
+    """Return the role of each box. A target is a constant that meets results of parameters, and then no parameter."""
     output = order[-1]
     is_loss = output.op is not None and output.shape == () and output.requires_grad
     meets_parameter: defaultdict[Tensor, bool] = defaultdict(bool)
@@ -221,7 +221,7 @@ def _roles(order: Sequence[Tensor], boxed: set[Tensor]) -> dict[Tensor, str]:
 
 
 def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]:
-    """The scope of a box; a parameter made outside all scopes belongs to the one in which it is read."""
+    """Return the scope of a box; a parameter made outside all scopes belongs to the one in which it is read."""
     if node.op is None and node.requires_grad and not node.scope:
         scopes = {reader.scope for reader in readers.get(node, ())}
         return scopes.pop() if len(scopes) == 1 else ()
@@ -231,12 +231,12 @@ def _scope(node: Tensor, readers: dict[Tensor, list[Tensor]]) -> tuple[str, ...]
 def equations_of(reading: Reading, convention: str) -> tuple[Derivation | None, Derivation | None]:
     """Return the equations of the gradients, and the same without anything merged.
 
-    None where the graph has no equations, or more boxes than can show them.
+    Both are None if the graph has no equations, or has more boxes than can show them.
     """
     output = reading.output
     if output.shape != () or not output.requires_grad or output.op is None or len(reading.shown) > _MOST_BOXES:
         return None, None
-    from ..equations.derivation import Deriver  # here, since importing what it takes is slow
+    from ..equations.derivation import Deriver  # imported here, since it takes long
 
     try:
         deriver = Deriver(reading, set(reading.parameters), boxes=True)
@@ -250,17 +250,17 @@ def equations_of(reading: Reading, convention: str) -> tuple[Derivation | None, 
 
 
 def by_tensor(derivation: Derivation | None) -> dict[Tensor, Equation]:
-    """The equations of the gradients."""
+    """Return the equations of gradients, by the tensor whose gradient they give."""
     return {equation.tensor: equation for equation in derivation or () if equation.steps}
 
 
 def _without_box(equations: Mapping[Tensor, Equation], boxed: set[Tensor]) -> set[str]:
-    """The names of gradients that the picture does not show."""
+    """Return the names of gradients that the picture does not show."""
     return {equation.name for tensor, equation in equations.items() if tensor not in boxed}
 
 
 def _short(equation: Equation | None, unknown: Set[str]) -> Spans | None:
-    """An equation as spans, if it is not too long for a picture and names nothing that has no box."""
+    """Return an equation as spans, or None if it is too long for a picture or names a gradient that has no box."""
     if equation is None or len(equation.text) > _LONGEST_EQUATION or unknown & set(re.findall(r"\w+", equation.text)):
         return None
     return equation.spans
@@ -273,7 +273,7 @@ def gradient_line(
     scale: float = 1.0,
     unknown: Set[str] = frozenset(),
 ) -> Spans | None:
-    """The gradient's line: a dash where no backward has run, which is not the same as 0."""
+    """Return the line of a gradient, with a dash, not 0, if no backward has run; None if the node requires none."""
     if not node.requires_grad:
         return None
     grad = node.grad
@@ -287,7 +287,7 @@ def gradient_line(
 
 
 def _differ(gradient: Any, of_equation: Any) -> bool:
-    """Whether a gradient is not that of its equation, as where two graphs have added up; NaN may be in either."""
+    """Return whether a gradient is not the value of its equation, as if two graphs have added up; NaN is ignored."""
     both = np.isfinite(gradient) & np.isfinite(of_equation)
     return not np.allclose(np.where(both, gradient, 0.0), np.where(both, of_equation, 0.0), rtol=1e-3, atol=1e-9)
 

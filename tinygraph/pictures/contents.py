@@ -1,4 +1,4 @@
-"""What the boxes of a drawing hold: values, gradients, symbols, equations, and what a gradient means."""
+"""The contents of the boxes of a drawing: values, gradients, symbols, equations, and the meaning of a gradient."""
 
 from __future__ import annotations
 
@@ -83,20 +83,20 @@ class Contents:
     def meaning(self, box: Box) -> str:
         """Return sentences about the meaning of the gradient of a box."""
         if not box.node.requires_grad:
-            return "No gradient: nothing that is learned comes before it."
+            return "It has no gradient, since it does not depend on a parameter."
         name, gradient, output = (
             as_text(self.symbol(node, prefix)) for node, prefix in ((box.node, ""), (box.node, "d"), (self.output, ""))
         )
         if box.node is self.output:
-            return f"The way back starts here: {gradient} is what backward was given, 1 for a scalar."
+            return f"The backward pass starts here: {gradient} is the gradient that backward was given, 1 for a scalar."
         scale = self.scale(box.node)
         said = f"{gradient} says how {output if scale == 1 else 'the loss of each example'} changes with"
         said += f" {'each element of ' if box.node.shape else ''}{name}"
         said += f", so it has the same shape: {shape_text(box.node.shape)}." if box.node.shape else "."
         if scale != 1:
             said += (
-                f" {output} is made of these losses: its own derivative, in .grad, is 1/{number(scale)} of what is"
-                " shown, a factor that enters with the parameters."
+                f" {output} combines these losses: the derivative of {output}, in .grad, is 1/{number(scale)} of the"
+                " gradient shown. This factor enters with the parameters."
             )
         if box.node.grad is None:
             said += f" No backward has run: call {output}.backward(), then draw again."

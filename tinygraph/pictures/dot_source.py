@@ -100,7 +100,7 @@ def _add_scope(graph: Any, drawing: Drawing, boxes: list[Box], ids: dict[Box, st
 
 
 def _past(edge: Edge, direction: str) -> dict[str, str]:
-    """Return the attributes of an edge that carries on past other boxes, without influence on their places."""
+    """Return the attributes of an edge that runs past other boxes, without influence on their places."""
     if not edge.carried:
         return {}
     port = "n" if direction == "LR" else "e"
@@ -121,7 +121,7 @@ def _label(box: Box) -> str:
 
 
 def _html(lines: list[str], width: int = 0, behind_last: str = "") -> str:
-    height = _ROW if width else 0  # no character changes it, whatever its font
+    height = _ROW if width else 0  # so that no character changes the height, whatever its font
     rows = "".join(f'<TR><TD WIDTH="{width}" HEIGHT="{height}">{line}</TD></TR>' for line in lines)
     if behind_last:
         start, cell, rest = rows.rpartition("<TD")

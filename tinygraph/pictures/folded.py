@@ -42,7 +42,7 @@ class Folded:
         self._hidden: dict[Box, set[Group]] = {}  # the groups within a box
 
     def drawing(self, items: Sequence[Item], depth: int | None, most: int, caption: str) -> Drawing:
-        """Return the drawing of some items, and in it those of folded groups, the outer ones if there are too many."""
+        """Return the drawing of some items; inside are those of folded groups, the outer ones if there are too many."""
         drawing = self._drawing(items, depth, most, caption)
         for _ in range(_MOST_DRAWINGS):
             if not self._folded:

@@ -1,6 +1,6 @@
-"""How a graph falls into groups: by scopes, and by what repeats. The first of some copies stands for all.
+"""The division of a graph into groups, by scopes and by repetition. The first of several copies stands for all.
 
-An operation in a later copy has a counterpart in the first one; so has what it reads, where each copy has its own.
+An operation in a later copy has a counterpart in the first one; so has an operand of which each copy has its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .repeats import label, runs
 
 _FEWEST_LEAVES = 4  # leaves that are alike, and become a group
 DEEPEST = 100
-"""The most scopes within each other that are groups, and frames in a picture; deeper parts belong to the last."""
+"""The most nested scopes that are groups, and frames in a picture; deeper parts belong to the innermost of these."""
 
 Item: TypeAlias = "Tensor | Group"
 Chain: TypeAlias = "tuple[tuple[Group, int], ...]"
@@ -40,7 +40,7 @@ class Group:
 
     @property
     def count(self) -> int:
-        """The number of such parts."""
+        """The number of copies."""
         return len(self.copies)
 
 
@@ -82,7 +82,7 @@ class Structure:
         return node if place is None else group.copies[copy][place.position]
 
     def carrier(self, x: Tensor, reader: Tensor) -> Group | None:
-        """Return the group in one copy of which a tensor is made and in another one read, or None."""
+        """Return the group that makes a tensor in one of its copies and reads it in another, or None."""
         for (group, copy), (other, other_copy) in zip(self.chain(x), self.chain(reader), strict=False):
             if group is not other:
                 return None
@@ -179,8 +179,8 @@ class Structure:
         return chain[depth][0] if len(chain) > depth else self.first(node)
 
     def _belongs(self, leaf: Tensor, reading: Sequence[Tensor]) -> Chain:
-        """Return the innermost group that holds all readers; data belongs only to one that repeats with data of its
-        own.
+        """Return the innermost group that holds all readers; data belongs only to a group whose copies have
+        data of their own.
         """
         if not reading:
             return ()
@@ -200,7 +200,7 @@ class Structure:
 
     def _is_own(self, leaf: Tensor, reader: Tensor, chain: Chain) -> bool:
         """Return whether another copy has a leaf of its own in the place of this one."""
-        if any(copy for _, copy in chain[:-1]):  # this one is not drawn, but its counterpart
+        if any(copy for _, copy in chain[:-1]):  # its counterpart is drawn in its place
             return True
         group, copy = chain[-1]
         position = next(place.position for place in self._places[reader] if place.group is group)

@@ -22,7 +22,7 @@ _ENDS = {
     "saturated": " is saturated",
     "level": " jumps",
     "times zero": " is 0",
-    "not chosen": " takes none",
+    "not chosen": " chooses none of it",
     "not used": " is used without it",
     "cancels": " adds up to 0",
     "flat": " is flat here",
@@ -68,7 +68,7 @@ class _Marks:
         self._around = _shown(shown_by, self.own) if shown_by else _within(seen.reading, self.own)
         self.found: dict[Box, Finding] = {}
         for finding in sorted(seen.findings, key=_importance):
-            # no gradient is shown for steps within a box, but those of its copies are its own
+            # a box shows no gradients of the steps within its expression; a folded box shows those of all its copies
             inside = bool(shown_by) or finding.key in _OF_UNITS or finding.begins is finding.tensor
             box = (self._around if inside else self.own).get(finding.tensor)
             if box is not None and (finding.key != "saturated" or finding.tensor in seen.hidden):
@@ -121,7 +121,7 @@ def _shown(shown_by: Mapping[Tensor, Tensor], own: Mapping[Tensor, Box]) -> dict
 
 
 def _within(reading: Reading, own: Mapping[Tensor, Box]) -> dict[Tensor, Box]:
-    """Return the box in whose expression each node stands."""
+    """Return, for each node, the box whose expression contains it."""
     around = dict(own)
     for node in reversed(reading.order):
         reader = next(iter(reading.readers.get(node, ())), None)

@@ -33,7 +33,7 @@ class Numbers(Writer):
 
 
 def _put_in(array: np.ndarray[Any, Any]) -> tuple[Spans, int]:
-    """Return an array in the place of its symbol, and how tightly it binds."""
+    """Return an array, or its shape, in the place of its symbol, and how tightly it binds."""
     if array.size > _LARGEST_IN_FULL:
         return [Span(shape_text(array.shape))], 0
     text = in_full(array)
@@ -41,7 +41,7 @@ def _put_in(array: np.ndarray[Any, Any]) -> tuple[Spans, int]:
 
 
 def brought(array: Any) -> str:
-    """Return a gradient in short: in full where it is small."""
+    """Return a gradient in full if it is small, or else its shape and norm."""
     array = np.asarray(array)
     if array.size <= _LARGEST_IN_FULL:
         return summary_text(array)

@@ -1,5 +1,5 @@
 "use strict";
-// Shows what Python has worked out, which is in #data, beside the picture. Text goes in as text, never as markup.
+// Shows the results of Python, which are in #data, beside the picture. Text goes in as text, never as markup.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
@@ -25,7 +25,7 @@ function make(tag, attributes = {}, ...children) {
   return filled(element, ...children);
 }
 
-function filled(element, ...children) { // what is false is left out
+function filled(element, ...children) { // false children are left out
   element.replaceChildren(...children.filter(Boolean));
   return element;
 }
@@ -242,25 +242,25 @@ function select(i) {
 
 const ROLES = {
   input: "given", parameter: "learned", operation: "computed",
-  target: "what should come out", loss: "what is made small",
-  group: "several in one box, to be opened", outside: "where the graph goes on",
+  target: "the desired result", loss: "to be made small",
+  group: "several in one box, which opens", outside: "the graph continues there",
 };
 
 function key() {
   const roles = Object.keys(ROLES).filter((role) => picture().nodes.some((node) => node.role === role));
   const line = (what, text) => make("li", {}, make("i", { class: `key ${what}` }), text);
-  return [make("h2", {}, "What is drawn"), make("ul", { class: "keys" },
+  return [make("h2", {}, "Key"), make("ul", { class: "keys" },
     ...roles.map((role) => line(role, `${role}: ${ROLES[role]}`)),
     line("forth", "values, on the way forward"), picture().back && line("back", "gradients, on the way back")),
     make("p", {}, "Of arrays too large to write out: μ is the mean, σ the spread, ‖·‖ the norm.")];
 }
 
 function sum(node) {
-  const head = ["what", "from", "shape there"].map((text) => make("th", { scope: "col" }, text));
+  const head = ["contribution", "from", "shape there"].map((text) => make("th", { scope: "col" }, text));
   const rows = node.parts.map((part) =>
     make("tr", {},
       make("td", {},
-        part.rule ? mathematics(part.rule) : "its part", part.value && make("small", {}, `= ${part.value}`)),
+        part.rule ? mathematics(part.rule) : "not written out", part.value && make("small", {}, `= ${part.value}`)),
       make("td", {}, part.where, part.note && make("small", {}, part.note)),
       make("td", {}, part.shape)));
   const count = node.parts.length + node.more;
@@ -271,15 +271,15 @@ function sum(node) {
       make("thead", {}, make("tr", {}, ...head)),
       make("tbody", {}, ...rows)),
     node.more > 0 && make("p", {}, `and ${node.more} more`),
-    node.others && make("p", {}, "Other calls of backward have added to it too."));
+    node.others && make("p", {}, "Other calls of backward have also added to this gradient."));
 }
 
 function derivation(node) {
-  return make("details", {}, make("summary", {}, "How the equation comes about"),
+  return make("details", {}, make("summary", {}, "How the equation is derived"),
     make("ol", {}, ...node.way.map(([line, reason]) => make("li", {}, line, make("small", {}, reason)))));
 }
 
-// Blue below zero, vermillion above: told apart by every kind of eye, and the numbers say it too.
+// Blue below zero, vermillion above: everybody can tell these apart, and the numbers say it too.
 const ENDS = {
   light: [[0, 90, 160], [250, 250, 250], [176, 70, 0]],
   dark: [[110, 190, 250], [38, 42, 48], [245, 140, 60]],
@@ -396,7 +396,7 @@ function setFolded(i, on) { // nothing moves: the frame becomes a box that cover
     const box = cluster.querySelector("path, polygon").getBBox();
     cluster.append(make("svg:text", { class: "inside", x: box.x + box.width / 2, y: box.y + box.height / 2 + 5,
       "text-anchor": "middle", "font-size": 18 }, `${nameOf(cluster)}: ${frame.nodes.length} boxes`));
-    graph.append(cluster); // above what runs under it
+    graph.append(cluster); // above the edges that run under it
   } else {
     graph.insertBefore(cluster, graph.querySelector(".cluster:not(.folded), .node, .edge"));
   }

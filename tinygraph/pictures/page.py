@@ -136,7 +136,7 @@ _TEMPLATE = """<!doctype html>
   <details id="trace"><summary>All steps as text</summary><ol></ol></details>
 </div>
 <p id="said" class="unseen" role="status" aria-live="polite"></p>
-<noscript>This page steps with a script, which is switched off here; the picture is whole without it.</noscript>
+<noscript>Stepping needs JavaScript, which is switched off here; the picture is complete without it.</noscript>
 <script type="application/json" id="data">{data}</script>
 <script>{script}</script>
 </body>
@@ -145,7 +145,7 @@ _TEMPLATE = """<!doctype html>
 
 
 def _hashed(text: str) -> str:
-    """Return a script or a style as the policy names it."""
+    """Return the hash by which the policy allows a script or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -240,7 +240,7 @@ def _step(step: Step, number: dict[Box, int]) -> dict[str, Any]:
 
 
 def _frames(drawing: Drawing) -> list[dict[str, Any]]:
-    """Return the scopes, the outermost first, each with its boxes; the picture knows a scope by the first of these."""
+    """Return the scopes, the outermost first, each with its boxes; the id of a scope names its first box."""
     found: dict[tuple[str, ...], list[int]] = {}
     for i, box in enumerate(drawing.boxes):
         for depth in range(len(box.scope)):

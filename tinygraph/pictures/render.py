@@ -43,13 +43,13 @@ def rendered(source: str, form: str) -> bytes:
         done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise TinygraphError(
-            f"Graphviz has not laid the graph out in {_SECONDS} s: it is too large to draw in full"
+            f"Graphviz has not laid out the graph in {_SECONDS} s: it is too large; draw less with depth= or focus="
         ) from None
     except OSError as error:
         raise TinygraphError(f"Graphviz cannot be run: {command[0]}: {error.strerror}") from None
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()
-        raise TinygraphError(f"Graphviz failed: {said or f'it has printed nothing, with status {done.returncode}'}")
+        raise TinygraphError(f"Graphviz failed: {said or f'it printed nothing, with status {done.returncode}'}")
     return done.stdout
 
 
@@ -60,7 +60,7 @@ def _command(form: str) -> list[str]:
     if importlib.util.find_spec("pygraphviz") is not None:
         return [sys.executable, "-P", "-c", _PYGRAPHVIZ, form]  # -P: without the modules of the working folder
     raise DependencyError(
-        "drawing needs Graphviz, which is not here. Either of these brings it:\n"
+        "drawing needs Graphviz, which is not installed. Either of these installs it:\n"
         "  pip install 'tinygraph[draw]'   (the pygraphviz wheel carries it)\n"
         "  your system's package manager, as in: apt install graphviz, brew install graphviz"
     )
@@ -76,13 +76,13 @@ def save(
     try:
         given = os.fsdecode(path)
     except TypeError:
-        raise ArgumentError(f"a file is named by text or by a path, not by {type(path).__name__}") from None
+        raise ArgumentError(f"a file name is a string or a path, not {type(path).__name__}") from None
     target = Path(os.path.expanduser(given))
     form = target.suffix[1:].lower()
     formats = FORMATS if page is None else (*FORMATS, "html")
     if form not in formats:
         known = ", ".join(f".{known}" for known in formats)
-        raise ArgumentError(f"the suffix of {given!r} says no known format; use one of {known}")
+        raise ArgumentError(f"the suffix of {given!r} is not a known format; use one of {known}")
     if "\0" in given:
         raise ArgumentError(f"{given!r} cannot be the name of a file")
     if os.path.isdir(target) or given.endswith(("/", os.sep)):
@@ -114,15 +114,13 @@ def _check_replaceable(target: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise ArgumentError(f"{str(target)!r} is there, and is a device, a pipe or a socket; choose another name")
+        raise ArgumentError(f"{str(target)!r} exists and is a device, a pipe or a socket; choose another name")
     if not mode & 0o222 or not os.access(target, os.W_OK):
-        raise ArgumentError(
-            f"{str(target)!r} is there, and is read-only; allow it to be written to, or choose another name"
-        )
+        raise ArgumentError(f"{str(target)!r} exists and is read-only; make it writable, or choose another name")
 
 
 def _write_whole(content: bytes, target: Path) -> None:
-    """Write a file beside the target, then put it in the target's place, if all attributes can stay the same."""
+    """Write a file beside the target and move it over the target, or write into the target to keep its attributes."""
     old = os.stat(target) if target.exists() else None
     if old is not None and (old.st_nlink > 1 or not os.access(target.parent, os.W_OK) or _has_attributes(target)):
         return _write_over(content, target)
@@ -152,7 +150,7 @@ def _has_attributes(target: Path) -> bool:
 
 
 def _write_over(content: bytes, target: Path) -> None:
-    """Write into a file that must stay the same one; if that fails, its former content comes back."""
+    """Write into a file that must stay the same one; if that fails, restore its former content."""
     with open(target, "r+b", buffering=0) as file:
         old = file.read()
         try:

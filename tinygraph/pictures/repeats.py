@@ -18,7 +18,7 @@ from ..graph.tensor import Tensor
 from ..graph.walking import shown_inputs
 
 _FEWEST = 3  # the fewest copies that are folded
-_LARGE = 8  # operations of a part that is folded from two copies on, and that folding saves at least
+_LARGE = 8  # operations of a part that is folded from two copies on; folding has to save as many
 _LONGEST = 2_000  # operations of a copy
 _OPERANDS = 3  # operands that are compared for every period; the others follow where these agree
 _MOST_WORK = 20  # times the length of the sequence, in operations that are compared
@@ -28,7 +28,7 @@ Integers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
 class Run(NamedTuple):
-    """The operations from `start`, `period` of them, and as many again, `copies` times in all."""
+    """A repetition: from `start` on, `copies` times in a row, `period` operations each."""
 
     start: int
     period: int
@@ -71,10 +71,10 @@ def _without_places(key: Any) -> Any:
 
 
 def runs(nodes: Sequence[Tensor], labels: Sequence[Hashable], starts: Sequence[bool]) -> list[Run]:
-    """Return the repetitions in a sequence of operations that save most, in order, none within another.
+    """Return the repetitions in a sequence of operations that save most, in order and without overlap.
 
-    Copies may begin at the positions in `starts`. Each copy reads what the other copies read too, results of the copy
-    before it, or things of its own.
+    Copies may begin at the positions in `starts`. Each copy reads tensors that the other copies read too, results
+    of the copy before it, or tensors of its own.
     """
     if len(nodes) < 2 * _FEWEST:
         return []
@@ -161,7 +161,7 @@ def _wired(reading: Integers, candidate: _Candidate) -> list[tuple[int, int]]:
 def _cut(
     nodes: Sequence[Tensor], place: Mapping[Tensor, int], starts: Sequence[bool], candidate: _Candidate
 ) -> Run | None:
-    """Return the copies in a stretch, cut where the least passes from copy to copy.
+    """Return the copies in a stretch, cut where the fewest results pass from copy to copy, or None.
 
     The results that pass should have names, and a copy should begin where the body of a loop does, or where names get a
     new number.
@@ -211,11 +211,11 @@ def _numbers(nodes: Sequence[Tensor]) -> int:
 
 
 def _difference(nodes: Sequence[Tensor], place: Mapping[Tensor, int], run: Run) -> int | None:
-    """Return the position of the first operation that reads otherwise than in the copy before it, or None."""
+    """Return the position of the first operation whose operands do not match the copy before, or None."""
     first, period, _ = run
     steps: dict[tuple[int, int], int] = {}  # between what two copies read from another run
     for begin in range(first + period, run.stop, period):
-        twins: dict[Tensor, Tensor] = {}  # what a copy has of its own
+        twins: dict[Tensor, Tensor] = {}  # operands that only one copy has
         for i in range(begin, begin + period):
             pairs = zip(shown_inputs(nodes[i - period]), shown_inputs(nodes[i]), strict=True)
             for j, (a, b) in enumerate(pairs):

@@ -37,7 +37,7 @@ class Step:
     value: str
     why: str
     part: tuple[int, int] | None = None
-    """The number of the contribution, and how many there are."""
+    """The number of the contribution, and how many there are; None for a whole gradient or value."""
     so_far: str = ""
     """The sum of the contributions up to this one."""
 
@@ -91,7 +91,7 @@ class Story:
         return f" Here {_listed(said)}." if said else ""
 
     def _way_back(self, drawing: Drawing) -> Iterator[Box]:
-        """Yield the boxes that have a gradient: after each result the leaves that no other box has still to read."""
+        """Yield the boxes that have a gradient: after each result, the leaves that no further box reads."""
         waiting = Counter(edge.source for edge in drawing.edges)
         into: dict[Box, list[Box]] = {}
         for edge in drawing.edges:

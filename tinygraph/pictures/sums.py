@@ -35,11 +35,11 @@ class Part:
     """The contribution of one reader to a gradient."""
 
     reader: Box | None
-    """The box in which the reader stands, or None if the picture does not show it."""
+    """The box that contains the reader, or None if the picture does not show it."""
     where: str
     """The expression of the reader, and its box."""
     passes: str
-    """Words about a node that it skips."""
+    """Words about a node that the contribution passes in one step, or ""."""
     rule: Spans | None
     """The contribution, in mathematics."""
     value: Any
@@ -90,12 +90,12 @@ class Sums:
                 shape_text(found.shape),
                 shape_text(node.shape) or "one number",
             )
-            note = f" {name} was repeated to {whole} there, so what comes back is summed to {own}."
+            note = f" {name} was repeated to {whole} there, so the gradient that comes back is summed to {own}."
         if found.aside:
             name = as_text(self._contents.symbol(reader.inputs[aside[found.position]], "d"))
             note += (
-                f" It is shown, but {name} is not computed from it: times the derivative of the sigmoid its divisions"
-                " cancel, and what is left is taken at once, exact also where a probability is 0 or 1."
+                f" It is shown, but {name} is not computed from it: its divisions cancel with the derivative of the"
+                f" sigmoid, so {name} is computed in one step, which is exact even where a probability is 0 or 1."
             )
         if found.position in past:
             passed = reader.inputs[past[found.position]]
@@ -107,7 +107,7 @@ class Sums:
         return Part(owner, where, passes, rule, value, found.shape, note)
 
     def _slope(self, reader: Any) -> str:
-        """Return a sentence about the derivative of a function of one tensor."""
+        """Return a sentence about the derivative of a function of one tensor, or "" for other readers."""
         if len(reader.inputs) != 1 or reader.op.kind != "elementwise" or not self._contents.is_short(reader):
             return ""
         try:
@@ -124,14 +124,14 @@ class Sums:
         return outlined(shortest(terms.read(g)))
 
     def _way(self, reader: Tensor) -> list[Tensor]:
-        """Return the nodes from one to the node with a box in whose expression it stands."""
+        """Return the nodes from a reader to the node with a box whose expression contains it."""
         way = [reader]
         while way[-1] not in self._contents.shown and len(way) <= MOST_OPS:
             way.append(self._readers[way[-1]][0])
         return way
 
     def _rule(self, node: Tensor, found: Contribution) -> Spans | None:
-        """Return a contribution in terms of the gradient of the box in which its reader stands, or None."""
+        """Return a contribution in terms of the gradient of the box that contains its reader, or None."""
         self._rules += 1
         if self._rules > _MOST_RULES:
             return None
@@ -168,7 +168,7 @@ class Sums:
         return unbroadcast(ops, g, x.shape) if reader.op is not None and reader.op.kind == "elementwise" else g
 
     def _owners(self, drawing: Drawing) -> dict[Tensor, Box]:
-        """Return the box of a picture in which each node stands."""
+        """Return, for each node, the box of a picture that contains it."""
         owner: dict[Tensor, Box] = {}
         for box in drawing.boxes:
             nodes = [inner.node for inner in all_boxes(box.inner)] if box.inner is not None else [box.node]

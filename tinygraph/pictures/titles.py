@@ -63,7 +63,7 @@ class Titles:
         """Return the title of a node that stands outside of a drawing."""
         name = self._names.get(node)
         title = symbol(name) if name else [Span("…")]
-        return [*title, Span(" of the one before")] if carrier else title
+        return [*title, Span(" of the copy before")] if carrier else title
 
 
 def _amount(number: int) -> str:

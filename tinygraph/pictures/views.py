@@ -76,7 +76,7 @@ def view(
 
 
 def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
-    """Return the items of the groups of a scope, which lies within other scopes."""
+    """Return the items inside a scope, which is given with the scopes around it."""
     for name in scope:
         items = [x for item in items for x in (item.items if isinstance(item, Group) and item.name == name else [item])]
     return items
@@ -85,7 +85,7 @@ def _inside(scope: Sequence[str], items: Sequence[Item]) -> Sequence[Item]:
 def _across_borders(
     part: Sequence[Tensor], structure: Structure, readers: Mapping[Tensor, Sequence[Tensor]]
 ) -> list[Tensor]:
-    """Return the nodes that need a symbol, since another group reads them than makes them, and the last node."""
+    """Return the nodes that need a symbol: those read outside the group that makes them, inputs, and the last node."""
     within = set(part)
     found = {part[-1], structure.first(part[-1])}
     for x in part:
@@ -119,7 +119,7 @@ def _near(focus: Tensor, reading: Reading) -> Sequence[Tensor]:
 
 
 def _found(focus: Tensor | str, reading: Reading) -> Tensor | tuple[str, ...]:
-    """Return the node that is meant, or the scope."""
+    """Return the node or the scope that `focus` names, or raise `ArgumentError`."""
     output, order, names = reading.output, reading.order, reading.names
     if isinstance(focus, Tensor):
         if focus not in set(order):
@@ -131,7 +131,7 @@ def _found(focus: Tensor | str, reading: Reading) -> Tensor | tuple[str, ...]:
         return called[wanted]
     alike = [names[node] for node in names if re.sub("[₀-₉]+$", "", names[node]) == focus]
     if alike:
-        raise ArgumentError(f"{len(alike)} tensors are called {focus}: {_listed(alike)}; say which")
+        raise ArgumentError(f"{len(alike)} tensors are called {focus}: {_listed(alike)}; say which one")
     scopes = {scope[: i + 1]: None for scope in dict.fromkeys(x.scope for x in order) for i in range(len(scope))}
     found = next((scope for scope in scopes if scope[-1] == focus or "/".join(scope) == focus), None)
     if found is None:

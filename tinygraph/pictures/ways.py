@@ -14,14 +14,14 @@ from .groups import Group, Item, Structure
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """The fact that one node with a box is read by another one, or in copies, that any of them is."""
+    """A way from a node with a box to one that reads it. In a group, it stands for the same way in all copies."""
 
     source: Tensor
     target: Tensor
     differentiable: bool
     backward: bool
     carrier: Group | None
-    """The group whose one copy is read by the next, if this way leads from copy to copy."""
+    """The group, if this way leads from one copy of a group to the next."""
 
 
 class Ways:
@@ -42,7 +42,7 @@ class Ways:
         self.into: defaultdict[Tensor, list[Way]] = defaultdict(list)
         self.out_of: defaultdict[Tensor, list[Way]] = defaultdict(list)
         self.owner = self._owners(order)
-        """The node with a box in whose expression a node stands, in the first copies."""
+        """For each node in the first copies, the node with a box whose expression contains it."""
         first = {node: structure.first(node) for node in order}
         self.shown_by = {node: self.owner[x] for node, x in first.items() if x in self.owner}
         """The same for all copies."""
@@ -104,7 +104,7 @@ class Ways:
         ways[source, target, carrier] = Way(source, target, differentiable, backward, carrier)
 
     def _named(self, node: Tensor) -> Tensor:
-        """Return the first node with a name among a node outside and what was computed from it."""
+        """Return a node, or the first with a name among those computed from it."""
         while node not in self._called and (readers := self._readers.get(node)):
             node = readers[0]
         return node

@@ -127,7 +127,7 @@ def test_what_comes_after_an_error_may_be_wrong_too(rng):
     report = tg.check_backprop(J, **{**given, "dW1": given["dW1"].T})
     assert report.first == "dZ2"
     assert (report["dW1"].verdict, report["dW1"].cause) == ("wrong", "transposed")
-    assert "dW1   wrong too, it is transposed" in str(report)
+    assert "dW1   wrong too; it is transposed" in str(report)
 
 
 def test_what_comes_after_an_error_may_be_right(rng):
@@ -143,7 +143,7 @@ def test_after_a_wrong_shape_nothing_can_be_said(rng):
     report = tg.check_backprop(J, **{**given, "dZ1": given["dZ1"].T})
     assert report.first == "dZ1"
     assert report["dW1"].verdict == "follows"
-    assert str(report["dW1"]) == "dW1 comes after dZ1, where the shapes have to be right first"
+    assert str(report["dW1"]) == "dW1 can be checked only once you have corrected dZ1"
 
 
 @pytest.mark.parametrize("asked", ["lecture", "exact"])
@@ -153,7 +153,7 @@ def test_the_other_convention_is_said_in_words(asked, rng):
     report = tg.check_backprop(J, **given, convention=asked)
     assert report.ok
     assert report.convention != asked
-    what = "m times ∂J/∂V" if asked == "exact" else "1/m of those of each example's loss"
+    what = "m times ∂J/∂V" if asked == "exact" else "the gradient of each example's loss divided by m"
     assert f'dZ2 and dZ1 are {what}: that is convention="{report.convention}"' in str(report)
 
 
@@ -257,7 +257,7 @@ def test_where_the_graph_has_no_finite_gradient_nothing_is_wrong():
     J = -tg.sum(Y * tg.log(A))
     report = tg.check_backprop(J, dA=[[-2.0, 0.0]])
     assert report.ok
-    assert str(report["dA"]) == "dA agrees where that of the graph is finite"
+    assert str(report["dA"]) == "dA agrees where the gradient of the graph is finite"
 
 
 # -- what may be given ---------------------------------------------------------------------------------------------

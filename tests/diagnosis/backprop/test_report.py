@@ -30,7 +30,7 @@ def test_it_is_a_sequence_by_position_and_by_name(report):
     assert [c.name for c in report[:1]] == ["dz"]
     assert not report.ok
     assert (report.first, report.cause, report.convention) == ("dw", "sign", "lecture")
-    with pytest.raises(KeyError, match="dx was not given; there are dz, dw"):
+    with pytest.raises(KeyError, match="dx was not given; the given gradients are dz, dw"):
         report["dx"]
 
 

@@ -132,7 +132,7 @@ def test_the_derivative_at_a_kink_is_no_slip(name, slope, rng):
     report = tg.check_backprop(J, dZ=dZ, dW=dZ @ X.T)
     assert report.ok
     assert report["dZ"].cause == "kink"
-    assert "dZ   agrees, but where Z is 0 and " in str(report)
+    assert "dZ   agrees, except where Z is 0 and " in str(report)
 
 
 def test_three_layers_and_a_slip_between_what_was_given(rng):
@@ -159,7 +159,7 @@ def test_one_of_several_paths_is_forgotten(rng):
     J = tg.sum(Z**2) / 2 + lam * R
     report = tg.check_backprop(J, dZ=Z.data, dW=Z.data @ X.T)
     assert (report.first, report.cause) == ("dW", "missing path")
-    assert "lacks what comes back through W**2" in str(report)
+    assert "lacks the contribution that comes back through W**2" in str(report)
 
 
 def test_the_wrong_factor_of_a_product_element_by_element(rng):
@@ -178,7 +178,7 @@ def test_what_no_slip_explains_is_said_to_be_so(rng):
     J = tg.sum(w * w)
     report = tg.check_backprop(J, dw=2 * w.data + rng.normal(size=(2, 3)))
     assert report.cause == "unknown"
-    assert str(report).startswith("dw is wrong, and not by one of the usual slips")
+    assert str(report).startswith("dw is wrong, but not by one of the usual slips")
     assert tg.check_backprop(J, dw=3.7 * w.data).cause == "factor"
 
 

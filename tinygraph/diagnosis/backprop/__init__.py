@@ -1,4 +1,4 @@
-"""The check of backpropagation that was written by hand: the first gradient that is wrong, and the slip behind it."""
+"""The check of hand-written backpropagation, which finds the first wrong gradient and the slip behind it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["BackpropReport", "check_backprop"]
 def check_backprop(
     output: Tensor, given: Mapping[str, ArrayLike] | None = None, /, *, convention: str = "lecture", **named: ArrayLike
 ) -> BackpropReport:
-    """Compare gradients that you computed by hand, and say which is the first that is wrong, and by what slip.
+    """Compare gradients that you computed by hand with the right ones; report the first wrong one and the slip in it.
 
     `output` is the recorded scalar, J. Give any of its gradients by name, ``dW1`` for that of W1, as arrays or tensors;
-    give names that are not identifiers in a dict. The gradients are compared in backward order. Those that come after a
-    wrong one are compared with what follows from it, so that each error counts once.
+    give names that are not identifiers in a dict. The gradients are compared in backward order. Those that
+    depend on a wrong one are compared with the values that follow from it, so that each error counts once.
 
     The cause is searched for among the usual slips: the factor 1/m missing or doubled, a sign, a transpose, a sum
     missing or over the wrong axis, keepdims, the elementwise product for the matrix product, g′ forgotten, taken at A

@@ -30,7 +30,7 @@ class Compared:
             for node, value in self.values.items()
             if node.op is not None and node is not right.output and value.shape == node.shape
         }
-        """The results whose gradients were given: what comes after them is compared with what follows from these."""
+        """The given gradients of results: gradients after them are compared with the values that follow from these."""
 
     @cached_property
     def mistakes(self) -> dict[Tensor, Any]:
@@ -47,13 +47,13 @@ class Compared:
         return Search(self.right, self._conventions.counts, self.scales, self.values, self.cut)
 
     def _follows(self, node: Tensor, expected: Any) -> bool:
-        """Return whether a wrong gradient follows from other wrong ones, or may do so as far as can be said."""
+        """Return whether a wrong gradient follows from other wrong ones, or cannot be compared until they are right."""
         before = self._before(node)
         comparable = all(x in self.cut for x in before)
         return bool(before) and (not comparable or self.right.matches(node, self.values[node], expected))
 
     def _before(self, node: Tensor) -> list[Tensor]:
-        """Return the wrong gradients that lead to another one."""
+        """Return the nodes whose wrong gradients lead to the gradient of another node."""
         steps = steps_to(node, self.right.reads, self.values.keys())
         return list(dict.fromkeys(reader for reader, _ in steps if reader in self.wrong))
 
@@ -64,7 +64,7 @@ class Compared:
             name = f"d{self.right.names[node]}"
             if node not in self.wrong:
                 exact = self.right.exact[node]
-                known = "" if np.isfinite(exact).all() else "agrees where that of the graph is finite"
+                known = "" if np.isfinite(exact).all() else "agrees where the gradient of the graph is finite"
                 yield Comparison(name, "agrees", given, self.scales[node] * exact, explanation=known)
             elif search is None or node not in self.mistakes:
                 yield Comparison(name, "follows", given, given, explanation=self._after(node))
@@ -83,4 +83,4 @@ class Compared:
         names = " and ".join(f"d{self.right.names[x]}" for x in before)
         if all(x in self.cut for x in before):
             return f"follows from your {names}"
-        return f"comes after {names}, where the shapes have to be right first"
+        return f"can be checked only once you have corrected {names}"

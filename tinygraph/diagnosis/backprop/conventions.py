@@ -30,7 +30,10 @@ class Conventions:
 
     @property
     def common(self) -> dict[Tensor, float]:
-        """The factors if all gradients of results, and not just those of parameters, are too large by one count."""
+        """The factors if all gradients of results are too large by the same count, or else 1.
+
+        They are also 1 if no gradient of a parameter was given.
+        """
         right = self.right
         results = [node for node in right.given if not _is_parameter(node) and node is not right.output]
         for n in self.counts.values() if any(map(_is_parameter, right.given)) else ():
@@ -55,14 +58,14 @@ class Conventions:
         return named | {f"{n:g}": n for n in sorted(others)}
 
     def note(self, convention: str, used: Mapping[Tensor, float], asked: Mapping[Tensor, float]) -> str:
-        """Return a sentence that the gradients of results are in another convention than the one asked for."""
+        """Return a sentence that says which gradients are in another convention than the one asked for."""
         names = self.right.names
         scaled = [node for node in self.right.given if used[node] != asked[node]]
         *first, last = [f"d{names[node]}" for node in scaled]
         listed = f"{', '.join(first)} and {last} are" if first else f"{last} is"
         factors = {max(used[node], asked[node]) for node in scaled}
-        m = next((name for name, n in self.counts.items() if factors == {n}), "a part")
-        what = f"1/{m} of those of each example's loss" if convention == "exact" else f"{m} times ∂J/∂V"
+        m = next((name for name, n in self.counts.items() if factors == {n}), "a constant")
+        what = f"the gradient of each example's loss divided by {m}" if convention == "exact" else f"{m} times ∂J/∂V"
         return f'{listed} {what}: that is convention="{convention}", in which they are compared'
 
 

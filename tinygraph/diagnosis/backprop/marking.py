@@ -9,7 +9,7 @@ from .right import Right
 
 
 def marked(right: Right, asked: str) -> BackpropReport:
-    """Return the report in the convention that was asked for, or in another where less is wrong in itself."""
+    """Return the report in the convention that was asked for, or in one in which fewer are wrong in themselves."""
     conventions = Conventions(right)
     scales = {"exact": conventions.exact, "lecture": conventions.lecture}
     compared = first = Compared(conventions, asked, scales[asked])

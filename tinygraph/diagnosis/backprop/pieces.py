@@ -22,7 +22,8 @@ _SHAKE = 1e-13  # of its size
 class Pieces:
     """The graph cut at results whose gradients are `given`: the readers of such a result read a leaf in its place.
 
-    A loss that looks through a probability does not do so if the probability is `direct`.
+    A loss that sends its gradient past a probability to the logit sends it to the probability if that is `direct`; by
+    default all are.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ def largest(array: Any) -> float:
 def steps_to(
     node: Tensor, reads: Mapping[Tensor, Sequence[tuple[Tensor, int]]], given: Collection[Tensor]
 ) -> Iterator[tuple[Tensor, int]]:
-    """Return the readers of a node, their readers and so on up to given gradients, each with its position, nearest
-    first.
+    """Yield the readers of a node, their readers and so on up to given gradients, the nearest first, each with the
+    position of the operand. The number of steps is limited.
     """
     waiting, seen, count = [node], {node}, 0
     for x in waiting:
@@ -86,7 +87,7 @@ def steps_to(
 
 
 def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
-    """Return the readers of each node through which it has a derivative, each with the position."""
+    """Return, for each node, the readers that are differentiable in it, each with the position of the operand."""
     reads: dict[Tensor, list[tuple[Tensor, int]]] = {}
     for reader in order:
         if reader.op is not None and reader.dtype.kind == "f":
@@ -99,7 +100,7 @@ def reads_of(order: Sequence[Tensor]) -> dict[Tensor, list[tuple[Tensor, int]]]:
 
 @cache
 def without_shortcut(op: Op) -> Op:
-    """Return an op without warnings; if it is a loss of a = σ(z), one in which a itself passes its gradient on."""
+    """Return an op without warnings; if it is a loss of a = σ(z), one that sends its gradient to a."""
     carriers = set(op.aside.values())
     return replace(op, aside={}, check=None, vjps=tuple(None if i in carriers else r for i, r in enumerate(op.vjps)))
 

@@ -37,7 +37,7 @@ class Comparison:
 
     @cached_property
     def index(self) -> tuple[int, ...] | None:
-        """The element that is off most, or None if the shape is wrong."""
+        """The index of the element that is off most, or None if the shape is wrong or there are no elements."""
         if self.given.shape != self.expected.shape or not self.given.size:
             return None
         with np.errstate(all="ignore"):
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def error(self) -> float:
-        """The difference there, or NaN if the shape is wrong."""
+        """The difference at `index`, or NaN if that is None."""
         return float("nan") if self.index is None else float(abs(self.given[self.index] - self.expected[self.index]))
 
     @property
@@ -107,7 +107,7 @@ class BackpropReport(Sequence[Comparison]):
             return self.table[key]
         found = [comparison for comparison in self.table if comparison.name == key]
         if not found:
-            raise KeyError(f"{key} was not given; there are {', '.join(c.name for c in self.table)}")
+            raise KeyError(f"{key} was not given; the given gradients are {', '.join(c.name for c in self.table)}")
         return found[0]
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class BackpropReport(Sequence[Comparison]):
             if comparison is first:
                 text = f"wrong: {comparison.details}"
             elif comparison.verdict == "wrong":
-                text = f"wrong too, it {comparison.explanation}: {comparison.details}"
+                text = f"wrong too; it {comparison.explanation}: {comparison.details}"
             else:
                 text = comparison.explanation or comparison.verdict
             lines.append(f"{comparison.name:<{wide}}   {text}")

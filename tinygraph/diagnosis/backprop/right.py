@@ -25,7 +25,7 @@ _ROUNDING = 64  # in units of the last digit of the terms
 
 
 class Right:
-    """The right gradients of one graph where gradients were given: they are ∂J/∂V in every convention."""
+    """The right gradients of the nodes for which gradients were given: ∂J/∂V, whatever the convention."""
 
     def __init__(self, reading: Reading, given: Mapping[str, ArrayLike]) -> None:
         self.reading, self.output, self.names = reading, reading.output, reading.names
@@ -56,7 +56,7 @@ class Right:
         }
         for name, array in zip(given, arrays.values(), strict=True):
             if array.dtype.kind not in "biuf":
-                raise DTypeError(f"{name} holds {array.dtype}, and a gradient holds real numbers")
+                raise DTypeError(f"{name} holds {array.dtype}, but a gradient holds real numbers")
         return arrays
 
     def _gradients(self, nodes: Sequence[Tensor]) -> dict[Tensor, Any]:
@@ -94,7 +94,7 @@ class Right:
         return sizes_of(self.reading.order, list(self.given))
 
     def matches(self, node: Tensor, value: Any, candidate: Any, digits: float = 0.5) -> bool:
-        """Return whether a value given for a node equals a candidate, to a part of the digits of its largest one."""
+        """Return whether a value given for a node equals a candidate, to the part `digits` of its digits."""
         if np.shape(value) != np.shape(candidate):
             return False
         return bool((_off(value, candidate) <= self._precisions[node].eps ** digits * largest(candidate)).all())
@@ -118,14 +118,14 @@ class Right:
         return {} if self._deriver is None else self._deriver.scales()
 
     def equation(self, node: Tensor, lecture: bool) -> str:
-        """Return what the gradient of a node should be: in one step if all that takes was given, or as in `derive`."""
+        """Return the equation of a gradient, or "": in one step if all that it needs was given, or as in `derive`."""
         given = {f"d{self.names[x]}" for x in self.given}
         apart = self._equation(self._deriver_of({node}), node, lecture, expand=True)
         needed = set(_WORD.findall(apart)) & {f"d{name}" for name in self.names.values()}
         return apart if needed <= given else self._equation(self._deriver, node, lecture, expand=False) or apart
 
     def _equation(self, deriver: Deriver | None, node: Tensor, lecture: bool, expand: bool) -> str:
-        """Return no equation that is long, or over what only `derive` has a name for."""
+        """Return the equation of a gradient, or "" if it is long or has names that only `derive` gives."""
         derivation = () if deriver is None else deriver.derivation(lecture, expand)
         text = next((equation.text for equation in derivation if equation.steps and equation.tensor is node), "")
         unknown = set(_NO_NAME.findall(text)) - set(self.names.values())
@@ -133,12 +133,12 @@ class Right:
 
 
 def _off(value: Any, expected: Any) -> Any:
-    """Return the differences of elements; where an infinity or NaN is expected, the difference says nothing."""
+    """Return the differences of elements, with 0 where an infinity or NaN is expected."""
     return np.where((value == expected) | ~np.isfinite(expected), 0.0, np.abs(value - expected))
 
 
 def _dtype(value: np.ndarray[Any, Any]) -> np.dtype[Any]:
-    """Return the type of the numbers in an array; narrower ones may have been widened, and whole ones are exact."""
+    """Return the dtype of the numbers: float32 if a float64 array has only those, float64 for exact integers."""
     if value.dtype.kind != "f":
         return np.dtype(np.float64)
     widened = value.dtype == np.float64 and bool((value == value.astype(np.float32)).all())

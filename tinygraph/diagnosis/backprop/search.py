@@ -37,7 +37,7 @@ class Search:
         cut: Mapping[Tensor, Any],
     ) -> None:
         self._right, self._counts, self._scales = right, counts, scales
-        self._values, self._cut = values, cut  # the given gradients, and what follows from those of results
+        self._values, self._cut = values, cut  # the given gradients, and those of results among them
         self._pieces = Pieces(right.reading.order, cut)
 
     def explained(self, node: Tensor, expected: Any) -> tuple[tuple[str, ...], str]:
@@ -53,12 +53,12 @@ class Search:
             if found:
                 return tuple(found), ", or ".join(list(found.values())[:2])
         if value.shape != expected.shape:
-            return ("shape",), "has the wrong shape: a tensor and its gradient always have the same"
+            return ("shape",), "has the wrong shape: a tensor and its gradient always have the same shape"
         if np.count_nonzero(expected) > 1:
             times = float(np.vdot(expected, value) / np.vdot(expected, expected))
             if matches(node, value, times * expected):
                 return ("factor",), f"is {number(times)} times what it should be"
-        return ("unknown",), "is wrong, and not by one of the usual slips"
+        return ("unknown",), "is wrong, but not by one of the usual slips"
 
     def _stages(self, node: Tensor, expected: Any) -> Iterator[Iterator[Candidate]]:
         """Yield candidates that are less and less simple."""
@@ -109,7 +109,7 @@ class Search:
                         yield cause, f"comes from a d{name} that {says}" if name else says, expected + carried
 
     def _steps(self, node: Tensor) -> list[Step]:
-        """Yield the steps that lead from given gradients to that of a node, the nearest first."""
+        """Return the steps that lead from given gradients to that of a node, the nearest first."""
         right, cut = self._right, self._cut
         found = list(steps_to(node, right.reads, cut))
         readers = list(dict.fromkeys(reader for reader, _ in found))

@@ -24,7 +24,7 @@ Slipped: TypeAlias = Iterable[tuple[Any, Texts]]
 """Values that a slip may lead to, each with the words for the braces of its sentence."""
 
 _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus")
-"""Ops whose derivatives are taken for one another."""
+"""Ops whose derivatives are mistaken for one another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Gradient:
 
     value: Any
     counts: Mapping[str, float]
-    """Numbers by which it may be divided once too often or too rarely, such as m, by name."""
+    """Numbers by which it may be divided once too often, or not at all, such as m, by name."""
     of_examples: bool
     """Whether the convention makes it the gradient of each example's loss."""
     results: Sequence[tuple[str, Any]]
@@ -66,7 +66,7 @@ class Step:
 
     @property
     def x(self) -> Any:
-        """The operand whose gradient the step gives."""
+        """The value of the operand."""
         return self.node._args[self.position]
 
     @cached_property
@@ -87,7 +87,7 @@ class Step:
 
     @cached_property
     def value(self) -> Any:
-        """The part that it adds to the gradient of the operand."""
+        """The contribution of the step to the gradient of the operand."""
         return self.summed(self.repeated)
 
     def summed(self, g: Any) -> Any:
@@ -97,12 +97,12 @@ class Step:
         return unbroadcast(NUMBERS, g, shape) if self.op.kind == "elementwise" and g.shape != shape else g
 
     def with_args(self, *args: Any) -> Any:
-        """Return the same step with other operands."""
+        """Return the contribution of the same step with other operands."""
         return self.summed(self._carried(*args))
 
     @property
     def is_activation(self) -> bool:
-        """Whether it multiplies by a derivative, element by element or nearly so."""
+        """Whether the step multiplies by a derivative, element by element or nearly so."""
         tensors = [x for x in self.node.inputs if isinstance(x, Tensor)]
         smooth = self.op.kind in ("elementwise", "reduction") and not self.op.linear and not self.op.variadic
         return smooth and len(tensors) == 1 and self.x.shape == self.node.shape
@@ -114,7 +114,7 @@ class Step:
 
     @property
     def is_product(self) -> bool:
-        """Whether it is the product of two matrices."""
+        """Whether the node is the product of two matrices."""
         return self.op.is_matrix_product and all(np.ndim(a) == 2 for a in self.node._args)
 
     @property
@@ -283,7 +283,7 @@ def _summed_otherwise(step: Step) -> Slipped:
             if {i for i in axes if shape[i] != 1} != step.repeated_axes:
                 for keepdims in (True, False):
                     summed = np.sum(step.repeated, axes, keepdims=keepdims)
-                    if summed.shape != shape:  # else none is
+                    if summed.shape != shape:  # otherwise nothing was summed
                         yield summed, _over(step, axes)
 
 
@@ -315,7 +315,7 @@ def _factor_transposed(step: Step) -> Slipped:
 def _factors_swapped(step: Step) -> Slipped:
     if step.is_product:
         for (a, left), (b, right), turned in _oriented(step):
-            if turned < 2 and b.shape[1] == a.shape[0]:  # both turned and swapped, it is the whole that is transposed
+            if turned < 2 and b.shape[1] == a.shape[0]:  # turning both and swapping them transposes the product
                 yield b @ a, {"wrong": f"{right} {left}", "right": step.product}
 
 
@@ -389,16 +389,16 @@ OF_GRADIENTS = (
     Slip("doubled 1/m", "has the factor 1/{m}{where}", _divided_twice),
     Slip("transposed", "is transposed", _turned),
     Slip("missing keepdims", "has lost an axis of length 1, as in a sum without keepdims=True", _without_axes),
-    Slip("needless keepdims", "has an axis of length 1 too many, as of keepdims=True", _with_axis),
+    Slip("needless keepdims", "has an axis of length 1 too many, as with keepdims=True", _with_axis),
     Slip("wrong 1/m", TAKEN_FOR, _divided_by_another),
 )
 """The slips in a gradient, however it was computed."""
 
 NO_SLIP = "kink"
-"""The name of a difference that is another convention and no slip."""
+"""The name of a difference that is a matter of convention, not a slip."""
 
 OF_STEPS = (
-    Slip(NO_SLIP, "agrees, but where {x} is 0 and {derivative} a matter of convention", _at_the_kink),
+    Slip(NO_SLIP, "agrees, except where {x} is 0 and {derivative} is a matter of convention", _at_the_kink),
     Slip("missing sum", "is not summed over {right}, along which {x} is repeated", _unsummed),
     Slip("wrong axis", "is summed over {wrong}, but {x} is repeated along {right}", _summed_otherwise),
     Slip("missing g′", "lacks the factor {right}", _without_derivative),
@@ -421,14 +421,14 @@ OF_STEPS = (
         _matrix_product,
     ),
     Slip("missing factor", "lacks the factor {right}", _factor_forgotten),
-    Slip("missing path", "lacks what comes back through {right}", _path_forgotten),
+    Slip("missing path", "lacks the contribution that comes back through {right}", _path_forgotten),
     Slip("wrong factor", TAKEN_FOR, _other_operand),
     Slip("wrong gradient", TAKEN_FOR, _other_gradient),
 )
 """The slips in a step on the way to a gradient."""
 
 FACTORS = {"missing 1/m", "doubled 1/m", "factor 2", "wrong 1/m"}
-"""Slips of which any two together would explain any quotient."""
+"""Slips that are not combined with each other, since two of them could explain any factor."""
 
 LAST = (Slip("something else", "is {wrong}", _something_else),)
 """The slip of a gradient that no other slip explains."""

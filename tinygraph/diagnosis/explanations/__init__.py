@@ -1,4 +1,4 @@
-"""Why a gradient is None, zero, NaN, tiny or huge, or why a value is NaN: in sentences, with the evidence."""
+"""Explanations in sentences, with evidence: why a gradient is None, zero, NaN, tiny or huge, or why a value is NaN."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
     """Explain in sentences why the gradient of `t` is None, zero, NaN, infinite, tiny or huge, or say that it is fine.
 
     If the value of `t` itself is NaN or infinite, the answer says where that began. `of` is the loss whose gradient you
-    ask about; by default it is the youngest scalar among your variables that was computed from `t`. Before `backward`
-    the gradient is computed for the answer only, and left nowhere.
+    ask about; by default it is the youngest scalar among your variables that was computed from `t`. If no backward has
+    run, the gradient is computed for the answer only and is not stored.
 
     Raises `TypeError` if `t` or `of` is not a tensor.
 
@@ -28,9 +28,9 @@ def why(t: Tensor, of: Tensor | None = None) -> Answer:
     'dead'
     """
     if not isinstance(t, Tensor):
-        raise TypeError(f"why asks about a tensor, not about {type(t).__name__}")
+        raise TypeError(f"why takes a tensor, not {type(t).__name__}")
     if of is not None and not isinstance(of, Tensor):
-        raise TypeError(f"of= is the tensor that the gradient is of, not {type(of).__name__}")
+        raise TypeError(f"of= takes the tensor whose gradient you ask about, not {type(of).__name__}")
     ask(t, "an explanation")
     from .questions import answer  # imported here, since few programs ask
 

@@ -12,26 +12,26 @@ _WIDTH = 100
 
 
 class Cause(NamedTuple):
-    """A reason."""
+    """A cause that an answer names."""
 
     key: str
-    """The kind of reason, in a word or two."""
+    """The kind of cause, in a word or two."""
     tensor: Tensor
-    """The tensor where the reason lies."""
+    """The tensor at which the cause is found."""
     sentence: str
 
 
 class Answer:
-    """The answer of `why`: `text` to read, and the `causes` one by one, of which there are none if nothing is wrong."""
+    """The answer of `why`: `text` to read, and the `causes` one by one; there are none if nothing is wrong."""
 
     def __init__(self, heading: str, causes: Iterable[Cause] = ()) -> None:
         self.heading = heading
-        """What the question was about."""
+        """The first sentence: the state of the gradient or the value that the question is about."""
         self.causes = list(causes)
 
     @property
     def text(self) -> str:
-        """The sentences, each with the line of source that it is about."""
+        """The sentences, each followed by its line of source unless that line was already shown."""
         lines = textwrap.wrap(self.heading, _WIDTH)
         shown = set()
         for cause in self.causes:

@@ -24,19 +24,19 @@ _HUGE = 1e3
 _ROUNDING = 1e-12
 """A sum smaller than this part of its terms has cancelled."""
 _STEEP = 10.0
-"""The factor by which the ops of a kind must change a gradient together to be named."""
+"""The ops of one kind are named if together they change a gradient by more than this factor."""
 _AT_RANDOM = "Draw the weights at random, as with tg.init.xavier."
 
 _ADVICE = {
     "dead": " Try: tg.leaky_relu, or a smaller learning rate.",
-    "vanishing": " Try: relu, whose slope is 1; weights from tg.init; fewer steps one after the other.",
+    "vanishing": " Try: relu, whose slope is 1; weights from tg.init; fewer steps in a row.",
     "exploding": " Try: smaller weights to begin with, or clipping the gradient.",
-    "huge": " Try: data of mean 0 and variance 1, the mean in place of the sum, or smaller weights to begin with.",
+    "huge": " Try: data with mean 0 and variance 1, a mean in place of a sum, or smaller weights to begin with.",
 }
 
 
 def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
-    """Yield what is wrong with the gradient that arrives."""
+    """Yield the causes of whatever is wrong with the gradient that arrives."""
     g = case.arrived
     size = norm(g)
     about = {finding.key: finding for finding in case.seen[case.t]}
@@ -49,8 +49,8 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
     elif scale is not None:
         yield _scale(case, scale.key, scale.begins)
     elif tiny and _cancels(case, size):
-        without = f"{case.label(loss)} does not depend on it"
-        say = f"What comes to {case.label(case.t)} adds up to 0, but for rounding: {without}."
+        without = f"{case.label(loss)} does not depend on {case.label(case.t)}"
+        say = f"The contributions to {case.gradient(case.t)} add up to 0, except for rounding: {without}."
         yield Cause("cancels", case.t, say)
     elif (tiny or size > _HUGE) and case.t is not loss:
         yield _scale(case, "tiny" if tiny else "huge", loss)
@@ -63,7 +63,7 @@ def of_gradient(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 
 def _cancels(case: Case, size: float) -> bool:
-    """Return whether the parts of a gradient are large beside their sum."""
+    """Return whether the contributions to a gradient cancel: whether they are far larger than their sum."""
     readers = [r for r in case.seen.senders.get(case.t, ()) if r in case.seen.cotangents]
     parts = [
         float(np.abs(part).sum())
@@ -77,7 +77,8 @@ def _cancels(case: Case, size: float) -> bool:
 def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[Cause]:
     if finding is None:
         say = (
-            f"The gradient of {case.label(loss)} is finite: an earlier backward has left this in .grad, which adds up."
+            f"The gradient from {case.label(loss)} is finite: an earlier backward left this in .grad,"
+            " to which each backward adds."
         )
         yield Cause("added up", case.t, say)
         return
@@ -103,9 +104,9 @@ def _not_finite(case: Case, loss: Tensor, finding: Finding | None) -> Iterator[C
 
 
 def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
-    """Yield where the gradient ends, and the value that ends it."""
+    """Yield the op at which the gradient becomes 0, and the value that makes it 0."""
     if finding.obstacle is None:
-        yield Cause("flat", finding.begins, f"What comes to {case.label(finding.begins)} is 0.")
+        yield Cause("flat", finding.begins, f"The gradient that comes back to {case.label(finding.begins)} is 0.")
         return
     reason, reader, target, culprit = finding.obstacle
     by, of, other = sentence(case.label(reader)), case.label(target), case.label(culprit)
@@ -114,24 +115,28 @@ def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
     through = f"{by} lets nothing through to {of}"
     if reason == "dead":
         flat = next((f for f in case.seen[reader] if f.key == "dead" and f.what == "units"), None)
-        of_all = f"all {flat.part} units and all {case.seen.examples[reader]} examples" if flat else "all that gets one"
+        of_all = (
+            f"all {flat.part} units and all {case.seen.examples[reader]} examples"
+            if flat
+            else "all elements that get a gradient"
+        )
         say = f"{through}: {name} is 0 for {of_all}, and flat there (dead).{_ADVICE[reason]}"
     elif reason == "saturated":
-        say = f"{through}: {name} is so far out that its slope is 0 (saturated)."
+        say = f"{through}: the inputs of {name} are so far out that its slope is 0 (saturated)."
     elif reason == "level":
         say = f"{through}: {text} is constant between its jumps."
     elif reason == "times zero" and culprit is target:
         say = f"The derivative of {case.label(reader)} is proportional to {of}, which is 0."
     elif reason == "times zero":
-        say = f"At {case.label(reader)} the gradient of {of} is multiplied by {other}, which is 0."
+        say = f"In {case.label(reader)} the gradient of {of} is multiplied by {other}, which is 0."
         if culprit.op is None and culprit.requires_grad:
             reason, say = "zero weights", f"{say} {_AT_RANDOM}"
     elif reason == "not chosen":
-        say = f"{by} takes nothing of {of}{f': {other} never chooses it' if culprit is not reader else ''}."
+        say = f"{by} takes no element of {of}{f': {other} never chooses one' if culprit is not reader else ''}."
     elif reason == "not used":
-        say = f"What is made of {of} in {case.label(reader)} is not used further on."
+        say = f"The part of {case.label(reader)} that comes from {of} is not used."
     elif reason == "cancels":
-        say = f"What comes to {of} adds up to 0."
+        say = f"The contributions to {case.gradient(target)} add up to 0."
     else:
         say = f"The derivative of {case.label(reader)} with respect to {of} is 0 here."
     yield Cause(reason, reader, say)
@@ -140,7 +145,7 @@ def _zero(case: Case, finding: Finding) -> Iterator[Cause]:
 
 
 def _zero_value(case: Case, x: Tensor) -> Iterator[Cause]:
-    """Return why a value is 0, as far as that is plain."""
+    """Yield the causes of a value that is 0: dead units, or weights that are all 0."""
     yield from (_flat(case, f) for f in case.seen[x] if f.key == "dead")
     for node in toposort(x):
         for y in node.inputs if node.op is not None and node.op.kind in ("contraction", "convolution") else ():
@@ -171,7 +176,7 @@ def _copies(case: Case, finding: Finding) -> Cause:
 
 
 def _scale(case: Case, key: str, other: Tensor) -> Cause:
-    """Yield the ops by which a gradient has grown or shrunk on its way from `other`."""
+    """Return the cause that names the ops by which a gradient has grown or shrunk on its way from `other`."""
     norms, x = case.seen.norms, case.t
     on_the_way = set(toposort(other))
     steps: dict[str, list[tuple[Tensor, float]]] = {}
@@ -198,7 +203,7 @@ def _factor(name: str, logs: Sequence[float]) -> str:
 
 
 def _shown(case: Case, x: Tensor) -> Tensor:
-    """Return the named tensor that stands for an unnamed one, if it has the same gradient."""
+    """Return the named reader of an unnamed tensor that has a gradient of the same size, or else the tensor itself."""
     for reader in case.seen.senders.get(x, ()):
         if (
             not case.names.get(x)

@@ -22,7 +22,7 @@ from ..findings import Examination
 _LONGEST_LABEL = 40
 _LONGEST_PATH = 8
 MOST = 3
-"""The number of causes of a kind that are named."""
+"""The most causes of one kind that an answer names."""
 
 
 class Case:
@@ -35,24 +35,25 @@ class Case:
         self.t = t
         self.variables = variables_of(frame)
         self.descendants = descendants(t, [x for x in self.variables if x.age > t.age])
-        """The tensors that were computed from it, as far as the variables know."""
+        """`t` and the tensors that were computed from it on the way to the variables."""
         self.loss = of if of is not None else self._presumed_loss()
         order = toposort(t if self.loss is None else self.loss)
         self.leads_to_loss = t in set(order)
-        """Whether the loss was computed from it."""
+        """Whether the loss was computed from `t`."""
         self.reading = Reading(order if self.leads_to_loss else toposort(t, order[-1]), frame)
-        """The graph of the loss, with that of the tensor."""
+        """The graph of the loss, together with the graph of `t` if the loss was not computed from it."""
         self.names = {**self.reading.names, t: t.name or self.variables.get(t) or self.reading.names.get(t, "")}
 
     def examine(self, loss: Tensor) -> None:
-        """Examine the graph of the loss. For an array, its own gradient is used, or that of its sum."""
+        """Examine the graph of the loss. If it is an array, its ``.grad`` is sent back, or ones if it has none."""
         seed = None if loss.shape == () else loss.grad
         self.seen = Examination(self.reading, np.ones(loss.shape, loss.dtype) if seed is None and loss.shape else seed)
 
     def _presumed_loss(self) -> Tensor | None:
-        """Return the youngest scalar computed from `t` that a backward has used, or else the youngest one.
+        """Return the youngest scalar computed from `t`, if possible one that a backward has used.
 
-        If there is no such scalar, return another one, with which something must have gone wrong, or another result.
+        If there is none, return the youngest of the scalars made after `t`, or of the other results computed from `t`,
+        or `t` itself if it is a result, or the youngest scalar. Return None if there are none of these.
         """
         results = [x for x in self.variables if x.dtype.kind == "f" and (x.op is not None or origin(x))]
         scalars = [x for x in results if x.shape == ()]
@@ -67,7 +68,7 @@ class Case:
         return None
 
     def label(self, x: Tensor) -> str:
-        """Return a name, or the expression in the source."""
+        """Return the name of a tensor, or its expression in the source."""
         if name := self.names.get(x) or self.variables.get(x) or x.name:
             return name
         text = cut(x.site.text)
@@ -78,18 +79,18 @@ class Case:
         return text or describe(x)
 
     def gradient(self, x: Tensor) -> str:
-        """``dW1``."""
+        """Return ``dW1``, or ``the gradient of …`` for an expression."""
         label = self.label(x)
         return f"d{label}" if _is_name(label) else f"the gradient of {label}"
 
     def size(self, x: Tensor, size: float) -> str:
-        """``‖dW1‖ = 0.03``."""
+        """Return ``‖dW1‖ = 0.03``."""
         label = self.label(x)
         return f"‖d{label if _is_name(label) else f'({label})'}‖ = {number(size)}"
 
     @property
     def arrived(self) -> Any:
-        """Return the gradient that is asked about: the one that is there, or the one that `backward` would leave."""
+        """The gradient that is asked about: the one in ``.grad``, or else the one that `backward` would leave there."""
         with np.errstate(all="ignore"):
             return self.t.grad if self.t.grad is not None else np.asarray(computed(self.seen.gradients[self.t]))
 
@@ -116,7 +117,7 @@ def descendants(t: Tensor, roots: Sequence[Tensor]) -> set[Tensor]:
 
 
 def origin(leaf: Tensor) -> str:
-    """Return what the source says of a constant: "detach", or "no_grad" if it computes and nothing was recorded."""
+    """Return how the source makes a constant: "detach", "no_grad" if by an op that was not recorded, or else ""."""
     if leaf.op is not None or leaf.requires_grad or leaf.site.anonymous:
         return ""
     match parsed(leaf.site.text):

@@ -24,13 +24,15 @@ def of_constant(case: Case, x: Tensor) -> Iterator[Cause]:
     if before and not x.requires_grad:
         yield _end(case, x, before[0])
     elif x.dtype.kind != "f":
-        yield Cause("integer", x, f"{label} holds {x.dtype}, and only floating numbers have a gradient.")
+        yield Cause("integer", x, f"{label} holds {x.dtype}, and only floating-point numbers have a gradient.")
     elif x.op is None and not x.requires_grad:
         yield _leaf(case, x)
     elif x.op is not None and not x.requires_grad:
         leaves = [y for y in toposort(x) if y.op is None]
         of = listed([case.label(y) for y in leaves])
-        yield Cause("constant", x, f"{label} was computed from {of}, of which none requires a gradient.")
+        yield Cause(
+            "constant", x, f"{label} does not depend on anything that requires a gradient: it was computed from {of}."
+        )
         yield from (_leaf(case, y) for y in leaves[:MOST] if origin(y))
 
 
@@ -58,30 +60,30 @@ def of_path(case: Case, loss: Tensor) -> Iterator[Cause]:
 
 
 def of_state(case: Case, loss: Tensor) -> Iterator[Cause]:
-    """Yield what has been done with the gradient, or has not been done."""
+    """Yield the causes in what the program did: no backward has run, or ``.grad`` was not kept, reset or added to."""
     t, g, label, whole = case.t, case.t.grad, case.label(case.t), case.label(loss)
     ran = loss._used is not None if loss.op is not None else loss.grad is not None
     size = norm(case.arrived)
-    it = case.size(t, size) if math.isfinite(size) else "not finite"
-    way = "" if t is loss else f", by {case.path()}"
+    it = case.size(t, size) if math.isfinite(size) else "a norm that is not finite"
+    way = "" if t is loss else f", via {case.path()}"
     if g is None and not ran:
-        say = f"No backward has run on {whole} yet. {whole}.backward() will make it {it}{way}."
+        say = f"No backward has run on {whole} yet. {whole}.backward() will leave a gradient with {it}{way}."
         yield Cause("no backward", loss, say)
     elif g is None and t.op is not None and loss.grad is None and t is not loss:
         say = f"backward has run on {whole} with retain_grads=False, which keeps the gradients of leaves only."
-        yield Cause("not kept", t, f"{say} It was {it}{way}.")
+        yield Cause("not kept", t, f"{say} The gradient had {it}{way}.")
     elif g is None:
-        say = f"backward has run on {whole}, and {label}.grad has been set to None since, as between two steps."
-        yield Cause("reset", t, f"{say} It was {it}{way}.")
+        say = f"backward has run on {whole}, and {label}.grad has been set to None since, as usual between steps."
+        yield Cause("reset", t, f"{say} The gradient had {it}{way}.")
     elif t.op is None and not ran:
-        say = f"{label}.grad is of an earlier backward. {whole}.backward() will add to it"
+        say = f"{label}.grad comes from an earlier backward. {whole}.backward() will add to it"
         yield Cause("stale", t, f"{say}; set {label}.grad = None first.")
     elif t.op is None:
         yield from _sum(case, loss, g)
 
 
 def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
-    """Return whether the gradient of a leaf holds more than that of this loss."""
+    """Yield a cause if ``.grad`` of a leaf is not the gradient of this loss alone."""
     one = np.asarray(case.seen.gradients[case.t])
     if _is_close(g, one):
         return
@@ -90,13 +92,13 @@ def _sum(case: Case, loss: Tensor, g: Any) -> Iterator[Cause]:
     factor = float(np.vdot(one, g)) / square if 0 < square < math.inf else math.nan
     times = math.isfinite(factor) and _is_close(g, factor * one)
     what = f"{number(factor)} times the gradient of {whole}" if times else f"not the gradient of {whole} alone"
-    say = f"{label}.grad is {what}: {case.size(case.t, norm(g))}, and of {whole} alone {number(norm(one))}."
+    say = f"{label}.grad is {what}: {case.size(case.t, norm(g))}, and {number(norm(one))} from {whole} alone."
     if times and loss.grad is not None and loss.shape == () and not _is_close(loss.grad, 1.0):
         reason = (
-            f"{whole}.grad is {number(float(loss.grad))}: backward has run more than once, or of more than {whole}."
+            f"{whole}.grad is {number(float(loss.grad))}: backward has run more than once, or on more than {whole}."
         )
     elif times and factor > 1.5 and _is_close(factor, round(factor)):
-        reason = f"backward adds to .grad; set {label}.grad = None before each."
+        reason = f"backward adds to .grad; set {label}.grad = None before each backward."
     else:
         reason = f"Another backward has added to it, or it was changed; set {label}.grad = None before each backward."
     yield Cause("added up", case.t, f"{say} {reason}")
@@ -108,7 +110,7 @@ def _is_close(a: Any, b: Any) -> bool:
 
 
 def _leaf(case: Case, x: Tensor) -> Cause:
-    """Return the words for a leaf that no gradient goes through."""
+    """Return the reason why a leaf gets no gradient."""
     label, text, model, made = sentence(case.label(x)), cut(x.site.text), _model(case, x), origin(x)
     if made == "no_grad":
         say = f"{label} is a constant: {text} was computed within no_grad, where nothing is recorded."
@@ -118,12 +120,12 @@ def _leaf(case: Case, x: Tensor) -> Cause:
         return Cause("detached", x, f"{label} is cut off{of}: {text or 'it'} keeps no history.")
     if x.site.anonymous:
         return Cause("constant", x, f"{label} is a constant.")
-    say = f"{label} does not require a gradient, so none is computed for it: data needs none."
-    return Cause("constant", x, f"{say} What is to be learned is made with tg.parameter(…).")
+    say = f"{label} does not require a gradient, so none is computed for it. This is right for data."
+    return Cause("constant", x, f"{say} Tensors to be learned are made with tg.parameter(…).")
 
 
 def _model(case: Case, leaf: Tensor) -> Tensor | None:
-    """Return the tensor whose numbers a constant has, if that is `t` or was computed from it."""
+    """Return `t` or a tensor computed from it whose array a constant shares or whose name its source has, or None."""
     text = parsed(leaf.site.text)
     words = {node.id for node in ast.walk(text) if isinstance(node, ast.Name)} if text is not None else set()
     for x in sorted(case.descendants, key=lambda x: -x.age):
@@ -133,7 +135,7 @@ def _model(case: Case, leaf: Tensor) -> Tensor | None:
 
 
 def _ends(case: Case, loss: Tensor, order: Sequence[Tensor]) -> Iterator[Cause]:
-    """Yield where all ways from `t` to the loss end, if they do."""
+    """Yield where the paths from `t` to the loss end, if no path lets a gradient through."""
     reached, ends = {case.t}, []
     for node in order:
         for i, x in enumerate(node.inputs):
@@ -152,7 +154,7 @@ def _end(case: Case, node: Tensor, x: Tensor) -> Cause:
     op: Any = node.op
     label, of = sentence(case.label(node)), case.label(x)
     if op.kind == "shape":  # it has the same numbers, and so a derivative
-        return Cause("stop_gradient", node, f"{label} lets no gradient through to {of}: stop_gradient ends it.")
+        return Cause("stop_gradient", node, f"{label} lets no gradient through to {of}: stop_gradient stops it.")
     holds = f" holds {node.dtype}: it" if node.dtype.kind != "f" else ""
-    say = f"{label}{holds} changes in jumps with {of}, by {op.name}, and has no derivative."
+    say = f"{label}{holds} changes only in jumps with {of}, because of {op.name}, and has no derivative."
     return Cause("no derivative", node, say)

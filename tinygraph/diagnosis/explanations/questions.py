@@ -33,7 +33,7 @@ def answer(t: Tensor, of: Tensor | None, frame: FrameType) -> Answer:
 
 
 def _of_value(case: Case) -> Iterator[Cause]:
-    """Yield where a value began, or for a parameter that an update has spoilt, where the gradient did."""
+    """Yield where NaN or infinity began in a value; for a parameter that an update has spoilt, also in its gradient."""
     t, loss = case.t, case.loss
     yield from of_value(case, t)
     spoilt = t.op is None and t.grad is not None and not math.isfinite(norm(t.grad))
@@ -45,9 +45,9 @@ def _of_value(case: Case) -> Iterator[Cause]:
 
 def _without_loss(case: Case) -> Answer:
     label, g = case.label(case.t), case.t.grad
-    say = f"Say of which loss, as in why({label}, of=J)."
+    say = f"Say which loss you mean, as in why({label}, of=J)."
     if g is None:
-        cause = Cause("unknown loss", case.t, f"Nothing among your variables was computed from {label}. {say}")
+        cause = Cause("unknown loss", case.t, f"None of your variables was computed from {label}. {say}")
         return Answer(f"{label}.grad is None.", [cause])
     size = norm(g)
     what = case.size(case.t, size) if math.isfinite(size) else f"{case.gradient(case.t)} is {amount(g)}"
@@ -64,5 +64,5 @@ def _heading(case: Case, fine: bool) -> str:
     if size == 0 and g.size:
         return f"{name} is 0 in all of its {elements(g.size)}."
     if t is case.loss:
-        return f"{name} is {'fine' if fine else 'there'}: {case.label(t)} is where the way back begins."
-    return f"{name} is {'fine' if fine else 'there'}: {case.size(t, size)}. It comes by {case.path()}."
+        return f"{name} is {'fine' if fine else 'there'}: the backward pass begins at {case.label(t)}."
+    return f"{name} is {'fine' if fine else 'there'}: {case.size(t, size)}. It comes via {case.path()}."

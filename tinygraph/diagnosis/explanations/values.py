@@ -23,19 +23,19 @@ _GROWN = 1e6
 _KINDS = {
     "log of 0": "This is the logarithm of 0.",
     "division by 0": "This is a division by 0.",
-    "overflow": "This is too large for a number.",
-    "undefined": "There it is not defined.",
+    "overflow": "The result is too large for a number.",
+    "undefined": "The function is not defined there.",
 }
 
 
 def of_value(case: Case, x: Tensor) -> Iterator[Cause]:
-    """Yield where the elements of a value began that are not finite."""
+    """Yield where the elements of a value that are not finite began."""
     values = values_read(toposort(x))
     births, steps = _births(x, values)
     for node, anomaly in births[:MOST]:
         yield _birth(case, node, anomaly, values[node])
     for node, anomaly in steps[:1]:
-        yield Cause("nan of infinities", node, f"{where(anomaly)} NaN is made of infinities here.")
+        yield Cause("nan of infinities", node, f"{where(anomaly)} Infinities become NaN here.")
     if any(node.op is not None for node, _ in births):
         yield from _grown(case, values)
 
@@ -46,14 +46,17 @@ def where(anomaly: Anomaly) -> str:
 
 
 def advice(anomaly: Anomaly) -> str:
-    """Return what to try."""
+    """Return the hints of an anomaly as sentences, or an empty text."""
     return "".join(f" Try: {hint}." for hint in anomaly.hints)
 
 
 def _births(
     x: Tensor, values: Mapping[Tensor, Any]
 ) -> tuple[list[tuple[Tensor, Anomaly | None]], list[tuple[Tensor, Anomaly]]]:
-    """Yield the nodes that made infinities of finite numbers or NaN of infinities, and leaves that were so at first."""
+    """Return the nodes in which values that are not finite began, and those that made NaN from infinities.
+
+    Such values begin in ops on finite operands, with an anomaly, and in leaves and literals, without one.
+    """
     births: list[tuple[Tensor, Anomaly | None]] = []
     steps: list[tuple[Tensor, Anomaly]] = []
     seen, stack = {x}, [x]
@@ -81,11 +84,11 @@ def _birth(case: Case, node: Tensor, anomaly: Anomaly | None, value: Any) -> Cau
         return Cause(key, node, f"{where(anomaly)} {_KINDS.get(key, f'This is a {key}.')}{advice(anomaly)}")
     label, what = sentence(case.label(node)), amount(value)
     if node.op is not None:
-        return Cause("literal", node, f"{label} is {what}: an infinity stands in the source.")
+        return Cause("literal", node, f"{label} is {what}: the source contains an infinity.")
     if node.requires_grad:
-        say = f"{label} is itself {what}: that was written to it, as by an update. Try: a smaller learning rate."
+        say = f"{label} is itself {what}: this was written to it, perhaps by an update. Try: a smaller learning rate."
         return Cause("weights", node, say)
-    return Cause("data", node, f"{label} is itself {what}: it is in the data.")
+    return Cause("data", node, f"{label} is itself {what}: the data contains it.")
 
 
 def _kind(node: Tensor, anomaly: Anomaly) -> str:
@@ -101,7 +104,7 @@ def _kind(node: Tensor, anomaly: Anomaly) -> str:
 
 
 def _grown(case: Case, values: Mapping[Tensor, Any]) -> Iterator[Cause]:
-    """Yield parameters that have grown beyond measure."""
+    """Yield the parameters that have grown larger than any sound step makes them."""
     for node, value in values.items():
         if node.op is None and node.requires_grad and _GROWN < (size := largest(value)) < math.inf:
             say = f"{sentence(case.label(node))} has grown to ±{number(size)}. Try: a smaller learning rate."
