@@ -180,24 +180,24 @@ CONVENTIONS = [
             _any_extreme,
             "numbers whose squares are 0 without being 0, or overflow",
         ),
-        ("single_precision", _VECTORS, lambda x: True, "of either sign"),
+        ("single_precision", _VECTORS, lambda x: True, "may have either sign"),
         ("compiled", ("atan2",), lambda x, y: np.any(x == 0), "A zero may have the other sign"),
-        ("torchs", ("searchsorted",), _is_unsorted, "of what is in no order"),
+        ("torchs", ("searchsorted",), _is_unsorted, "in an array that is not sorted"),
         ("numpys_value", ("gradient", "add_at"), _any_huge, "the order of a sum decides"),
         ("torchs", _QUANTILES, _has_both_zeros, "equal elements keep their order"),
-        ("torchs", ("pow",), lambda x, y: np.any((x == -np.inf) & (y == 0.5)), "the root of −∞"),
+        ("torchs", ("pow",), lambda x, y: np.any((x == -np.inf) & (y == 0.5)), "The power of −∞"),
         ("numpys_value", ("interp",), _any_huge, "the order of a sum decides"),
         ("numpys_value", ("gradient",), _any_tiny, "numbers whose squares are 0 without being 0, or overflow"),
         (
             "numpys_value",
             ("gradient",),
             lambda x, *h: any(np.any(d == 0) for d in h),
-            "0 · ∞ is met by some algorithms only",
+            "only some algorithms meet 0 · ∞",
         ),
-        ("single_precision", ("rms_norm",), lambda x: True, "the default ε is that of the dtype"),
+        ("single_precision", ("rms_norm",), lambda x: True, "rms_norm uses the ε of the dtype"),
         ("torchs", ("multiply", "divide"), _any_huge, "the order of a sum decides"),  # of what was repeated
         *((o, _SUMS, _any_huge, "the order of a sum decides") for o in ("torchs", "numpys_value", "compiled")),
-        *((o, _PRODUCTS, _any_not_finite, "0 · ∞ is met by some algorithms only") for o in ("torchs", "numpys_value")),
+        *((o, _PRODUCTS, _any_not_finite, "only some algorithms meet 0 · ∞") for o in ("torchs", "numpys_value")),
     ]
 ]
 
