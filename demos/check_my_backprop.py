@@ -1,10 +1,10 @@
-"""Backpropagation by hand, checked: three slips in the lecture's six equations, and what is said of each.
+"""Backpropagation by hand, checked: three slips in the lecture's six equations, and the report on each.
 
     python demos/check_my_backprop.py
 
-The forward pass is recorded. The backward pass is plain NumPy, written by hand four times, three times with a slip;
-what comes after a slip is computed from it, as it would be. No `backward()` is called: the numbers to compare with come
-from the graph.
+The forward pass is recorded. The backward pass is plain NumPy, written by hand four times, three times with a slip.
+Gradients after a slip are computed from the wrong one, as they would be by hand. The demo does not call `backward()`:
+`check_backprop` takes the right gradients from the graph.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SLIPS = {
 
 
 def network(m, rng):
-    """The lecture's two-layer network and its cost; examples are columns."""
+    """Return the cost of the lecture's two-layer network, and its tensors by name; examples are columns."""
     X = tg.Tensor(rng.normal(size=(2, m)))
     Y = tg.Tensor((X.data[:1] * X.data[1:] > 0).astype(float))
     W1, b1 = tg.parameter(tg.init.xavier((4, 2), rng)), tg.parameter(np.zeros((4, 1)))
@@ -43,7 +43,7 @@ def network(m, rng):
 
 
 def by_hand(equations, values):
-    """The gradients by name, each line computed from the ones before."""
+    """Return the gradients by name, each computed from those before it."""
     found = {}
     for name, right_hand_side in equations.items():
         found[name] = eval(right_hand_side, {"np": np, **values, **found})
@@ -55,7 +55,7 @@ def main():
     J, tensors = network(m, np.random.default_rng(0))
     values = {"m": m, **{name: tensor.data for name, tensor in tensors.items()}}
 
-    print("By hand, as the lecture has them:\n")
+    print("By hand, with the lecture's equations:\n")
     print(tg.check_backprop(J, **by_hand(RIGHT, values)))
     for name, slip in SLIPS.items():
         print(f"\nNow with {name} = {slip}:\n")

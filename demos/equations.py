@@ -1,7 +1,9 @@
 """From the picture to the equations to the numbers: backpropagation through a two-layer net, as the lecture derives it.
 
-Nothing below is told what the equations are: `derive` works them out from the graph that running the network recorded,
-simplifies them, and checks each against the engine. Run `python demos/equations.py`.
+    python demos/equations.py
+
+The code below does not contain the equations of the gradients: `derive` works them out from the graph that running the
+network recorded, simplifies them, and checks each against the engine.
 """
 
 from pathlib import Path
@@ -14,7 +16,7 @@ OUT = Path("out")
 
 
 def cost(X, Y, W1, b1, W2, b2):
-    """The lecture's network and its cost, written out; examples are columns."""
+    """Return the cost of the lecture's network, with the log loss written out; examples are columns."""
     m = X.shape[1]
     Z1 = W1 @ X + b1
     A1 = tg.tanh(Z1)
@@ -42,12 +44,12 @@ def main():
     for line, reason in derivation["dZ2"].steps:
         print(f"   {line:<72}   {reason}")
 
-    print("\n3. Uncollapsed, as the lecture does it first:\n")
+    print("\n3. In separate steps, as the lecture derives them first:\n")
     for equation in tg.derive(J, expand=True):
         if equation.name in ("dA2", "dZ2", "dA1", "dZ1"):
             print(f"   {equation}")
 
-    print("\n4. The same as NumPy, to paste and run:\n")
+    print("\n4. The equations as NumPy, to paste and run:\n")
     print(derivation.source)
     program = {}
     exec(derivation.source, program)

@@ -2,8 +2,8 @@
 
     python demos/initialisation.py
 
-Hidden units that start equal compute the same, so they have equal gradients, so they stay equal for ever: a layer of
-four is then a layer of one. Any difference at the start, however small, breaks the symmetry.
+Hidden units that start equal compute the same values, so they get equal gradients and stay equal for ever: a layer of
+four units is then a layer of one. Any difference at the start, however small, breaks the symmetry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tinygraph as tg
 
 
 def two_moons(m, rng):
-    """Two half circles that interlock: no straight line parts them."""
+    """Return points on two half circles that no straight line separates, and their labels."""
     angle = rng.uniform(0, np.pi, m)
     label = (rng.random(m) > 0.5).astype(float)
     upper = np.stack([np.cos(angle), np.sin(angle)])
@@ -23,7 +23,7 @@ def two_moons(m, rng):
 
 
 def train(W1, W2, X, Y, steps=3000, learning_rate=1.0):
-    """Gradient descent from the weights given; biases start at zero."""
+    """Return W1, the cost and the accuracy after gradient descent from the given weights; biases start at zero."""
     W1, W2 = tg.parameter(W1), tg.parameter(W2)
     b1, b2 = tg.parameter(tg.init.zeros((len(W1), 1))), tg.parameter(tg.init.zeros((1, 1)))
     for _ in range(steps):
@@ -51,7 +51,7 @@ def main():
         W1, J, right = train(W1, W2, X, Y)
         different = len(np.unique(W1.round(9), axis=0))
         print(f"{name:14} {different} of 4            {J:.4f}   {right:.1%}")
-    print("\nUnits that start equal are equal after 3,000 steps; those that start random are not.")
+    print("\nUnits that start equal are still equal after 3,000 steps; units that start random are not.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Graphs that no screen can show: a transformer of twelve layers, and a recurrent network of a hundred steps.
+"""Graphs too large for a screen: a transformer of twelve layers, and a recurrent network of a hundred steps.
 
     python demos/large_graphs.py
 
-The transformer groups its operations by `tg.scope`; the recurrent network is a plain loop, in which draw finds by
-itself what repeats. Pictures and pages are in out/.
+The transformer groups its operations by `tg.scope`. The recurrent network is a plain loop, and `draw` finds by itself
+the part that repeats. Pictures and pages go to out/.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def weights(rng, *shape):
 
 
 def transformer(layers, rng, heads=4, length=8, width=32, words=50):
-    """The loss of a transformer that predicts the next word (Vaswani et al. 2017), normalising first."""
+    """Return the loss of a transformer that predicts the next word (Vaswani et al. 2017), with layer norm first."""
     text = rng.integers(words, size=length + 1)
     read, asked = tg.Tensor(text[:-1]), tg.Tensor(text[1:])
     E, P, U = weights(rng, words, width), weights(rng, length, width), weights(rng, width, words)
@@ -47,7 +47,7 @@ def transformer(layers, rng, heads=4, length=8, width=32, words=50):
 
 
 def recurrent(steps, rng, width=16):
-    """The loss of a recurrent network at the end of a sequence."""
+    """Return the loss of a recurrent network at the end of a sequence."""
     W, U, V = (weights(rng, width, width) for _ in range(3))
     b = tg.parameter(np.zeros(width))
     h = tg.Tensor(np.zeros(width))

@@ -2,8 +2,8 @@
 
     python demos/logistic_regression.py
 
-The lecture's first derivation. Forward: z = wᵀx + b, a = σ(z), L(a, y). Backward: da, then dz, then dw and db; and da
-and dz may be collapsed into one step, dz = a − y. The picture goes to out/.
+This is the lecture's first derivation. Forward: z = wᵀx + b, a = σ(z), L(a, y). Backward: da, then dz, then dw and db.
+The steps da and dz may be collapsed into one, dz = a − y. The picture goes to out/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OUT = Path("out")
 
 
 def one_example():
-    """One example with two features, step by step."""
+    """Go through one example with two features, step by step."""
     x = tg.Tensor([[1.0], [2.0]])
     y = tg.Tensor([[1.0]])
     w = tg.parameter([[0.1], [-0.2]])
@@ -36,19 +36,19 @@ def one_example():
     da, dz = a.grad.item(), z.grad.item()
     print(f"backward: da = {da:.4f}  dz = {dz:.4f}  dw = {w.grad.ravel()}  db = {b.grad.item():.4f}")
 
-    # what the lecture works out by hand
+    # by hand, as in the lecture
     a_, y_ = a.item(), y.item()
     print(f"by hand:  da = −y/a + (1 − y)/(1 − a) = {-y_ / a_ + (1 - y_) / (1 - a_):.4f}")
     print(f"          dz = da · a (1 − a)         = {da * a_ * (1 - a_):.4f}")
     print(f"          dz = a − y, in one step     = {a_ - y_:.4f}")
     print(f"          dw = dz x                   = {dz * x.data.ravel()}")
-    print(f"x is data, so nothing was computed for it: x.grad is {x.grad}\n")
+    print(f"x is data, so no gradient was computed for it: x.grad is {x.grad}\n")
 
     tg.draw(L, title="logistic regression, one example").save(OUT / "logistic_regression.png")
 
 
 def all_examples():
-    """569 examples as columns, gradient descent on J = (1/m) Σ L."""
+    """Train on 569 examples as columns, by gradient descent on J = (1/m) Σ L."""
     data = load_breast_cancer()
     X = ((data.data - data.data.mean(axis=0)) / data.data.std(axis=0)).T
     Y = data.target.reshape(1, -1).astype(float)

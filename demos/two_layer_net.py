@@ -2,8 +2,8 @@
 
     python demos/two_layer_net.py
 
-Trains on the Wisconsin breast-cancer data, draws the computation graph with values and gradients, and finds the
-boundary between the petals of a flower. Pictures go to out/.
+The demo trains on the Wisconsin breast-cancer data, draws the computation graph with values and gradients, and finds
+the boundary between the petals of a flower. Pictures go to out/.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OUT = Path("out")
 
 
 def initial_parameters(n0, n1, n2, rng):
-    """Random weights, or all hidden units would stay the same; see initialisation.py. Biases may be zero."""
+    """Return zero biases and random weights: hidden units that start equal would stay equal, see initialisation.py."""
     W1 = tg.parameter(tg.init.xavier((n1, n0), rng))
     b1 = tg.parameter(tg.init.zeros((n1, 1)))
     W2 = tg.parameter(tg.init.xavier((n2, n1), rng))
@@ -34,7 +34,7 @@ def initial_parameters(n0, n1, n2, rng):
 
 
 def network(X, parameters):
-    """The forward pass: examples are columns. No gradient is written by hand anywhere."""
+    """Return A2 of the forward pass, in which examples are columns. No gradient is written by hand anywhere."""
     W1, b1, W2, b2 = parameters
     with tg.scope("layer 1"):
         Z1 = W1 @ X + b1
@@ -46,7 +46,7 @@ def network(X, parameters):
 
 
 def train(X, Y, n1, learning_rate, steps, title, rng):
-    """Full-batch gradient descent. Returns the parameters, the costs, and the last graph."""
+    """Return the parameters, the costs, and the last J with its graph, after gradient descent on the full batch."""
     X, Y = tg.Tensor(X, name="X"), tg.Tensor(Y, name="Y")
     parameters = initial_parameters(X.shape[0], n1, 1, rng)
     costs = []
@@ -70,7 +70,7 @@ def accuracy(X, Y, parameters):
 
 
 def standardised_breast_cancer_data():
-    """569 tumours, 30 measurements each, as columns; a fifth held out. Scaled by what the training part shows."""
+    """Return 569 tumours with 30 measurements each, as columns, a fifth held out; the training part sets the scale."""
     data = load_breast_cancer()
     train_rows, test_rows, train_labels, test_labels = train_test_split(
         data.data, data.target, test_size=0.2, random_state=0, stratify=data.target
@@ -82,7 +82,7 @@ def standardised_breast_cancer_data():
 
 
 def flower(m, rng):
-    """Points on petals in the plane, every other petal of the other class."""
+    """Return points on the petals of a flower in the plane, and their classes, which alternate from petal to petal."""
     angle = rng.uniform(0, 2 * np.pi, m)
     radius = 4 * np.abs(np.sin(3 * angle)) + 0.2 * rng.standard_normal(m)
     petal = np.floor(angle / (np.pi / 3)).astype(int)
@@ -109,7 +109,7 @@ def plot_boundary(X, Y, parameters):
     axes.contour(line, line, probability, levels=[0.5], colors="black", linewidths=1)
     for label, marker, color in ((0, "o", "#B5093E"), (1, "^", "#0072B2")):
         axes.scatter(*X[:, Y[0] == label], s=12, marker=marker, color=color, edgecolor="white", linewidth=0.3)
-    axes.set(title="the boundary that the network has found", aspect="equal")
+    axes.set(title="the boundary that the network found", aspect="equal")
     figure.savefig(OUT / "decision_boundary.png", dpi=150)
     plt.close(figure)
 

@@ -1,8 +1,8 @@
-"""Vectorisation: a loop over examples against examples stacked as columns.
+"""Vectorisation: a loop over examples, compared with examples stacked as columns.
 
     python demos/vectorisation.py
 
-The gradients are the same numbers; the columns take one pass through the graph instead of m.
+Both ways give the same gradients; the columns need one pass through the graph instead of m.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ N0, N1, M = 2, 4, 400
 
 
 def cost(x, y, parameters):
-    """The lecture's network; `x` is one column or many."""
+    """Return the cost of the lecture's network; `x` is one column or many."""
     W1, b1, W2, b2 = parameters
     A1 = tg.tanh(W1 @ x + b1)
     A2 = tg.sigmoid(W2 @ A1 + b2)
@@ -25,14 +25,14 @@ def cost(x, y, parameters):
 
 
 def in_a_loop(X, Y, parameters):
-    """Each example by itself; gradients add up over graphs, and 1/m comes at the end."""
+    """Return the gradients from one graph for each example: they add up in .grad, and are divided by m at the end."""
     for i in range(X.shape[1]):
         cost(X[:, i : i + 1], Y[:, i : i + 1], parameters).backward()
     return [p.grad / X.shape[1] for p in parameters]
 
 
 def as_columns(X, Y, parameters):
-    """All at once: one graph, and the mean has the 1/m."""
+    """Return the gradients from one graph of all examples; the mean in the loss has the factor 1/m."""
     cost(X, Y, parameters).backward()
     return [p.grad for p in parameters]
 
