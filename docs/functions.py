@@ -1,4 +1,4 @@
-"""Makes docs/functions.md, the table of all functions, from the op table: `make docs-tables`."""
+"""Make docs/functions.md, the table of all functions, from the op table. Run by `make docs-tables`."""
 
 import inspect
 import re
@@ -15,31 +15,31 @@ HERE = Path(__file__).parent
 PAGE = HERE / "functions.md"
 HEAD = """# All functions
 
-Written by `make docs-tables` from the op table; the tests compare it.
+This page is written by `make docs-tables` from the op table, and the tests check that it is up to date.
 
-*Gradient* names the inputs of an op that one flows to, or says that there is one. It is exact to first and second
-order, which the laws check for every row by central differences, and any higher order is made of the same rules. "none"
-stands where the result is whole numbers or truth values: such functions are recorded and carry no gradient. *Made of*
-says whether a function is an op with rules of its own or composed of others. Every elementwise function broadcasts; of
-the others those that say so. What happens at kinks, jumps and poles is in [conventions](conventions.md), from which the
-last column is taken.
+*Gradient* names the inputs of an op that get a gradient; for a composed function with a gradient it says "yes". The
+gradients are exact: the laws check every row to first and second order by central differences, and higher orders use
+the same rules. "none" means that calls are recorded but carry no gradient, mostly since the result is whole numbers or
+truth values. *Made of* says whether a function is an op with rules of its own or is composed of others. Every
+elementwise function broadcasts, and so do the other functions that say so. The last column is taken from
+[conventions](conventions.md), which lists the derivatives at kinks, jumps and poles.
 
 """
 
 
 def records():
-    """For each public function its record."""
+    """Return the record of each public function by name."""
     return OPS | COMPOSITES
 
 
 def parameters(function):
-    """The names of the positional parameters."""
+    """Return the names of the positional parameters."""
     found = inspect.signature(function).parameters.values()
     return [p.name for p in found if p.kind.name in ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD", "VAR_POSITIONAL")]
 
 
 def differentiable(record):
-    """In which of its inputs the samples of a record have a gradient."""
+    """Return the positions of the inputs that have a gradient in a sample of the record."""
     found = set()
     for inputs, params in laws.samples(record):
         for i, x in enumerate(inputs):
@@ -52,9 +52,9 @@ def differentiable(record):
 
 
 def gradient(name, function, record):
-    """The inputs that a gradient flows to, by name."""
+    """Return the names of the inputs that get a gradient, "yes" for a composed function with one, or "none"."""
     found, names = differentiable(record), parameters(function)
-    if name not in OPS:  # whose arrays the samples give in an order of their own
+    if name not in OPS:  # samples give its arrays in an order of their own
         return "yes" if found else "none"
     if not found:
         return "none"
@@ -62,7 +62,7 @@ def gradient(name, function, record):
 
 
 def conventions():
-    """For each function what the page of conventions says of it."""
+    """Return for each function its rows in the page of conventions."""
     page = (HERE / "conventions.md").read_text(encoding="utf-8")
     found = {}
     for expression, at, derivative in re.findall(r"^\| `(.+?)` \| (\S+) \| (.+?) \|", page, re.MULTILINE):
@@ -72,7 +72,7 @@ def conventions():
 
 
 def table():
-    """The page."""
+    """Return the text of the page."""
     known, at = records(), conventions()
     text = HEAD
     counts = [0, 0]

@@ -1,4 +1,4 @@
-"""Makes the README's pictures: `python docs/pictures.py`, with Chromium for those of the page that steps."""
+"""Make the README's pictures: `python docs/pictures.py`. Those of the page that steps need Chromium."""
 
 import io
 import shutil
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "demos"))
 
 
 def net():
-    """The network of the demo, trained, as a picture."""
+    """Return the picture of the demo's network after training."""
     from two_layer_net import standardised_breast_cancer_data, train
 
     X, Y, *_ = standardised_breast_cancer_data()
@@ -32,7 +32,7 @@ def net():
 
 
 def transformer():
-    """The transformer of the demo, as a picture."""
+    """Return the picture of the demo's transformer."""
     from large_graphs import transformer
 
     J = transformer(12, np.random.default_rng(0))
@@ -41,7 +41,7 @@ def transformer():
 
 
 def browser():
-    """Chromium with a screen of a fixed size, in which nothing moves by itself."""
+    """Return a driver of Chromium with a screen of a fixed size and without animations."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
@@ -56,14 +56,14 @@ def browser():
 
 
 def save(image, path):
-    """Write a picture in few colours, which is a third of the size."""
+    """Write a picture with few colours, which takes a third of the space."""
     image = image.convert("RGB")
     image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def main():
-    """The static pictures, and each step by day and by night."""
+    """Make the static pictures, and each step in the light and the dark theme."""
     trained = net()
     with tempfile.TemporaryDirectory() as folder:
         for name, picture in {"two_layer_net": trained, "transformer": transformer()}.items():

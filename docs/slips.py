@@ -1,4 +1,4 @@
-"""Makes docs/slips.md, the slips that `check_backprop` was tried on and what it says: `make docs-tables`."""
+"""Make docs/slips.md: the slips that `check_backprop` was tested on, and its answers. Run by `make docs-tables`."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ import tinygraph as tg
 PAGE = Path(__file__).parent / "slips.md"
 HEAD = """# Slips of backpropagation by hand
 
-Written by `make docs-tables`; the tests compare it.
+This page is written by `make docs-tables`, and the tests check that it is up to date.
 
-Each row plants one slip in the six equations of the two-layer net of the lecture, and in dA2 and dA1; what comes after
-it is computed from the wrong value, as one would. All of it goes to `tg.check_backprop`, which has to find which
-gradient was the first to be wrong, and why. The third and fourth columns are the cause that it names, in the lecture's
-net, where shapes give many slips away, and in one where all sizes are equal, so that every one runs in silence: "–"
-where the line does not run or makes no difference. Then some with examples as rows.
+Each row plants one slip in the lecture's two-layer net: in one of its six equations, or in dA2 or dA1. The gradients
+after it are computed from the wrong value, as they would be by hand. `tg.check_backprop` gets all gradients, and has to
+find the first wrong one and the cause. The third and fourth columns have the cause that it names: in the lecture's net,
+where shapes give many slips away, and in a net whose sizes are all equal, so that every slip runs in silence. A "–"
+means that the line does not run or makes no difference. The second table has slips with examples as rows.
 
 """
 
@@ -29,7 +29,7 @@ BY_HAND = {
     "dW1": "dZ1 @ X.T / m",
     "db1": "np.sum(dZ1, axis=1, keepdims=True) / m",
 }
-"""What is right, in columns, for g1 = tanh."""
+"""The right equations, with examples as columns and g1 = tanh."""
 
 IN_ROWS = BY_HAND | {
     "dW2": "A1.T @ dZ2 / m",
@@ -121,7 +121,7 @@ PLANTED = [
     ("sign", "db1", "-np.sum(dZ1, axis=1, keepdims=True) / m"),
     ("wrong gradient", "db1", "np.sum(dA1, axis=1, keepdims=True) / m"),
 ]
-"""The cause, the gradient, and what stands in place of its equation."""
+"""The cause, the gradient, and the equation planted in place of the right one."""
 
 PLANTED_IN_ROWS = [
     ("transposed", "dW2", "dZ2.T @ A1 / m"),
@@ -138,7 +138,7 @@ PLANTED_IN_ROWS = [
 
 
 def network(n0, n1, n2, m, rows=False):
-    """The net as recorded, and its values as arrays by name."""
+    """Return the cost of the net, with its graph, and the values of the net as arrays by name."""
     rng = np.random.default_rng(2)
 
     def normal(*shape):
@@ -157,18 +157,18 @@ def network(n0, n1, n2, m, rows=False):
 
 
 def by_hand(equations, arrays):
-    """The gradients, each computed from those before, as far as shapes fit."""
+    """Return the gradients by name, each computed from those before it; those whose shapes do not fit are left out."""
     found = {}
     for name, right in equations.items():
         try:
             found[name] = eval(right, {**arrays, **found})
-        except (ValueError, NameError):  # of shapes, or of what could not be computed
+        except (ValueError, NameError):  # shapes do not fit, or an earlier gradient is missing
             continue
     return found
 
 
 def tried(slip, net, equations):
-    """What `check_backprop` says of a slip; None where its line does not run, or makes no difference."""
+    """Return the report of `check_backprop` on a slip, or None if the line does not run or makes no difference."""
     _, name, planted = slip
     J, arrays = net
     right, wrong = by_hand(equations, arrays), by_hand({**equations, name: planted}, arrays)
@@ -182,19 +182,19 @@ def _close(x, y):
 
 
 def outcomes():
-    """Each slip with its report in the lecture's net and in a square one; in columns, and in rows."""
+    """Yield for columns and for rows a list of each slip with its reports in the lecture's net and in a square one."""
     for planted, equations, rows in (PLANTED, BY_HAND, False), (PLANTED_IN_ROWS, IN_ROWS, True):
         lecture, square = network(2, 4, 1, 7, rows), network(3, 3, 3, 3, rows)
         yield [(slip, tried(slip, lecture, equations), tried(slip, square, equations)) for slip in planted]
 
 
 def cell(report):
-    """The cause that a report names."""
+    """Return the cause that a report names, or "–" without a report."""
     return "–" if report is None else report.cause
 
 
 def table(tables):
-    """The page."""
+    """Return the text of the page."""
     text = HEAD
     for title, slips in zip(("in columns", "in rows"), tables, strict=True):
         text += f"| {title} | planted | n = 2, 4, 1, m = 7 | n = m = 3 | what it says |\n|---|---|---|---|---|\n"

@@ -1,4 +1,4 @@
-"""Writes anew whatever the documentation derives from tables: `make docs-tables`.
+"""Write the parts of the documentation that come from tables of the code. Run by `make docs-tables`.
 
 These are docs/functions.md, docs/slips.md, and the numbers of functions in README.md.
 """
@@ -13,7 +13,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def counted(readme, page):
-    """Return the text of the README with the numbers that the page of all functions begins with."""
+    """Return the text of the README with the numbers of functions from the top of the page of all functions."""
     every, differentiable = re.search(r"^(\d+) functions, (\d+) of them", page, re.MULTILINE).groups()
     readme = re.sub(r"\[\d+ functions\]\(docs/functions\.md\)", f"[{every} functions](docs/functions.md)", readme)
     return re.sub(r"\d+ of them have gradients", f"{differentiable} of them have gradients", readme)
