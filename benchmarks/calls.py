@@ -1,8 +1,8 @@
-"""Single calls of NumPy, beside those that a program has in their place, and a chain of calls in blocks and threads.
+"""Single calls of NumPy, beside those that a program uses instead, and a chain of calls in blocks and threads.
 
     python benchmarks/calls.py
 
-Microseconds, the fastest of several runs.
+Figures are microseconds, the fastest of several runs.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ BLOCKS = (4096, 32768)
 
 
 def microseconds(call: Callable[[], Any]) -> float:
-    """The fastest of nine rounds of some 5 ms."""
+    """Return the microseconds a call takes in the fastest of nine rounds of about 5 ms."""
     timer = timeit.Timer(call)
     count = max(1, int(0.005 / max(min(timer.repeat(3, 1)), 1e-7)))
     return min(timer.repeat(9, count)) / count * 1e6
 
 
 def pairs(n: int, m: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
-    """What is common and what a program has, for arrays of n rows and m columns."""
+    """Return pairs of the common call and the call in a program, for arrays of n rows and m columns."""
     rng = np.random.default_rng(0)
     x, y, square = rng.normal(size=(n, m)), rng.normal(size=(n, m)), np.empty((n, n))
     column, ones, scratch = np.empty((n, 1)), np.ones((m, 1)), np.empty((n, m))
@@ -50,7 +50,7 @@ def pairs(n: int, m: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any
 
 
 def chain(a: Any, b: Any, out: Any, start: int, end: int, block: int) -> None:
-    """The derivative of gelu as seven calls, over a part of the arrays, block by block."""
+    """Write the derivative of gelu into a part of `out` in seven calls, block by block."""
     for i in range(start, end, block):
         stop = min(i + block, end)
         x, y, z = a[i:stop], b[i:stop], out[i:stop]
@@ -64,7 +64,7 @@ def chain(a: Any, b: Any, out: Any, start: int, end: int, block: int) -> None:
 
 
 def in_two_threads(pool: ThreadPoolExecutor, a: Any, b: Any, out: Any, block: int) -> None:
-    """The same, a half in each."""
+    """Write the same to all of `out`, one half in each thread."""
     half = len(a) // 2
     other = pool.submit(chain, a, b, out, 0, half, block)
     chain(a, b, out, half, len(a), block)

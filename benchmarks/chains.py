@@ -1,9 +1,9 @@
-"""Scalar chains: nanoseconds a node to build, to differentiate and to release, from 1,000 to 1,000,000 nodes.
+"""Scalar chains: nanoseconds a node to build, differentiate and release graphs of 1,000 to 1,000,000 nodes.
 
     python benchmarks/chains.py [rival ...]
 
-The time a node must stay flat. The garbage collector is off, as in `timeit`. Each rival runs in a process of its own,
-and each figure is the fastest of several runs.
+The time a node should not grow with the size. The garbage collector is off, as in `timeit`. Each rival runs in a
+process of its own, and each figure is the fastest of several runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEAVES: dict[str, Callable[[], Any]] = {"tinygraph": tinygraph_leaf, "torch": to
 
 
 def chain(x: Any, nodes: int, form: str) -> Any:
-    """Alternating products and sums, with constants or with the leaf itself."""
+    """Return the end of a chain of alternating products and sums, with constants or with the leaf itself."""
     y = x
     if form == "constants":
         for _ in range(nodes // 2):

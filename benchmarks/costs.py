@@ -1,11 +1,11 @@
-"""What a rival costs beside its speed: memory, time to the first step, import time, installed size.
+"""The costs of a rival besides its speed: memory, time to the first step, import time, installed size.
 
     python benchmarks/costs.py [--workloads ...] [--rivals ...] [--dtype float64] [--python rival=path ...]
 
 Every figure comes from a fresh process. Memory is the peak over 20 steps, above what the process holds after the
-import and with the data in NumPy; the first step includes building and compiling the program. Where programs are kept
-on disk the first time is with an empty cache, and then follow the time and the memory with a filled one. Compilers in
-processes of their own, as torch.compile and a C compiler have them, are not counted as memory.
+import and with the data in NumPy. The first step includes building and compiling the program. A rival that caches
+programs on disk has two rows: the first with an empty cache, the second with a filled one. The memory of compilers in
+other processes, such as those of torch.compile and a C compiler, is not counted.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ IMPORTS = 7
 
 
 def resident() -> float:
-    """Megabytes in memory now."""
+    """Return the megabytes in memory now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def forget_peak() -> None:
-    """Let the peak start at what is in memory now."""
+    """Reset the peak to the memory in use now."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak() -> float:
-    """Megabytes in memory at most, since `forget_peak`; `ru_maxrss` cannot be set back."""
+    """Return the largest number of megabytes in memory since `forget_peak`; `ru_maxrss` cannot be reset."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024 / 1e6
 
 
 def alone(rival: Rival, workload: Workload, dtype: str) -> dict[str, float]:
-    """Memory and the time of the first step, in this process."""
+    """Return the time of the first step and the peak memory in this process; empty if the rival lacks the model."""
     importlib.import_module(f"rivals.{rival.module}")
     parameters, inputs = workload.data(dtype)
     before = resident()
@@ -68,14 +68,14 @@ def alone(rival: Rival, workload: Workload, dtype: str) -> dict[str, float]:
 
 
 def own_requirements() -> list[str]:
-    """What tinygraph needs: it may run from a checkout, with no distribution."""
+    """Return the requirements of tinygraph from setup.cfg: in a checkout it may not be installed as a distribution."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     return setup["options"]["install_requires"].split("\n")[1:]
 
 
 def required(name: str, found: set[str]) -> set[str]:
-    """A distribution and all that it needs here: what an environment marker or an extra leaves out is not installed."""
+    """Return `found` with a distribution and all that it requires, except extras and what is not installed here."""
     name = re.sub(r"[-_.]+", "-", name).lower()
     try:
         requirements = own_requirements() if name == "tinygraph" else metadata.requires(name) or []
@@ -90,7 +90,7 @@ def required(name: str, found: set[str]) -> set[str]:
 
 
 def size(name: str) -> float:
-    """Megabytes of the files of a distribution, without byte code; of a checkout, those of the package."""
+    """Return the megabytes of the files of a distribution, or of the package in a checkout, without byte code."""
     if name == "tinygraph":
         files = list((ROOT / name).rglob("*"))
     else:
@@ -99,13 +99,13 @@ def size(name: str) -> float:
 
 
 def installed(rival: Rival) -> dict[str, Any]:
-    """Which distributions it needs, and their size."""
+    """Return the distributions that a rival needs, and their size in megabytes."""
     names = sorted(required(rival.package, set()))
     return {"size": sum(map(size, names)), "names": names}
 
 
 def import_time(rival: Rival, python: str) -> float:
-    """Milliseconds of the import: the median of fresh processes, after one that leaves byte code behind."""
+    """Return the median milliseconds of the import in fresh processes, after one that leaves byte code behind."""
     code = f"import time; start = time.perf_counter(); import {rival.imports}; print(time.perf_counter() - start)"
     return statistics.median([in_own_process("-c", code, python=python) for _ in range(IMPORTS + 1)][1:]) * 1e3
 

@@ -1,8 +1,8 @@
-"""How things are timed here.
+"""The way in which programs are timed.
 
-Machines are noisy and frameworks disturb each other (several in one process slow NumPy itself), so each rival runs in
-a process of its own with the compiled program beside it, and the one written by hand. They take turns, round after
-round, with a pause after each, and the median counts; what is printed is the ratio to the program beside it.
+Machines are noisy and frameworks disturb each other (several in one process slow NumPy itself). So each rival runs in a
+process of its own, beside the compiled program and the one written by hand. They take turns, round after round, with a
+pause before each, and the median counts. The tables show ratios to a program beside the rival.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ROOT = Path(__file__).resolve().parent.parent
 Step = Callable[[], object]
 
 
-# Seconds. Threads of a BLAS wait for work in a busy loop of up to 0.1, and take a core from the next program.
+# Seconds. Threads of a BLAS wait for work in a busy loop for up to 0.1 s, and take a core from the next program.
 PAUSE = 0.15
 ROUND = 0.03
 ROUNDS = 7
 
 
 def medians(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
-    """Seconds a call of each step: the median of interleaved short rounds that take about `seconds` in all."""
+    """Return the seconds a call of each step: medians of short interleaved rounds that take about `seconds` in all."""
     counts = {}
     for name, step in steps.items():
         time.sleep(PAUSE)
@@ -48,22 +48,23 @@ def medians(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
         for name in order:
             step, count = steps[name], counts[name]
             time.sleep(PAUSE)
-            for _ in range(1 + count // 4):  # its own threads awake, its data in the cache
+            for _ in range(1 + count // 4):  # wake its threads, and bring its data into the cache
                 step()
             start = time.perf_counter()
             for _ in range(count):
                 step()
             rounds[name].append((time.perf_counter() - start) / count)
-        order.reverse()  # so that none always comes after the same other
+        order.reverse()  # so that no step always follows the same other one
     return {name: statistics.median(times) for name, times in rounds.items()}
 
 
 def in_own_process(
     script: str, *arguments: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> Any:
-    """What `script`, or "-c" and code, prints as JSON when run alone; None where the rival is not installed.
+    """Return the JSON that `script`, or "-c" with code, prints when run alone, or None if the rival is not installed.
 
-    `python` is the interpreter of the environment that the rival is in. tinygraph comes from this checkout in each.
+    `python` is the interpreter of the rival's environment. tinygraph comes from this checkout in every environment.
+    Raises `SystemExit` with the errors of the script if it fails.
     """
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), variables.get("PYTHONPATH")]))
@@ -82,7 +83,7 @@ def in_own_process(
 
 
 def seconds_of_others() -> float:
-    """Processor seconds that other programs have had so far; 0 where the system does not say."""
+    """Return the processor seconds that other programs have used so far, or 0 if the system does not say."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     except OSError:
@@ -94,12 +95,12 @@ def seconds_of_others() -> float:
 
 
 def not_installed() -> None:
-    """Leave a rival's process with the status that says so."""
+    """Leave the process of a rival with the status that means that the rival is not installed."""
     raise SystemExit(3)
 
 
 def environment() -> str:
-    """One line: what the figures were measured on."""
+    """Return one line about the machine and the versions."""
     import numpy as np
 
     processor = platform.processor() or platform.machine()
@@ -110,7 +111,7 @@ def environment() -> str:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Rows of text as a Markdown table; the first row is the heading."""
+    """Return rows of text as a Markdown table; the first row is the heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

@@ -1,4 +1,4 @@
-"""What `import tinygraph` adds to `import numpy`: medians of alternating fresh processes.
+"""The time that `import tinygraph` adds to `import numpy`: medians of alternating fresh processes.
 
 python benchmarks/import_time.py
 """
@@ -15,7 +15,7 @@ from harness import environment
 SCRIPT = "import time; start = time.perf_counter(); import {}; print((time.perf_counter() - start) * 1e3)"
 
 
-# with byte code, as pip leaves it and as a second import finds it
+# with byte code, as after an installation by pip or a first import
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

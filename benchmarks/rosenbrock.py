@@ -3,9 +3,9 @@
     python benchmarks/rosenbrock.py [--rivals ...] [--methods ...] [--dimensions 1000] [--rounds 5]
                                     [--python rival=path ...]
 
-Each run is in a process of its own, and the rivals take turns. The seconds are all that a user waits for between having
-NumPy, SciPy and the rival imported and having the minimum: making the gradient, compiling it at its first call, and all
-calls; the median of the rounds counts. Every rival must come to the same minimum, and the numbers of calls are SciPy's.
+Each run is in a process of its own, and the rivals take turns. The seconds are those that a user waits for the minimum
+once NumPy, SciPy and the rival are imported: making the gradient, compiling it at its first call, and all calls. The
+median of the rounds counts. Every rival must reach the same minimum. SciPy reports the numbers of calls.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from harness import environment, in_own_process, not_installed, seconds_of_other
 Minimise = Callable[[str, Any], Any]
 METHODS = {"L-BFGS-B": {"maxiter": 100_000, "maxfun": 100_000, "gtol": 1e-6, "ftol": 0.0}, "Newton-CG": {"xtol": 1e-10}}
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-BUSY = 0.2  # of a core taken by others
+BUSY = 0.2  # of a core used by others
 
 
 def start(n: int) -> Any:
-    """The usual point, with the coordinates −1.2 and 1 in turn."""
+    """Return the usual starting point, whose coordinates alternate between −1.2 and 1."""
     return np.where(np.arange(n) % 2 == 0, -1.2, 1.0)
 
 
@@ -119,7 +119,7 @@ RIVALS: dict[str, tuple[str, Callable[[], Minimise]]] = {
 
 
 def alone(rival: str, method: str, dimensions: int) -> None:
-    """One run; prints what came of it as JSON."""
+    """Print the time, the calls and the error of one run as JSON; raise `SystemExit` if it missed the minimum."""
     try:
         run = RIVALS[rival][1]()
     except ModuleNotFoundError:
@@ -161,7 +161,7 @@ def main() -> None:
     share = (seconds_of_others() - others) / (time.perf_counter() - began)
     print(environment(), f"{options.dimensions} dimensions, {options.rounds} rounds", sep=", ", end="\n\n")
     if share > BUSY:
-        print(f"Other programs took {share:.1f} cores meanwhile: to be repeated.", end="\n\n")
+        print(f"Other programs took {share:.1f} cores meanwhile: repeat the measurement.", end="\n\n")
     for method in options.methods:
         rows = [["program", "seconds", "to tinygraph", "values", "gradients", "Hessian products"]]
         medians = {

@@ -3,8 +3,8 @@
     python benchmarks/training.py [--workloads ...] [--rivals ...] [--seconds 5] [--dtype float64]
                                   [--python rival=path ...]
 
-Prints the time of each rival as a multiple of tinygraph's compiled program, and of the program by hand where there is
-one. Each cell comes from a process of its own, where these two run beside the rival.
+The script prints the time of each rival as a multiple of the time of tinygraph's compiled program, and of the program
+by hand if there is one. Each cell comes from a process of its own, in which these two run beside the rival.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from rivals import RIVALS
 from workloads import MODELS, WORKLOADS, Workload, chosen
 
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
-BUSY = 0.2  # of a core taken by others: threads that wait for each other then take up to a thousand times as long
+BUSY = 0.2  # of a core used by others: threads that wait for each other then take up to a thousand times as long
 BESIDE = ["by_hand", "compiled"]
 
 
 def arrays(result: Any) -> list[Any]:
-    """The loss, and the gradient where there is one, as arrays."""
+    """Return the loss, and the gradient if there is one, as arrays."""
     parts = result if isinstance(result, (tuple, list)) else [result]
     return [np.asarray(getattr(part, "data", part)) for part in parts]
 
 
 def check_agreement(firsts: dict[str, list[Any]], dtype: str, rtol: float) -> None:
-    """The first three losses of the programs are the same, and the gradients, in the dtype that was given."""
+    """Raise `SystemExit` if the first three results of the programs differ, or gradients are not of the given dtype."""
     expected = firsts["compiled"]
     for name, results in firsts.items():
         for i, (wanted, found) in enumerate(zip(map(arrays, expected), map(arrays, results), strict=True)):
             for x, y in zip(wanted, found, strict=True):
                 if not np.abs(x.astype(float) - y).max() <= rtol * np.abs(x).max():
-                    raise SystemExit(f"step {i} of {name} differs from that compiled: {y}, not {x}")
+                    raise SystemExit(f"step {i} of {name} differs from the compiled program: {y}, not {x}")
             if any(gradient.dtype != dtype for gradient in found[1:]):
                 raise SystemExit(f"the gradient of {name} is {found[1].dtype}, not {dtype}")
 
 
 def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
-    """Time one rival beside the compiled program and the one by hand; prints the medians as JSON."""
+    """Time one rival beside the compiled program and the one by hand, and print the medians as JSON."""
     if not RIVALS[rival].installed:
         not_installed()
     built = {name: RIVALS[name].build(workload, *workload.data(dtype)) for name in dict.fromkeys([*BESIDE, rival])}
@@ -61,7 +61,7 @@ def alone(rival: str, workload: Workload, seconds: float, dtype: str) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser, workloads: list[str]) -> None:
-    """What the commands have in common."""
+    """Add the options that the commands have in common."""
     parser.add_argument("--workloads", nargs="+", default=workloads, help=", ".join([*MODELS, *WORKLOADS]))
     parser.add_argument("--rivals", nargs="+", default=list(RIVALS), choices=RIVALS)
     parser.add_argument("--dtype", choices=TOLERANCES, default="float64")
@@ -70,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser, workloads: list[str]) -> None:
 
 
 def interpreters(pairs: list[str]) -> dict[str, str]:
-    """Which interpreter to take for which rival."""
+    """Return the interpreter for each rival; by default it is the running one."""
     return dict.fromkeys(RIVALS, sys.executable) | dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -83,7 +83,7 @@ print(json.dumps([found.get(name) for name in ("PACKAGE", "numpy")]))
 
 
 def versions(rivals: Iterable[str], pythons: dict[str, str]) -> str:
-    """Of each rival, and of the NumPy that tinygraph has beside it."""
+    """Return the version of each rival, and of the NumPy in its environment."""
     packages = {RIVALS[name].package: pythons[name] for name in rivals}
     lines = []
     for package, python in packages.items():
@@ -116,7 +116,7 @@ def main() -> None:
             start, others = time.perf_counter(), seconds_of_others()
             try:
                 cell = in_own_process(__file__, *arguments, python=pythons[rival])
-            except SystemExit as error:  # the rest of the table is still worth having
+            except SystemExit as error:  # the rest of the table is still useful
                 print(f"{rival}, {workload.title}: {error}", file=sys.stderr)
                 cell = {}
             if cell is None:
@@ -128,7 +128,7 @@ def main() -> None:
             print(f"{rival}, {workload.title}: {cell}", file=sys.stderr)
     print(environment(), versions(times, pythons), options.dtype, sep=", ", end="\n\n")
     if busy:
-        print(f"Other programs ran at the time of these; to be repeated: {'; '.join(busy)}", end="\n\n")
+        print(f"Other programs ran at the time of these cells, so repeat them: {'; '.join(busy)}", end="\n\n")
     for base in ("compiled", "by_hand"):
         title = RIVALS[base].title + " (= 1)"
         columns = [i for i, cell in enumerate(times["compiled"]) if base in cell]
@@ -137,7 +137,7 @@ def main() -> None:
         rows = [["program", *(workloads[i].title for i in columns)]]
         rows.append([title, *(microseconds(times["compiled"][i][base]) for i in columns)])
         for rival, cells in times.items():
-            # what runs beside every rival is the median over their processes
+            # programs that run beside every rival get the median over all processes
             beside = times.values() if rival in BESIDE else [cells]
             found = [[row[i][rival] / row[i][base] for row in beside if rival in row[i]] for i in columns]
             ratios = [f"{statistics.median(values):.2f}" if values else "–" for values in found]

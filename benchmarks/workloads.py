@@ -1,8 +1,8 @@
-"""What is timed: the data of each workload, seeded, as NumPy arrays.
+"""The workloads that are timed, and their seeded data as NumPy arrays.
 
-A rival has one function of parameters and inputs for each model, its loss. Where a workload trains, a step computes
-the loss, its gradients, and p −= RATE · dp for each parameter, which carries over to the next step. Elsewhere a step is
-the value and the gradient at the same point each time.
+A rival has a loss for each model, a function of parameters and inputs. If a workload trains, a step computes the loss,
+its gradients, and p −= RATE · dp for each parameter, and the next step starts from the new parameters. Otherwise a step
+computes the value and the gradient at the same point each time.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ RATE = 1e-3
 HEADS = 4
 EPSILON = 1e-5  # of layer norm
 
-Data = tuple[Any, list[Any]]  # parameters, a list of arrays where they are trained and one array elsewhere; and inputs
+Data = tuple[Any, list[Any]]  # parameters (a list of arrays if they are trained, otherwise one array), and inputs
 
 
 def two_layer(rng: np.random.Generator, n0: int, n1: int, n2: int, m: int) -> Data:
-    """The lecture's network; examples are columns."""
+    """Draw data for the lecture's network; examples are columns."""
     parameters = [rng.normal(size=(n1, n0)) / math.sqrt(n0), np.zeros((n1, 1))]
     parameters += [rng.normal(size=(n2, n1)) / math.sqrt(n1), np.zeros((n2, 1))]
     return parameters, [rng.normal(size=(n0, m)), rng.random((n2, m)) > 0.5]
 
 
 def mlp(rng: np.random.Generator, *sizes: int, m: int = 128) -> Data:
-    """ReLU layers and a softmax; examples are rows, labels one-hot."""
+    """Draw data for ReLU layers and a softmax; examples are rows, labels one-hot."""
     parameters = []
     for before, after in itertools.pairwise(sizes):
         parameters += [rng.normal(size=(before, after)) * math.sqrt(2 / before), np.zeros(after)]
@@ -38,7 +38,7 @@ def mlp(rng: np.random.Generator, *sizes: int, m: int = 128) -> Data:
 
 
 def rnn(rng: np.random.Generator, steps: int, m: int, inputs: int, units: int) -> Data:
-    """tanh units, unrolled; the first axis of the inputs is time."""
+    """Draw data for unrolled tanh units; the first axis of the inputs is time."""
     parameters = [rng.normal(size=(inputs, units)) / math.sqrt(inputs), rng.normal(size=(units, units))]
     parameters[1] /= math.sqrt(units)
     parameters += [np.zeros(units), rng.normal(size=(units, 1)) / math.sqrt(units)]
@@ -46,7 +46,7 @@ def rnn(rng: np.random.Generator, steps: int, m: int, inputs: int, units: int) -
 
 
 def transformer(rng: np.random.Generator, m: int, tokens: int, width: int) -> Data:
-    """One block, layer norm first, no mask, no dropout."""
+    """Draw data for one block with layer norm first, without a mask and without dropout."""
 
     def weights(before: int, after: int) -> Any:
         return rng.normal(size=(before, after)) / math.sqrt(before)
@@ -58,18 +58,18 @@ def transformer(rng: np.random.Generator, m: int, tokens: int, width: int) -> Da
 
 
 def logistic(rng: np.random.Generator, m: int, n: int) -> Data:
-    """Binary logistic regression; examples are rows."""
+    """Draw data for binary logistic regression; examples are rows."""
     return rng.normal(size=n) / math.sqrt(n), [rng.normal(size=(m, n)), rng.random(m) > 0.5]
 
 
 def rosenbrock(rng: np.random.Generator, n: int) -> Data:
-    """The function of that name, in n dimensions."""
+    """Draw a point in n dimensions at which to evaluate Rosenbrock's function."""
     return rng.normal(size=n), []
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A model of a size."""
+    """A model with the sizes of its data, and whether it is trained."""
 
     title: str
     model: str
@@ -78,7 +78,7 @@ class Workload:
     trains: bool = True
 
     def data(self, dtype: str) -> Data:
-        """New parameters and inputs, the same each time."""
+        """Return new parameters and inputs in a dtype, with the same values each time."""
         parameters, inputs = self.draw(np.random.default_rng(0), *self.size)
         new = [p.astype(dtype) for p in parameters] if self.trains else parameters.astype(dtype)
         return new, [x.astype(dtype) for x in inputs]
@@ -105,7 +105,7 @@ MODELS = list(dict.fromkeys(workload.model for workload in WORKLOADS.values()))
 
 
 def chosen(names: list[str]) -> list[Workload]:
-    """The workloads of these titles or models, in order."""
+    """Return the workloads of these titles or models in the order of the table; raise `SystemExit` on other names."""
     unknown = [name for name in names if name not in MODELS and name not in WORKLOADS]
     if unknown:
         raise SystemExit(f"no workload is called {', '.join(unknown)}; there are {', '.join(MODELS)}")
