@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from harness import environment, table
-from tinygraph.special import erfc
+
+from tinygraph.kernels.special import erfc
 
 BLOCKS = (4096, 32768)
 
